@@ -1,0 +1,1 @@
+"""The contract between training, which writes model artifacts, and the service, which reads them."""

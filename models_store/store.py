@@ -1,0 +1,202 @@
+"""List, resolve, publish, verify and open the artifacts of a store.
+
+A store is a folder `<store>/<name>/<version>/` that holds `model.pt`, `manifest.json` and `card.md`; `version` is a
+positive integer and the highest is the newest, the layout of a Triton model repository.
+
+    StoreError
+    ├── ArtifactMissing      there is no such store, model, version or file
+    ├── ArtifactCorrupt      a file is truncated, altered or unreadable
+    ├── SchemaTooNew         the manifest was written by a newer release
+    └── PublishFailed        the store could not be written
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from models_store.manifest import SCHEMA_VERSION, Manifest
+
+MODEL, MANIFEST, CARD = "model.pt", "manifest.json", "card.md"
+SHIPPED_STORE = Path(__file__).parent  # holds seedlings/<version>, the model that comes with the project
+_TEMPORARY = ".publishing-"
+_STALE_S = 24 * 3600  # a temporary folder this old belongs to a writer that died
+
+
+class StoreError(Exception):
+    """Base of everything that can go wrong with a store; the message names the file and what to do."""
+
+
+class ArtifactMissing(StoreError):
+    """There is no such store, model, version or file."""
+
+
+class ArtifactCorrupt(StoreError):
+    """A file is truncated, altered or unreadable."""
+
+
+class SchemaTooNew(StoreError):
+    """The manifest was written by a newer release of this project."""
+
+
+class PublishFailed(StoreError):
+    """The store could not be written; nothing of the version is visible."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A verified artifact: its manifest, and the very bytes the digest was taken of."""
+
+    path: Path
+    manifest: Manifest
+    model: io.BytesIO
+
+
+def versions(store: Path, name: str) -> list[int]:
+    """Published versions of a model, oldest first; empty if the store holds none."""
+    try:
+        found = [entry.name for entry in (store / name).iterdir() if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{store / name} cannot be listed ({error.strerror}); give the process read access") from None
+    return sorted(int(version) for version in found if version.isascii() and version.isdigit() and str(int(version)) == version != "0")
+
+
+def models(store: Path) -> dict[str, list[int]]:
+    """Every model of the store that has a version: name → versions, oldest first."""
+    if not store.is_dir():
+        return {}
+    names = sorted(entry.name for entry in store.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_")))
+    return {name: found for name in names if (found := versions(store, name))}
+
+
+def resolve(store: Path, name: str, version: int | None = None) -> Path:
+    """The folder of one version, the newest if none is given. Raises ArtifactMissing."""
+    found = versions(store, name)
+    if not found:
+        raise ArtifactMissing(f"{store / name} holds no version of a model; publish one with 'python -m training export'")
+    if version is not None and version not in found:
+        raise ArtifactMissing(f"{store / name} has no version {version}; it has {', '.join(map(str, found))}")
+    return store / name / str(version if version is not None else found[-1])
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of the artifact in folder `path`, checked. Raises StoreError."""
+    file = path / MANIFEST
+    try:
+        document = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
+    except OSError as error:
+        raise ArtifactCorrupt(f"{file} cannot be read ({error.strerror}); check its permissions") from None
+    except (ValueError, RecursionError):
+        raise ArtifactCorrupt(f"{file} is not JSON; publish the version again") from None
+    schema = document.get("schema_version") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        raise SchemaTooNew(f"{file} has schema {schema}, this release reads up to {SCHEMA_VERSION}; upgrade the service")
+    try:
+        manifest = Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        raise ArtifactCorrupt(f"{file}: {where}: {first['msg']}; publish the version again") from None
+    if path.name.isdigit() and (manifest.name, str(manifest.version)) != (path.parent.name, path.name):
+        raise ArtifactCorrupt(
+            f"{file} is of {manifest.name}/{manifest.version} but lies in {path.parent.name}/{path.name}; move it back or publish it again"
+        )
+    return manifest
+
+
+def open_artifact(path: Path) -> Opened:
+    """Read the artifact in folder `path` once and verify it. Raises StoreError.
+
+    The model is handed on as the bytes that were verified, so that a file replaced in between cannot slip through.
+    """
+    path = path.absolute()  # so that a path such as `.` still ends in name/version
+    manifest = read_manifest(path)
+    file = path / MODEL
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
+    except OSError as error:
+        raise ArtifactCorrupt(f"{file} cannot be read ({error.strerror}); check its permissions") from None
+    if len(content) != manifest.size_bytes:
+        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {manifest.size_bytes}; copy it again or publish anew")
+    if hashlib.sha256(content).hexdigest() != manifest.sha256:
+        raise ArtifactCorrupt(f"{file} does not have the SHA-256 of its manifest; it was altered: copy it again or publish anew")
+    return Opened(path, manifest, io.BytesIO(content))
+
+
+def verify(path: Path) -> Manifest:
+    """Check schema, size and digest of the artifact in folder `path`. Raises StoreError."""
+    return open_artifact(path).manifest
+
+
+def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manifest], card: Callable[[Manifest], str], name: str) -> Path:
+    """Write the next version of a model so that a reader sees all of it or nothing. Returns its folder.
+
+    `describe(version, sha256, size_bytes)` gives the manifest, `card(manifest)` the text for people. The version is
+    written under a temporary name on the same file system, flushed to the disk, and renamed. Raises PublishFailed.
+    """
+    digest = hashlib.sha256(model).hexdigest()
+    folder = store / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder))
+        try:
+            temporary.chmod(0o755)  # mkdtemp makes it private; a service under another user has to read it
+            _write(temporary / MODEL, model)
+            return _publish_next(folder, temporary, lambda version: describe(version, digest, len(model)), card)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise PublishFailed(f"{folder} cannot be written ({error.strerror}); nothing was published: free space or give write access") from None
+
+
+def _publish_next(folder: Path, temporary: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:
+    while True:
+        version = max(versions(folder.parent, folder.name), default=0) + 1
+        manifest = describe(version)
+        _write(temporary / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+        _write(temporary / CARD, card(manifest).encode())
+        _flush_folder(temporary)
+        try:
+            temporary.rename(folder / str(version))
+        except OSError:
+            if not (folder / str(version)).exists():
+                raise
+            continue  # another writer took this number meanwhile
+        _flush_folder(folder)
+        return folder / str(version)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    for entry in folder.glob(f"{_TEMPORARY}*"):
+        if time.time() - entry.stat().st_mtime > _STALE_S:
+            shutil.rmtree(entry, ignore_errors=True)
