@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 SIZE = 150  # pixels a side, the input of the report's networks
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
@@ -57,7 +57,7 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UndecodableImage(f"the image has more than {max_pixels} pixels; scale it down") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnsupportedFormat(f"not an image of a format read here ({', '.join(FORMATS)})") from None
     except Exception as error:  # plugins raise all sorts on a broken header
         raise UndecodableImage(f"the image cannot be decoded: {_reason(error)}") from None

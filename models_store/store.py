@@ -161,7 +161,7 @@ def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manif
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise PublishFailed(f"{folder} cannot be written ({error.strerror}); nothing was published: free space or give write access") from None
+        raise PublishFailed(f"{folder} cannot be written ({error.strerror}); nothing was published: free space or allow writing") from None
 
 
 def _publish_next(folder: Path, temporary: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:

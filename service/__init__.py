@@ -1,0 +1,1 @@
+"""The inference web service: photos in, species out."""

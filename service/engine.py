@@ -1,0 +1,133 @@
+"""A verified artifact → a network that answers. The only module of the service that knows the artifact's format.
+
+Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
+"""
+
+import ctypes
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.jit
+from numpy.typing import NDArray
+
+from models_store.manifest import Manifest
+from models_store.store import ArtifactCorrupt, Opened
+from service.errors import ModelFailed
+
+Device = Literal["auto", "cpu", "cuda"]
+_OPTIONAL_METHODS = ("features", "classify")
+_SUM_TOLERANCE = 1e-3
+_WARM_RUNS = 2  # the first run of a shape records, the second one specialises
+
+
+class EngineError(Exception):
+    """The device asked for is not there."""
+
+
+class Engine:
+    """One loaded version. `infer` may be called from any thread, but is meant for one."""
+
+    def __init__(self, manifest: Manifest, module: torch.jit.ScriptModule, device: torch.device, threads: int) -> None:
+        self.manifest = manifest
+        self._module = module
+        self._device = device
+        self._threads = threads
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of what `infer` takes."""
+        return self.manifest.input.size
+
+    @property
+    def version(self) -> str:
+        """The version, as it stands in answers."""
+        return str(self.manifest.version)
+
+    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → probabilities, float32 [n, species].
+
+        A row that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
+        another shape.
+        """
+        if torch.get_num_threads() != self._threads:  # torch keeps this count for each thread
+            torch.set_num_threads(self._threads)
+        try:
+            with torch.inference_mode():
+                batch = torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
+                output = self._module(batch)
+                if not isinstance(output, torch.Tensor) or output.shape != (len(pixels), len(self.manifest.species)):
+                    raise ModelFailed("the model's output has a wrong shape")
+                return output.float().cpu().numpy()
+        except ModelFailed:
+            raise
+        except Exception as error:
+            raise ModelFailed("the model raised an error") from error
+
+
+def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_up: Callable[[], bool] = lambda: False) -> Engine:
+    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
+
+    Every batch size up to `max_batch` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
+    left out, for a process that is asked to end meanwhile.
+    """
+    where = _device(device)
+    keep_freed_memory()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
+            module = module.to(memory_format=torch.channels_last)
+            kept = [name for name in _OPTIONAL_METHODS if hasattr(module, name)]
+            module = torch.jit.freeze(module, preserved_attrs=kept)
+        except Exception as error:
+            raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
+    engine = Engine(opened.manifest, module, where, threads)
+    _check(engine, opened)
+    for size in range(1, max_batch + 1):
+        for _ in range(0 if given_up() else _WARM_RUNS):
+            engine.infer(_grey(engine, size))
+    return engine
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors instead of giving it back to the kernel each time.
+
+    Otherwise every forward pass faults its activations in again, which cost about 30% of the CPU time.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a big block
+    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
+def _check(engine: Engine, opened: Opened) -> None:
+    try:
+        row = engine.infer(_grey(engine, 1))[0]
+    except ModelFailed as error:
+        raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
+    if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:
+        raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
+
+
+def _grey(engine: Engine, n: int) -> NDArray[np.uint8]:
+    return np.full((n, engine.manifest.input.channels, engine.size, engine.size), 128, np.uint8)
+
+
+def _device(device: Device) -> torch.device:
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise EngineError("SEEDLINGS_DEVICE is cuda, but there is no CUDA device; set it to auto or cpu")
+    return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,142 @@
+"""What can go wrong with a request, and the only place that gives it an HTTP status.
+
+ServiceError
+├── Unauthorized           401  a key is set, and missing or wrong
+├── MalformedRequest       400  the body is empty, or not what its headers say
+├── SlowUpload             408  the body did not arrive in time
+├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
+├── UnsupportedImage       415  not an image of a format we read
+├── UndecodableImage       422  damaged, truncated, too many pixels or too few
+├── QueueFull              429  more work than can be done in time; come back later
+├── CallerGone             499  nobody is left to read the answer
+├── ModelFailed            500  the model raised, or answered nonsense
+├── NotReady               503  no model is loaded, or the process is on its way out
+└── DeadlinePassed         504  no answer within the deadline
+"""
+
+import math
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+PROBLEM_TYPE = "application/problem+json"
+_PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "type": "object",
+    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+class ServiceError(Exception):
+    """Base of all of them. The message is fit for a client: it says what is wrong and what to do."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-error"  # names the kind of problem for programs
+    title: ClassVar[str] = "Internal error"
+    closes: ClassVar[bool] = False  # the rest of the request is not read, so the connection cannot be used again
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that go with the status."""
+        headers = {}
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))  # whole seconds: the header knows no others
+        if self.closes:
+            headers["Connection"] = "close"
+        return headers
+
+
+class Unauthorized(ServiceError):
+    """A key is set, and the request has none or a wrong one."""
+
+    status, slug, title = 401, "unauthorized", "A valid API key is needed"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return super().headers | {"WWW-Authenticate": "Bearer"}
+
+
+class MalformedRequest(ServiceError):
+    """The body is empty, or not what its headers say."""
+
+    status, slug, title = 400, "malformed-request", "The request is malformed"
+
+
+class SlowUpload(ServiceError):
+    """The body did not arrive in time."""
+
+    status, slug, title, closes = 408, "slow-upload", "The body did not arrive in time", True
+
+
+class BodyTooLarge(ServiceError):
+    """More bytes than allowed."""
+
+    status, slug, title, closes = 413, "body-too-large", "The body is too large", True
+
+
+class UnsupportedImage(ServiceError):
+    """Not an image of a format we read."""
+
+    status, slug, title = 415, "unsupported-image", "Not an image format that is read here"
+
+
+class UndecodableImage(ServiceError):
+    """Damaged, truncated, too many pixels or too few."""
+
+    status, slug, title = 422, "undecodable-image", "The image cannot be decoded"
+
+
+class QueueFull(ServiceError):
+    """More work than can be done in time."""
+
+    status, slug, title = 429, "queue-full", "Too many requests at once"
+
+
+class CallerGone(ServiceError):
+    """Nobody is left to read the answer; the status stands in logs and metrics only."""
+
+    status, slug, title = 499, "caller-gone", "The client closed the connection"
+
+
+class ModelFailed(ServiceError):
+    """The model raised, or answered nonsense."""
+
+    status, slug, title = 500, "model-failed", "The model failed"
+
+
+class NotReady(ServiceError):
+    """No model is loaded, or the process is on its way out."""
+
+    status, slug, title = 503, "not-ready", "The service is not ready"
+
+
+class DeadlinePassed(ServiceError):
+    """No answer within the deadline."""
+
+    status, slug, title = 504, "deadline-passed", "No answer within the deadline"
+
+
+def problem(error: ServiceError) -> dict[str, Any]:
+    """The error as an RFC 9457 problem."""
+    return {"type": f"urn:seedlings:{error.slug}", "title": error.title, "status": error.status, "detail": error.detail}
+
+
+def plain_problem(status: int, detail: str) -> dict[str, Any]:
+    """A problem that says no more than its status, as for an unknown route."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
+def probe_status(ready: bool) -> int:
+    """The status of a health answer."""
+    return 200 if ready else NotReady.status
+
+
+def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """These errors as OpenAPI responses."""
+    content = {PROBLEM_TYPE: {"schema": _PROBLEM_SCHEMA}}
+    return {kind.status: {"description": kind.title, "content": content} for kind in kinds}

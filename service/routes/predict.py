@@ -1,0 +1,106 @@
+"""`POST /predict`: one image in, its species out."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from service import errors
+from service.errors import CallerGone, NotReady, documented
+from service.predictor import Prediction
+from service.services import Services, of
+from service.uploads import read_image
+
+router = APIRouter(tags=["predictions"])
+T = TypeVar("T")
+
+_IMAGE = {"type": "string", "format": "binary"}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _IMAGE}, "required": ["file"]}},
+        "image/*": {"schema": _IMAGE},
+        "application/octet-stream": {"schema": _IMAGE},
+    },
+}
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    name: str
+    version: str
+
+
+class Answer(BaseModel):
+    """What is on the photo."""
+
+    species: str
+    probability: float
+    group: str | None
+    confident: bool
+    probabilities: dict[str, float]
+    model: ModelName
+
+
+@router.post(
+    "/predict",
+    response_model=Answer,
+    openapi_extra={"requestBody": _BODY},
+    responses=documented(
+        errors.MalformedRequest,
+        errors.Unauthorized,
+        errors.SlowUpload,
+        errors.BodyTooLarge,
+        errors.UnsupportedImage,
+        errors.UndecodableImage,
+        errors.QueueFull,
+        errors.NotReady,
+        errors.DeadlinePassed,
+    ),
+)
+async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
+    if services.draining:
+        raise NotReady("the service is shutting down; ask another one")
+    image = await read_image(request, services.limits)
+    prediction = await unless_gone(request, services.predictor.predict(image))
+    return JSONResponse(answer(prediction))
+
+
+def answer(prediction: Prediction) -> dict[str, Any]:
+    """The JSON of one prediction, as `Answer`; probabilities to 7 digits, all that float32 holds."""
+    manifest = prediction.model.manifest
+    probabilities = [round(value, 7) for value in prediction.probabilities.tolist()]
+    best = prediction.best
+    return {
+        "species": manifest.species[best].name,
+        "probability": probabilities[best],
+        "group": manifest.species[best].group,
+        "confident": probabilities[best] >= manifest.calibration.threshold,
+        "probabilities": {species.name: value for species, value in zip(manifest.species, probabilities, strict=True)},
+        "model": {"name": manifest.name, "version": prediction.model.version},
+    }
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the client closes the connection. Raises CallerGone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise CallerGone("the client closed the connection while waiting")
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    """Ends when the client has gone; called once the body was read, when nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

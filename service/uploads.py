@@ -1,0 +1,160 @@
+"""Request → the bytes of the images in it, within limits that are kept while they arrive."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import BodyTooLarge, CallerGone, MalformedRequest, SlowUpload, UnsupportedImage
+
+_FORM = "multipart/form-data"
+_RAW = ("image/", "application/octet-stream")
+_MAX_PARTS = 1024
+_LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request body may cost."""
+
+    max_body_bytes: int
+    timeout_s: float
+
+
+async def read_image(request: Request, limits: Limits) -> bytes:
+    """The bytes of the one image of a request: its body, or the part `file` of a form.
+
+    Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload or CallerGone.
+    """
+    content_type = request.headers.get("content-type", "application/octet-stream")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == _FORM:
+        return _one(form_parts(await read_body(request, limits), content_type), "file")
+    if not kind.startswith(_RAW):
+        raise UnsupportedImage(
+            f"{kind[:100]!r} is not read here; send multipart/form-data with a part 'file', or the image as the body with its image/* type"
+        )
+    body = await read_body(request, limits)
+    if not body:
+        raise MalformedRequest("the body is empty; send an image")
+    return body
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The whole body, its bytes counted as they arrive, chunked or not. Raises BodyTooLarge, SlowUpload or CallerGone."""
+    stream = request.stream()
+    limit = limits.max_body_bytes
+    refusal = BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.timeout_s):
+            declared = request.headers.get("content-length", "")
+            if declared.isascii() and declared.isdigit() and int(declared) > limit:
+                await _drop(stream, limit)
+                raise refusal
+            async for chunk in stream:
+                if len(body) + len(chunk) > limit:
+                    body.clear()
+                    await _drop(stream, limit)
+                    raise refusal
+                body += chunk
+    except TimeoutError:
+        raise SlowUpload(f"the body did not arrive within {limits.timeout_s:g} s") from None
+    except ClientDisconnect:
+        raise CallerGone("the client closed the connection while sending") from None
+    return bytes(body)
+
+
+async def _drop(stream: AsyncIterator[bytes], most: int) -> None:
+    """Read on for a while without keeping anything: a connection closed at once would lose the answer on its way."""
+    dropped, until = 0, time.monotonic() + _LINGER_S
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            async for chunk in stream:
+                dropped += len(chunk)
+                if dropped > most or time.monotonic() > until:
+                    return
+    except TimeoutError:
+        return
+
+
+@dataclass
+class Part:
+    """One part of a form."""
+
+    name: str = ""
+    content: bytearray = field(default_factory=bytearray)
+
+
+def form_parts(body: bytes, content_type: str) -> list[Part]:
+    """The parts of a multipart/form-data body, in order. Raises MalformedRequest."""
+    try:
+        _, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise MalformedRequest("the Content-Type names no boundary")
+        reader = _FormReader()
+        parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, UnicodeError, ValueError) as error:
+        raise MalformedRequest(f"the form cannot be read: {str(error)[:200]}") from None
+    if not reader.ended:
+        raise MalformedRequest("the form ends before its closing boundary")
+    return reader.parts
+
+
+def _one(parts: list[Part], name: str) -> bytes:
+    found = [part for part in parts if part.name == name]
+    if len(found) != 1:
+        names = ", ".join(repr(part.name) for part in parts[:8]) or "none"
+        raise MalformedRequest(f"the form needs one part {name!r}; it has: {names}")
+    if not found[0].content:
+        raise MalformedRequest(f"the part {name!r} is empty; send an image")
+    return bytes(found[0].content)
+
+
+class _FormReader:
+    """Collects what the multipart parser calls out."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._field, self._value = b"", b""
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_part_data": self._data,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.parts) >= _MAX_PARTS:
+            raise MalformedRequest(f"the form has more than {_MAX_PARTS} parts")
+        self.parts.append(Part())
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].content += memoryview(data)[start:end]
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            self.parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._field, self._value = b"", b""
+
+    def _end(self) -> None:
+        self.ended = True

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import fakes
+
+
+@pytest.fixture
+def publish_in(tmp_path: Path) -> Callable[..., Path]:
+    """`fakes.publish` into the test's own store."""
+    return functools.partial(fakes.publish, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of the real images; skips where there are none."""
+    folder = os.environ.get("SEEDLINGS_DATA")
+    if not folder:
+        pytest.skip("SEEDLINGS_DATA is unset: it names the folder of the real images")
+    return Path(folder)

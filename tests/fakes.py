@@ -1,0 +1,115 @@
+"""Small artifacts and small images for the tests."""
+
+import datetime
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models_store import store
+from models_store.manifest import Calibration, Figures, Input, Manifest, Species, SpeciesFigures, Training
+
+SIZE = 16  # pixels a side of the fake models' input, to keep them quick
+NAMES = ("Maize", "Sugar beet", "Charlock")
+
+
+class Shares(nn.Module):
+    """The share of each colour channel in the image's brightness: an answer that a test can compute."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        sums = pixels.float().sum(dim=[2, 3]) + 1e-3  # [n, 3]
+        return sums / sums.sum(dim=1, keepdim=True)
+
+
+class Turned(nn.Module):
+    """As Shares with the species turned by one: tells versions apart."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        sums = pixels.float().sum(dim=[2, 3]) + 1e-3
+        return torch.roll(sums / sums.sum(dim=1, keepdim=True), 1, 1)
+
+
+class Fragile(nn.Module):
+    """As Shares, but raises when an image is all black and gives NaN when one is all white."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        sums = pixels.float().sum(dim=[2, 3])  # [n, 3]
+        if bool((sums.sum(dim=1) == 0).any()):
+            raise RuntimeError("a black image")
+        white = (sums == 255.0 * pixels.size(2) * pixels.size(3)).all(dim=1, keepdim=True)
+        return torch.where(white, torch.full_like(sums, float("nan")), sums / sums.sum(dim=1, keepdim=True))
+
+
+class Slow(nn.Module):
+    """As Shares, after a lot of work: about 0.1 s an image."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        sums = pixels.float().sum(dim=[2, 3]) + 1e-3
+        work = torch.ones(600, 600)
+        for _ in range(int(8 * pixels.size(0))):
+            work = (work @ work).clamp(0, 1)
+        return sums / sums.sum(dim=1, keepdim=True) + 0 * work[0, 0]
+
+
+class Logits(nn.Module):
+    """Forgets the softmax: an artifact to be refused."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels.float().mean(dim=[2, 3])
+
+
+class TooNarrow(nn.Module):
+    """Two outputs where the manifest names three species."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return torch.full((pixels.size(0), 2), 0.5)
+
+
+@functools.cache
+def scripted(network: type[nn.Module]) -> bytes:
+    """The bytes of `model.pt` for one of the networks above."""
+    stream = io.BytesIO()
+    torch.jit.save(torch.jit.script(network().eval()), stream)
+    return stream.getvalue()
+
+
+def manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = "seedlings") -> Manifest:
+    """A manifest of three species that passes all checks."""
+    per_species = {species: SpeciesFigures(precision=1, recall=1, f1=1, n=1) for species in NAMES}
+    confusion = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    return Manifest(
+        name=name,
+        version=version,
+        created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        species=[Species(name="Maize", group="crop"), Species(name="Sugar beet", group="crop"), Species(name="Charlock", group="weed")],
+        input=Input(size=SIZE),
+        calibration=Calibration(temperature=1, threshold=0.5, threshold_rule="fixed", validation_coverage=1, validation_accuracy=1),
+        figures=Figures(split="test", n=3, accuracy=1, macro_f1=1, ece=0, per_species=per_species, confusion=confusion),
+        training=Training(
+            network="fake", parameters=0, recipe={}, seed=0, epoch=1, split_digest="0", images={}, torch_version=str(torch.__version__)
+        ),
+        sha256=sha256,
+        size_bytes=size_bytes,
+    )
+
+
+def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings") -> Path:
+    """Publish the next version of a fake model."""
+    return store.publish(root, scripted(network), functools.partial(manifest, name=name), lambda _: "# fake\n", name)
+
+
+def image(colour: tuple[int, int, int] = (200, 40, 10), kind: str = "PNG", side: int = SIZE) -> bytes:
+    """An image file of one colour."""
+    stream = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(stream, kind)
+    return stream.getvalue()
+
+
+def shares(colour: tuple[int, int, int]) -> np.ndarray:
+    """What `Shares` answers to an image of one colour."""
+    sums = np.array(colour, np.float64) * SIZE * SIZE + 1e-3
+    return sums / sums.sum()

@@ -1,0 +1,93 @@
+"""A real server for the tests of the service."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from service.app import create_app
+from service.services import Services
+from service.settings import Settings
+from tests import fakes
+
+PATIENCE_S = 60.0  # a loaded machine is no failure
+
+
+@dataclass
+class Running:
+    """A service under real uvicorn, in a thread."""
+
+    client: httpx.Client
+    port: int
+    services: Services
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Until `condition` holds; fails the test when it never does."""
+        until = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < until, f"never happened: {what}"
+            time.sleep(0.01)
+
+    def wait_ready(self) -> None:
+        """Until the probe says ready."""
+        self.wait_for(lambda: self.client.get("/health/ready").status_code == 200, "ready")
+
+    @contextlib.contextmanager
+    def raw(self, request: bytes) -> Iterator[socket.socket]:
+        """A plain connection on which `request` was sent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as connection:
+            connection.sendall(request)
+            yield connection
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start services with the settings given, on the test's own store; all are stopped at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*, ready: bool = True, **values: object) -> Running:
+            settings = Settings.model_validate({"store": tmp_path, "poll_s": 0.05, "max_batch": 4, "threads": 1} | values)
+            running = stack.enter_context(serve(settings))
+            if ready:
+                running.wait_ready()
+            return running
+
+        yield begin
+
+
+@pytest.fixture
+def service(start: Start, publish_in: Callable[..., Path]) -> Running:
+    """A service of the fake model `Shares`."""
+    publish_in(fakes.Shares)
+    return start()
+
+
+@contextlib.contextmanager
+def serve(settings: Settings) -> Iterator[Running]:
+    """A service on a free port, for the length of the block."""
+    app = create_app(settings)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+                running = Running(client, port, app.state.services)
+                running.wait_for(lambda: server.started or not thread.is_alive(), "the server's start")
+                yield running
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()

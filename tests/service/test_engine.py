@@ -1,0 +1,72 @@
+"""Loading verified artifacts: good ones answer, bad ones are refused with an error that names them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models_store import store
+from models_store.store import ArtifactCorrupt
+from service import engine
+from service.errors import ModelFailed
+from tests import fakes
+
+OPTIONS = {"device": "cpu", "threads": 1, "max_batch": 3}
+
+
+def load(path: Path) -> engine.Engine:
+    return engine.load(store.open_artifact(path), **OPTIONS)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_answers_batches(publish_in, n: int) -> None:
+    loaded = load(publish_in(fakes.Shares))
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    sums = pixels.astype(float).sum((2, 3))
+    assert loaded.infer(pixels) == pytest.approx(sums / sums.sum(1, keepdims=True), abs=1e-5)
+    assert (loaded.version, loaded.size) == ("1", fakes.SIZE)
+
+
+@pytest.mark.parametrize("network", [fakes.Logits, fakes.TooNarrow])
+def test_refuses_what_gives_no_probabilities(publish_in, network: type) -> None:
+    path = publish_in(network)
+    with pytest.raises(ArtifactCorrupt, match=str(path)):
+        load(path)
+
+
+def test_refuses_what_is_no_torchscript(tmp_path: Path) -> None:
+    path = store.publish(tmp_path, b"not a network", fakes.manifest, lambda _: "", "seedlings")
+    with pytest.raises(ArtifactCorrupt, match=str(path)):
+        load(path)
+
+
+def test_a_raising_network_is_a_model_failure(publish_in) -> None:
+    loaded = load(publish_in(fakes.Fragile))
+    with pytest.raises(ModelFailed):
+        loaded.infer(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
+
+
+def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    loaded = load(publish_in(fakes.Shares))
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(torch.set_num_threads, 2).result()
+            pool.submit(loaded.infer, np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)).result()
+            assert pool.submit(torch.get_num_threads).result() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(engine.EngineError, match="SEEDLINGS_DEVICE"):
+        engine.load(store.open_artifact(publish_in()), device="cuda", threads=1, max_batch=1)
+
+
+def test_gives_up_warming_when_told(publish_in) -> None:
+    loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
+    assert loaded.version == "1"

@@ -1,0 +1,54 @@
+"""The probes, while loading, ready and busy."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+
+def test_ready(service: Running) -> None:
+    health = service.client.get("/health")
+    assert health.status_code == 200
+    assert health.json()["status"] == "ready"
+    assert health.json()["model"]["name"] == "seedlings"
+    assert health.json()["model"]["version"] == "1"
+    assert service.client.get("/health/live").json() == {"live": True}
+    assert service.client.get("/health/ready").json() == {"ready": True, "status": "ready"}
+
+
+def test_alive_is_not_ready(start: Start, publish_in) -> None:
+    publish_in(fakes.Slow)  # its warm-up takes a while
+    service = start(ready=False, max_batch=16)
+    assert service.client.get("/health/live").status_code == 200
+    health = service.client.get("/health")
+    assert health.status_code == 503
+    assert health.json()["status"] == "loading"
+    assert health.json()["model"] is None
+    refused = service.client.post("/predict", content=fakes.image())
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_a_missing_model_is_told(start: Start) -> None:
+    service = start(ready=False, model="other")
+    service.wait_for(lambda: service.client.get("/health").json()["status"] == "failed", "failed")
+    health = service.client.get("/health")
+    assert health.status_code == 503
+    assert "other" in health.json()["error"]
+    assert service.client.get("/health/live").status_code == 200
+
+
+def test_probes_answer_while_predictions_run(start: Start, publish_in) -> None:
+    publish_in(fakes.Slow)
+    service = start(max_batch=2)
+    with ThreadPoolExecutor(6) as pool:
+        work = [pool.submit(service.client.post, "/predict", content=fakes.image()) for _ in range(6)]
+        times = []
+        while not all(task.done() for task in work):
+            before = time.monotonic()
+            assert service.client.get("/health").status_code == 200
+            times.append(time.monotonic() - before)
+        assert all(task.result().status_code == 200 for task in work)
+    times.sort()
+    assert times[len(times) // 2] < 0.05  # the median: other processes may hold the machine for a moment

@@ -1,0 +1,108 @@
+"""`POST /predict` by real clients."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+COLOUR = (200, 40, 10)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"files": {"file": ("photo.png", fakes.image(COLOUR))}},
+        {"content": fakes.image(COLOUR), "headers": {"content-type": "image/png"}},
+        {"content": fakes.image(COLOUR), "headers": {"content-type": "application/octet-stream"}},
+        {"content": fakes.image(COLOUR)},
+        {"content": iter([fakes.image(COLOUR)[:50], fakes.image(COLOUR)[50:]])},  # chunked
+    ],
+    ids=["form", "image", "octets", "untyped", "chunked"],
+)
+def test_answers(service: Running, request_: dict) -> None:
+    response = service.client.post("/predict", **request_)
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert answer["species"] == "Maize"
+    assert answer["group"] == "crop"
+    assert answer["confident"] is True
+    assert list(answer["probabilities"]) == list(fakes.NAMES)
+    assert list(answer["probabilities"].values()) == pytest.approx(fakes.shares(COLOUR), abs=1e-5)
+    assert answer["probability"] == answer["probabilities"]["Maize"]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["model"] == {"name": "seedlings", "version": "1"}
+
+
+def test_not_confident_under_the_threshold(service: Running) -> None:
+    answer = service.client.post("/predict", content=fakes.image((100, 90, 90))).json()
+    assert answer["species"] == "Maize"
+    assert answer["confident"] is False
+
+
+def boundary(*lines: str) -> dict:
+    return {"content": "\r\n".join(lines).encode(), "headers": {"content-type": "multipart/form-data; boundary=b"}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({"content": b""}, 400),
+        ({"files": {"photo": ("a.png", fakes.image())}}, 400),
+        ({"files": {"file": ("a.png", b"")}}, 400),
+        ({"files": [("file", ("a.png", fakes.image())), ("file", ("b.png", fakes.image()))]}, 400),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400),
+        (boundary("no boundary at all"), 400),
+        (boundary("--b", 'Content-Disposition: form-data; name="file"', "", "cut off"), 400),
+        (boundary("--b", "Content-Disposition", "", "x", "--b--"), 400),
+        ({"content": b"", "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400),
+        ({"content": b"a" * 5000}, 413),
+        ({"content": iter([b"a" * 900] * 9)}, 413),
+        ({"content": b"hello", "headers": {"content-type": "image/png"}}, 415),
+        ({"content": b"{}", "headers": {"content-type": "application/json"}}, 415),
+        ({"content": b"a=b", "headers": {"content-type": "application/x-www-form-urlencoded"}}, 415),
+        ({"content": fakes.image()[:-30]}, 422),
+        ({"content": fakes.image(side=4)}, 422),
+        ({"content": fakes.image(side=200)}, 422),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else str(value),
+)
+def test_refuses(start: Start, publish_in, request_: dict, status: int) -> None:
+    publish_in()
+    service = start(max_body_bytes=4000, max_pixels=150 * 150)
+    response = service.client.post("/predict", **request_)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert set(problem) >= {"type", "title", "status", "detail"}
+    assert problem["status"] == status
+    assert service.client.post("/predict", content=fakes.image()).status_code == 200  # and goes on
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/predict", 405), ("GET", "/nowhere", 404)])
+def test_unknown_routes_are_problems(service: Running, method: str, path: str, status: int) -> None:
+    response = service.client.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status
+
+
+def test_every_answer_reaches_its_own_caller(service: Running) -> None:
+    colours = [(1 + i * 3 % 250, 1 + i * 7 % 250, 1 + i * 11 % 250) for i in range(200)]
+
+    def ask(colour: tuple[int, int, int]) -> list[float]:
+        return list(service.client.post("/predict", content=fakes.image(colour)).json()["probabilities"].values())
+
+    with ThreadPoolExecutor(16) as pool:
+        for colour, answer in zip(colours, pool.map(ask, colours), strict=True):
+            assert answer == pytest.approx(fakes.shares(colour), abs=1e-5)
+
+
+def test_the_document_describes_the_answers(service: Running) -> None:
+    document = json.loads(service.client.get("/openapi.json").text)
+    operation = document["paths"]["/predict"]["post"]
+    assert {"200", "400", "401", "408", "413", "415", "422", "429", "503", "504"} <= set(operation["responses"])
+    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert "application/problem+json" in operation["responses"]["422"]["content"]
