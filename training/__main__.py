@@ -1,0 +1,88 @@
+"""The command line of training: `python -m training data|fit|evaluate|export`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from training import commands
+from training.errors import TrainingError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    root = argparse.ArgumentParser(
+        prog="python -m training", description="Train, evaluate and export networks that tell plant species apart."
+    )
+    groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _data(groups)
+    _fit(groups)
+    _evaluate(groups)
+    _export(groups)
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 success, 1 the work failed; a wrong call exits with 2."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run_command(options)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _data(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    data = groups.add_parser("data", help="look at a data folder").add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = data.add_parser("check", help="counts, unreadable files, duplicates, sizes")
+    check.add_argument("data", type=Path, metavar="DIR", help="holds one folder of images for each species")
+    check.set_defaults(run_command=commands.data_check)
+
+
+def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    fit = groups.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
+    fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
+    _data_options(fit)
+    fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
+    fit.add_argument("--seed", type=int, help="instead of the recipe's")
+    fit.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
+    fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
+    fit.add_argument(
+        "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
+    )
+    fit.set_defaults(run_command=commands.fit)
+
+
+def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = groups.add_parser("evaluate", help="measure a run or an artifact on a split")
+    what = evaluate.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=Path, help="folder of a run; its best weights are measured")
+    what.add_argument("--artifact", type=Path, help="folder of a published version")
+    _data_options(evaluate)
+    evaluate.add_argument("--split", choices=["train", "validation", "test", "all"], required=True)
+    evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
+    evaluate.set_defaults(run_command=commands.evaluate)
+
+
+def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = groups.add_parser("export", help="calibrate a run's best weights and publish them as an artifact")
+    export.add_argument("--run", type=Path, required=True)
+    _data_options(export)
+    export.add_argument("--store", type=Path, required=True, help="folder of published models")
+    export.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
+    export.add_argument("--compact", action="store_true", help="factor the first dense layer and store halves: about 10 MB instead of 219")
+    export.add_argument("--rank", type=int, default=64, help="rank of the factors of --compact (default: 64)")
+    export.set_defaults(run_command=commands.export)
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", required=True, type=Path, metavar="DIR", help="holds one folder of images for each species")
+    command.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept (default: ~/.cache/seedlings)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

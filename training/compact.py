@@ -1,0 +1,92 @@
+"""Make a trained network small: factor its largest dense layer, store weights in half precision."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.networks.network import Network
+
+
+def factorize(network: Network, rank: int) -> Network:
+    """A copy of `network` whose largest dense layer, W [out,in], is two: U [out,rank] · (Uᵀ·W) [rank,in].
+
+    With U the first left singular vectors this is the truncated SVD, the best approximation of that rank in the
+    least-squares sense (Eckart–Young); Girshick (2015), *Fast R-CNN*,
+    section 3.1, made detection faster so. Raises ValueError for a rank the layer does not have.
+    """
+    network = copy.deepcopy(network)
+    name, layer = max(_linears(network), key=lambda named: named[1].weight.numel())
+    full = min(layer.weight.shape)  # out ≤ in for the layers this is meant for
+    if not 1 <= rank <= full:
+        raise ValueError(f"rank = {rank}: the layer {name} has ranks from 1 to {full}")
+    weight = layer.weight.detach().double()  # [out,in]
+    # The left singular vectors are the eigenvectors of W·Wᵀ, which is far smaller than W; the largest come last.
+    u = torch.linalg.eigh(weight @ weight.T).eigenvectors[:, -rank:]  # [out,rank]
+    first, second = nn.Linear(layer.in_features, rank, bias=False), nn.Linear(rank, layer.out_features)
+    with torch.no_grad():
+        first.weight.copy_(u.T @ weight)
+        second.weight.copy_(u)
+        second.bias.copy_(layer.bias)
+    _replace(network, name, nn.Sequential(first, second))
+    return network
+
+
+def store_halves(network: Network) -> Network:
+    """A copy of `network` that keeps kernels and matrices in float16 and computes in float32 all the same.
+
+    Freezing the exported module folds the conversion away, so it costs nothing when served.
+    """
+    network = copy.deepcopy(network)
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, nn.Conv2d):
+            _replace(network, name, HalfConv2d(layer))
+        elif isinstance(layer, nn.Linear):
+            _replace(network, name, HalfLinear(layer))
+    return network
+
+
+class HalfLinear(nn.Module):
+    """A dense layer with its weight stored as float16 [out,in]."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.register_buffer("weight", layer.weight.detach().half())
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [N,in] → float32 [N,out]."""
+        return F.linear(inputs, self.weight.float(), self.bias)
+
+
+class HalfConv2d(nn.Module):
+    """A convolution with its weight stored as float16 [out,in/groups,kh,kw]."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        self.register_buffer("weight", layer.weight.detach().half())
+        self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
+        self.stride = (layer.stride[0], layer.stride[1])
+        self.padding = (int(layer.padding[0]), int(layer.padding[1]))
+        self.dilation = (layer.dilation[0], layer.dilation[1])
+        self.groups = layer.groups
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [N,in,H,W] → float32 [N,out,h,w]."""
+        return F.conv2d(inputs, self.weight.float(), self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+def _linears(network: nn.Module) -> list[tuple[str, nn.Linear]]:
+    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+
+
+def _replace(network: nn.Module, name: str, layer: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, layer)

@@ -1,0 +1,101 @@
+"""A run's best weights as a published artifact: made compact if wanted, calibrated, measured, described."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models_store import store
+from models_store.manifest import Compact, Figures, Input, Manifest, Training
+from models_store.pixels import SIZE
+from training import artifact, calibrate, card, compact, evaluate, metrics, networks, run, species
+from training.data import Images
+from training.errors import DiskError, RunError
+from training.networks.network import Network
+from training.split import Split
+
+
+def load_best(folder: Path) -> tuple[run.Description, Network, int]:
+    """What a run was, its network with the best weights, and their epoch. Raises RunError."""
+    description = run.read_description(folder)
+    best = run.load_weights(folder / run.BEST)
+    network = networks.build(description.recipe.network, len(description.species)).to(memory_format=torch.channels_last)
+    try:
+        network.load_state_dict(best["network"])
+    except (KeyError, RuntimeError):
+        raise RunError(f"{folder / run.BEST} does not fit network {description.recipe.network!r}; start the run anew") from None
+    return description, network.eval(), best["epoch"]
+
+
+def export(folder: Path, images: Images, split: Split, destination: Path, name: str, rank: int | None = None) -> Path:
+    """Publish a run's best weights as the next version of model `name`. Returns its folder.
+
+    With `rank` the largest dense layer is factored to that rank and weights are stored in half precision; the figures
+    of the full network are kept beside the compact one's. Raises RunError, DiskError.
+    """
+    description, network, epoch = load_best(folder)
+    if split.digest != description.split_digest:
+        raise RunError(f"{folder} was trained on another split than these images give; use the folder of images it was trained on")
+    made_compact, served = None, network
+    if rank is not None:
+        try:
+            served = compact.store_halves(compact.factorize(network, rank))
+        except ValueError as error:
+            raise RunError(f"--{error}") from None
+        made_compact = Compact(
+            rank=rank, storage="float16", parameters=_numbers(served), full_figures=_test_figures(network, images, split)
+        )  # fmt: skip
+    calibration = calibrate.calibrate(_logits(served, images, split.validation), images.labels[split.validation])
+    model = artifact.to_torchscript(served, calibration.temperature)
+    module = artifact.open_module(io.BytesIO(model))
+    answers = evaluate.probabilities(module, images.pixels[split.test])
+    figures = metrics.figures("test", images.species, answers, images.labels[split.test])
+    created = datetime.now(UTC).replace(microsecond=0)
+
+    def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
+        return Manifest(
+            name=name,
+            version=version,
+            created=created,
+            species=species.describe(images.species),
+            input=Input(size=SIZE),
+            calibration=calibration,
+            figures=figures,
+            training=Training(
+                network=description.recipe.network,
+                parameters=networks.parameters(network),
+                recipe={"name": description.recipe_name, **description.recipe.model_dump(mode="json")},
+                seed=description.recipe.seed,
+                epoch=epoch,
+                split_digest=split.digest,
+                images=description.images,
+                torch_version=description.torch_version,
+            ),
+            compact=made_compact,
+            sha256=sha256,
+            size_bytes=size_bytes,
+        )
+
+    try:
+        return store.publish(destination, model, describe, card.text, name)
+    except store.PublishFailed as error:
+        raise DiskError(str(error)) from None
+
+
+def _test_figures(network: Network, images: Images, split: Split) -> Figures:
+    """Figures of the full network on the test split, with a temperature of its own."""
+    temperature = calibrate.fit_temperature(_logits(network, images, split.validation), images.labels[split.validation])
+    probabilities = (_logits(network, images, split.test) / temperature).softmax(1)
+    return metrics.figures("test", images.species, probabilities, images.labels[split.test])
+
+
+def _logits(network: Network, images: Images, rows: list[int]) -> Tensor:
+    return evaluate.logits(network, images.pixels[rows])
+
+
+def _numbers(network: nn.Module) -> int:
+    """Weights, biases and norms of a network whose weights may be stored as buffers."""
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    return sum(tensor.numel() for name, tensor in network.state_dict().items() if not name.endswith(running))

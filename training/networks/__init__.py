@@ -1,0 +1,20 @@
+"""The networks a recipe can name. Each gives logits, never probabilities: the softmax lives in the exported model."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from training.networks.network import Network
+from training.networks.report import base, dropout
+
+NETWORKS: dict[str, Callable[[int], Network]] = {"base": base, "dropout": dropout}
+
+
+def build(name: str, species: int) -> Network:
+    """A new network with fresh weights and `species` outputs. Raises KeyError for an unknown name."""
+    return NETWORKS[name](species)
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -1,0 +1,84 @@
+"""Recipes: everything that decides how a network is trained, as a TOML file checked by pydantic."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import RecipeError
+from training.networks import NETWORKS
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimizer(_Part):
+    """The optimiser; decay touches the weights of convolutions and dense layers, not biases and norms."""
+
+    name: Literal["sgd", "rmsprop", "adagrad", "adam", "adamw"] = "adamw"
+    learning_rate: float = Field(6e-4, gt=0)  # the peak, where there is a schedule
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd and rmsprop
+    betas: tuple[float, float] = (0.9, 0.999)  # adam and adamw
+    weight_decay: float = Field(0.05, ge=0)  # adamw: decoupled; the others: an L2 term in the gradient
+
+
+class Schedule(_Part):
+    """The learning rate over the steps of the run."""
+
+    name: Literal["constant", "one-cycle"] = "one-cycle"
+    warmup: float = Field(0.15, ge=0, lt=1)  # share of the steps that rise linearly to the peak; a half cosine falls after
+
+
+class Augment(_Part):
+    """Random changes to each training image, drawn anew each time it is seen. All off: `enabled = false`."""
+
+    enabled: bool = True
+    rotate_degrees: float = Field(180, ge=0, le=180)  # uniform in ± this; a seedling from above has no up
+    flip: bool = True
+    scale: tuple[float, float] = (0.75, 1.25)  # zoom, log-uniform between the two
+    shift: float = Field(0.1, ge=0, le=0.5)  # uniform in ± this share of the side
+    brightness: float = Field(0.2, ge=0, lt=1)  # factor, uniform in 1 ± this
+    contrast: float = Field(0.2, ge=0, lt=1)
+    saturation: float = Field(0.2, ge=0, lt=1)  # hue stays: colour tells species apart
+
+
+class Recipe(_Part):
+    """One way to train one network. Every key has a default but the network's name."""
+
+    network: str
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(128, ge=2)  # over all devices together
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    augment: Augment = Augment()
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
+    softmax_before_loss: bool = False  # the report's mistake, for its reproduction only
+    seed: int = Field(0, ge=0)  # of weights, order, augmentation and dropout
+    split_seed: int = Field(0, ge=0)  # of the split alone, so that seeds can be compared on the same test images
+
+
+def load(name: str, **changes: Any) -> Recipe:
+    """The recipe of that name, or in that TOML file, with top-level `changes`. Raises RecipeError naming key and value."""
+    file = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
+        raise RecipeError(f"no recipe {name!r}; there are {known}, or give the path of a .toml file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{file} cannot be read as a recipe: {error}") from None
+    try:
+        recipe = Recipe.model_validate(document | changes)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()[:3])
+        raise RecipeError(f"{file}: {problems}") from None
+    if recipe.network not in NETWORKS:
+        raise RecipeError(f"{file}: network = {recipe.network!r}: there are {', '.join(NETWORKS)}")
+    if not 0 < recipe.augment.scale[0] <= recipe.augment.scale[1]:
+        raise RecipeError(f"{file}: augment.scale = {recipe.augment.scale!r}: two positive factors, the smaller first")
+    return recipe
