@@ -1,12 +1,17 @@
 """`python -m service`: run the service."""
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 
+from service import logs
 from service import settings as configuration
 
 
@@ -29,6 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except configuration.BadSetting as error:
         print(f"seedlings: {error}", file=sys.stderr)
         return 2
+    logs.configure(settings.log_format, settings.log_level)
+    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.ExitStack() as stack:
+        if settings.workers > 1:
+            directory = settings.metrics_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="seedlings-metrics-"))
+            _share_metrics(Path(directory))
+        _serve(settings)
+    return 0
+
+
+def _share_metrics(directory: Path) -> None:
+    """Have the workers keep their metrics in `directory`; the client library wants to know before it is imported."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.glob("*.db"):  # of an earlier run
+        left.unlink()
+    os.environ[configuration.PREFIX + "METRICS_DIR"] = os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
+def _serve(settings: configuration.Settings) -> None:
     uvicorn.run(
         "service.app:from_environment",
         factory=True,
@@ -36,9 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         port=settings.port,
         workers=settings.workers,
         server_header=False,
-        timeout_graceful_shutdown=1,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
 """The application: settings in, ASGI out."""
 
 import contextlib
-import logging
 import os
 from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from models_store.store import Opened
-from service import engine
+from service import engine, logs
 from service import services as parts
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem
-from service.routes import health, predict
+from service.observe import Observe
+from service.routes import health, metrics, predict
 from service.settings import Settings
 from service.settings import from_environment as read_environment
-
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -33,7 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.start()
         try:
-            yield
+            with services.life.watching_signals():
+                yield
         finally:
             services.close()
 
@@ -43,16 +43,27 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.include_router(predict.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
+    if settings.cors_origins:
+        exposed = ["Retry-After", "Server-Timing", "X-Request-ID"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=exposed
+        )
+    app.add_middleware(Observe, life=services.life, metrics=services.metrics)  # the last one added stands outermost
     return app
 
 
 def from_environment() -> FastAPI:
     """`create_app` with the settings of the environment, for processes that uvicorn starts."""
-    return create_app(read_environment(os.environ))
+    settings = read_environment(os.environ)
+    logs.configure(settings.log_format, settings.log_level)
+    return create_app(settings)
 
 
-async def _service_error(_: Request, error: Exception) -> JSONResponse:
+async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
+    services = await parts.of(request)
+    services.metrics.rejected(error.slug)
     return JSONResponse(problem(error), error.status, error.headers, PROBLEM_TYPE)
 
 

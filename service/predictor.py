@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models_store.manifest import Species
 from service.batcher import Batcher, Ran
 from service.errors import DeadlinePassed, ModelFailed, NotReady
 from service.images import Decoder
@@ -29,9 +30,9 @@ class Prediction:
     batch_size: int
 
     @property
-    def best(self) -> int:
-        """Index of the most probable species."""
-        return int(self.probabilities.argmax())
+    def species(self) -> Species:
+        """The most probable species."""
+        return self.model.manifest.species[int(self.probabilities.argmax())]
 
 
 class Predictor:
@@ -47,10 +48,11 @@ class Predictor:
         batch_wait_s: float,
         deadline_s: float,
         on_batch: Callable[[Ran], None] | None = None,
+        on_prediction: Callable[[Prediction], None] | None = None,
     ) -> None:
         self._registry, self._decoder = registry, decoder
         self._deadline_s = deadline_s
-        self._report = on_batch
+        self._report_batch, self._report_prediction = on_batch, on_prediction
         self._batcher = Batcher[Model, NDArray[np.uint8], Row](
             _infer, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
@@ -70,15 +72,25 @@ class Predictor:
         """Images admitted and not yet in a forward pass."""
         return len(self._batcher)
 
+    def check_room(self) -> None:
+        """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
+        self._model()
+        with self._batcher.admit():
+            pass
+
+    def _model(self) -> Model:
+        model = self._registry.current
+        if model is None:
+            raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
+        return model
+
     async def predict(self, image: bytes) -> Prediction:
         """Probabilities for the bytes of an image file.
 
         Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or
         ModelFailed. Cancelled, it gives its place back.
         """
-        model = self._registry.current
-        if model is None:
-            raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
+        model = self._model()
         try:
             async with asyncio.timeout(self._deadline_s):
                 with self._batcher.admit() as place:
@@ -86,14 +98,17 @@ class Predictor:
                     served = await place.submit(model, decoded.pixels)
         except TimeoutError:
             raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
-        return Prediction(model, served.answer, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
+        prediction = Prediction(model, served.answer, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
+        if self._report_prediction is not None:
+            self._report_prediction(prediction)
+        return prediction
 
     def _on_batch(self, ran: Ran) -> None:
         if ran.failures:
             log.error("the model failed for %d of %d images", len(ran.failures), ran.size, exc_info=ran.failures[0])
         self.failing = len(ran.failures) == ran.size
-        if self._report is not None:
-            self._report(ran)
+        if self._report_batch is not None:
+            self._report_batch(ran)
 
 
 def _infer(model: Model, images: list[NDArray[np.uint8]]) -> list[Row | Exception]:

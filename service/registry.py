@@ -54,7 +54,7 @@ class Registry:
         poll_s: float,
         fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all
         on_swap: Callable[[Model], None] | None = None,
-        on_refusal: Callable[[Path], None] | None = None,
+        on_refusal: Callable[[], None] | None = None,
     ) -> None:
         self._load, self._root, self._name, self._version = load, root, name, version
         self._poll_s, self._fallback = poll_s, fallback
@@ -94,7 +94,7 @@ class Registry:
                 self._refused[path] = state
                 self._complain(str(error) or type(error).__name__)
                 if self._on_refusal is not None:
-                    self._on_refusal(path)
+                    self._on_refusal()
                 continue
             if self._stop.is_set():
                 return  # it may not be warm

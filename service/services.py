@@ -5,37 +5,37 @@ from typing import Literal
 
 from fastapi import Request
 
+from service.batcher import Ran
 from service.images import Decoder
-from service.predictor import Predictor
-from service.registry import Load, Registry
+from service.life import Life
+from service.metrics import Metrics
+from service.predictor import Prediction, Predictor
+from service.registry import Load, Model, Registry
 from service.settings import Settings
-from service.uploads import Limits
+from service.uploads import Uploads
 
 Status = Literal["ready", "loading", "draining", "failed"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Services:
     """What the routes work with."""
 
     settings: Settings
+    life: Life
+    metrics: Metrics
+    uploads: Uploads
     registry: Registry
     predictor: Predictor
-    draining: bool = False
 
     @property
     def status(self) -> Status:
         """In one word, whether predictions can be answered."""
-        if self.draining:
+        if self.life.draining:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
         return "failed" if self.predictor.failing else "ready"
-
-    @property
-    def limits(self) -> Limits:
-        """What a request body may cost."""
-        return Limits(self.settings.max_body_bytes, self.settings.upload_timeout_s)
 
     def start(self) -> None:
         """Start the threads; the model is loaded in the background."""
@@ -50,7 +50,26 @@ class Services:
 
 def build(settings: Settings, load: Load) -> Services:
     """Put the parts together; nothing runs yet."""
-    registry = Registry(load, settings.store, settings.model, version=settings.version, poll_s=settings.poll_s)
+    metrics = Metrics(settings.metrics_dir)
+
+    def on_swap(model: Model) -> None:
+        metrics.loaded(model.manifest.name, model.manifest.version)
+
+    def on_batch(ran: Ran) -> None:
+        metrics.batch(ran.size, ran.inference_s, len(ran.failures))
+
+    def on_prediction(prediction: Prediction) -> None:
+        metrics.prediction(prediction.species.name, prediction.decode_s, prediction.queue_s)
+
+    registry = Registry(
+        load,
+        settings.store,
+        settings.model,
+        version=settings.version,
+        poll_s=settings.poll_s,
+        on_swap=on_swap,
+        on_refusal=metrics.refused,
+    )
     predictor = Predictor(
         registry,
         Decoder(settings.decoding_threads, settings.max_pixels),
@@ -58,12 +77,15 @@ def build(settings: Settings, load: Load) -> Services:
         max_queue=settings.max_queue,
         batch_wait_s=settings.batch_wait_s,
         deadline_s=settings.deadline_s,
+        on_batch=on_batch,
+        on_prediction=on_prediction,
     )
-    return Services(settings, registry, predictor)
+    uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
+    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor)
 
 
-def of(request: Request) -> Services:
-    """The services of the application that got this request."""
+async def of(request: Request) -> Services:
+    """The services of the application that got this request. A coroutine, since FastAPI sends others through a thread."""
     services = request.app.state.services
     assert isinstance(services, Services)
     return services

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     deadline_s: float = Field(10.0, gt=0, description="longest time from a whole request to its answer")
     max_body_bytes: int = Field(20 * 2**20, ge=1, description="longest request body")
     max_pixels: int = Field(MAX_PIXELS, ge=64, description="most pixels of an image, checked before they are allocated")
+    max_buffered_bytes: int = Field(256 * 2**20, ge=1, description="most bytes of request bodies held at one time; more are answered 429")
     upload_timeout_s: float = Field(30.0, gt=0, description="longest time for a request body to arrive")
     grace_s: float = Field(20.0, ge=0, description="after SIGTERM, longest time for the requests in flight")
     api_key: SecretStr | None = Field(
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     cors_origins: Annotated[list[str], BeforeValidator(_listed)] = Field(
         [], description="comma-separated origins whose pages may call; * for all"
     )
+    metrics_dir: Path | None = Field(None, description="folder where several workers share their metrics; empty: a temporary one")
     log_format: Literal["human", "json"] = Field("human", description="human or json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 

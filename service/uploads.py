@@ -1,15 +1,16 @@
 """Request → the bytes of the images in it, within limits that are kept while they arrive."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from service.errors import BodyTooLarge, CallerGone, MalformedRequest, SlowUpload, UnsupportedImage
+from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull, SlowUpload, UnsupportedImage
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
@@ -17,56 +18,80 @@ _MAX_PARTS = 1024
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a request body may cost."""
+class Uploads:
+    """The bodies held in memory at one time, and what one of them may cost."""
 
-    max_body_bytes: int
-    timeout_s: float
+    def __init__(self, max_body_bytes: int, max_buffered_bytes: int, timeout_s: float) -> None:
+        self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
+        self.buffered_bytes = 0
 
-
-async def read_image(request: Request, limits: Limits) -> bytes:
-    """The bytes of the one image of a request: its body, or the part `file` of a form.
-
-    Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload or CallerGone.
-    """
-    content_type = request.headers.get("content-type", "application/octet-stream")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == _FORM:
-        return _one(form_parts(await read_body(request, limits), content_type), "file")
-    if not kind.startswith(_RAW):
-        raise UnsupportedImage(
-            f"{kind[:100]!r} is not read here; send multipart/form-data with a part 'file', or the image as the body with its image/* type"
-        )
-    body = await read_body(request, limits)
-    if not body:
-        raise MalformedRequest("the body is empty; send an image")
-    return body
+    @contextlib.contextmanager
+    def room(self) -> Iterator["Room"]:
+        """Room for the body of one request, given back at the end of the block."""
+        room = Room(self)
+        try:
+            yield room
+        finally:
+            self.buffered_bytes -= room.taken_bytes
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body, its bytes counted as they arrive, chunked or not. Raises BodyTooLarge, SlowUpload or CallerGone."""
-    stream = request.stream()
-    limit = limits.max_body_bytes
-    refusal = BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(limits.timeout_s):
-            declared = request.headers.get("content-length", "")
-            if declared.isascii() and declared.isdigit() and int(declared) > limit:
-                await _drop(stream, limit)
-                raise refusal
-            async for chunk in stream:
-                if len(body) + len(chunk) > limit:
+class Room:
+    """Reads the body of one request."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+        self.taken_bytes = 0
+
+    async def read_image(self, request: Request) -> bytes:
+        """The bytes of the one image of a request: its body, or the part `file` of a form.
+
+        Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
+        """
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == _FORM:
+            return _one(form_parts(await self.read(request), content_type), "file")
+        if not kind.startswith(_RAW):
+            raise UnsupportedImage(
+                f"{kind[:100]!r} is not read here; send multipart/form-data with a part 'file', or the image as the body, typed image/*"
+            )
+        body = await self.read(request)
+        if not body:
+            raise MalformedRequest("the body is empty; send an image")
+        return body
+
+    async def read(self, request: Request) -> bytes:
+        """The whole body, its bytes counted as they arrive, chunked or not.
+
+        Raises BodyTooLarge, SlowUpload, QueueFull or CallerGone.
+        """
+        limit, timeout_s = self._uploads.max_body_bytes, self._uploads.timeout_s
+        stream = request.stream()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(timeout_s):
+                declared = request.headers.get("content-length", "")
+                too_long = declared.isascii() and declared.isdigit() and int(declared) > limit
+                while not too_long and (chunk := await anext(stream, None)) is not None:
+                    too_long = len(body) + len(chunk) > limit
+                    if not too_long:
+                        self._take(len(chunk))
+                        body += chunk
+                if too_long:
                     body.clear()
                     await _drop(stream, limit)
-                    raise refusal
-                body += chunk
-    except TimeoutError:
-        raise SlowUpload(f"the body did not arrive within {limits.timeout_s:g} s") from None
-    except ClientDisconnect:
-        raise CallerGone("the client closed the connection while sending") from None
-    return bytes(body)
+                    raise BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
+        except TimeoutError:
+            raise SlowUpload(f"the body did not arrive within {timeout_s:g} s") from None
+        except ClientDisconnect:
+            raise CallerGone("the client closed the connection while sending") from None
+        return bytes(body)
+
+    def _take(self, n_bytes: int) -> None:
+        if self._uploads.buffered_bytes + n_bytes > self._uploads.max_buffered_bytes:
+            raise QueueFull("too many uploads at once; try again later", retry_after_s=1)
+        self._uploads.buffered_bytes += n_bytes
+        self.taken_bytes += n_bytes
 
 
 async def _drop(stream: AsyncIterator[bytes], most: int) -> None:

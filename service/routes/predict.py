@@ -9,12 +9,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from service import errors
+from service.doors import authorized
 from service.errors import CallerGone, NotReady, documented
 from service.predictor import Prediction
 from service.services import Services, of
-from service.uploads import read_image
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 T = TypeVar("T")
 
 _IMAGE = {"type": "string", "format": "binary"}
@@ -64,18 +64,20 @@ class Answer(BaseModel):
 )
 async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
-    if services.draining:
-        raise NotReady("the service is shutting down; ask another one")
-    image = await read_image(request, services.limits)
-    prediction = await unless_gone(request, services.predictor.predict(image))
-    return JSONResponse(answer(prediction))
+    if services.life.draining:
+        raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
+    services.predictor.check_room()
+    with services.uploads.room() as room:
+        image = await room.read_image(request)
+        prediction = await unless_gone(request, services.predictor.predict(image))
+    return JSONResponse(answer(prediction), headers={"Server-Timing": timing(prediction)})
 
 
 def answer(prediction: Prediction) -> dict[str, Any]:
     """The JSON of one prediction, as `Answer`; probabilities to 7 digits, all that float32 holds."""
     manifest = prediction.model.manifest
     probabilities = [round(value, 7) for value in prediction.probabilities.tolist()]
-    best = prediction.best
+    best = int(prediction.probabilities.argmax())
     return {
         "species": manifest.species[best].name,
         "probability": probabilities[best],
@@ -84,6 +86,12 @@ def answer(prediction: Prediction) -> dict[str, Any]:
         "probabilities": {species.name: value for species, value in zip(manifest.species, probabilities, strict=True)},
         "model": {"name": manifest.name, "version": prediction.model.version},
     }
+
+
+def timing(prediction: Prediction) -> str:
+    """The `Server-Timing` header: where the milliseconds went."""
+    spans = {"decode": prediction.decode_s, "queue": prediction.queue_s, "inference": prediction.inference_s}
+    return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items())
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

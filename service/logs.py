@@ -1,0 +1,54 @@
+"""Logs for people or for machines, each line with the id of the request it belongs to. No image content is ever logged."""
+
+import contextvars
+import datetime
+import json
+import logging
+import re
+import sys
+import uuid
+from typing import Any, Literal
+
+request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
+_GIVEN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # what a caller may name a request: nothing that could forge a line
+
+
+def accept_id(given: str | None) -> str:
+    """The caller's request id where it is fit for a log, else a new one."""
+    return given if given and _GIVEN.fullmatch(given) else uuid.uuid4().hex
+
+
+def configure(style: Literal["human", "json"], level: str) -> None:
+    """Send all logs of this process to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if style == "json" else _Human())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _Human(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 – the base class names it so
+        line = super().formatMessage(record)
+        fields = getattr(record, "fields", None) or {}
+        line += "".join(f" {name}={value}" for name, value in fields.items())
+        current = request_id.get()
+        return f"{line} request_id={current}" if current else line
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        entry: dict[str, Any] = {
+            "time": time.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if current := request_id.get():
+            entry["request_id"] = current
+        entry |= getattr(record, "fields", None) or {}
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str)

@@ -1,0 +1,101 @@
+"""What Prometheus sees, by its official client; right with several workers too, which share a folder of counters."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """All measurements of one process.
+
+    `directory` is where several workers keep theirs (PROMETHEUS_MULTIPROC_DIR, set before this process started), None
+    for a process by itself.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._registry = registry = CollectorRegistry()
+
+        def seconds(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(f"seedlings_{name}_seconds", text, labels, buckets=_SECONDS, registry=registry)
+
+        self._requests = Counter("seedlings_requests", "Requests answered", ("route", "status"), registry=registry)
+        self._request = seconds("request", "From the first byte of a request to the last of its answer", "route")
+        self._decode = seconds("decode", "Decoding of an image")
+        self._queue = seconds("queue", "An image's wait for its batch")
+        self._inference = seconds("inference", "A forward pass of one batch")
+        self._batch = Histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES, registry=registry)
+        self._species = Counter("seedlings_predictions", "Answers by species", ("species",), registry=registry)
+        self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
+        self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
+        self._swaps = Counter("seedlings_model_loads", "Versions taken into service or refused", ("outcome",), registry=registry)
+        self._length = Gauge("seedlings_queue_length", "Images admitted, not yet running", multiprocess_mode="livesum", registry=registry)
+        self._version = Gauge(
+            "seedlings_model_version",
+            "Version in service; the oldest one of all workers",
+            ("model",),
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+
+    def request(self, route: str, status: int, total_s: float) -> None:
+        """One request was answered."""
+        self._requests.labels(route, str(status)).inc()
+        self._request.labels(route).observe(total_s)
+
+    def prediction(self, species: str, decode_s: float, queue_s: float) -> None:
+        """One image was answered."""
+        self._species.labels(species).inc()
+        self._decode.observe(decode_s)
+        self._queue.observe(queue_s)
+
+    def batch(self, size: int, inference_s: float, failures: int) -> None:
+        """One batch has run."""
+        self._batch.observe(size)
+        self._inference.observe(inference_s)
+        self._failures.inc(failures)
+
+    def rejected(self, reason: str) -> None:
+        """A request, or one image of it, was not answered."""
+        self._rejected.labels(reason).inc()
+
+    def loaded(self, model: str, version: int) -> None:
+        """A version was taken into service."""
+        self._swaps.labels("served").inc()
+        self._version.labels(model).set(version)
+
+    def refused(self) -> None:
+        """A version was refused."""
+        self._swaps.labels("refused").inc()
+
+    def render(self, queue_length: int) -> bytes:
+        """The text that Prometheus reads, over all workers; `queue_length` is this worker's of the moment."""
+        self.queue_length(queue_length)
+        if self._directory is None:
+            return exposition.generate_latest(self._registry)
+        _bury(self._directory)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, str(self._directory))  # type: ignore[no-untyped-call]
+        return exposition.generate_latest(shared)
+
+    def queue_length(self, length: int) -> None:
+        """Places taken now."""
+        self._length.set(length)
+
+
+def _bury(directory: Path) -> None:
+    """Forget the gauges of workers that died without saying so."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        with contextlib.suppress(ValueError, PermissionError):
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                mark_process_dead(int(pid), str(directory))  # type: ignore[no-untyped-call]

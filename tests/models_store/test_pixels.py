@@ -1,0 +1,182 @@
+"""Decoding: every format and mode that is read, every way of being broken, and the bound that makes training and service agree."""
+
+import contextlib
+import io
+import random
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from models_store import pixels
+from models_store.pixels import UndecodableImage, UnsupportedFormat
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def plant(width: int = 400, height: int = 400) -> Image.Image:
+    """A smooth colourful picture that is another one when it is turned or mirrored."""
+    y, x = np.mgrid[0:height, 0:width]
+    red, green, blue = 255 * x / width, 255 * y / height, 127 + 120 * np.sin(x / 40) * np.cos(y / 60)
+    return Image.fromarray(np.stack([red, green, blue], -1).astype(np.uint8))
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(int) - b.astype(int)).mean())
+
+
+PLAIN = pixels.decode(encoded(plant(), "PNG"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF"])
+def test_reads_its_formats(kind: str) -> None:
+    options = {} if kind in ("PNG", "TIFF", "BMP") else {"quality": 95}
+    found = pixels.decode(encoded(plant(), kind, **options))
+    assert found.shape == (3, pixels.SIZE, pixels.SIZE)
+    assert found.dtype == np.uint8
+    assert found.flags.c_contiguous
+    assert difference(found, PLAIN) < 3
+
+
+def test_the_first_frame_counts() -> None:
+    frames = [plant(), Image.new("RGB", (400, 400))]
+    for kind in ("GIF", "TIFF", "WEBP", "PNG"):
+        found = pixels.decode(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
+        assert difference(found, PLAIN) < 12  # a GIF has 256 colours
+
+
+GREY = pixels.decode(encoded(plant().convert("L"), "PNG"))
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "expected"),
+    [
+        (plant().convert("L"), "JPEG", GREY),
+        (plant().convert("CMYK"), "JPEG", PLAIN),
+        (plant().convert("YCbCr"), "JPEG", PLAIN),
+        (plant().convert("LA"), "PNG", GREY),
+        (plant().convert("RGBA"), "PNG", PLAIN),
+        (plant().convert("P", palette=Image.Palette.ADAPTIVE), "PNG", PLAIN),
+        (Image.fromarray(np.asarray(plant().convert("L")).astype(np.uint16) * 257), "PNG", GREY),
+        (Image.fromarray(np.asarray(plant().convert("L")).astype(np.uint16) * 257), "TIFF", GREY),
+        (Image.fromarray(np.asarray(plant().convert("L")).astype(np.int32)), "TIFF", GREY),
+        (Image.fromarray(np.asarray(plant().convert("L")).astype(np.float32) / 255), "TIFF", GREY),
+        (plant().convert("CMYK"), "TIFF", PLAIN),
+    ],
+    ids=["grey", "cmyk", "ycbcr", "grey+alpha", "alpha", "palette", "png16", "tiff16", "int32", "float", "cmyk-tiff"],
+)
+def test_reads_every_mode(image: Image.Image, kind: str, expected: np.ndarray) -> None:
+    assert difference(pixels.decode(encoded(image, kind)), expected) < 6
+
+
+def test_one_bit_images() -> None:
+    found = pixels.decode(encoded(Image.new("1", (20, 20), 1), "PNG"))
+    assert found.min() == 255
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = Image.new("RGBA", (50, 50), (10, 200, 10, 0))
+    assert pixels.decode(encoded(clear, "PNG")).min() == 255
+    palette = Image.new("P", (50, 50), 0)
+    assert pixels.decode(encoded(palette, "PNG", transparency=0)).min() == 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_obeys_exif_orientation(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    body = encoded(plant(600, 400), "JPEG", exif=exif, quality=95)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(body)))
+    assert difference(pixels.decode(body), pixels.decode(encoded(upright, "PNG"))) < 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(600, 400), (400, 600), (1001, 8), (151, 150)])
+def test_takes_the_central_square(width: int, height: int) -> None:
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    image = plant(width, height)
+    cut = image.crop((left, top, left + side, top + side))
+    assert difference(pixels.decode(encoded(image, "PNG")), pixels.decode(encoded(cut, "PNG"))) < 2
+
+
+def test_an_image_of_the_very_size_is_untouched() -> None:
+    image = plant(150, 150)
+    assert (pixels.decode(encoded(image, "PNG")) == np.asarray(image).transpose(2, 0, 1)).all()
+
+
+def test_a_jpeg_decoded_at_scale_is_the_same_within_a_bound() -> None:
+    """The service reads JPEGs small, training reads PNGs whole: they must see the same plant."""
+    image = plant(4000, 3000)
+    body = encoded(image, "JPEG", quality=90)
+    whole = Image.open(io.BytesIO(body)).convert("RGB")
+    assert difference(pixels.decode(body), pixels.decode(encoded(whole, "BMP"))) < 0.5
+
+
+def test_more_pixels_than_allowed_are_refused_before_they_are_allocated() -> None:
+    bomb = encoded(Image.new("1", (20_000, 20_000)), "PNG")  # 400 megapixels in 50 KB
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for limit in (pixels.MAX_PIXELS, 100_000_000):
+            with pytest.raises(UndecodableImage, match="pixels"):
+                pixels.decode(bomb, max_pixels=limit)
+    with pytest.raises(UndecodableImage, match="400×400"):
+        pixels.decode(encoded(plant(), "PNG"), max_pixels=399 * 400)
+
+
+@pytest.mark.parametrize("side", [(7, 100), (100, 7), (1, 1)])
+def test_too_small_is_refused(side: tuple[int, int]) -> None:
+    with pytest.raises(UndecodableImage, match="at least 8"):
+        pixels.decode(encoded(Image.new("RGB", side), "PNG"))
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"\x00" * 1000])
+def test_no_image_is_refused(body: bytes) -> None:
+    with pytest.raises(UnsupportedFormat):
+        pixels.decode(body)
+
+
+def test_formats_outside_the_list_are_refused() -> None:
+    for kind in ("PPM", "ICO", "TGA", "PCX"):
+        with pytest.raises(UnsupportedFormat):
+            pixels.decode(encoded(plant(64, 64), kind))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+def test_mutated_images_give_pixels_or_an_error_of_ours(kind: str) -> None:
+    generator = random.Random(0)
+    good = encoded(plant(64, 48), kind)
+    for _ in range(150):
+        bad = bytearray(good)
+        for _ in range(generator.choice([1, 3, 20])):
+            bad[generator.randrange(min(len(bad), generator.choice([64, len(bad)])))] = generator.randrange(256)
+        if generator.random() < 0.3:
+            del bad[generator.randrange(len(bad)) :]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(pixels.PixelsError):
+                assert pixels.decode(bytes(bad), 32, 10**6).shape == (3, 32, 32)
+
+
+def test_threads_decode_the_same(tmp_path: Path) -> None:
+    bodies = [encoded(plant(), kind) for kind in ("HEIF", "PNG", "JPEG", "AVIF")] * 4
+    with ThreadPoolExecutor(4) as pool:
+        for body, found in zip(bodies, pool.map(pixels.decode, bodies), strict=True):
+            assert (found == pixels.decode(body)).all()
+    file = tmp_path / "photo.png"
+    file.write_bytes(bodies[1])
+    assert (pixels.decode(file) == pixels.decode(bodies[1])).all()
+
+
+def test_real_images_decode(real_images: Path) -> None:
+    found = sorted(real_images.glob("*/*"))[::400]
+    assert found
+    for file in found:
+        assert pixels.decode(file).shape == (3, 150, 150)
+        assert (pixels.decode(file) == pixels.decode(file.read_bytes())).all()

@@ -1,0 +1,157 @@
+"""Publishing, finding and verifying artifacts; every way of being wrong is told with the file's name."""
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models_store import store
+from models_store.manifest import Manifest
+from models_store.store import ArtifactCorrupt, ArtifactMissing, PublishFailed, SchemaTooNew
+from tests import fakes
+
+ROOT = Path(__file__).parents[2]
+CONTENT = bytes(range(256)) * 20
+
+
+def publish(root: Path, content: bytes = CONTENT, name: str = "seedlings") -> Path:
+    return store.publish(root, content, functools.partial(fakes.manifest, name=name), lambda manifest: f"# {manifest.version}\n", name)
+
+
+def test_published_versions_are_found_and_verified(tmp_path: Path) -> None:
+    first, second = publish(tmp_path), publish(tmp_path, CONTENT[::-1])
+    assert (first.name, second.name) == ("1", "2")
+    assert store.versions(tmp_path, "seedlings") == [1, 2]
+    assert store.models(tmp_path) == {"seedlings": [1, 2]}
+    assert store.resolve(tmp_path, "seedlings") == second
+    assert store.resolve(tmp_path, "seedlings", 1) == first
+    opened = store.open_artifact(second)
+    assert opened.model.read() == CONTENT[::-1]
+    assert opened.manifest == store.verify(second)
+    assert (second / store.CARD).read_text() == "# 2\n"
+    assert sorted(entry.name for entry in (tmp_path / "seedlings").iterdir()) == ["1", "2"]  # nothing temporary is left
+
+
+def test_versions_are_numbers_not_words(tmp_path: Path) -> None:
+    for name in ("10", "9", "01", "0", "-1", "x", "²", ".publishing-1"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    (tmp_path / "m" / "11").write_text("a file")
+    assert store.versions(tmp_path, "m") == [9, 10]
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    assert store.versions(tmp_path / "no", "seedlings") == []
+    assert store.models(tmp_path / "no") == {}
+    with pytest.raises(ArtifactMissing, match="export"):
+        store.resolve(tmp_path, "seedlings")
+    publish(tmp_path)
+    with pytest.raises(ArtifactMissing, match="no version 7; it has 1"):
+        store.resolve(tmp_path, "seedlings", 7)
+
+
+def edit(**changes: object) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        file = path / store.MANIFEST
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return apply
+
+
+def flip(path: Path) -> None:
+    content = bytearray((path / store.MODEL).read_bytes())
+    content[1000] ^= 1
+    (path / store.MODEL).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "file"),
+    [
+        (flip, ArtifactCorrupt, store.MODEL),
+        (lambda path: (path / store.MODEL).write_bytes(CONTENT[:-1]), ArtifactCorrupt, store.MODEL),
+        (lambda path: (path / store.MODEL).write_bytes(b""), ArtifactCorrupt, store.MODEL),
+        (lambda path: (path / store.MODEL).unlink(), ArtifactMissing, store.MODEL),
+        (lambda path: (path / store.MANIFEST).unlink(), ArtifactMissing, store.MANIFEST),
+        (lambda path: (path / store.MANIFEST).write_text("{"), ArtifactCorrupt, store.MANIFEST),
+        (lambda path: (path / store.MANIFEST).write_text("[1]"), ArtifactCorrupt, store.MANIFEST),
+        (lambda path: (path / store.MANIFEST).write_text("[" * 100_000), ArtifactCorrupt, store.MANIFEST),
+        (lambda path: (path / store.MANIFEST).write_bytes(b"\xff\xfe"), ArtifactCorrupt, store.MANIFEST),
+        (edit(schema_version=2), SchemaTooNew, store.MANIFEST),
+        (edit(species=[]), ArtifactCorrupt, store.MANIFEST),
+        (edit(species=[{"name": "a"}, {"name": "a"}]), ArtifactCorrupt, store.MANIFEST),
+        (edit(unknown=1), ArtifactCorrupt, store.MANIFEST),
+        (edit(sha256="0" * 64), ArtifactCorrupt, store.MODEL),
+        (edit(version=3), ArtifactCorrupt, store.MANIFEST),
+        (edit(name="other"), ArtifactCorrupt, store.MANIFEST),
+    ],
+)
+def test_damage_is_refused_and_named(tmp_path: Path, damage: Callable[[Path], object], error: type[Exception], file: str) -> None:
+    path = publish(tmp_path)
+    damage(path)
+    with pytest.raises(error) as told:
+        store.open_artifact(path)
+    message = str(told.value)
+    assert str(path / file) in message
+    assert "\n" not in message
+
+
+def test_writers_at_the_same_time_get_versions_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda i: publish(tmp_path, bytes([i]) * 10), range(16)))
+    assert sorted(int(path.name) for path in paths) == list(range(1, 17))
+    for i, path in enumerate(paths):
+        assert store.open_artifact(path).model.read() == bytes([i]) * 10
+
+
+def test_what_fails_while_publishing_leaves_nothing(tmp_path: Path) -> None:
+    def describe(*_: object) -> Manifest:
+        raise ValueError("no figures")
+
+    with pytest.raises(ValueError, match="no figures"):
+        store.publish(tmp_path, CONTENT, describe, lambda _: "", "seedlings")
+    assert list((tmp_path / "seedlings").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PublishFailed, match="file"):
+        publish(tmp_path / "file")
+
+
+def test_leftovers_of_dead_writers_go_away(tmp_path: Path) -> None:
+    old, young = (tmp_path / "seedlings" / f".publishing-{age}" for age in ("old", "young"))
+    old.mkdir(parents=True)
+    young.mkdir()
+    past = time.time() - 3 * 24 * 3600
+    os.utime(old, (past, past))
+    publish(tmp_path)
+    assert not old.exists()
+    assert young.exists()
+
+
+_ENDLESS = """
+import functools, sys
+from pathlib import Path
+from models_store import store
+from tests import fakes
+while True:
+    store.publish(Path(sys.argv[1]), b"x" * 100_000, fakes.manifest, lambda _: "", "seedlings")
+    print("published", flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_the_store_whole(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _ENDLESS, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT) as writer:
+        assert writer.stdout is not None
+        for _ in range(5):
+            assert writer.stdout.readline() == b"published\n"
+        writer.send_signal(signal.SIGKILL)
+    found = store.versions(tmp_path, "seedlings")
+    assert len(found) >= 5
+    for version in found:
+        store.verify(tmp_path / "seedlings" / str(version))
+    assert publish(tmp_path).name == str(found[-1] + 1)

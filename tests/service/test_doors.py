@@ -1,0 +1,38 @@
+"""The API key."""
+
+import pytest
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+
+@pytest.fixture
+def locked(start: Start, publish_in) -> Running:
+    publish_in()
+    return start(api_key="sésame")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"X-API-Key": "wrong"}, 401),
+        ({"X-API-Key": ""}, 401),
+        ({"Authorization": "Basic c8Opc2FtZQ=="}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer sésame".encode()}, 200),
+        ({"X-API-Key": "sésame".encode()}, 200),
+    ],
+)
+def test_the_key_guards_predictions(locked: Running, headers: dict, status: int) -> None:
+    response = locked.client.post("/predict", content=fakes.image(), headers=headers)
+    assert response.status_code == status, response.text
+    if status == 401:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "www-authenticate" in response.headers
+    assert locked.client.get("/metrics", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_never_the_probes(locked: Running, path: str) -> None:
+    assert locked.client.get(path).status_code == 200

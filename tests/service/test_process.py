@@ -1,0 +1,92 @@
+"""The service as a process of its own: it starts, is told to go, and goes in good order."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import fakes
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 90.0
+
+
+@contextlib.contextmanager
+def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDLINGS_")}
+    environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_MAX_BATCH": "2", "SEEDLINGS_THREADS": "1"} | variables
+    command = [sys.executable, "-m", "service", "--port", str(port)]
+    with (
+        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client,
+    ):
+        try:
+            yield running, client
+        finally:
+            running.kill()
+
+
+def wait_ready(client: httpx.Client) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/health/ready").status_code == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail("never ready")
+
+
+def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Slow)
+    with process(tmp_path, SEEDLINGS_LOG_FORMAT="json") as (running, client), ThreadPoolExecutor(8) as pool:
+        wait_ready(client)
+        work = [pool.submit(client.post, "/predict", content=fakes.image()) for _ in range(8)]
+        while client.get("/health").json()["queued"] < 3:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGTERM)
+        until = time.monotonic() + PATIENCE_S
+        while (health := client.get("/health")).status_code == 200 and time.monotonic() < until:
+            time.sleep(0.005)
+        assert health.json()["status"] == "draining"
+        assert client.post("/predict", content=fakes.image()).status_code == 503
+        statuses = [task.result().status_code for task in work]
+        assert running.wait(PATIENCE_S) == 0
+        assert running.stderr is not None
+        text = running.stderr.read()
+    assert 200 in statuses
+    assert set(statuses) <= {200, 503}  # 503: had not arrived yet
+    assert "Traceback" not in text
+
+
+def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client):
+        wait_ready(client)
+        for _ in range(20):  # each on a connection of its own, so that both workers get some
+            assert httpx.post(f"{client.base_url}/predict", content=fakes.image(), timeout=PATIENCE_S).status_code in (200, 503)
+        for _ in range(4):
+            text = httpx.get(f"{client.base_url}/metrics", timeout=PATIENCE_S).text
+            counts = re.findall(r'seedlings_requests_total\{route="/predict",status="\d+"\} ([\d.]+)', text)
+            assert sum(map(float, counts)) == 20
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE_S) == 0
+
+
+def test_a_wrong_call_exits_2(tmp_path: Path) -> None:
+    with process(tmp_path, SEEDLINGS_DEVICE="tpu") as (running, _):
+        assert running.wait(PATIENCE_S) == 2
+        assert running.stderr is not None
+        assert running.stderr.read().startswith("seedlings: SEEDLINGS_DEVICE")
