@@ -10,6 +10,7 @@ positive integer and the highest is the newest, the layout of a Triton model rep
     └── PublishFailed        the store could not be written
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -198,5 +199,6 @@ def _flush_folder(folder: Path) -> None:
 
 def _remove_stale(folder: Path) -> None:
     for entry in folder.glob(f"{_TEMPORARY}*"):
-        if time.time() - entry.stat().st_mtime > _STALE_S:
-            shutil.rmtree(entry, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+            if time.time() - entry.stat().st_mtime > _STALE_S:
+                shutil.rmtree(entry, ignore_errors=True)
