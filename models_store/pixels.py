@@ -1,8 +1,8 @@
 """Image file → uint8 [3, size, size]: the one decoding and the one resize that training and service share.
 
-    PixelsError
-    ├── UnsupportedFormat    not an image format that is read here
-    └── UndecodableImage     broken, truncated, too large or too small
+PixelsError
+├── UnsupportedFormat    not an image format that is read here
+└── UndecodableImage     broken, truncated, too large or too small
 """
 
 import functools
