@@ -4,7 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from training import commands
 from training.errors import TrainingError
 
 
@@ -24,8 +23,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed; a wrong call exits with 2."""
     options = parser().parse_args(arguments)
+    from training import commands  # here, since importing torch takes seconds that a wrong call or --help need not wait for
+
     try:
-        options.run_command(options)
+        getattr(commands, options.perform)(options)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -39,7 +40,7 @@ def _data(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     data = groups.add_parser("data", help="look at a data folder").add_subparsers(dest="action", required=True, metavar="ACTION")
     check = data.add_parser("check", help="counts, unreadable files, duplicates, sizes")
     check.add_argument("data", type=Path, metavar="DIR", help="holds one folder of images for each species")
-    check.set_defaults(run_command=commands.data_check)
+    check.set_defaults(perform="data_check")
 
 
 def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,7 +55,7 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
     )
-    fit.set_defaults(run_command=commands.fit)
+    fit.set_defaults(perform="fit")
 
 
 def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -65,7 +66,7 @@ def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     _data_options(evaluate)
     evaluate.add_argument("--split", choices=["train", "validation", "test", "all"], required=True)
     evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
-    evaluate.set_defaults(run_command=commands.evaluate)
+    evaluate.set_defaults(perform="evaluate")
 
 
 def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,7 +77,7 @@ def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     export.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
     export.add_argument("--compact", action="store_true", help="factor the first dense layer and store halves: about 10 MB instead of 219")
     export.add_argument("--rank", type=int, default=64, help="rank of the factors of --compact (default: 64)")
-    export.set_defaults(run_command=commands.export)
+    export.set_defaults(perform="export")
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:

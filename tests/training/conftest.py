@@ -1,0 +1,75 @@
+"""A drawn data folder, and a network small enough to train in a test."""
+
+from pathlib import Path
+
+import pytest
+from torch import Tensor, nn
+
+from tests import drawn
+from training import data, networks, split
+from training.data import Images
+from training.fit import make_fabric
+from training.networks.network import Network
+from training.recipe import Recipe
+from training.split import Split
+
+
+class Tiny(Network):
+    """A network of the same two halves as the real ones, with norm and dropout, in a few thousand weights."""
+
+    def __init__(self, species: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(3), nn.Conv2d(3, 8, 7, stride=4), nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
+        )
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, species))
+
+    def features(self, images: Tensor) -> Tensor:
+        features: Tensor = self.body(images)
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(features)
+        return logits
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network `tiny` stands among those a recipe can name."""
+    monkeypatch.setitem(networks.NETWORKS, "tiny", Tiny)
+
+
+@pytest.fixture(scope="session")
+def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 species × 12 drawn images; not to be written to."""
+    return drawn.folder(tmp_path_factory.mktemp("drawn") / "data")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where decoded images are kept during the tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def images(drawn_folder: Path, cache: Path) -> Images:
+    """The drawn folder, decoded."""
+    return data.load(drawn_folder, cache)
+
+
+@pytest.fixture(scope="session")
+def parts(images: Images) -> Split:
+    """The split of the drawn folder."""
+    return split.make(images.files, images.labels.tolist(), images.digests, images.species)
+
+
+@pytest.fixture(scope="session")
+def fabric():
+    """Lightning Fabric on the CPU, in float32."""
+    return make_fabric("cpu", precision="32-true")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A recipe of a few seconds."""
+    return Recipe(network="tiny", epochs=4, batch_size=8, ema_decay=0.9, label_smoothing=0.05, optimizer={"learning_rate": 3e-3})

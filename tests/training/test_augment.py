@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from training.augment import augment, to_float
+from training.recipe import Augment
+
+OFF = {"rotate_degrees": 0, "flip": False, "scale": (1, 1), "shift": 0, "brightness": 0, "contrast": 0, "saturation": 0}
+
+
+def some_images(n=8):
+    return torch.rand(n, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_to_float_scales_to_one():
+    assert to_float(torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)).flatten().tolist() == [0.0, 1.0]
+
+
+def test_all_off_changes_nothing():
+    images = some_images()
+    assert torch.allclose(augment(images, Augment(**OFF), random()), images, atol=1e-5)
+    assert augment(images, Augment(enabled=False), random()) is images
+
+
+def test_each_image_has_its_own_draw():
+    one = some_images(1).expand(8, 3, 24, 24)
+    changed = augment(one.clone(), Augment(), random())
+    assert changed.shape == one.shape
+    assert all(not torch.allclose(changed[0], changed[i], atol=1e-3) for i in range(1, 8))
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
+def test_the_seed_decides():
+    images = some_images()
+    assert torch.equal(augment(images, Augment(), random(3)), augment(images, Augment(), random(3)))
+    assert not torch.equal(augment(images, Augment(), random(3)), augment(images, Augment(), random(4)))
+
+
+def test_a_flip_is_a_mirror_image():
+    images = some_images(64)
+    flipped = augment(images, Augment(**(OFF | {"flip": True})), random())
+    mirrored = [torch.allclose(after, before.flip(-1), atol=1e-4) for before, after in zip(images, flipped, strict=True)]
+    kept = [torch.allclose(after, before, atol=1e-4) for before, after in zip(images, flipped, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, kept, strict=True))
+    assert 16 < sum(mirrored) < 48
+
+
+@pytest.mark.parametrize(("scale", "shrinks"), [((0.5, 0.5), True), ((2, 2), False)])
+def test_scale_is_zoom(scale, shrinks):
+    square = torch.zeros(1, 3, 64, 64)
+    square[..., 24:40, 24:40] = 1  # 16×16 in the middle
+    area = augment(square, Augment(**(OFF | {"scale": scale})), random())[
+        :, 0, 12:52, 12:52
+    ].sum()  # farther out a shrunk image is reflected
+    assert area == pytest.approx(64 if shrinks else 1024, rel=0.1)
+
+
+def test_rotation_keeps_the_centre_and_turns_the_rest():
+    image = torch.zeros(32, 3, 65, 65)
+    image[..., 30:35, 30:35] = 1
+    image[..., 30:35, 50:60] = 1
+    turned = augment(image, Augment(**(OFF | {"rotate_degrees": 180})), random())
+    assert (turned[:, 0, 32, 32] > 0.9).all()
+    rows = (turned[:, 0].sum(2) > 1).float().argmax(1)  # first lit row of each image
+    assert len(set(rows.tolist())) > 5
+
+
+def test_colour_moves_brightness_not_hue():
+    image = torch.tensor([0.2, 0.6, 0.3])[None, :, None, None].expand(16, 3, 8, 8).clone()
+    changed = augment(image, Augment(**(OFF | {"brightness": 0.4})), random())[:, :, 0, 0]
+    assert torch.allclose(changed / changed.sum(1, keepdim=True), image[:, :, 0, 0] / 1.1, atol=1e-4)
+    assert changed.sum(1).std() > 0.1

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from training import compact, networks
+from training.evaluate import logits
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return networks.build("tiny", 4).eval()
+
+
+def test_the_factors_are_the_best_of_their_rank(network):
+    weight = network.head[2].weight.detach()  # [32,192]
+    first, second = compact.factorize(network, 6).head[2]
+    assert first.weight.shape == (6, 192)
+    assert second.weight.shape == (32, 6)
+    error = (second.weight @ first.weight - weight).norm() ** 2
+    values = torch.linalg.eigvalsh((weight @ weight.T).double())  # squared singular values, ascending
+    assert error.item() == pytest.approx(float(values[:-6].sum()), rel=1e-3)
+
+
+def test_halves_answer_as_the_whole(network, images):
+    pixels = images.pixels[:4]
+    whole = logits(network, pixels)
+    halves = compact.store_halves(network).eval()
+    assert torch.allclose(halves(pixels.float() / 255), whole, atol=1e-3)
+    kernels = [value for name, value in halves.state_dict().items() if value.ndim > 1]
+    assert {value.dtype for value in kernels} == {torch.float16}
+
+
+def test_the_network_itself_is_left_alone(network):
+    before = network.head[2].weight.clone()
+    compact.store_halves(compact.factorize(network, 2))
+    assert torch.equal(network.head[2].weight, before)
+
+
+@pytest.mark.parametrize("rank", [0, 33])
+def test_an_impossible_rank_is_quoted(network, rank):
+    with pytest.raises(ValueError, match=f"rank = {rank}: .*from 1 to 32"):
+        compact.factorize(network, rank)

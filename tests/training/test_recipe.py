@@ -1,0 +1,45 @@
+import pytest
+
+from training import recipe
+from training.errors import RecipeError
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in recipe.FOLDER.glob("*.toml")))
+def test_every_recipe_loads(name):
+    assert recipe.load(name).epochs >= 1
+
+
+def test_only_the_reports_recipes_have_its_mistake():
+    wrong = [file.stem for file in recipe.FOLDER.glob("*.toml") if recipe.load(file.stem).softmax_before_loss]
+    assert all("report" in name for name in wrong)
+    assert {"report-base", "report-dropout"} <= set(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('network = "base"\nepochs = 1\nbatchsize = 3', "batchsize = 3: Extra inputs"),
+        ('network = "base"\nepochs = 0', "epochs = 0: .*greater than or equal to 1"),
+        ('network = "base"\nepochs = 1\n[optimizer]\nlearning_rate = "fast"', "optimizer.learning_rate = 'fast'"),
+        ('network = "vgg"\nepochs = 1', "network = 'vgg': there are base, dropout"),
+        ('network = "base"\nepochs = 1\n[augment]\nscale = [1.2, 0.8]', "augment.scale = .*the smaller first"),
+        ('network = "base"', "epochs = .*Field required"),
+        ("network = base", "cannot be read as a recipe"),
+    ],
+)
+def test_a_wrong_recipe_names_key_and_value(tmp_path, text, message):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        recipe.load(str(file))
+
+
+def test_an_unknown_name_lists_the_known():
+    with pytest.raises(RecipeError, match=r"no recipe 'sedlings'; there are .*seedlings, smoke"):
+        recipe.load("sedlings")
+
+
+def test_a_change_is_checked_too():
+    assert recipe.load("smoke", seed=7).seed == 7
+    with pytest.raises(RecipeError, match="seed = -1"):
+        recipe.load("smoke", seed=-1)
