@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models_store.store import Opened
-from service import engine, logs
+from service import engine, logs, memory
 from service import services as parts
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem
 from service.observe import Observe
@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> FastAPI:
     """`create_app` with the settings of the environment, for processes that uvicorn starts."""
     settings = read_environment(os.environ)
+    memory.keep_freed()
     logs.configure(settings.log_format, settings.log_level)
     return create_app(settings)
 

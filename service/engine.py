@@ -3,8 +3,6 @@
 Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
 """
 
-import ctypes
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Literal
@@ -75,7 +73,6 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
     left out, for a process that is asked to end meanwhile.
     """
     where = _device(device)
-    keep_freed_memory()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
         warnings.simplefilter("ignore", FutureWarning)
@@ -92,21 +89,6 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
         for _ in range(0 if given_up() else _WARM_RUNS):
             engine.infer(_grey(engine, size))
     return engine
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed tensors instead of giving it back to the kernel each time.
-
-    Otherwise every forward pass faults its activations in again, which cost about 30% of the CPU time.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
-        return
-    mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a big block
-    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 def _check(engine: Engine, opened: Opened) -> None:

@@ -55,10 +55,11 @@ class Registry:
         fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all
         on_swap: Callable[[Model], None] | None = None,
         on_refusal: Callable[[], None] | None = None,
+        give_back_memory: Callable[[], None] | None = None,
     ) -> None:
         self._load, self._root, self._name, self._version = load, root, name, version
         self._poll_s, self._fallback = poll_s, fallback
-        self._on_swap, self._on_refusal = on_swap, on_refusal
+        self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
         self._path: Path | None = None
         self._refused: dict[Path, object] = {}  # path → the state its files were refused in
         self._stop = threading.Event()
@@ -120,11 +121,17 @@ class Registry:
         self.error = message
 
     def _watch(self) -> None:
+        looks_since_load = 2
         while not self._stop.is_set():
+            before = self.current, len(self._refused)
             try:
                 self.refresh()
             except Exception as error:  # a store that cannot be listed now may be there again later
                 self._complain(str(error) or type(error).__name__)
+            looks_since_load = 0 if (self.current, len(self._refused)) != before else looks_since_load + 1
+            del before
+            if looks_since_load <= 1 and self._give_back_memory is not None:
+                self._give_back_memory()  # once for the load itself, once when the last user of the old version is gone
             self._stop.wait(self._poll_s)
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from fastapi import Request
 
+from service import memory
 from service.batcher import Ran
 from service.images import Decoder
 from service.life import Life
@@ -69,6 +70,7 @@ def build(settings: Settings, load: Load) -> Services:
         poll_s=settings.poll_s,
         on_swap=on_swap,
         on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
     )
     predictor = Predictor(
         registry,
