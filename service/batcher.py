@@ -78,6 +78,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         self._changed = threading.Condition(threading.Lock())
         self._entries: dict[_Entry[Kind, Item, Answer], None] = {}  # in order of submission; a dict, to remove from its middle
         self._announced = 0  # places given whose item was not submitted yet
+        self._idle = False  # the thread waits for a first item
         self._closed = False
         self._item_s = 0.1  # smoothed seconds an item takes, for Retry-After
         self._thread = threading.Thread(target=self._serve, name="inference", daemon=True)
@@ -92,7 +93,7 @@ class Batcher(Generic[Kind, Item, Answer]):
             self._closed = True
             left = list(self._entries)
             self._entries.clear()
-            self._changed.notify_all()
+            self._changed.notify()
         self._deliver([(entry, NotReady("the service is shutting down")) for entry in left])
         if self._thread.is_alive():
             self._thread.join()
@@ -104,16 +105,25 @@ class Batcher(Generic[Kind, Item, Answer]):
     def admit(self) -> "Place[Kind, Item, Answer]":
         """Take a place in the queue, to be used as a context manager. Raises QueueFull."""
         with self._changed:
-            taken = len(self)
-            if taken >= self._max_queue:
-                raise QueueFull(f"{taken} images are waiting already; try again later", retry_after_s=taken * self._item_s)
+            self.check_room()
             self._announced += 1
         return Place(self)
+
+    def check_room(self) -> None:
+        """Raises QueueFull if no place could be taken at this moment."""
+        taken = len(self)
+        if taken >= self._max_queue:
+            raise QueueFull(f"{taken} images are waiting already; try again later", retry_after_s=taken * self._item_s)
 
     def _leave(self) -> None:
         with self._changed:
             self._announced -= 1
-            self._changed.notify_all()  # a batch need not wait for this one any more
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake the batching thread if there is something for it to do; waking it for nothing costs as much as a request."""
+        if self._entries and (self._idle or not self._announced or len(self._entries) >= self._max_batch):
+            self._changed.notify()
 
     async def _submit(self, kind: Kind, item: Item) -> Served[Answer]:
         entry = _Entry[Kind, Item, Answer](kind, item, asyncio.get_running_loop().create_future())
@@ -122,7 +132,7 @@ class Batcher(Generic[Kind, Item, Answer]):
             if self._closed:
                 raise NotReady("the service is shutting down")
             self._entries[entry] = None
-            self._changed.notify_all()
+            self._wake()
         try:
             return await entry.future
         finally:
@@ -150,7 +160,9 @@ class Batcher(Generic[Kind, Item, Answer]):
         with self._changed:
             while not self._closed:
                 if not self._entries:
+                    self._idle = True
                     self._changed.wait()
+                    self._idle = False
                     continue
                 self._wait_for_announced()
                 if batch := self._head():

@@ -75,8 +75,7 @@ class Predictor:
     def check_room(self) -> None:
         """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
         self._model()
-        with self._batcher.admit():
-            pass
+        self._batcher.check_room()
 
     def _model(self) -> Model:
         model = self._registry.current
