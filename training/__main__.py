@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from training.errors import TrainingError
+from training.networks import NETWORKS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +50,7 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _data_options(fit)
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
+    fit.add_argument("--network", choices=list(NETWORKS), help="instead of the recipe's")
     fit.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
     fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")

@@ -33,7 +33,8 @@ def data_check(options: argparse.Namespace) -> None:
 
 def fit(options: argparse.Namespace) -> None:
     """`fit`: all that can be wrong with recipe and images is looked at before the run folder appears."""
-    recipe = recipes.load(options.recipe, **({} if options.seed is None else {"seed": options.seed}))
+    changes = {"seed": options.seed, "network": options.network}
+    recipe = recipes.load(options.recipe, **{key: value for key, value in changes.items() if value is not None})
     keep_freed_memory()
     fabric = fitting.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = load_images(options.data, options.cache)

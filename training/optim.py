@@ -28,9 +28,11 @@ def build(network: nn.Module, settings: recipe.Optimizer) -> torch.optim.Optimiz
 
 
 def learning_rate(settings: recipe.Optimizer, schedule: recipe.Schedule, step: int, steps: int) -> float:
-    """The learning rate of step 0…steps-1: constant, or a linear rise to the peak and a half cosine down to zero."""
+    """The learning rate of step 0…steps-1: constant, in stairs, or a linear rise to the peak and a half cosine to zero."""
     if schedule.name == "constant":
         return settings.learning_rate
+    if schedule.name == "step":
+        return settings.learning_rate * 0.1 ** (step * (schedule.falls + 1) // steps)
     warmup = schedule.warmup * steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (math.floor(warmup) + 1)

@@ -29,8 +29,9 @@ class Optimizer(_Part):
 class Schedule(_Part):
     """The learning rate over the steps of the run."""
 
-    name: Literal["constant", "one-cycle"] = "one-cycle"
-    warmup: float = Field(0.15, ge=0, lt=1)  # share of the steps that rise linearly to the peak; a half cosine falls after
+    name: Literal["constant", "one-cycle", "step"] = "one-cycle"
+    warmup: float = Field(0.15, ge=0, lt=1)  # one-cycle: share of the steps that rise linearly to the peak; a half cosine falls after
+    falls: int = Field(2, ge=1)  # step: times the rate falls to a tenth, evenly spaced over the run
 
 
 class Augment(_Part):

@@ -44,3 +44,11 @@ def test_every_optimiser_goes_downhill(name):
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_stairs_fall_to_a_tenth_at_even_distances():
+    settings, schedule = Optimizer(learning_rate=0.01), Schedule(name="step", falls=2)
+    rates = [optim.learning_rate(settings, schedule, step, 90) for step in range(90)]
+    assert rates[0] == rates[29] == 0.01
+    assert rates[30] == rates[59] == pytest.approx(1e-3)
+    assert rates[60] == rates[89] == pytest.approx(1e-4)

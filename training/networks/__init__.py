@@ -4,10 +4,19 @@ from collections.abc import Callable
 
 from torch import nn
 
+from training.networks.alexnet import alexnet
+from training.networks.lenet import lenet
 from training.networks.network import Network
 from training.networks.report import base, dropout
+from training.networks.resnet import resnet
 
-NETWORKS: dict[str, Callable[[int], Network]] = {"base": base, "dropout": dropout}
+NETWORKS: dict[str, Callable[[int], Network]] = {
+    "base": base,
+    "dropout": dropout,
+    "lenet": lenet,
+    "alexnet": alexnet,
+    "resnet": resnet,
+}
 
 
 def build(name: str, species: int) -> Network:
