@@ -1,11 +1,10 @@
-"""The command line of training: `python -m training data|fit|evaluate|export`."""
+"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep`."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from training.errors import TrainingError
-from training.networks import NETWORKS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +17,8 @@ def parser() -> argparse.ArgumentParser:
     _fit(groups)
     _evaluate(groups)
     _export(groups)
+    _record(groups)
+    _sweep(groups)
     return root
 
 
@@ -50,13 +51,10 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _data_options(fit)
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
-    fit.add_argument("--network", choices=list(NETWORKS), help="instead of the recipe's")
-    fit.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
+    _machine_options(fit)
     fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
     fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
-    fit.add_argument(
-        "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
-    )
     fit.set_defaults(perform="fit")
 
 
@@ -80,6 +78,39 @@ def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     export.add_argument("--compact", action="store_true", help="factor the first dense layer and store halves: about 10 MB instead of 219")
     export.add_argument("--rank", type=int, default=64, help="rank of the factors of --compact (default: 64)")
     export.set_defaults(perform="export")
+
+
+def _record(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    record = groups.add_parser("record", help="measure a finished run on the test split, and keep the result for the report")
+    record.add_argument("--run", type=Path, required=True)
+    _data_options(record)
+    _results_option(record)
+    record.set_defaults(perform="record")
+
+
+def _sweep(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sweep = groups.add_parser("sweep", help="train and record a list of runs; what has a result already is left out")
+    sweep.add_argument(
+        "sweep", choices=["ablation", "networks"], help="ablation: from the report's recipe to ours; networks: all under one recipe"
+    )
+    _data_options(sweep)
+    sweep.add_argument("--runs", type=Path, required=True, metavar="DIR", help="holds one folder for each run")
+    _results_option(sweep)
+    sweep.add_argument("--only", nargs="+", metavar="NAME", help="these recipes (of networks: these networks) alone")
+    sweep.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="one run for each (default: 0)")
+    _machine_options(sweep)
+    sweep.set_defaults(perform="sweep")
+
+
+def _machine_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    command.add_argument(
+        "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
+    )
+
+
+def _results_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where results are kept (default: results)")
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:

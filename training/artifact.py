@@ -58,6 +58,13 @@ def open_module(model: io.BytesIO) -> nn.Module:
     return module
 
 
+def freeze(module: nn.Module) -> nn.Module:
+    """The module as it is served: in channels-last order, its constants and storage conversions folded."""
+    with _deprecation_known():
+        frozen: nn.Module = torch.jit.freeze(module.to(memory_format=torch.channels_last))
+    return frozen
+
+
 def load(path: Path) -> tuple[Manifest, nn.Module]:
     """Manifest and module of the artifact in folder `path`, verified. Raises TrainingError naming the file."""
     try:

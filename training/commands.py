@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import artifact, check, metrics, run
+from training import artifact, check, metrics, results, run
 from training import evaluate as evaluation
 from training import export as exporting
 from training import fit as fitting
 from training import recipe as recipes
 from training import split as splits
+from training import sweep as sweeps
 from training.data import Images
 from training.data import load as load_images
 from training.errors import DataError, DiskError
@@ -77,6 +78,22 @@ def export(options: argparse.Namespace) -> None:
     split = _split(images, description.recipe.split_seed)
     folder = exporting.export(options.run, images, split, options.store, options.name, options.rank if options.compact else None)
     _say(f"published {folder}")
+
+
+def record(options: argparse.Namespace) -> None:
+    """`record`: measure a finished run on the test split, and keep the result."""
+    images = load_images(options.data, options.cache)
+    description = run.read_description(options.run)
+    result = results.record(options.run, images, _split(images, description.recipe.split_seed), options.results)
+    _say(f"{result.name}: validation {result.validation_accuracy:.2%}, test {result.test.accuracy:.2%}; kept in {options.results}")
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """`sweep`: train and record the runs of a list that have no result yet."""
+    entries = sweeps.choose(options.sweep, options.only)
+    keep_freed_memory()
+    fabric = fitting.make_fabric(options.device, precision=options.precision)
+    sweeps.sweep(fabric, entries, options.seeds, load_images(options.data, options.cache), options.runs, options.results)
 
 
 def _split(images: Images, seed: int) -> splits.Split:

@@ -81,6 +81,16 @@ def save_weights(file: Path, tensors: dict[str, Any]) -> None:
     write_atomically(file, lambda stream: torch.save(tensors, stream))
 
 
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """The rows of `metrics.csv`, one for each finished epoch. Raises RunError."""
+    file = run / METRICS
+    try:
+        with file.open(newline="") as stream:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); start the run anew in another folder") from None
+
+
 def write_metrics(run: Path, history: list[dict[str, float]]) -> None:
     """`metrics.csv` from all epochs so far, one row each. Raises DiskError."""
     text = io.StringIO()

@@ -1,0 +1,117 @@
+"""Results: a small file for each finished run, kept in the repository, from which tables and figures are made.
+
+runs/<recipe>.<network>.<seed>.json    recipe, seed, machine, every epoch, figures on the test split
+runs.csv                               the same in one line a run
+"""
+
+import csv
+import io
+import statistics
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from models_store.manifest import Figures
+from training import evaluate, export, machine, metrics, networks, run, speed
+from training.data import Images
+from training.errors import RunError
+from training.files import write_atomically, write_json
+from training.recipe import Recipe
+from training.split import Split
+
+RUNS, TABLE = "runs", "runs.csv"
+_COLUMNS = [
+    *("recipe", "network", "seed", "epochs", "best_epoch", "validation_accuracy", "test_accuracy", "test_macro_f1"),
+    *("seconds_per_epoch", "milliseconds_per_prediction", "processor"),
+]
+
+
+class RunResult(BaseModel):
+    """What one run gave. `epochs` are the rows of its `metrics.csv`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe_name: str
+    recipe: Recipe
+    species: list[str]
+    split_digest: str
+    images: dict[str, int]  # split → number of images
+    device: str  # that trained
+    precision: str
+    machine: dict[str, str | int]  # that measured, as a rule the same
+    parameters: int
+    best_epoch: int  # chosen on validation, counted from 1
+    epochs: list[dict[str, float]]
+    seconds_per_epoch: float  # median
+    milliseconds_per_prediction: float  # median, one image, exported and frozen
+    test: Figures  # of the best epoch's weights, one forward pass, float32
+
+    @property
+    def name(self) -> str:
+        """What the result's file is called."""
+        return result_name(self.recipe_name, self.recipe)
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Of the best epoch's weights."""
+        return self.epochs[self.best_epoch - 1]["validation_accuracy"]
+
+
+def result_name(recipe_name: str, recipe: Recipe) -> str:
+    """`<recipe>.<network>.<seed>`; a recipe given as a file counts by the file's name."""
+    return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
+
+
+def record(folder: Path, images: Images, split: Split, results: Path) -> RunResult:
+    """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DiskError."""
+    description, network, epoch = export.load_best(folder)
+    if description.split_digest != split.digest:
+        raise RunError(f"{folder} was trained on another split than these images give; use the folder of images it was trained on")
+    rows = run.read_metrics(folder)
+    if len(rows) < description.recipe.epochs:
+        raise RunError(f"{folder} has finished {len(rows)} of {description.recipe.epochs} epochs; go on with 'python -m training fit'")
+    answers = evaluate.logits(network, images.pixels[split.test]).softmax(1)
+    result = RunResult(
+        recipe_name=Path(description.recipe_name).name.removesuffix(".toml"),
+        **description.model_dump(exclude={"recipe_name", "recipe", "torch_version"}),
+        recipe=description.recipe,
+        machine=machine.describe(),
+        parameters=networks.parameters(network),
+        best_epoch=epoch,
+        epochs=rows,
+        seconds_per_epoch=statistics.median(row["seconds"] for row in rows),
+        milliseconds_per_prediction=round(speed.milliseconds(network), 2),
+        test=metrics.figures("test", images.species, answers, images.labels[split.test]),
+    )
+    write_json(results / RUNS / f"{result.name}.json", result.model_dump(mode="json"))
+    _write_table(results)
+    return result
+
+
+def read(results: Path) -> list[RunResult]:
+    """Every run's result, by name; none where there is no such folder. Raises RunError naming a file that is damaged."""
+    return [_read(file) for file in sorted((results / RUNS).glob("*.json"))]
+
+
+def find(results: Path, name: str) -> RunResult | None:
+    """The result of that name, or None. Raises RunError."""
+    file = results / RUNS / f"{name}.json"
+    return _read(file) if file.exists() else None
+
+
+def _read(file: Path) -> RunResult:
+    try:
+        return RunResult.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); remove it and record the run again") from None
+
+
+def _write_table(results: Path) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for one in read(results):
+        figures = [f"{value:.4f}" for value in (one.validation_accuracy, one.test.accuracy, one.test.macro_f1)]
+        how = [one.recipe_name, one.recipe.network, one.recipe.seed, one.recipe.epochs, one.best_epoch]
+        writer.writerow([*how, *figures, one.seconds_per_epoch, one.milliseconds_per_prediction, one.machine["processor"]])
+    write_atomically(results / TABLE, lambda stream: stream.write(text.getvalue().encode()))
