@@ -14,7 +14,7 @@ from service import engine, logs, memory
 from service import services as parts
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem
 from service.observe import Observe
-from service.routes import health, metrics, predict
+from service.routes import batch, explain, health, metrics, predict, species
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
@@ -41,9 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.include_router(predict.router)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
+    for routes in (predict, batch, explain, species, health, metrics):
+        app.include_router(routes.router)
     if settings.cors_origins:
         exposed = ["Retry-After", "Server-Timing", "X-Request-ID"]
         app.add_middleware(

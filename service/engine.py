@@ -19,6 +19,7 @@ from service.errors import ModelFailed
 Device = Literal["auto", "cpu", "cuda"]
 _OPTIONAL_METHODS = ("features", "classify")
 _SUM_TOLERANCE = 1e-3
+_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
 _WARM_RUNS = 2  # the first run of a shape records, the second one specialises
 
 
@@ -45,18 +46,21 @@ class Engine:
         """The version, as it stands in answers."""
         return str(self.manifest.version)
 
+    @property
+    def explainable(self) -> bool:
+        """Whether the artifact exports its two halves, which `heat` needs."""
+        return all(hasattr(self._module, name) for name in _OPTIONAL_METHODS)
+
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → probabilities, float32 [n, species].
 
         A row that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
         another shape.
         """
-        if torch.get_num_threads() != self._threads:  # torch keeps this count for each thread
-            torch.set_num_threads(self._threads)
+        self._hold_threads()
         try:
             with torch.inference_mode():
-                batch = torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
-                output = self._module(batch)
+                output = self._module(self._batch(pixels))
                 if not isinstance(output, torch.Tensor) or output.shape != (len(pixels), len(self.manifest.species)):
                     raise ModelFailed("the model's output has a wrong shape")
                 return output.float().cpu().numpy()
@@ -64,6 +68,35 @@ class Engine:
             raise
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
+
+    def heat(self, pixels: NDArray[np.uint8], species: int) -> NDArray[np.float32]:
+        """Where the last convolution spoke for a species: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
+
+        Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
+        Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
+        against the species is left out. Raises ModelFailed, also where the model is not `explainable`.
+        """
+        self._hold_threads()
+        try:
+            with torch.no_grad():
+                features = self._module.features(self._batch(pixels))  # [n, c, h, w]
+            with torch.enable_grad():
+                features.requires_grad_()
+                logits = self._module.classify(features)  # [n, species]
+                (gradient,) = torch.autograd.grad(logits[:, species].sum(), features)
+            heat = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
+            heat /= heat.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
+            answer: NDArray[np.float32] = heat.float().cpu().numpy()
+            return answer
+        except Exception as error:
+            raise ModelFailed("the model raised an error") from error
+
+    def _hold_threads(self) -> None:
+        if torch.get_num_threads() != self._threads:  # torch keeps this count for each thread
+            torch.set_num_threads(self._threads)
+
+    def _batch(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
 
 
 def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_up: Callable[[], bool] = lambda: False) -> Engine:
@@ -94,6 +127,8 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
 def _check(engine: Engine, opened: Opened) -> None:
     try:
         row = engine.infer(_grey(engine, 1))[0]
+        if engine.explainable:
+            engine.heat(_grey(engine, 1), 0)
     except ModelFailed as error:
         raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
     if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:

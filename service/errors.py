@@ -4,6 +4,8 @@ ServiceError
 ├── Unauthorized           401  a key is set, and missing or wrong
 ├── MalformedRequest       400  the body is empty, or not what its headers say
 ├── SlowUpload             408  the body did not arrive in time
+├── UnknownModel           404  no model of that name or version is served
+├── NotExplainable         409  the model in service cannot say what it looked at
 ├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
 ├── UnsupportedImage       415  not an image of a format we read
 ├── UndecodableImage       422  damaged, truncated, too many pixels or too few
@@ -18,13 +20,18 @@ import math
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
+
 PROBLEM_TYPE = "application/problem+json"
-_PROBLEM_SCHEMA = {
-    "title": "Problem",
-    "type": "object",
-    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
-    "required": ["type", "title", "status", "detail"],
-}
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it. `type` names the kind for programs, `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 class ServiceError(Exception):
@@ -71,6 +78,18 @@ class SlowUpload(ServiceError):
     """The body did not arrive in time."""
 
     status, slug, title, closes = 408, "slow-upload", "The body did not arrive in time", True
+
+
+class UnknownModel(ServiceError):
+    """No model of that name or version is served."""
+
+    status, slug, title = 404, "unknown-model", "No such model is served"
+
+
+class NotExplainable(ServiceError):
+    """The model in service cannot say what it looked at; a later version may."""
+
+    status, slug, title = 409, "not-explainable", "The model in service cannot be explained"
 
 
 class BodyTooLarge(ServiceError):
@@ -138,5 +157,5 @@ def probe_status(ready: bool) -> int:
 
 def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
-    content = {PROBLEM_TYPE: {"schema": _PROBLEM_SCHEMA}}
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {kind.status: {"description": kind.title, "content": content} for kind in kinds}

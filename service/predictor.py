@@ -1,21 +1,24 @@
 """Bytes → probabilities: decoding, batching and the model in service, put together. Knows no HTTP."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models_store.manifest import Species
-from service.batcher import Batcher, Ran
-from service.errors import DeadlinePassed, ModelFailed, NotReady
-from service.images import Decoder
+from service.batcher import Batcher, Ran, Served
+from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
+from service.images import Decoded, Decoder
 from service.registry import Model, Registry
 
 log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,30 @@ class Prediction:
     def species(self) -> Species:
         """The most probable species."""
         return self.model.manifest.species[int(self.probabilities.argmax())]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What spoke for a species on one image."""
+
+    prediction: Prediction
+    species: Species
+    heat: Row  # [h, w], 0–1
+
+
+class _Runs(Protocol):
+    """What the batcher runs images through: a model, or its heat for a species."""
+
+    def infer(self, pixels: Pixels) -> Row: ...
+
+
+@dataclass(frozen=True)
+class _Heat:
+    model: Model
+    species: int
+
+    def infer(self, pixels: Pixels) -> Row:
+        return self.model.heat(pixels, self.species)
 
 
 class Predictor:
@@ -53,7 +80,7 @@ class Predictor:
         self._registry, self._decoder = registry, decoder
         self._deadline_s = deadline_s
         self._report_batch, self._report_prediction = on_batch, on_prediction
-        self._batcher = Batcher[Model, NDArray[np.uint8], Row](
+        self._batcher = Batcher[_Runs, Pixels, Row](
             _infer, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
         self.failing = False  # the last batch had failures only
@@ -74,29 +101,63 @@ class Predictor:
 
     def check_room(self) -> None:
         """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
-        self._model()
+        self.model()
         self._batcher.check_room()
 
-    def _model(self) -> Model:
+    def model(self) -> Model:
+        """The model in service now. Raises NotReady."""
         model = self._registry.current
         if model is None:
             raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
         return model
 
-    async def predict(self, image: bytes) -> Prediction:
-        """Probabilities for the bytes of an image file.
+    async def predict(self, image: bytes | Pixels, model: Model | None = None) -> Prediction:
+        """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
         Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or
         ModelFailed. Cancelled, it gives its place back.
         """
-        model = self._model()
+        model = model or self.model()
+        async with self._in_time():
+            with self._batcher.admit() as place:
+                decoded = await self._decoder.decode(image, model.size) if isinstance(image, bytes) else Decoded(image, 0.0)
+                served = await place.submit(model, decoded.pixels)
+        return self._prediction(model, decoded, served)
+
+    async def explain(self, image: bytes, species: str | None = None) -> Explanation:
+        """What spoke for a species, by its name, or for the most probable one.
+
+        Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
+        """
+        model = self.model()
+        names = [known.name for known in model.manifest.species]
+        if species is not None and species not in names:
+            raise MalformedRequest(f"{species[:100]!r} is not a species of this model; it knows: {', '.join(names)}")
+        if not model.explainable:
+            raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
+        async with self._in_time():
+            with self._batcher.admit() as place:
+                decoded = await self._decoder.decode(image, model.size)
+                served = await place.submit(model, decoded.pixels)
+            prediction = self._prediction(model, decoded, served)
+            index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
+            with self._batcher.admit() as place:
+                heat = await place.submit(_Heat(model, index), decoded.pixels)
+        return Explanation(prediction, model.manifest.species[index], heat.answer)
+
+    async def picture(self, image: bytes, side: int) -> Pixels:
+        """The central square of an image file, uint8 [3, side, side]. Raises UnsupportedImage or UndecodableImage."""
+        return (await self._decoder.decode(image, side)).pixels
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._deadline_s):
-                with self._batcher.admit() as place:
-                    decoded = await self._decoder.decode(image, model.size)
-                    served = await place.submit(model, decoded.pixels)
+                yield
         except TimeoutError:
             raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
+
+    def _prediction(self, model: Model, decoded: Decoded, served: Served[Row]) -> Prediction:
         prediction = Prediction(model, served.answer, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
         if self._report_prediction is not None:
             self._report_prediction(prediction)
@@ -110,7 +171,7 @@ class Predictor:
             self._report_batch(ran)
 
 
-def _infer(model: Model, images: list[NDArray[np.uint8]]) -> list[Row | Exception]:
-    rows = model.infer(np.stack(images))  # [n, species]
-    finite: NDArray[np.bool_] = np.asarray(np.isfinite(rows).all(axis=1))
+def _infer(runs: _Runs, images: list[Pixels]) -> list[Row | Exception]:
+    rows = runs.infer(np.stack(images))  # [n, species], or [n, h, w] of a heat
+    finite = [bool(np.isfinite(row).all()) for row in rows]
     return [row if good else ModelFailed("the model's answer is not a number") for row, good in zip(rows, finite, strict=True)]

@@ -34,8 +34,15 @@ class Model(Protocol):
     def version(self) -> str:
         """The version, as it stands in answers."""
 
+    @property
+    def explainable(self) -> bool:
+        """Whether `heat` works."""
+
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. Raises ModelFailed."""
+
+    def heat(self, pixels: NDArray[np.uint8], species: int) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → what spoke for a species, float32 [n, h, w], 0–1. Raises ModelFailed."""
 
 
 Load = Callable[[store.Opened, Callable[[], bool]], Model]  # the second argument tells when to give up

@@ -60,6 +60,22 @@ class Room:
             raise MalformedRequest("the body is empty; send an image")
         return body
 
+    async def read_images(self, request: Request) -> list["Part"]:
+        """The parts `files` of a form, in order, empty ones too; at least one.
+
+        Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
+        """
+        content_type = request.headers.get("content-type", "")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind != _FORM:
+            raise UnsupportedImage(f"{kind[:100]!r} is not read here; send multipart/form-data with one part 'files' for each image")
+        parts = form_parts(await self.read(request), content_type)
+        found = [part for part in parts if part.name == "files"]
+        if not found:
+            names = ", ".join(repr(part.name) for part in parts[:8]) or "none"
+            raise MalformedRequest(f"the form needs one part 'files' for each image; it has: {names}")
+        return found
+
     async def read(self, request: Request) -> bytes:
         """The whole body, its bytes counted as they arrive, chunked or not.
 
@@ -112,6 +128,7 @@ class Part:
     """One part of a form."""
 
     name: str = ""
+    filename: str | None = None
     content: bytearray = field(default_factory=bytearray)
 
 
@@ -178,7 +195,10 @@ class _FormReader:
     def _header_end(self) -> None:
         if self._field.lower() == b"content-disposition":
             _, options = parse_options_header(self._value)
-            self.parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
+            part = self.parts[-1]
+            part.name = options.get(b"name", b"").decode("utf-8", "replace")
+            if (filename := options.get(b"filename")) is not None:
+                part.filename = filename.decode("utf-8", "replace")
         self._field, self._value = b"", b""
 
     def _end(self) -> None:

@@ -18,7 +18,7 @@ router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 T = TypeVar("T")
 
 _IMAGE = {"type": "string", "format": "binary"}
-_BODY = {
+IMAGE_BODY = {
     "required": True,
     "content": {
         "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _IMAGE}, "required": ["file"]}},
@@ -49,7 +49,7 @@ class Answer(BaseModel):
 @router.post(
     "/predict",
     response_model=Answer,
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": IMAGE_BODY},
     responses=documented(
         errors.MalformedRequest,
         errors.Unauthorized,
@@ -64,13 +64,18 @@ class Answer(BaseModel):
 )
 async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
-    if services.life.draining:
-        raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
-    services.predictor.check_room()
+    check_open(services)
     with services.uploads.room() as room:
         image = await room.read_image(request)
         prediction = await unless_gone(request, services.predictor.predict(image))
     return JSONResponse(answer(prediction), headers={"Server-Timing": timing(prediction)})
+
+
+def check_open(services: Services) -> None:
+    """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
+    if services.life.draining:
+        raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
+    services.predictor.check_room()
 
 
 def answer(prediction: Prediction) -> dict[str, Any]:

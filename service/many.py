@@ -1,0 +1,46 @@
+"""Many images of one request, through the same queue as everybody's."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from service.errors import QueueFull, ServiceError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+_RETRY_S = 0.02
+
+
+async def each(
+    ask: Callable[[Item], Awaitable[Answer]], items: Sequence[Item], *, at_once: int, patience_s: float
+) -> list[Answer | ServiceError]:
+    """The answer, or the error, of each item, in order; at most `at_once` of them are asked for at one time.
+
+    A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
+    there is room. Cancelled, everything it asked for is cancelled.
+    """
+    answers: dict[int, Answer | ServiceError] = {}
+    left = iter(enumerate(items))
+
+    async def work() -> None:
+        for index, item in left:
+            answers[index] = await _patiently(ask, item, patience_s)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(min(at_once, len(items))):
+            tasks.create_task(work())
+    return [answers[index] for index in range(len(items))]
+
+
+async def _patiently(ask: Callable[[Item], Awaitable[Answer]], item: Item, patience_s: float) -> Answer | ServiceError:
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return await ask(item)
+        except QueueFull as error:
+            if time.monotonic() > until:
+                return error
+            await asyncio.sleep(_RETRY_S)
+        except ServiceError as error:
+            return error

@@ -1,0 +1,19 @@
+"""`GET /species`."""
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+
+def test_lists_the_species_in_order(service: Running) -> None:
+    answer = service.client.get("/species").json()
+    assert [species["name"] for species in answer["species"]] == list(fakes.NAMES)
+    assert answer["species"][2] == {"name": "Charlock", "scientific_name": None, "eppo_code": None, "group": "weed"}
+    assert answer["model"] == {"name": "seedlings", "version": "1"}
+    assert (answer["threshold"], answer["explainable"]) == (0.5, False)
+
+
+def test_needs_a_model(start: Start) -> None:
+    service = start(ready=False, model="nothing")
+    response = service.client.get("/species")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
