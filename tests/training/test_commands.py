@@ -1,6 +1,7 @@
 """The command line, from images to a published artifact."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,15 @@ def test_a_wrong_call_exits_with_2():
     )
     assert done.returncode == 2
     assert "--data" in done.stderr
+
+
+def test_two_processes_train_one_network(folder, cache, tmp_path):
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 3"))
+    options = ["--recipe", "tiny.toml", "--data", str(folder), "--cache", str(cache), "--run", "run", "--device", "cpu", "--devices", "2"]
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    script = root / "tests" / "training" / "two_processes.py"
+    for epochs in (3, 3):  # the second time there is nothing left to do
+        done = subprocess.run([sys.executable, str(script), "fit", *options], capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == epochs + 1
