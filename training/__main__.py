@@ -43,6 +43,9 @@ def _data(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     check = data.add_parser("check", help="counts, unreadable files, duplicates, sizes")
     check.add_argument("data", type=Path, metavar="DIR", help="holds one folder of images for each species")
     check.set_defaults(perform="data_check")
+    fetch = data.add_parser("fetch", help="the original images, by your own Kaggle credentials")
+    fetch.add_argument("data", type=Path, metavar="DIR", help="a new folder")
+    fetch.set_defaults(perform="data_fetch")
 
 
 def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

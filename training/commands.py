@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import artifact, check, metrics, results, run
+from training import artifact, check, fetch, metrics, results, run
 from training import evaluate as evaluation
 from training import export as exporting
 from training import fit as fitting
@@ -30,6 +30,11 @@ def data_check(options: argparse.Namespace) -> None:
     problems = len(findings.unreadable) + len(findings.contradictions)
     if problems:
         raise DataError(f"{problems} problem{'s' if problems > 1 else ''} in {options.data}; mend or remove the files listed above")
+
+
+def data_fetch(options: argparse.Namespace) -> None:
+    """`data fetch`: the original images into a new folder."""
+    _say(f"{fetch.fetch(options.data)} images in {options.data}")
 
 
 def fit(options: argparse.Namespace) -> None:
