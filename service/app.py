@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -12,9 +13,9 @@ from starlette.middleware.cors import CORSMiddleware
 from models_store.store import Opened
 from service import engine, logs, memory
 from service import services as parts
-from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem
+from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
 from service.observe import Observe
-from service.routes import batch, explain, health, metrics, predict, species
+from service.routes import batch, explain, health, metrics, open_inference, predict, species
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
@@ -43,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     for routes in (predict, batch, explain, species, health, metrics):
         app.include_router(routes.router)
+    app.include_router(open_inference.probes)
+    app.include_router(open_inference.guarded)
     if settings.cors_origins:
         exposed = ["Retry-After", "Server-Timing", "X-Request-ID"]
         app.add_middleware(
@@ -64,9 +67,15 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
     services = await parts.of(request)
     services.metrics.rejected(error.slug)
-    return JSONResponse(problem(error), error.status, error.headers, PROBLEM_TYPE)
+    return _error_response(request, problem(error), error.headers)
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse(plain_problem(error.status_code, error.detail), error.status_code, error.headers, PROBLEM_TYPE)
+    return _error_response(request, plain_problem(error.status_code, error.detail), error.headers)
+
+
+def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:
+    if f"{request.url.path}/".startswith("/v2/"):
+        return JSONResponse(protocol_error(document["detail"]), document["status"], headers)
+    return JSONResponse(document, document["status"], headers, PROBLEM_TYPE)

@@ -34,6 +34,12 @@ class Problem(BaseModel):
     detail: str
 
 
+class ProtocolError(BaseModel):
+    """What went wrong, as the Open Inference Protocol has it."""
+
+    error: str
+
+
 class ServiceError(Exception):
     """Base of all of them. The message is fit for a client: it says what is wrong and what to do."""
 
@@ -159,3 +165,13 @@ def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
     content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {kind.status: {"description": kind.title, "content": content} for kind in kinds}
+
+
+def protocol_error(detail: str) -> dict[str, str]:
+    """An error as the Open Inference Protocol has it."""
+    return {"error": detail}
+
+
+def documented_as_protocol(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """These errors as OpenAPI responses of the Open Inference Protocol."""
+    return {kind.status: {"description": kind.title, "model": ProtocolError} for kind in kinds}

@@ -65,6 +65,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
+@pytest.fixture(scope="module")
+def module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """As `start`, on a store of its own that holds `Shares`; for the length of a test module."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(**values: object) -> Running:
+            root = tmp_path_factory.mktemp("store")
+            fakes.publish(root, fakes.Shares)
+            running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
+            running.wait_ready()
+            return running
+
+        yield begin
+
+
 @pytest.fixture
 def service(start: Start, publish_in: Callable[..., Path]) -> Running:
     """A service of the fake model `Shares`."""

@@ -1,0 +1,208 @@
+"""`/v2`: the Open Inference Protocol, as KServe's and Triton's clients speak it."""
+
+import asyncio
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from service import errors, tensors
+from service.doors import authorized
+from service.errors import NotReady, ServiceError, UnknownModel, documented_as_protocol, probe_status
+from service.many import each
+from service.predictor import Prediction
+from service.registry import Model
+from service.routes.predict import check_open, unless_gone
+from service.services import Services, of
+
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+_NOT_READY: dict[int | str, dict[str, Any]] = {probe_status(ready=False): {"description": "Loading, draining or failed"}}
+_UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, errors.NotReady)
+_TAGS: list[str] = ["open inference protocol"]
+probes = APIRouter(prefix="/v2", tags=[*_TAGS])
+guarded = APIRouter(prefix="/v2", tags=[*_TAGS], dependencies=[Depends(authorized)])
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    live: bool
+
+
+class Ready(BaseModel):
+    """Whether inference can be answered."""
+
+    ready: bool
+
+
+class ModelReady(Ready):
+    """Whether this model can be asked."""
+
+    name: str
+
+
+class ServerMetadata(BaseModel):
+    """What this server is and speaks."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(BaseModel):
+    """One input or output; -1 is a free dimension."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives. A request has one of the inputs."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class OutputTensor(TensorMetadata):
+    """One tensor of an answer; without `data` its bytes follow the JSON."""
+
+    parameters: dict[str, Any] | None = None
+    data: list[float] | list[str] | None = None
+
+
+class InferResponse(BaseModel):
+    """An answer, in the order of the outputs asked for."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[OutputTensor]
+
+
+@guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
+@guarded.get("/", response_model=ServerMetadata, include_in_schema=False)
+async def server_metadata(request: Request) -> dict[str, Any]:
+    """Name the server and the extensions it speaks."""
+    extensions = ["binary_tensor_data", "classification"]
+    return {"name": "seedlings", "version": request.app.version, "extensions": extensions}
+
+
+@probes.get("/health/live", response_model=Live)
+async def live() -> dict[str, bool]:
+    """Tell that the process answers."""
+    return {"live": True}
+
+
+@probes.get("/health/ready", response_model=Ready, responses=_NOT_READY)
+async def ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell whether inference can be answered."""
+    is_ready = services.status == "ready"
+    return JSONResponse({"ready": is_ready}, probe_status(is_ready))
+
+
+@guarded.get("/models/{name}", response_model=ModelMetadata, responses=_UNKNOWN)
+@guarded.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_UNKNOWN)
+async def model_metadata(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> dict[str, Any]:
+    """Describe the inputs and outputs of a model."""
+    model = _model(services, name, version)
+    n_species = len(model.manifest.species)
+    return {
+        "name": name,
+        "versions": [model.version],
+        "platform": "pytorch_torchscript",
+        "inputs": [
+            {"name": tensors.PIXELS, "datatype": "UINT8", "shape": [-1, 3, model.size, model.size]},
+            {"name": tensors.ENCODED, "datatype": "BYTES", "shape": [-1]},
+        ],
+        "outputs": [
+            {"name": tensors.PROBABILITIES, "datatype": "FP32", "shape": [-1, n_species]},
+            {"name": tensors.SPECIES, "datatype": "BYTES", "shape": [-1]},
+        ],
+    }
+
+
+@probes.get("/models/{name}/ready", response_model=ModelReady, responses=documented_as_protocol(errors.UnknownModel) | _NOT_READY)
+@probes.get(
+    "/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=documented_as_protocol(errors.UnknownModel) | _NOT_READY
+)
+async def model_ready(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> JSONResponse:
+    """Tell whether a model can be asked."""
+    is_ready = services.status == "ready"
+    try:
+        _model(services, name, version)
+    except NotReady:
+        is_ready = False
+    return JSONResponse({"name": name, "ready": is_ready}, probe_status(is_ready))
+
+
+_INFER: dict[str, Any] = {
+    "response_model": InferResponse,
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+    "responses": documented_as_protocol(
+        errors.MalformedRequest,
+        errors.Unauthorized,
+        errors.UnknownModel,
+        errors.SlowUpload,
+        errors.BodyTooLarge,
+        errors.UnsupportedImage,
+        errors.UndecodableImage,
+        errors.QueueFull,
+        errors.NotReady,
+        errors.DeadlinePassed,
+    ),
+}
+
+
+@guarded.post("/models/{name}/infer", **_INFER)
+@guarded.post("/models/{name}/versions/{version}/infer", **_INFER)
+async def infer(request: Request, services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> Response:
+    """Infer the species on the images of a request, all of them by one version of the model."""
+    model = _model(services, name, version)
+    check_open(services)
+    settings = services.settings
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+
+    async def one(image: bytes | NDArray[np.uint8]) -> Prediction:
+        return await services.predictor.predict(image, model)
+
+    with services.uploads.room() as room:
+        body = await room.read(request)
+        # Parsing a long JSON takes a while, which the event loop has not.
+        body = await asyncio.to_thread(tensors.inflate, body, encoding, settings.max_body_bytes)
+        asked, images = await asyncio.to_thread(tensors.read, body, request.headers.get(_HEADER_LENGTH), model.size)
+        at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
+        outcomes = await unless_gone(request, each(one, images, at_once=at_once, patience_s=settings.deadline_s))
+    rows = []
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, ServiceError):
+            raise type(outcome)(f"image {index}: {outcome.detail}", outcome.retry_after_s)
+        rows.append(outcome.probabilities)
+    content, header_length = tensors.write(asked, (name, model.version), model.manifest.species, np.stack(rows))
+    if header_length is None:
+        return Response(content, media_type="application/json")
+    return Response(content, headers={_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")
+
+
+def _model(services: Services, name: str, version: str | None) -> Model:
+    """The model in service, if it is the one that is asked for. Raises UnknownModel or NotReady."""
+    if name != services.settings.model:
+        raise UnknownModel(f"there is no model {name[:100]!r}; there is {services.settings.model!r}")
+    model = services.predictor.model()
+    if version is not None and version != model.version:
+        raise UnknownModel(f"version {version[:20]!r} of {name!r} is not in service; version {model.version} is")
+    return model

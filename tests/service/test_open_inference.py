@@ -1,0 +1,240 @@
+"""`/v2` by Triton's own client and by hand; KServe's client stands in `test_kserve.py`."""
+
+import base64
+import gzip
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from tritonclient import http as triton
+from tritonclient.utils import InferenceServerException
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+INFER = "/v2/models/seedlings/infer"
+COLOURS = [(200, 40, 10), (10, 90, 30), (3, 9, 250)]
+PIXELS = np.stack([np.broadcast_to(np.array(c, np.uint8)[:, None, None], (3, fakes.SIZE, fakes.SIZE)) for c in COLOURS])
+SHARES = np.stack([fakes.shares(colour) for colour in COLOURS])
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gevent's hub, as Triton's client leaves it
+
+
+@pytest.fixture(scope="module")
+def service(module_service: Start) -> Running:
+    """One service for all who leave it as it was."""
+    return module_service(max_body_bytes=200_000)
+
+
+@pytest.fixture
+def client(service: Running) -> Any:
+    with triton.InferenceServerClient(f"127.0.0.1:{service.port}") as client:
+        yield client
+
+
+def pixels_input(*, binary: bool) -> triton.InferInput:
+    tensor = triton.InferInput("images", [3, 3, fakes.SIZE, fakes.SIZE], "UINT8")
+    return tensor.set_data_from_numpy(PIXELS, binary_data=binary)
+
+
+def files_input() -> triton.InferInput:
+    files = np.array([fakes.image(colour) for colour in COLOURS], object)
+    return triton.InferInput("encoded", [3], "BYTES").set_data_from_numpy(files)
+
+
+def test_triton_health_and_metadata(client: Any) -> None:
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("seedlings")
+    assert client.is_model_ready("seedlings", "1")
+    assert not client.is_model_ready("roses")
+    assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
+    for metadata in (client.get_model_metadata("seedlings"), client.get_model_metadata("seedlings", "1")):
+        assert metadata["versions"] == ["1"]
+        assert metadata["inputs"][0] == {"name": "images", "datatype": "UINT8", "shape": [-1, 3, fakes.SIZE, fakes.SIZE]}
+        assert metadata["outputs"][0] == {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]}
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
+@pytest.mark.parametrize("tensor", [pixels_input(binary=True), pixels_input(binary=False), files_input()], ids=["raw", "json", "files"])
+def test_triton_infers(client: Any, tensor: triton.InferInput, compression: str | None) -> None:
+    result = client.infer("seedlings", [tensor], request_id="a7", request_compression_algorithm=compression)
+    assert result.as_numpy("probabilities") == pytest.approx(SHARES, abs=1e-5)
+    assert result.as_numpy("species").tolist() == [b"Maize", b"Sugar beet", b"Charlock"]
+    assert result.get_response()["id"] == "a7"
+    assert result.get_response()["model_version"] == "1"
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_triton_chooses_outputs(client: Any, binary: bool) -> None:
+    asked = [
+        triton.InferRequestedOutput("species", binary_data=not binary),
+        triton.InferRequestedOutput("probabilities", binary_data=binary),
+    ]
+    result = client.infer("seedlings", [pixels_input(binary=True)], model_version="1", outputs=asked)
+    assert [output["name"] for output in result.get_response()["outputs"]] == ["species", "probabilities"]
+    assert result.as_numpy("probabilities") == pytest.approx(SHARES, abs=1e-5)
+
+
+@pytest.mark.parametrize(("k", "width"), [(1, 1), (2, 2), (9, 3)])
+def test_triton_classifies(client: Any, k: int, width: int) -> None:
+    asked = [triton.InferRequestedOutput("probabilities", class_count=k)]
+    classes = client.infer("seedlings", [pixels_input(binary=True)], outputs=asked).as_numpy("probabilities")
+    assert classes.shape == (3, width)
+    value, index, label = classes[2, 0].decode().split(":")
+    assert (index, label) == ("2", "Charlock")
+    assert float(value) == pytest.approx(SHARES[2, 2], abs=1e-5)
+
+
+def test_triton_runs_many_at_once(client: Any, service: Running) -> None:
+    with triton.InferenceServerClient(f"127.0.0.1:{service.port}", concurrency=8) as many:
+        waiting = [many.async_infer("seedlings", [pixels_input(binary=True)]) for _ in range(24)]
+        for request in waiting:
+            assert request.get_result().as_numpy("probabilities") == pytest.approx(SHARES, abs=1e-5)
+
+
+def test_triton_hears_of_errors(client: Any) -> None:
+    with pytest.raises(InferenceServerException, match="roses"):
+        client.infer("roses", [pixels_input(binary=True)])
+    with pytest.raises(InferenceServerException, match="version 1"):
+        client.get_model_metadata("seedlings", "7")
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    tensor = {"name": "images", "shape": [1, 3, fakes.SIZE, fakes.SIZE], "datatype": "UINT8", "data": PIXELS[0].tolist()}
+    return {"inputs": [tensor | changes]}
+
+
+@pytest.mark.parametrize("data", [PIXELS[0].ravel().tolist(), PIXELS[0].tolist(), PIXELS[:1].tolist()], ids=["flat", "nested", "whole"])
+def test_json(service: Running, data: list) -> None:
+    answer = service.client.post(INFER, json=body(data=data) | {"id": "x"}).json()
+    assert (answer["id"], answer["model_name"], answer["model_version"]) == ("x", "seedlings", "1")
+    assert answer["outputs"][0]["data"] == pytest.approx(SHARES[0], abs=1e-5)
+    assert answer["outputs"][1] == {"name": "species", "datatype": "BYTES", "shape": [1], "data": ["Maize"]}
+
+
+def test_base64_in_json(service: Running) -> None:
+    files = [base64.b64encode(fakes.image(colour)).decode() for colour in COLOURS]
+    answer = service.client.post(INFER, json={"inputs": [{"name": "encoded", "shape": [3], "datatype": "BYTES", "data": files}]}).json()
+    assert answer["outputs"][0]["data"] == pytest.approx(SHARES.ravel(), abs=1e-5)
+
+
+def test_chunked(service: Running) -> None:
+    content = json.dumps(body()).encode()
+    assert service.client.post(INFER, content=iter([content[:100], content[100:]])).status_code == 200
+
+
+def binary(sizes: list[int], payload: bytes) -> dict[str, Any]:
+    inputs = [{"name": "encoded", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": size}} for size in sizes]
+    header = json.dumps({"inputs": inputs}).encode()
+    return {"content": header + payload, "headers": {"Inference-Header-Content-Length": str(len(header))}}
+
+
+def refused(name: str, status: int, **request: Any) -> Any:
+    return pytest.param(request, status, id=name)
+
+
+FILE = len(fakes.image()).to_bytes(4, "little") + fakes.image()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        refused("empty", 400, content=b""),
+        refused("no JSON", 400, content=b"\xff\xfe"),
+        refused("not an object", 400, content=b"[1]"),
+        refused("nested deeply", 400, content=b"[" * 100_000),
+        refused("data nested deeply", 400, content=json.dumps(body()).replace("[[[", "[" * 180 + "1" + "]" * 180 + ",[[[", 1).encode()),
+        refused("no inputs", 400, json={}),
+        refused("empty inputs", 400, json={"inputs": []}),
+        refused("two inputs", 400, json={"inputs": body()["inputs"] * 2}),
+        refused("unknown input", 400, json=body(name="image")),
+        refused("another datatype", 400, json=body(datatype="FP32")),
+        refused("no data", 400, json=body(data=None)),
+        refused("negative dimension", 400, json=body(shape=[-1, 3, fakes.SIZE, fakes.SIZE])),
+        refused("huge dimension", 400, json=body(shape=[10**30, 3, fakes.SIZE, fakes.SIZE])),
+        refused("fractional dimension", 400, json=body(shape=[1.5, 3, fakes.SIZE, fakes.SIZE])),
+        refused("no image", 400, json=body(shape=[0, 3, fakes.SIZE, fakes.SIZE], data=[])),
+        refused("another size", 400, json=body(shape=[1, 3, 8, 8], data=[0] * 192)),
+        refused("too few values", 400, json=body(data=[0, 1])),
+        refused("ragged", 400, json=body(data=[[1, 2], [3]])),
+        refused("over 255", 400, json=body(data=[256] * 3 * fakes.SIZE**2)),
+        refused("huge number", 400, json=body(data=[10**40])),
+        refused("fractions", 400, json=body(data=[0.5] * 3 * fakes.SIZE**2)),
+        refused("words", 400, json=body(data=["a"])),
+        refused("truths", 400, json=body(data=[True] * 3 * fakes.SIZE**2)),
+        refused("bad base64", 400, json={"inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": ["%%"]}]}),
+        refused("no strings", 400, json={"inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [1]}]}),
+        refused("unknown output", 400, json=body() | {"outputs": [{"name": "logits"}]}),
+        refused("output twice", 400, json=body() | {"outputs": [{"name": "species"}, {"name": "species"}]}),
+        refused("bad k", 400, json=body() | {"outputs": [{"name": "probabilities", "parameters": {"classification": 0}}]}),
+        refused("classes of names", 400, json=body() | {"outputs": [{"name": "species", "parameters": {"classification": 1}}]}),
+        refused("id is no string", 400, json=body() | {"id": 7}),
+        refused("header length no number", 400, json=body(), headers={"Inference-Header-Content-Length": "x"}),
+        refused("header length negative", 400, json=body(), headers={"Inference-Header-Content-Length": "-1"}),
+        refused("header length too long", 400, json=body(), headers={"Inference-Header-Content-Length": "9999999"}),
+        refused("header length too short", 400, json=body(), headers={"Inference-Header-Content-Length": "10"}),
+        refused("binary size too long", 400, **binary([len(FILE) + 1], FILE)),
+        refused("binary size negative", 400, **binary([-1], FILE)),
+        refused("binary left over", 400, **binary([len(FILE)], FILE + b"x")),
+        refused("element cut off", 400, **binary([10], FILE[:10])),
+        refused("length cut off", 400, **binary([2], FILE[:2])),
+        refused("shape does not fit", 400, **binary([2 * len(FILE)], FILE * 2)),
+        refused("no image in it", 415, **binary([7], b"\x03\0\0\0abc")),
+        refused("truncated image", 422, **binary([len(FILE) - 30], (len(FILE) - 34).to_bytes(4, "little") + FILE[4:-30])),
+        refused("unknown encoding", 400, json=body(), headers={"Content-Encoding": "br"}),
+        refused("not gzip", 400, json=body(), headers={"Content-Encoding": "gzip"}),
+        refused("gzip cut off", 400, content=gzip.compress(json.dumps(body()).encode())[:-20], headers={"Content-Encoding": "gzip"}),
+        refused("bomb", 413, content=zlib.compress(b"a" * 10**6), headers={"Content-Encoding": "deflate"}),
+        refused("too long", 413, content=b"a" * 300_000),
+    ],
+)
+def test_refuses(service: Running, request_: dict[str, Any], status: int) -> None:
+    response = service.client.post(INFER, **request_)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert list(response.json()) == ["error"]
+    assert service.client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/", "/v2/health/live", "/v2/health/ready", "/v2/models/seedlings/versions/1/ready"])
+def test_paths_answer_without_redirect(service: Running, path: str) -> None:
+    assert service.client.get(path).status_code == 200
+
+
+def test_unknown_things_are_errors_of_the_protocol(service: Running) -> None:
+    for path in ("/v2/nothing", "/v2/models/roses", "/v2/models/seedlings/versions/2", "/v2/models/seedlings/versions/x/ready"):
+        response = service.client.get(path)
+        assert response.status_code == 404
+        assert list(response.json()) == ["error"]
+    assert service.client.get(INFER).status_code == 405
+
+
+def test_not_ready_yet(start: Start) -> None:
+    service = start(ready=False)
+    with triton.InferenceServerClient(f"127.0.0.1:{service.port}") as client:
+        assert client.is_server_live()
+        assert not client.is_server_ready()
+        assert not client.is_model_ready("seedlings")
+    assert service.client.post(INFER, json=body()).status_code == 503
+
+
+def test_the_key_guards_all_but_the_probes(start: Start, publish_in) -> None:
+    publish_in()
+    service = start(api_key="secret")
+    assert [service.client.get(f"/v2/health/{probe}").status_code for probe in ("live", "ready")] == [200, 200]
+    for path in ("/v2", "/v2/models/seedlings"):
+        response = service.client.get(path)
+        assert response.status_code == 401
+        assert list(response.json()) == ["error"]
+    with triton.InferenceServerClient(f"127.0.0.1:{service.port}") as client:
+        assert client.infer("seedlings", [files_input()], headers={"X-API-Key": "secret"}).as_numpy("species")[0] == b"Maize"
+
+
+def test_more_images_than_the_queue_holds(start: Start, publish_in) -> None:
+    publish_in()
+    service = start(max_queue=2)
+    images = np.repeat(PIXELS, 20, axis=0)
+    answer = service.client.post(INFER, json=body(shape=[60, 3, fakes.SIZE, fakes.SIZE], data=images.ravel().tolist())).json()
+    assert answer["outputs"][0]["data"] == pytest.approx(np.repeat(SHARES, 20, axis=0).ravel(), abs=1e-5)
