@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep`."""
+"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|leakage|curve`."""
 
 import argparse
 import sys
@@ -19,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
     _export(groups)
     _record(groups)
     _sweep(groups)
+    _leakage(groups)
+    _curve(groups)
     return root
 
 
@@ -63,9 +65,7 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     evaluate = groups.add_parser("evaluate", help="measure a run or an artifact on a split")
-    what = evaluate.add_mutually_exclusive_group(required=True)
-    what.add_argument("--run", type=Path, help="folder of a run; its best weights are measured")
-    what.add_argument("--artifact", type=Path, help="folder of a published version")
+    _subject_options(evaluate)
     _data_options(evaluate)
     evaluate.add_argument("--split", choices=["train", "validation", "test", "all"], required=True)
     evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
@@ -80,6 +80,7 @@ def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     export.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
     export.add_argument("--compact", action="store_true", help="factor the first dense layer and store halves: about 10 MB instead of 219")
     export.add_argument("--rank", type=int, default=64, help="rank of the factors of --compact (default: 64)")
+    export.add_argument("--storage", choices=["float16", "int8"], default="float16", help="of the weights of --compact (default: float16)")
     export.set_defaults(perform="export")
 
 
@@ -103,6 +104,31 @@ def _sweep(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     sweep.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="one run for each (default: 0)")
     _machine_options(sweep)
     sweep.set_defaults(perform="sweep")
+
+
+def _leakage(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    leakage = groups.add_parser("leakage", help="near duplicates between test and training images, and the accuracy without them")
+    _subject_options(leakage)
+    _data_options(leakage)
+    _results_option(leakage)
+    leakage.set_defaults(perform="leakage")
+
+
+def _curve(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    curve = groups.add_parser("curve", help="size against accuracy of the compact forms of a run")
+    curve.add_argument("--run", type=Path, required=True)
+    _data_options(curve)
+    _results_option(curve)
+    curve.add_argument(
+        "--ranks", nargs="+", type=int, default=[8, 16, 32, 64, 128], help="of the first dense layer (default: 8 16 32 64 128)"
+    )
+    curve.set_defaults(perform="curve")
+
+
+def _subject_options(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=Path, help="folder of a run; its best weights are measured")
+    what.add_argument("--artifact", type=Path, help="folder of a published version")
 
 
 def _machine_options(command: argparse.ArgumentParser) -> None:

@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import artifact, check, fetch, metrics, results, run
-from training import evaluate as evaluation
+from training import check, fetch, machine, metrics, results, run, subject
+from training import curve as curves
 from training import export as exporting
 from training import fit as fitting
+from training import leakage as leaks
 from training import recipe as recipes
 from training import split as splits
 from training import sweep as sweeps
 from training.data import Images
 from training.data import load as load_images
-from training.errors import DataError, DiskError
+from training.errors import DataError, DiskError, RunError
 from training.files import write_json
 from training.memory import keep_freed_memory
 
@@ -51,25 +52,15 @@ def fit(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """`evaluate`: figures of a run's best weights, or of an artifact, on one split."""
-    if options.artifact is not None:
-        manifest, module = artifact.load(options.artifact)
-        digest, seed = manifest.training.split_digest, int(manifest.training.recipe["split_seed"])
-        species = [one.name for one in manifest.species]
-    else:
-        description, network, _ = exporting.load_best(options.run)
-        digest, seed, species = description.split_digest, description.recipe.split_seed, description.species
-    images = _in_order_of(species, load_images(options.data, options.cache))
-    rows = list(range(len(images.files))) if options.split == "all" else _known_split(images, digest, seed).rows(options.split)
-    pixels = images.pixels[rows]
-    if options.artifact is not None:
-        probabilities = evaluation.probabilities(module, pixels)
-    else:
-        probabilities = evaluation.logits(network, pixels).softmax(1)
-    figures = metrics.figures(options.split, species, probabilities, images.labels[rows])
+    measured = _subject(options)
+    images = measured.in_order(load_images(options.data, options.cache))
+    rows = list(range(len(images.files))) if options.split == "all" else measured.split(images).rows(options.split)
+    probabilities = measured.probabilities(images.pixels[rows])
+    figures = metrics.figures(options.split, images.species, probabilities, images.labels[rows])
     if options.json is None:
         _say(_table(figures))
         return
-    document = figures.model_dump(mode="json") | {"species": species, "predictions": _predictions(images, rows, probabilities)}
+    document = figures.model_dump(mode="json") | {"species": images.species, "predictions": _predictions(images, rows, probabilities)}
     if options.json == "-":
         _say(json.dumps(document, indent=1, ensure_ascii=False))
     else:
@@ -81,7 +72,8 @@ def export(options: argparse.Namespace) -> None:
     images = load_images(options.data, options.cache)
     description = run.read_description(options.run)
     split = _split(images, description.recipe.split_seed)
-    folder = exporting.export(options.run, images, split, options.store, options.name, options.rank if options.compact else None)
+    rank = options.rank if options.compact else None
+    folder = exporting.export(options.run, images, split, options.store, options.name, rank, options.storage)
     _say(f"published {folder}")
 
 
@@ -101,25 +93,44 @@ def sweep(options: argparse.Namespace) -> None:
     sweeps.sweep(fabric, entries, options.seeds, load_images(options.data, options.cache), options.runs, options.results)
 
 
+def leakage(options: argparse.Namespace) -> None:
+    """`leakage`: near duplicates across the split, and the accuracy of an artifact or a run without them."""
+    measured = _subject(options)
+    images = measured.in_order(load_images(options.data, options.cache))
+    split = measured.split(images)
+    document = leaks.document(images, split, measured.probabilities(images.pixels[split.test]), measured.name)
+    write_json(options.results / "leakage.json", document)
+    _say(f"{measured.name}: accuracy {document['accuracy']:.2%} on {document['test_images']} test images")
+    for row in document["thresholds"]:
+        near, without = row["near_duplicates"], row["accuracy_without"]
+        _say(f"{near:>4} have a neighbour in train or validation with similarity ≥ {row['threshold']}; without them {without:.2%}")
+
+
+def curve(options: argparse.Namespace) -> None:
+    """`curve`: size against accuracy of a run's compact forms."""
+    images = load_images(options.data, options.cache)
+    split = subject.of_run(options.run).split(images)
+    description, network, _ = exporting.load_best(options.run)
+    points = []
+    try:
+        for point in curves.points(network, images, split, [None, *options.ranks]):
+            points.append(point)
+            rank = "whole" if point["rank"] is None else f"rank {point['rank']}"
+            _say(f"{rank:<9} {point['storage']:<8} {point['bytes'] / 1e6:>7.2f} MB  test {point['test_accuracy']:.2%}")
+    except ValueError as error:
+        raise RunError(f"--ranks: {error}") from None
+    name = results.result_name(description.recipe_name, description.recipe)
+    document = {"run": name, "split_digest": split.digest, "machine": machine.describe(), "points": points}
+    write_json(options.results / "compact.json", document)
+
+
 def _split(images: Images, seed: int) -> splits.Split:
     return splits.make(images.files, images.labels.tolist(), images.digests, images.species, seed)
 
 
-def _known_split(images: Images, digest: str, seed: int) -> splits.Split:
-    split = _split(images, seed)
-    if split.digest != digest:
-        raise DataError(
-            "these are not the images of the training, so its split is unknown here and could leak; measure them with --split all"
-        )
-    return split
-
-
-def _in_order_of(species: list[str], images: Images) -> Images:
-    """The images with labels counted in the model's order of species. Raises DataError for a species it does not know."""
-    if unknown := [name for name in images.species if name not in species]:
-        raise DataError(f"the model does not know the species {', '.join(unknown)}; it knows {', '.join(species)}")
-    position = torch.tensor([species.index(name) for name in images.species])
-    return Images(species, images.files, images.pixels, position[images.labels], images.digests)
+def _subject(options: argparse.Namespace) -> subject.Subject:
+    """What `--artifact` or `--run` names."""
+    return subject.of_run(options.run) if options.artifact is None else subject.of_artifact(options.artifact)
 
 
 def _predictions(images: Images, rows: list[int], probabilities: torch.Tensor) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Answers of a network or an artifact for many images."""
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -13,7 +14,7 @@ BATCH = 128
 
 def logits(network: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> Tensor:
     """Logits of a network in evaluation mode: uint8 [N,3,150,150] → float32 [N,species] on the CPU."""
-    device = next(network.parameters()).device
+    device = next(itertools.chain(network.parameters(), network.buffers())).device
     network.eval()
     return _in_batches(lambda batch: network(to_float(batch.to(device)).contiguous(memory_format=torch.channels_last)), pixels, batch_size)
 

@@ -3,6 +3,7 @@
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from training.data import Images
 from training.errors import DiskError, RunError
 from training.networks.network import Network
 from training.split import Split
+
+Storage = Literal["float16", "int8"]
 
 
 def load_best(folder: Path) -> tuple[run.Description, Network, int]:
@@ -29,11 +32,13 @@ def load_best(folder: Path) -> tuple[run.Description, Network, int]:
     return description, network.eval(), best["epoch"]
 
 
-def export(folder: Path, images: Images, split: Split, destination: Path, name: str, rank: int | None = None) -> Path:
+def export(
+    folder: Path, images: Images, split: Split, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16"
+) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
-    With `rank` the largest dense layer is factored to that rank and weights are stored in half precision; the figures
-    of the full network are kept beside the compact one's. Raises RunError, DiskError.
+    With `rank` the largest dense layer is factored to that rank and weights are kept in `storage`; the figures of the
+    full network are kept beside the compact one's. Raises RunError, DiskError.
     """
     description, network, epoch = load_best(folder)
     if split.digest != description.split_digest:
@@ -41,11 +46,11 @@ def export(folder: Path, images: Images, split: Split, destination: Path, name: 
     made_compact, served = None, network
     if rank is not None:
         try:
-            served = compact.store_halves(compact.factorize(network, rank))
+            served = compact.STORAGES[storage](compact.factorize(network, rank))
         except ValueError as error:
             raise RunError(f"--{error}") from None
         made_compact = Compact(
-            rank=rank, storage="float16", parameters=_numbers(served), full_figures=_test_figures(network, images, split)
+            rank=rank, storage=storage, parameters=_numbers(served), full_figures=_test_figures(network, images, split)
         )  # fmt: skip
     calibration = calibrate.calibrate(_logits(served, images, split.validation), images.labels[split.validation])
     model = artifact.to_torchscript(served, calibration.temperature)
@@ -97,5 +102,5 @@ def _logits(network: Network, images: Images, rows: list[int]) -> Tensor:
 
 def _numbers(network: nn.Module) -> int:
     """Weights, biases and norms of a network whose weights may be stored as buffers."""
-    running = ("running_mean", "running_var", "num_batches_tracked")
+    running = ("running_mean", "running_var", "num_batches_tracked", "scale")
     return sum(tensor.numel() for name, tensor in network.state_dict().items() if not name.endswith(running))

@@ -30,10 +30,11 @@ def test_what_is_read_back_answers_as_what_was_written(network, make):
     assert torch.allclose(probabilities.sum(1), torch.ones(3), atol=1e-5)
 
 
-def test_freezing_folds_the_halves_away(network):
-    module = artifact.open_module(io.BytesIO(artifact.to_torchscript(compact.store_halves(network), 1.0)))
-    frozen = torch.jit.freeze(module)
-    assert "Half" not in str(frozen.graph)
+@pytest.mark.parametrize("store", compact.STORAGES.values(), ids=compact.STORAGES)
+def test_freezing_folds_the_storage_away(network, store):
+    module = artifact.open_module(io.BytesIO(artifact.to_torchscript(store(network), 1.0)))
+    frozen = artifact.freeze(module)
+    assert not {"Half", "Char", "aten::mul"} & set(str(frozen.graph).replace("(", " ").split())
     with torch.no_grad():
         assert torch.allclose(frozen(some_pixels()), module(some_pixels()), atol=1e-5)
 

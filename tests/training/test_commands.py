@@ -159,3 +159,16 @@ def test_two_processes_train_one_network(folder, cache, tmp_path):
         done = subprocess.run([sys.executable, str(script), "fit", *options], capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
         assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == epochs + 1
+
+
+def test_what_the_report_is_made_of(run_command, trained, tmp_path, capsys):
+    results = tmp_path / "results"
+    assert run_command("record", "--run", trained, "--results", results) == 0
+    assert run_command("leakage", "--run", trained, "--results", results) == 0
+    assert run_command("curve", "--run", trained, "--results", results, "--ranks", 4, 8) == 0
+    assert "tiny.tiny.0: validation" in capsys.readouterr().out
+    assert {file.name for file in results.iterdir()} == {"runs", "runs.csv", "leakage.json", "compact.json"}
+    assert json.loads((results / "leakage.json").read_text())["model"] == "tiny.tiny.0"
+    assert [point["rank"] for point in json.loads((results / "compact.json").read_text())["points"]] == [None] * 3 + [4, 4, 8, 8]
+    assert run_command("curve", "--run", trained, "--results", results, "--ranks", 99) == 1
+    assert "rank = 99" in capsys.readouterr().err

@@ -30,6 +30,22 @@ def test_halves_answer_as_the_whole(network, images):
     assert {value.dtype for value in kernels} == {torch.float16}
 
 
+def test_bytes_answer_nearly_as_the_whole(network, images):
+    pixels = images.pixels[:4]
+    whole = logits(network, pixels)
+    stored = compact.store_bytes(network).eval()
+    assert torch.allclose(logits(stored, pixels), whole, atol=0.02 * float(whole.abs().max()))
+    kernels = [value for name, value in stored.state_dict().items() if name.endswith("weight") and value.ndim > 1]
+    assert {value.dtype for value in kernels} == {torch.int8}
+
+
+def test_each_output_has_its_own_scale():
+    weight = torch.tensor([[1.0, -0.5], [1e-3, 5e-4], [0.0, 0.0]])
+    quantized, scale = compact._quantized(weight)
+    assert quantized.tolist() == [[127, -64], [127, 64], [0, 0]]
+    assert torch.allclose(quantized.float() * scale, weight, atol=5e-3, rtol=1e-2)
+
+
 def test_the_network_itself_is_left_alone(network):
     before = network.head[2].weight.clone()
     compact.store_halves(compact.factorize(network, 2))

@@ -1,0 +1,63 @@
+"""What is measured: a run's best weights or a published artifact, behind one interface."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training import artifact, evaluate, export, results, split
+from training.data import Images
+from training.errors import DataError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and the split that it was trained on."""
+
+    name: str
+    species: list[str]  # in the order of its answers
+    split_digest: str
+    split_seed: int
+    probabilities: Callable[[Tensor], Tensor]  # uint8 [N,3,150,150] → float32 [N,species]
+
+    def in_order(self, images: Images) -> Images:
+        """The images with labels counted in the subject's order. Raises DataError for a species it does not know."""
+        if unknown := [name for name in images.species if name not in self.species]:
+            raise DataError(f"the model does not know the species {', '.join(unknown)}; it knows {', '.join(self.species)}")
+        position = torch.tensor([self.species.index(name) for name in images.species])
+        return Images(self.species, images.files, images.pixels, position[images.labels], images.digests)
+
+    def split(self, images: Images) -> split.Split:
+        """The split of its training, of images that are `in_order`. Raises DataError when these are not the images of the training."""
+        found = split.make(images.files, images.labels.tolist(), images.digests, images.species, self.split_seed)
+        if found.digest != self.split_digest:
+            raise DataError(
+                "these are not the images of the training, so its split is unknown here and could leak; measure them with --split all"
+            )
+        return found
+
+
+def of_run(folder: Path) -> Subject:
+    """The best weights of a run. Raises RunError."""
+    description, network, _ = export.load_best(folder)
+    return Subject(
+        results.result_name(description.recipe_name, description.recipe),
+        description.species,
+        description.split_digest,
+        description.recipe.split_seed,
+        lambda pixels: evaluate.logits(network, pixels).softmax(1),
+    )
+
+
+def of_artifact(folder: Path) -> Subject:
+    """A published version. Raises TrainingError naming the file."""
+    manifest, module = artifact.load(folder)
+    return Subject(
+        f"{manifest.name}/{manifest.version}",
+        [one.name for one in manifest.species],
+        manifest.training.split_digest,
+        int(manifest.training.recipe["split_seed"]),
+        lambda pixels: evaluate.probabilities(module, pixels),
+    )
