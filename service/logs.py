@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import uuid
+import warnings
 from typing import Any, Literal
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
@@ -23,6 +24,9 @@ def configure(style: Literal["human", "json"], level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if style == "json" else _Human())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What Pillow says of a broken image goes to its sender; here it would only let strangers fill the log.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class _Human(logging.Formatter):

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import warnings
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_formats(style, capsys: pytest.CaptureFixture[str]) -> None:
     before = root.handlers[:], root.level
     try:
         root.handlers.clear()
-        logs.configure(style, "info")
+        with warnings.catch_warnings():  # it sets filters too
+            logs.configure(style, "info")
         token = logs.request_id.set("r-2")
         logging.getLogger("x").info("héllo %d", 1, extra={"fields": {"status": 200}})
         logs.request_id.reset(token)
