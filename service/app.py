@@ -15,7 +15,7 @@ from service import engine, logs, memory
 from service import services as parts
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
 from service.observe import Observe
-from service.routes import batch, explain, health, metrics, open_inference, predict, species
+from service.routes import batch, explain, health, metrics, open_inference, page, predict, species
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in (predict, batch, explain, species, health, metrics):
+    for routes in (page, predict, batch, explain, species, health, metrics):
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)

@@ -5,6 +5,7 @@ ServiceError
 ├── MalformedRequest       400  the body is empty, or not what its headers say
 ├── SlowUpload             408  the body did not arrive in time
 ├── UnknownModel           404  no model of that name or version is served
+├── UnknownPage            404  the page has no such file
 ├── NotExplainable         409  the model in service cannot say what it looked at
 ├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
 ├── UnsupportedImage       415  not an image of a format we read
@@ -90,6 +91,12 @@ class UnknownModel(ServiceError):
     """No model of that name or version is served."""
 
     status, slug, title = 404, "unknown-model", "No such model is served"
+
+
+class UnknownPage(ServiceError):
+    """The page has no such file."""
+
+    status, slug, title = 404, "unknown-page", "No such file"
 
 
 class NotExplainable(ServiceError):

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from service.app import create_app
+from service.connections import TimedHead
 from service.services import Services
 from service.settings import Settings
 from tests import fakes
@@ -67,12 +68,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """As `start`, on a store of its own that holds `Shares`; for the length of a test module."""
+    """As `start`, on a store of its own that holds one network; for the length of a test module."""
     with contextlib.ExitStack() as stack:
 
-        def begin(**values: object) -> Running:
+        def begin(*, network: type = fakes.Shares, **values: object) -> Running:
             root = tmp_path_factory.mktemp("store")
-            fakes.publish(root, fakes.Shares)
+            fakes.publish(root, network)
             running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
             running.wait_ready()
             return running
@@ -94,7 +95,7 @@ def serve(settings: Settings) -> Iterator[Running]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(uvicorn.Config(app, http=TimedHead, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

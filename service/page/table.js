@@ -1,0 +1,26 @@
+// The table of several photos as a file for a spreadsheet.
+
+const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "sure", "problem"];
+
+function cell(value) {
+  let text = String(value ?? "");
+  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`; // a spreadsheet would run it as a formula
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export function csv(photos, known) {
+  const rows = photos.map(({ file, answer, problem }) =>
+    answer
+      ? [file.name, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, answer.confident ? "yes" : "no", ""]
+      : [file.name, "", "", "", "", "", problem?.message ?? "not done"],
+  );
+  return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+export function save(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })); // the mark tells Excel that it is UTF-8
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
