@@ -61,6 +61,7 @@ def _serve(settings: configuration.Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         server_header=False,
+        http="service.connections:TimedHead",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered

@@ -36,3 +36,15 @@ def test_the_key_guards_predictions(locked: Running, headers: dict, status: int)
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
 def test_never_the_probes(locked: Running, path: str) -> None:
     assert locked.client.get(path).status_code == 200
+
+
+def test_a_long_upload_sees_its_refusal(locked: Running) -> None:
+    for _ in range(3):  # and the connection is still good
+        assert locked.client.post("/predict", content=b"a" * 5_000_000).status_code == 401
+    assert locked.client.get("/health").status_code == 200
+
+
+def test_either_header_will_do(locked: Running) -> None:
+    right, wrong = "sésame".encode(), b"wrong"
+    for headers in ({"Authorization": b"Bearer " + wrong, "X-API-Key": right}, {"Authorization": b"Bearer " + right, "X-API-Key": wrong}):
+        assert locked.client.post("/predict", content=fakes.image(), headers=headers).status_code == 200

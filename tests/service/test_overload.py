@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from service import connections
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -96,6 +97,15 @@ def test_a_slow_upload_is_cut_off(start: Start, publish_in, head: bytes) -> None
         answer = receive_all(connection)  # ends: the connection is closed
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert service.services.uploads.buffered_bytes == 0
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_slow_head_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.2)
+    whole = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    for before in (b"", whole):  # as the first request of a connection, and as the second
+        with service.raw(before + head) as connection:
+            assert receive_all(connection).count(b"HTTP/1.1 200 OK") == bool(before)  # ends: it is closed
 
 
 def test_an_endless_chunked_body_is_cut_off(start: Start, publish_in) -> None:
