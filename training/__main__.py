@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|leakage|curve`."""
+"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|leakage|curve|report`."""
 
 import argparse
 import sys
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     _sweep(groups)
     _leakage(groups)
     _curve(groups)
+    _report(groups)
     return root
 
 
@@ -123,6 +124,15 @@ def _curve(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
         "--ranks", nargs="+", type=int, default=[8, 16, 32, 64, 128], help="of the first dense layer (default: 8 16 32 64 128)"
     )
     curve.set_defaults(perform="curve")
+
+
+def _report(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = groups.add_parser("report", help="one page with the report's figures and tables, and ours beside them")
+    _data_options(report)
+    _results_option(report)
+    report.add_argument("--artifact", type=Path, metavar="DIR", help="version whose answers are shown (default: the newest shipped one)")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="where index.html and its pictures go")
+    report.set_defaults(perform="report")
 
 
 def _subject_options(command: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ from training.data import load as load_images
 from training.errors import DataError, DiskError, RunError
 from training.files import write_json
 from training.memory import keep_freed_memory
+from training.report import build as reports
 
 
 def data_check(options: argparse.Namespace) -> None:
@@ -122,6 +123,12 @@ def curve(options: argparse.Namespace) -> None:
     name = results.result_name(description.recipe_name, description.recipe)
     document = {"run": name, "split_digest": split.digest, "machine": machine.describe(), "points": points}
     write_json(options.results / "compact.json", document)
+
+
+def report(options: argparse.Namespace) -> None:
+    """`report`: the page with every figure and table; prints where it lies."""
+    images = load_images(options.data, options.cache)
+    _say(f"wrote {reports.build(images, options.results, options.artifact, options.out)}")
 
 
 def _split(images: Images, seed: int) -> splits.Split:

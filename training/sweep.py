@@ -26,6 +26,7 @@ class Entry:
     change: str  # in words, what sets it apart
     against: str | None = None  # the recipe that differs from this one by that change alone
     network: str | None = None  # instead of the recipe's
+    main: bool = True  # on the way from the first entry to the last, or beside it
 
     @property
     def key(self) -> str:
@@ -40,7 +41,7 @@ class Entry:
 SWEEPS: dict[str, tuple[Entry, ...]] = {
     "ablation": (
         Entry("report-base", "what the report ran"),
-        Entry("report-dropout", "what the report ran, with dropout", against="report-base"),
+        Entry("report-dropout", "what the report ran, with dropout", against="report-base", main=False),
         Entry("ablation-1-logits", "no softmax before the loss", against="report-base"),
         Entry("ablation-2-rate", "half the learning rate", against="ablation-1-logits"),
         Entry("ablation-3-augmentation", "augmentation", against="ablation-2-rate"),
@@ -48,9 +49,9 @@ SWEEPS: dict[str, tuple[Entry, ...]] = {
         Entry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
         Entry("ablation-6-regularisation", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch"),
         Entry("seedlings", "80 epochs in place of 10", against="ablation-6-regularisation"),
-        Entry("ablation-7-dropout", "dropout", against="ablation-6-regularisation"),
-        Entry("ablation-8-report-softmax", "the softmax put back", against="ablation-6-regularisation"),
-        Entry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base"),
+        Entry("ablation-7-dropout", "dropout", against="ablation-6-regularisation", main=False),
+        Entry("ablation-8-report-softmax", "the softmax put back", against="ablation-6-regularisation", main=False),
+        Entry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base", main=False),
     ),
     "networks": tuple(Entry("comparison", name, network=name) for name in ("lenet", "alexnet", "resnet", "base", "dropout")),
 }

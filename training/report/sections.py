@@ -1,0 +1,180 @@
+"""The sections about data, networks and training, in the order of the report."""
+
+from statistics import mean
+
+from training.report import charts, pictures
+from training.report.material import Material, spread
+from training.report.page import Section, figure, missing, paragraph, source, table
+from training.report.summary import layers
+from training.results import RunResult
+from training.sweep import SWEEPS
+
+# The report's table 1: network → test accuracy, validation accuracy.
+THEIRS = {"base": (0.16, 0.10), "dropout": (0.11, 0.15)}
+OURS = "seedlings"  # the recipe
+_SWEEP = "python -m training sweep ablation --data DIR --runs runs"
+
+
+def samples(material: Material) -> Section:
+    """A photo of each species: figure 4."""
+    pictures.samples(material.images, material.out / "figure-4-samples.png")
+    caption = "Figure 4. One photo of each species, 150×150 pixels: the one of median brightness."
+    return Section("The species", figure("figure-4-samples.png", caption))
+
+
+def distribution(material: Material) -> Section:
+    """How often each species occurs: figure 5."""
+    labels = material.images.labels.tolist()
+    counts = {name: labels.count(label) for label, name in enumerate(material.images.species)}
+    charts.distribution(counts, material.out / "figure-5-distribution.png")
+    largest = max(counts, key=lambda name: counts[name])
+    text = (
+        f"{len(labels)} images. Whoever always answers {largest} is right in {material.most_frequent:.1%}:"
+        " what any result has to be compared with."
+    )
+    return Section(
+        "How often each species occurs", paragraph(text) + figure("figure-5-distribution.png", "Figure 5. Images of each species.")
+    )
+
+
+def architectures(material: Material) -> Section:
+    """The two networks layer by layer: figures 6 and 7."""
+    parts = []
+    for number, name in ((6, "base"), (7, "dropout")):
+        found = layers(name, len(material.images.species))
+        rows = [(layer.name, "×".join(map(str, layer.output)), f"{layer.parameters:,}" if layer.parameters else "") for layer in found]
+        total = ("total", "", f"{sum(layer.parameters for layer in found):,}")
+        parts.append(
+            f"<div><h3>Figure {number}. <em>{name}</em></h3>{table(('layer', 'output', 'parameters'), [*rows, total], total=True)}</div>"
+        )
+    text = (
+        "The softmax that the report put at the end is not in the network here: the loss takes one of its own (section 7),"
+        " and the exported model adds it for those who want probabilities."
+    )
+    return Section("The two networks", paragraph(text) + f'<div class="pair">{"".join(parts)}</div>')
+
+
+def curves(material: Material) -> Section:
+    """Loss by epoch: figure 8."""
+    runs = _shown(material)
+    lacking = _lacking(material)
+    if not runs:
+        return Section("Loss by epoch", lacking)
+    charts.losses(runs, material.out / "figure-8-loss.png")
+    text = (
+        "Validation loss is that of the logits; what leaves the panel at the top is larger than 3.2. The report's training loss"
+        " passes through two softmaxes and cannot fall under ln(1 + 11/e) = 1.619 with 12 species."
+    )
+    caption = "Figure 8. Loss of the report's recipe, reproduced, and of this project's."
+    return Section("Loss by epoch", paragraph(text) + figure("figure-8-loss.png", caption) + lacking + _traced(runs))
+
+
+def validation(material: Material) -> Section:
+    """Validation accuracy by epoch: figure 9."""
+    runs = _shown(material)
+    lacking = _lacking(material)
+    if not runs:
+        return Section("Validation accuracy by epoch", lacking)
+    charts.accuracies(runs, material.most_frequent, material.out / "figure-9-accuracy.png")
+    caption = "Figure 9. Validation accuracy of the same runs."
+    return Section("Validation accuracy by epoch", figure("figure-9-accuracy.png", caption) + lacking + _traced(runs))
+
+
+def table_1(material: Material) -> Section:
+    """Theirs and ours side by side."""
+    rows = []
+    for name, (test, validation_accuracy) in THEIRS.items():
+        rows.append((f"{name}, as the report gives it", f"{test:.0%}", f"{validation_accuracy:.0%}", "10"))
+        rows.append(_row(f"{name}, the report's recipe reproduced", material.of(f"report-{name}")))
+    ours = {name: material.of(OURS, name) for name in THEIRS}
+    rows += [_row(f"{name}, this project's recipe", found) for name, found in ours.items() if found or name == "base"]
+    text = (
+        "Test images are looked at once, with the weights of the epoch that was best on validation, one forward pass each."
+        " The split is the report's in size (3,264 to train on, 500 to validate, 816 to test)."
+    )
+    head = ("network", "test accuracy", "validation accuracy", "epochs")
+    return Section("Table 1: theirs and ours", paragraph(text) + table(head, rows) + _lacking(material) + source("results/runs.csv"))
+
+
+def ablation(material: Material) -> Section:
+    """From the report's recipe to ours, one change at a time."""
+    title = "Why it failed: one change at a time"
+    entries = SWEEPS["ablation"]
+    found = {entry.recipe: material.of(entry.recipe) for entry in entries}
+    if not any(found.values()):
+        return Section(title, missing("The ablation has no results yet.", _SWEEP))
+    rows, drawn = [], []
+    for entry in entries:
+        results = found[entry.recipe]
+        tests = [one.test.accuracy for one in results]
+        before = [one.test.accuracy for one in found.get(entry.against or "", [])]
+        change = f"{100 * (mean(tests) - mean(before)):+.1f}" if tests and before else ""
+        rows.append(
+            (entry.change, entry.recipe, entry.against or "", spread(one.validation_accuracy for one in results), spread(tests), change)
+        )
+        if tests:
+            drawn.append((entry.change, tests, entry.main))
+    charts.ablation(drawn, material.most_frequent, material.out / "ablation.png")
+    text = (
+        "The network of the report ended in a softmax, and the loss it was trained with takes one of its own. Each row changes one"
+        " thing against the row named in it; 10 epochs each unless it says otherwise. The rows beside the main path put the softmax"
+        " back into this project's recipe, and keep it in the report's with a smaller learning rate: they show how much of the"
+        " failure it explains."
+    )
+    head = ("change", "recipe", "against", "validation", "test", "points")
+    lacking = [entry.recipe for entry in entries if not found[entry.recipe]]
+    rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else ""
+    shown = figure("ablation.png", "Test accuracy from the report's recipe (top) to this project's, one change at a time.")
+    return Section(title, paragraph(text) + shown + table(head, rows, text=(1, 2)) + rest + source("results/runs/*.json"))
+
+
+def five_networks(material: Material) -> Section:
+    """Every network under one recipe."""
+    title = "Five networks under one recipe"
+    rows, lacking = [], []
+    for entry in SWEEPS["networks"]:
+        found = material.of(entry.recipe, entry.network)
+        if not found:
+            lacking.append(entry.key)
+            continue
+        rows.append(
+            (
+                entry.key,
+                f"{found[0].parameters:,}",
+                spread(one.test.accuracy for one in found),
+                f"{mean(one.test.macro_f1 for one in found):.3f}",
+                f"{mean(one.seconds_per_epoch for one in found):.1f}",
+                f"{mean(one.milliseconds_per_prediction for one in found):.1f}",
+            )
+        )
+    rest = ""
+    if lacking:
+        rest = missing(f"No results yet of {', '.join(lacking)}.", "python -m training sweep networks --data DIR --runs runs")
+    if not rows:
+        return Section(title, rest)
+    processors = sorted({str(one.machine["processor"]) for one in material.runs if one.recipe_name == "comparison"})
+    text = (
+        f"Recipe <code>comparison</code>. Seconds an epoch and milliseconds a prediction (one image, exported) on: {', '.join(processors)}."
+    )
+    head = ("network", "parameters", "test accuracy", "macro-F1", "s / epoch", "ms / prediction")
+    return Section(title, paragraph(text) + table(head, rows) + rest + source("results/runs/comparison.*.json"))
+
+
+def _shown(material: Material) -> dict[str, RunResult]:
+    """The runs of figures 8 and 9 that have results, with their titles: the first seed of each."""
+    wanted = {"report's recipe, base": "report-base", "report's recipe, dropout": "report-dropout", "this project's recipe": OURS}
+    return {title: found[0] for title, recipe in wanted.items() if (found := material.of(recipe))}
+
+
+def _lacking(material: Material) -> str:
+    names = [recipe for recipe in ("report-base", "report-dropout", OURS) if not material.of(recipe)]
+    return missing(f"No results yet of {', '.join(names)}.", f"{_SWEEP} --only {' '.join(names)}") if names else ""
+
+
+def _traced(runs: dict[str, RunResult]) -> str:
+    return source(", ".join(f"results/runs/{one.name}.json" for one in runs.values()))
+
+
+def _row(what: str, found: list[RunResult]) -> tuple[str, str, str, str]:
+    epochs = str(found[0].recipe.epochs) if found else "–"
+    return what, spread(one.test.accuracy for one in found), spread(one.validation_accuracy for one in found), epochs
