@@ -1,4 +1,4 @@
-"""`python -m service`: run the service."""
+"""`python -m service`: run the service; `python -m service predict`: classify photos."""
 
 import argparse
 import contextlib
@@ -11,15 +11,18 @@ from pathlib import Path
 
 import uvicorn
 
-from service import logs
+from service import command, logs
 from service import settings as configuration
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop. Returns the exit status: 0 stopped, 2 a wrong call."""
+    """Run until told to stop, or run the command `predict`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["predict"]:
+        return command.main(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m service",
-        description="Tells the species of plant seedlings on photos, over HTTP.",
+        description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",
         epilog="environment variables, with their defaults:\n" + configuration.described(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
