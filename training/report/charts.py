@@ -17,7 +17,7 @@ def distribution(counts: Mapping[str, int], file: Path) -> None:
     """Images of each species, the report's figure 5."""
     ordered = sorted(counts.items(), key=lambda item: item[1])
     total = sum(counts.values())
-    with style.drawing(file, 8, 0.32 * len(ordered) + 0.9) as axis:
+    with style.drawing(file, 10, 0.32 * len(ordered) + 0.9) as axis:
         bars = axis.barh([name for name, _ in ordered], [n for _, n in ordered], color=style.GREEN)
         axis.bar_label(bars, [f"{n}  ({n / total:.1%})" for _, n in ordered], padding=4, fontsize=9)
         axis.set_xlim(0, 1.18 * ordered[-1][1])
@@ -43,7 +43,7 @@ def losses(runs: Mapping[str, RunResult], file: Path) -> None:
 
 def accuracies(runs: Mapping[str, RunResult], most_frequent: float, file: Path) -> None:
     """Validation accuracy by epoch, the report's figure 9; `most_frequent` is what one answer for all would reach."""
-    with style.drawing(file, 8, 3.8) as axis:
+    with style.drawing(file, 10, 3.8) as axis:
         for (title, result), colour in zip(runs.items(), (style.ORANGE, style.PURPLE, style.BLUE, style.GREEN), strict=False):
             epochs = [row["epoch"] for row in result.epochs]
             axis.plot(epochs, [row["validation_accuracy"] for row in result.epochs], color=colour, marker=_marker(epochs), label=title)
@@ -57,7 +57,7 @@ def accuracies(runs: Mapping[str, RunResult], most_frequent: float, file: Path) 
 
 def ablation(rows: Sequence[tuple[str, list[float], bool]], most_frequent: float, file: Path) -> None:
     """Test accuracy of each step: (label, one value a seed, on the main path or beside it), drawn from the top down."""
-    with style.drawing(file, 9, 0.42 * len(rows) + 1.0) as axis:
+    with style.drawing(file, 10, 0.42 * len(rows) + 1.0) as axis:
         for height, (_, values, on_path) in enumerate(rows):
             colour = style.BLUE if on_path else style.GREY
             mean = sum(values) / len(values)
@@ -71,7 +71,7 @@ def ablation(rows: Sequence[tuple[str, list[float], bool]], most_frequent: float
         axis.set_xlabel("test accuracy (bar: mean, points: seeds; grey: beside the main path)")
         style.percent(axis.xaxis)
         axis.grid(visible=False, axis="y")
-        axis.legend(loc="lower right")
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
 
 
 def confusion(figures: Figures, file: Path) -> None:
@@ -123,8 +123,8 @@ def reliability(probabilities: Tensor, labels: Tensor, file: Path) -> None:
 def sizes(points: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Size of the artifact against accuracy, one line a storage; the whole network is the dashed level."""
     whole = next(point for point in points if point["storage"] == "float32")
-    with style.drawing(file, 8, 4) as axis:
-        for (storage, colour), offset in zip({"float16": style.BLUE, "int8": style.ORANGE}.items(), (8, -14), strict=True):
+    with style.drawing(file, 10, 4.2) as axis:
+        for (storage, colour), offset in zip({"float16": style.BLUE, "int8": style.ORANGE}.items(), ((9, -10), (0, 8)), strict=True):
             line = sorted((point for point in points if point["storage"] == storage), key=lambda point: float(point["bytes"]))
             axis.plot(
                 [point["bytes"] / 1e6 for point in line], [point["test_accuracy"] for point in line], "o-", color=colour, label=storage
@@ -132,7 +132,7 @@ def sizes(points: Sequence[Mapping[str, Any]], file: Path) -> None:
             for point in line:
                 name = "whole" if point["rank"] is None else str(point["rank"])
                 place = (point["bytes"] / 1e6, point["test_accuracy"])
-                axis.annotate(name, place, xytext=(0, offset), textcoords="offset points", ha="center", fontsize=8, color=colour)
+                axis.annotate(name, place, xytext=offset, textcoords="offset points", ha="center", fontsize=8, color=colour)
         label = f"the whole network, {whole['bytes'] / 1e6:.0f} MB"
         axis.axhline(whole["test_accuracy"], color=style.GREY, linestyle="--", label=label)
         axis.axvline(12, color=style.GREY, linestyle=":", label="12 MB, the limit set for the shipped model")

@@ -77,10 +77,8 @@ def measure(artifact: Path, images: Images) -> Measured:
 
 
 def spread(values: Iterable[float]) -> str:
-    """Mean and standard deviation of shares of 1, as percentages, with the number of seeds."""
+    """Mean of shares of 1 as percent, with the standard deviation where there are several."""
     found = list(values)
-    if not found:
-        return "–"
-    if len(found) == 1:
-        return f"{found[0]:.1%} (1 seed)"
-    return f"{mean(found):.1%} ± {100 * stdev(found):.1f} ({len(found)} seeds)"
+    if len(found) < 2:
+        return f"{found[0]:.1%}" if found else "–"
+    return f"{100 * mean(found):.1f} ± {100 * stdev(found):.1f}%"

@@ -21,9 +21,10 @@ def paragraph(text: str) -> str:
     return f"<p>{text}</p>"
 
 
-def figure(file: str, caption: str) -> str:
-    """An image that lies beside the page, and what it shows in words."""
-    return f'<figure><img src="{html.escape(file)}" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+def figure(file: str, caption: str, width: int = 100) -> str:
+    """An image that lies beside the page, what it shows in words, and its width in percent of the page's."""
+    image = f'<img src="{html.escape(file)}" alt="{html.escape(caption)}" style="width: {width}%">'
+    return f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = (), total: bool = False) -> str:

@@ -18,7 +18,7 @@ def samples(images: Images, file: Path) -> None:
         of_species = torch.nonzero(images.labels == label)[:, 0]
         colours = images.pixels[of_species].float().mean((1, 2, 3))  # [n]
         rows.append(int(of_species[colours.argsort()[len(colours) // 2]]))
-    _grid(images, rows, images.species, file)
+    _grid(images, rows, [name.replace(" ", "\n") if len(name) > 18 else name for name in images.species], file)
 
 
 def mistakes(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path) -> None:
@@ -33,11 +33,11 @@ def pairs(images: Images, rows: Sequence[tuple[int, int]], titles: Sequence[str]
     _grid(images, flat, heads, file, size=8)
 
 
-def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path, size: float = 9.5) -> None:
+def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path, size: float = 9) -> None:
     lines = -(-len(rows) // _COLUMNS)
     with style.drawing(file, 10, 2.0 * lines, lines, _COLUMNS, squeeze=False) as axes:
         for axis in axes.flat:
             axis.set_axis_off()
         for axis, row, title in zip(axes.flat, rows, titles, strict=False):
             axis.imshow(images.pixels[row].permute(1, 2, 0).numpy())  # [150,150,3]
-            axis.set_title(title, fontsize=size, fontweight="normal", loc="left")
+            axis.set_title(title, fontsize=size, fontweight="normal", pad=4)

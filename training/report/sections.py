@@ -29,7 +29,7 @@ def distribution(material: Material) -> Section:
     charts.distribution(counts, material.out / "figure-5-distribution.png")
     largest = max(counts, key=lambda name: counts[name])
     text = (
-        f"{len(labels)} images. Whoever always answers {largest} is right in {material.most_frequent:.1%}:"
+        f"{len(labels):,} images. Whoever always answers {largest} is right in {material.most_frequent:.1%}:"
         " what any result has to be compared with."
     )
     return Section(
@@ -82,17 +82,18 @@ def validation(material: Material) -> Section:
 
 def table_1(material: Material) -> Section:
     """Theirs and ours side by side."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, (test, validation_accuracy) in THEIRS.items():
-        rows.append((f"{name}, as the report gives it", f"{test:.0%}", f"{validation_accuracy:.0%}", "10"))
+        rows.append((f"{name}, as the report gives it", f"{test:.0%}", f"{validation_accuracy:.0%}", "10", "1"))
         rows.append(_row(f"{name}, the report's recipe reproduced", material.of(f"report-{name}")))
     ours = {name: material.of(OURS, name) for name in THEIRS}
     rows += [_row(f"{name}, this project's recipe", found) for name, found in ours.items() if found or name == "base"]
     text = (
-        "Test images are looked at once, with the weights of the epoch that was best on validation, one forward pass each."
+        "Test images are looked at once, with the weights of the epoch that was best on validation, one forward pass each;"
+        " ± is the standard deviation over seeds."
         " The split is the report's in size (3,264 to train on, 500 to validate, 816 to test)."
     )
-    head = ("network", "test accuracy", "validation accuracy", "epochs")
+    head = ("network", "test accuracy", "validation accuracy", "epochs", "seeds")
     return Section("Table 1: theirs and ours", paragraph(text) + table(head, rows) + _lacking(material) + source("results/runs.csv"))
 
 
@@ -109,9 +110,8 @@ def ablation(material: Material) -> Section:
         tests = [one.test.accuracy for one in results]
         before = [one.test.accuracy for one in found.get(entry.against or "", [])]
         change = f"{100 * (mean(tests) - mean(before)):+.1f}" if tests and before else ""
-        rows.append(
-            (entry.change, entry.recipe, entry.against or "", spread(one.validation_accuracy for one in results), spread(tests), change)
-        )
+        accuracies = (spread(one.validation_accuracy for one in results), spread(tests))
+        rows.append((entry.change, entry.recipe, entry.against or "", *accuracies, change, str(len(tests))))
         if tests:
             drawn.append((entry.change, tests, entry.main))
     charts.ablation(drawn, material.most_frequent, material.out / "ablation.png")
@@ -121,7 +121,7 @@ def ablation(material: Material) -> Section:
         " back into this project's recipe, and keep it in the report's with a smaller learning rate: they show how much of the"
         " failure it explains."
     )
-    head = ("change", "recipe", "against", "validation", "test", "points")
+    head = ("change", "recipe", "against", "validation", "test", "points", "seeds")
     lacking = [entry.recipe for entry in entries if not found[entry.recipe]]
     rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else ""
     shown = figure("ablation.png", "Test accuracy from the report's recipe (top) to this project's, one change at a time.")
@@ -145,6 +145,7 @@ def five_networks(material: Material) -> Section:
                 f"{mean(one.test.macro_f1 for one in found):.3f}",
                 f"{mean(one.seconds_per_epoch for one in found):.1f}",
                 f"{mean(one.milliseconds_per_prediction for one in found):.1f}",
+                str(len(found)),
             )
         )
     rest = ""
@@ -156,7 +157,7 @@ def five_networks(material: Material) -> Section:
     text = (
         f"Recipe <code>comparison</code>. Seconds an epoch and milliseconds a prediction (one image, exported) on: {', '.join(processors)}."
     )
-    head = ("network", "parameters", "test accuracy", "macro-F1", "s / epoch", "ms / prediction")
+    head = ("network", "parameters", "test accuracy", "macro-F1", "s / epoch", "ms / prediction", "seeds")
     return Section(title, paragraph(text) + table(head, rows) + rest + source("results/runs/comparison.*.json"))
 
 
@@ -175,6 +176,6 @@ def _traced(runs: dict[str, RunResult]) -> str:
     return source(", ".join(f"results/runs/{one.name}.json" for one in runs.values()))
 
 
-def _row(what: str, found: list[RunResult]) -> tuple[str, str, str, str]:
+def _row(what: str, found: list[RunResult]) -> tuple[str, ...]:
     epochs = str(found[0].recipe.epochs) if found else "–"
-    return what, spread(one.test.accuracy for one in found), spread(one.validation_accuracy for one in found), epochs
+    return what, spread(one.test.accuracy for one in found), spread(one.validation_accuracy for one in found), epochs, str(len(found))

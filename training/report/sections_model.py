@@ -47,7 +47,9 @@ def reliability(material: Material) -> Section:
         f" ({metrics.ECE_BINS} bins). From a probability of {calibration.threshold:.3f} on an answer is called confident:"
         f" {float(confident.float().mean()):.1%} of the test images, {right:.1%} of them right."
     )
-    shown = figure("reliability.png", "Above: how often answers of a given probability are right. Below: how many such answers there are.")
+    shown = figure(
+        "reliability.png", "Above: how often answers of a given probability are right. Below: how many such answers there are.", 64
+    )
     return Section(title, paragraph(text) + shown + _measured_now(measured))
 
 
