@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test lint clean
+.PHONY: serve test lint image-test clean
 
 serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
@@ -16,8 +16,11 @@ lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+image-test: .venv/service  ## build both images and run them: predict, train, publish, stop; needs podman or docker
+	$(BIN)/python scripts/image_test.py
+
 clean:  ## remove what the targets above made
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build
 
 .venv/service: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable .

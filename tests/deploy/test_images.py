@@ -1,0 +1,56 @@
+"""The Dockerfile, what it installs, and the scripts around it. `make image-test` builds and runs the images themselves."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.deploy.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pins(*names: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name in names:
+        for package, version in re.findall(r"^([a-z0-9-]+)==([^ ;\\\n]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE):
+            found.setdefault(package, set()).add(version)
+    return found
+
+
+def check_pinned(required: list[str], pinned: dict[str, set[str]]) -> None:
+    for requirement in map(Requirement, required):
+        versions = pinned.get(requirement.name, set())
+        assert versions, f"{requirement.name} is not pinned: run scripts/lock"
+        assert all(requirement.specifier.contains(version) for version in versions), (
+            f"{requirement} is not met by {versions}: run scripts/lock"
+        )
+
+
+def test_the_dockerfile_has_nothing_to_complain_of(tool):
+    tool("hadolint", "Dockerfile")
+
+
+@pytest.mark.parametrize("script", ["scripts/lock", ".ci/run"])
+def test_shell_scripts_have_nothing_to_complain_of(tool, script):
+    tool("shellcheck", script)
+
+
+def test_the_service_image_installs_what_the_project_needs():
+    check_pinned(PROJECT["dependencies"], pins("service.txt", "torch-cpu.txt"))
+
+
+@pytest.mark.parametrize("torch", ["torch-cuda.txt", "torch-cpu-training.txt"])
+def test_the_training_image_installs_what_training_needs(torch):
+    check_pinned(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["train"], pins("training.txt", torch))
+
+
+def test_the_service_image_holds_nothing_of_training():
+    assert not {"torchvision", "matplotlib", "tensorboard", "lightning-fabric"} & pins("service.txt", "torch-cpu.txt").keys()
+
+
+@pytest.mark.parametrize("name", ["service.txt", "training.txt", "torch-cuda.txt"])
+def test_every_pin_has_hashes(name):
+    for block in re.split(r"^(?=[a-z])", (ROOT / "requirements" / name).read_text(), flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in block
