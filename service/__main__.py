@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -11,15 +12,23 @@ from pathlib import Path
 
 import uvicorn
 
-from service import command, logs
+from service import logs
 from service import settings as configuration
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop, or run the command `predict`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
+    """Run until told to stop, or run the command `predict` or `openapi`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Imported where they are needed: the process that minds several workers holds no model, and need not hold torch.
     if arguments[:1] == ["predict"]:
+        from service import command
+
         return command.main(arguments[1:])
+    if arguments[:1] == ["openapi"]:
+        from service.app import create_app
+
+        print(json.dumps(create_app(configuration.Settings()).openapi(), indent=1, ensure_ascii=False))
+        return 0
     parser = argparse.ArgumentParser(
         prog="python -m service",
         description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",

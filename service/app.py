@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from models_store.store import Opened
 from service import engine, logs, memory
 from service import services as parts
+from service.document import document, operation_id
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
 from service.observe import Observe
 from service.routes import batch, explain, health, metrics, open_inference, page, predict, species
@@ -38,8 +39,10 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             services.close()
 
-    app = FastAPI(title="Seedlings", description="Tells the species of plant seedlings on photos.", version="0.1.0", lifespan=lifespan)
+    description = "Tells the species of plant seedlings on photos."
+    app = FastAPI(title="Seedlings", description=description, version="0.1.0", lifespan=lifespan, generate_unique_id_function=operation_id)
     app.state.services = services
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
     for routes in (page, predict, batch, explain, species, health, metrics):

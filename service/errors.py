@@ -168,10 +168,28 @@ def probe_status(ready: bool) -> int:
     return 200 if ready else NotReady.status
 
 
+_EXAMPLES: dict[type[ServiceError], str] = {
+    Unauthorized: "send the key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",
+    MalformedRequest: "the form needs one part 'file'; it has: 'photo'",
+    SlowUpload: "the body did not arrive within 30 s",
+    NotExplainable: "the model in service was exported without what a heat map needs; export it again",
+    BodyTooLarge: "the body is longer than 20971520 bytes; scale the image down",
+    UnsupportedImage: "not an image of a format read here (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)",
+    UndecodableImage: "the image cannot be decoded: image file is truncated",
+    QueueFull: "64 images are waiting already; try again later",
+    NotReady: "the model is still being loaded",
+    ModelFailed: "the model raised an error",
+    DeadlinePassed: "no answer within 10 s; try again later",
+}
+
+
 def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
-    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {kind.status: {"description": kind.title, "content": content} for kind in kinds}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        kind.status: {"description": kind.title, "content": {PROBLEM_TYPE: {"schema": schema, "example": problem(kind(_EXAMPLES[kind]))}}}
+        for kind in kinds
+    }
 
 
 def protocol_error(detail: str) -> dict[str, str]:

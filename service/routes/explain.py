@@ -36,6 +36,7 @@ class Picture(Response):
         errors.UndecodableImage,
         errors.QueueFull,
         errors.NotReady,
+        errors.ModelFailed,
         errors.DeadlinePassed,
     ),
 )

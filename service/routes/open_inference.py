@@ -19,26 +19,29 @@ from service.routes.predict import check_open, unless_gone
 from service.services import Services, of
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
-_NOT_READY: dict[int | str, dict[str, Any]] = {probe_status(ready=False): {"description": "Loading, draining or failed"}}
 _UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, errors.NotReady)
 _TAGS: list[str] = ["open inference protocol"]
 probes = APIRouter(prefix="/v2", tags=[*_TAGS])
 guarded = APIRouter(prefix="/v2", tags=[*_TAGS], dependencies=[Depends(authorized)])
 
 
-class Live(BaseModel):
+def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    return {probe_status(ready=False): {"description": "Loading, draining or failed", "model": model}}
+
+
+class ServerLive(BaseModel):
     """The process answers."""
 
     live: bool
 
 
-class Ready(BaseModel):
+class ServerReady(BaseModel):
     """Whether inference can be answered."""
 
     ready: bool
 
 
-class ModelReady(Ready):
+class ModelReady(ServerReady):
     """Whether this model can be asked."""
 
     name: str
@@ -86,6 +89,9 @@ class InferResponse(BaseModel):
     outputs: list[OutputTensor]
 
 
+_MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelReady)
+
+
 @guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
 @guarded.get("/", response_model=ServerMetadata, include_in_schema=False)
 async def server_metadata(request: Request) -> dict[str, Any]:
@@ -94,14 +100,14 @@ async def server_metadata(request: Request) -> dict[str, Any]:
     return {"name": "seedlings", "version": request.app.version, "extensions": extensions}
 
 
-@probes.get("/health/live", response_model=Live)
-async def live() -> dict[str, bool]:
+@probes.get("/health/live", response_model=ServerLive)
+async def server_live() -> dict[str, bool]:
     """Tell that the process answers."""
     return {"live": True}
 
 
-@probes.get("/health/ready", response_model=Ready, responses=_NOT_READY)
-async def ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+@probes.get("/health/ready", response_model=ServerReady, responses=_not_ready(ServerReady))
+async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell whether inference can be answered."""
     is_ready = services.status == "ready"
     return JSONResponse({"ready": is_ready}, probe_status(is_ready))
@@ -128,10 +134,8 @@ async def model_metadata(services: Annotated[Services, Depends(of)], name: str, 
     }
 
 
-@probes.get("/models/{name}/ready", response_model=ModelReady, responses=documented_as_protocol(errors.UnknownModel) | _NOT_READY)
-@probes.get(
-    "/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=documented_as_protocol(errors.UnknownModel) | _NOT_READY
-)
+@probes.get("/models/{name}/ready", response_model=ModelReady, responses=_MODEL_READY)
+@probes.get("/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=_MODEL_READY)
 async def model_ready(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> JSONResponse:
     """Tell whether a model can be asked."""
     is_ready = services.status == "ready"
@@ -163,6 +167,7 @@ _INFER: dict[str, Any] = {
         errors.UndecodableImage,
         errors.QueueFull,
         errors.NotReady,
+        errors.ModelFailed,
         errors.DeadlinePassed,
     ),
 }

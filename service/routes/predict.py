@@ -59,6 +59,7 @@ class Answer(BaseModel):
         errors.UndecodableImage,
         errors.QueueFull,
         errors.NotReady,
+        errors.ModelFailed,
         errors.DeadlinePassed,
     ),
 )

@@ -1,0 +1,85 @@
+"""Real answers, for the OpenAPI document."""
+
+from typing import Any
+
+_NAMES = (
+    "Black-grass",
+    "Charlock",
+    "Cleavers",
+    "Common Chickweed",
+    "Common wheat",
+    "Fat Hen",
+    "Loose Silky-bent",
+    "Maize",
+    "Scentless Mayweed",
+    "Shepherds Purse",
+    "Small-flowered Cranesbill",
+    "Sugar beet",
+)
+_SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224, 0.9995109, 0.0000001, 0.0, 0.0000131, 0.000097)
+_MODEL = {"name": "seedlings", "version": "1"}
+ANSWER = {
+    "species": "Maize",
+    "probability": 0.9995109,
+    "group": "crop",
+    "confident": True,
+    "probabilities": dict(zip(_NAMES, _SHARES, strict=True)),
+    "model": _MODEL,
+}
+PROBLEM = {
+    "type": "urn:seedlings:undecodable-image",
+    "title": "The image cannot be decoded",
+    "status": 422,
+    "detail": "the image cannot be decoded: image file is truncated",
+}
+SCHEMAS: dict[str, Any] = {  # by the name of the schema
+    "Answer": ANSWER,
+    "Problem": PROBLEM,
+    "Batch": {"results": [{"file": "maize.jpg", "prediction": ANSWER}, {"file": "broken.jpg", "problem": PROBLEM}]},
+    "SpeciesList": {
+        "model": _MODEL,
+        "threshold": 0.9,
+        "explainable": True,
+        "species": [
+            {"name": "Charlock", "scientific_name": "Sinapis arvensis", "eppo_code": "SINAR", "group": "weed"},
+            {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop"},
+        ],
+    },
+    "Health": {
+        "status": "ready",
+        "model": {"name": "seedlings", "version": "1", "network": "dropout", "species": 12, "created": "2026-11-23T01:13:57+00:00"},
+        "error": None,
+        "queued": 0,
+    },
+    "ServerMetadata": {"name": "seedlings", "version": "0.1.0", "extensions": ["binary_tensor_data", "classification"]},
+    "ModelMetadata": {
+        "name": "seedlings",
+        "versions": ["1"],
+        "platform": "pytorch_torchscript",
+        "inputs": [
+            {"name": "images", "datatype": "UINT8", "shape": [-1, 3, 150, 150]},
+            {"name": "encoded", "datatype": "BYTES", "shape": [-1]},
+        ],
+        "outputs": [
+            {"name": "probabilities", "datatype": "FP32", "shape": [-1, 12]},
+            {"name": "species", "datatype": "BYTES", "shape": [-1]},
+        ],
+    },
+    "InferRequest": {
+        "id": "7",
+        "inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": ["/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//…"]}],
+        "outputs": [{"name": "probabilities", "parameters": {"classification": 1}}],
+    },
+    "InferResponse": {
+        "model_name": "seedlings",
+        "model_version": "1",
+        "id": "7",
+        "outputs": [{"name": "probabilities", "datatype": "BYTES", "shape": [1, 1], "data": ["0.999511:7:Maize"]}],
+    },
+    "ProtocolError": {"error": "there is no model 'roses'; there is 'seedlings'"},
+}
+METRICS = """\
+# HELP seedlings_predictions_total Answers by species
+# TYPE seedlings_predictions_total counter
+seedlings_predictions_total{species="Maize"} 17.0
+"""
