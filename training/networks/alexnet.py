@@ -6,7 +6,6 @@ dense layers take.
 """
 
 from torch import Tensor, nn
-from torchvision import models
 
 from training.networks.network import Network
 
@@ -16,6 +15,8 @@ class AlexNet(Network):
 
     def __init__(self, species: int) -> None:
         super().__init__()
+        from torchvision import models  # here, so that the other networks train where there is no torchvision
+
         original = models.AlexNet(num_classes=species)
         *convolutions, pool = original.features
         # In place of torchvision's fixed mean and deviation of ImageNet: those of the images trained on, no parameters.

@@ -5,7 +5,6 @@ stages work at 38, 19, 10 and 5.
 """
 
 from torch import Tensor, nn
-from torchvision import models
 
 from training.networks.network import Network
 
@@ -15,6 +14,8 @@ class ResNet(Network):
 
     def __init__(self, species: int) -> None:
         super().__init__()
+        from torchvision import models  # here, so that the other networks train where there is no torchvision
+
         original = models.resnet18(num_classes=species)
         self.convolutions = nn.Sequential(  # [N,3,150,150]
             nn.BatchNorm2d(3, affine=False),
