@@ -1,0 +1,62 @@
+"""The shipped model on the real images: what the card says, what `evaluate` says and what the service answers agree."""
+
+import itertools
+import json
+
+import pytest
+
+from models_store import store
+from service.settings import Settings
+from tests.service.conftest import serve
+from training.__main__ import main
+
+FOLDER = store.resolve(store.SHIPPED_STORE, "seedlings")
+CROPS = ("Maize", "Common wheat", "Sugar beet")
+
+
+@pytest.fixture(scope="module")
+def evaluated(real_images, tmp_path_factory):
+    """`evaluate --json` of the shipped model on the test split."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    options = ["--artifact", str(FOLDER), "--data", str(real_images), "--cache", str(folder), "--split", "test"]
+    assert main(["evaluate", *options, "--json", str(folder / "figures.json")]) == 0
+    return json.loads((folder / "figures.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """The service as `make serve` starts it, but for a store of its own, empty, so that the shipped model answers."""
+    with serve(Settings(store=tmp_path_factory.mktemp("empty"))) as running:
+        running.wait_ready()
+        yield running
+
+
+def test_it_is_what_its_manifest_says_and_small():
+    manifest = store.verify(FOLDER)
+    assert manifest.size_bytes <= 12_000_000
+    assert manifest.training.parameters == 54_717_714
+    assert (FOLDER / "card.md").read_text().count(f"{manifest.figures.accuracy:.2%}") == 1
+
+
+def test_evaluate_prints_what_the_card_states(evaluated):
+    manifest = store.verify(FOLDER)
+    assert evaluated["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
+    assert evaluated["confusion"] == manifest.figures.confusion
+    assert evaluated["accuracy"] >= 0.91
+
+
+def test_the_service_answers_with_the_same_probabilities(evaluated, service, real_images):
+    for prediction in evaluated["predictions"][::20]:
+        answer = service.client.post("/predict", files={"file": (real_images / prediction["file"]).read_bytes()}).json()
+        assert list(answer["probabilities"].values()) == pytest.approx(prediction["probabilities"], abs=1e-5)
+        assert list(answer["probabilities"]) == evaluated["species"]
+
+
+@pytest.mark.parametrize("crop", CROPS)
+def test_nine_of_ten_photos_of_a_crop_are_recognised(evaluated, service, real_images, crop):
+    of_crop = [prediction["file"] for prediction in evaluated["predictions"] if prediction["file"].startswith(crop)]
+    answers = [
+        service.client.post("/predict", files={"file": (real_images / file).read_bytes()}).json() for file in itertools.islice(of_crop, 30)
+    ]
+    right = [answer["species"] == crop and answer["group"] == "crop" for answer in answers]
+    assert sum(right) >= 0.9 * len(right)
