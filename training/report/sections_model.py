@@ -9,7 +9,7 @@ from training.report import charts, pictures
 from training.report.material import Material, Measured
 from training.report.page import Section, figure, missing, paragraph, source, table
 
-_MISTAKES, _PAIRS = 18, 9
+_MISTAKES, _PAIRS = 18, 15
 _EXPORT = "python -m training export --run RUN --data DIR --store models_store --compact"
 
 
@@ -65,10 +65,12 @@ def mistakes(material: Material) -> Section:
         return Section(title, paragraph("There are none on the test images."))
     worst = wrong[highest[wrong].argsort(descending=True)][:_MISTAKES].tolist()
     names = measured.images.species
-    titles = [f"{names[int(measured.labels[i])]}\n→ {names[int(answers[i])]}, {float(highest[i]):.0%}" for i in worst]
+    titles = [f"{names[int(measured.labels[i])]}, {float(highest[i]):.0%}\n→ {names[int(answers[i])]}" for i in worst]
     pictures.mistakes(measured.images, [measured.split.test[i] for i in worst], titles, material.out / "mistakes.png")
     text = f"{len(wrong)} of {len(answers)} test images are answered wrongly; these {len(worst)} with the highest probability."
-    return Section(title, paragraph(text) + figure("mistakes.png", "Species, → answer and its probability.") + _measured_now(measured))
+    return Section(
+        title, paragraph(text) + figure("mistakes.png", "Species, probability of the answer, → answer.") + _measured_now(measured)
+    )
 
 
 def sizes(material: Material) -> Section:
@@ -106,7 +108,8 @@ def leakage(material: Material) -> Section:
     document = material.document("leakage.json")
     if document is None:
         return Section(
-            title, missing("The search has no results yet.", "python -m training leakage --artifact models_store/seedlings/1 --data DIR")
+            title,
+            missing("The search has no results yet.", "python -m training leakage --artifact models_store/seedlings/VERSION --data DIR"),
         )
     rows = [
         (f"≥ {row['threshold']}", str(row["near_duplicates"]), str(row["kept"]), f"{row['accuracy_without']:.2%}")
@@ -130,7 +133,7 @@ def _pairs(material: Material, document: dict[str, Any]) -> str:
     known = [pair for pair in document["pairs"] if pair["test"] in row and pair["other"] in row]
     if not known:
         return ""
-    shown = known[:: max(1, len(known) // _PAIRS)][:_PAIRS]
+    shown = known[:_PAIRS]
     titles = [f"{pair['test'].split('/')[0]}, {pair['similarity']:.3f}" for pair in shown]
     pictures.pairs(material.images, [(row[pair["test"]], row[pair["other"]]) for pair in shown], titles, material.out / "leakage.png")
     return figure(
