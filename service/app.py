@@ -40,7 +40,15 @@ def create_app(settings: Settings) -> FastAPI:
             services.close()
 
     description = "Tells the species of plant seedlings on photos."
-    app = FastAPI(title="Seedlings", description=description, version="0.1.0", lifespan=lifespan, generate_unique_id_function=operation_id)
+    app = FastAPI(
+        title="Seedlings",
+        description=description,
+        version="0.1.0",
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+        docs_url=None,  # the page has its own
+        redoc_url=None,
+    )
     app.state.services = services
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)

@@ -24,6 +24,12 @@ async def page() -> FileResponse:
     return _file("index.html")
 
 
+@router.get("/docs")
+async def docs() -> FileResponse:
+    """Serve the OpenAPI document as a page; the framework's own brings its parts from elsewhere."""
+    return _file("docs.html")
+
+
 @router.get("/page/{name}")
 async def page_file(name: str) -> FileResponse:
     """Serve what the page is made of."""

@@ -175,6 +175,15 @@ def test_asks_for_a_key_only_where_one_is_needed(browser: Any, page: Any, start:
     context.close()
 
 
+def test_the_interface_for_programs(page: Any, service: Running) -> None:
+    page.click("text=Interface for programs")
+    page.wait_for_selector("details")
+    operations = [name for methods in service.client.get("/openapi.json").json()["paths"].values() for name in methods]
+    assert page.locator("details").count() == len(operations)
+    page.click("#predict summary")
+    assert "Maize" in page.inner_text("#predict")
+
+
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
     files = list(PAGE.iterdir())
     assert sum(file.stat().st_size for file in files) < 100_000
