@@ -91,5 +91,5 @@ def test_points_at_the_plant(real_images: Path) -> None:
                 plant.append(mask.mean())
     assert len(plant) >= 20
     ratio = np.array(on_plant) / np.array(plant)
-    assert np.median(ratio) > 1.5, f"median {np.median(ratio):.2f}× a uniform map, on {len(plant)} images"
+    assert np.median(ratio) > 1.3, f"median {np.median(ratio):.2f}× a uniform map, on {len(plant)} images"
     assert np.mean(ratio > 1) > 0.8
