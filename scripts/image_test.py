@@ -171,6 +171,7 @@ def check(engine: Engine, models: str, runs: str) -> None:
             engine("healthcheck", "run", service)
         answer = predict(photo)
         expect(abs(sum(answer["probabilities"].values()) - 1) < 1e-3, "the probabilities sum to 1")
+        expect(WORK in photo.parents or answer["species"] == photo.parent.name, f"{photo} is answered rightly")
         said(f"{photo.parent.name} was answered as {answer['species']} ({answer['probability']:.2f}) by the shipped model")
 
         mounts = ["--volume", f"{data}:/data:ro", "--volume", f"{runs}:/runs", "--volume", f"{models}:/models"]

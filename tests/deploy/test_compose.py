@@ -1,10 +1,12 @@
 """The compose files, as docker compose itself reads them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from service.settings import Settings
+from tests.deploy.conftest import ROOT
 
 BASE = ("-f", "docker-compose.yml")
 PROFILES = ("--profile", "training", "--profile", "monitoring")
@@ -48,3 +50,10 @@ def test_all_run_without_privileges_on_a_read_only_root(config):
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "memory" in service["deploy"]["resources"]["limits"], name
+
+
+def test_files_that_are_mounted_are_there(config, tmp_path):
+    for name, service in config(*BASE, SEEDLINGS_DATA=str(tmp_path)).items():
+        for mount in service["volumes"]:
+            if mount["type"] == "bind":
+                assert Path(mount["source"]).exists(), f"{name} mounts {Path(mount['source']).relative_to(ROOT)}"
