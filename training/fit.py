@@ -101,7 +101,12 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train)
-        row = {"epoch": state.epoch + 1, "learning_rate": rate, "train_loss": loss, **_validate(fabric, state.evaluated, validation)}
+        row = {
+            "epoch": state.epoch + 1,
+            "learning_rate": rate,
+            "train_loss": loss,
+            **_validate(fabric, state.evaluated, validation, recipe),
+        }
         row["seconds"] = round(time.perf_counter() - began, 2)
         state.epoch += 1
         state.history.append(row)
@@ -166,12 +171,14 @@ def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, reci
     return mean, rate
 
 
-def _validate(fabric: Fabric, network: nn.Module, validation: _Rows) -> dict[str, float]:
+def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Recipe) -> dict[str, float]:
     with fabric.autocast():
         outputs = logits(network, validation.pixels)  # [N,species], on the CPU
     labels = validation.labels.cpu()
     return {
-        "validation_loss": float(cross_entropy(outputs, labels)),
+        "validation_loss": float(
+            cross_entropy(outputs, labels, softmax_before_loss=recipe.softmax_before_loss)
+        ),  # smoothing is for training
         "validation_accuracy": metrics.accuracy(outputs, labels),
         "validation_macro_f1": metrics.macro_f1(outputs, labels),
     }

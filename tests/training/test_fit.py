@@ -1,4 +1,5 @@
 import csv
+import math
 
 import pytest
 import torch
@@ -136,3 +137,10 @@ def test_a_network_that_ends_in_a_softmax_is_refused(fabric, recipe, images, par
     monkeypatch.setitem(networks.NETWORKS, "tiny", Squashed)
     with pytest.raises(TrainingError, match="ends in a softmax"):
         fit(fabric, recipe, "test", images, parts, tmp_path / "run")
+
+
+def test_the_reports_mistake_is_in_its_validation_loss_too(fabric, recipe, images, parts, tmp_path):
+    history = fit(fabric, recipe.model_copy(update={"softmax_before_loss": True}), "test", images, parts, tmp_path / "run")
+    k = len(images.species)
+    floor = math.log(1 + (k - 1) / math.e)
+    assert all(floor <= row["validation_loss"] <= floor + 1 for row in history)
