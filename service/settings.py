@@ -39,7 +39,7 @@ class Settings(BaseModel):
     )
     decode_threads: int | None = Field(None, ge=1, description="threads that decode images; empty: as many as threads")
     max_batch: int = Field(16, ge=1, le=256, description="most images in one forward pass")
-    batch_wait_s: float = Field(0.002, ge=0, le=1, description="longest wait for images that are still being decoded; none when idle")
+    batch_wait_s: float = Field(0.02, ge=0, le=1, description="longest wait for images that are still being decoded; none when idle")
     max_queue: int = Field(64, ge=1, description="images admitted and not yet in a forward pass; more are answered 429")
     deadline_s: float = Field(10.0, gt=0, description="longest time from a whole request to its answer")
     max_body_bytes: int = Field(20 * 2**20, ge=1, description="longest request body")
