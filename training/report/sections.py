@@ -62,7 +62,7 @@ def curves(material: Material) -> Section:
         return Section("Loss by epoch", lacking)
     charts.losses(runs, material.out / "figure-8-loss.png")
     text = (
-        "Validation loss is that of the logits; what leaves the panel at the top is larger than 3.2. The report's training loss"
+        "Labels are smoothed in training, where the recipe says so, and never in validation. The report's loss"
         " passes through two softmaxes and cannot fall under ln(1 + 11/e) = 1.619 with 12 species."
     )
     caption = "Figure 8. Loss of the report's recipe, reproduced, and of this project's."
