@@ -183,6 +183,21 @@ _EXAMPLES: dict[type[ServiceError], str] = {
 }
 
 
+# What a request with an image can be answered, whichever route it takes.
+OF_IMAGES: tuple[type[ServiceError], ...] = (
+    MalformedRequest,
+    Unauthorized,
+    SlowUpload,
+    BodyTooLarge,
+    UnsupportedImage,
+    UndecodableImage,
+    QueueFull,
+    NotReady,
+    ModelFailed,
+    DeadlinePassed,
+)
+
+
 def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
     schema = {"$ref": "#/components/schemas/Problem"}

@@ -26,19 +26,7 @@ class Picture(Response):
     "/explain",
     response_class=Picture,
     openapi_extra={"requestBody": IMAGE_BODY},
-    responses=documented(
-        errors.MalformedRequest,
-        errors.Unauthorized,
-        errors.SlowUpload,
-        errors.NotExplainable,
-        errors.BodyTooLarge,
-        errors.UnsupportedImage,
-        errors.UndecodableImage,
-        errors.QueueFull,
-        errors.NotReady,
-        errors.ModelFailed,
-        errors.DeadlinePassed,
-    ),
+    responses=documented(*errors.OF_IMAGES, errors.NotExplainable),
 )
 async def explain(
     request: Request,

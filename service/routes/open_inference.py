@@ -157,19 +157,7 @@ _INFER: dict[str, Any] = {
             },
         }
     },
-    "responses": documented_as_protocol(
-        errors.MalformedRequest,
-        errors.Unauthorized,
-        errors.UnknownModel,
-        errors.SlowUpload,
-        errors.BodyTooLarge,
-        errors.UnsupportedImage,
-        errors.UndecodableImage,
-        errors.QueueFull,
-        errors.NotReady,
-        errors.ModelFailed,
-        errors.DeadlinePassed,
-    ),
+    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel),
 }
 
 

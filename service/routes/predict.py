@@ -50,18 +50,7 @@ class Answer(BaseModel):
     "/predict",
     response_model=Answer,
     openapi_extra={"requestBody": IMAGE_BODY},
-    responses=documented(
-        errors.MalformedRequest,
-        errors.Unauthorized,
-        errors.SlowUpload,
-        errors.BodyTooLarge,
-        errors.UnsupportedImage,
-        errors.UndecodableImage,
-        errors.QueueFull,
-        errors.NotReady,
-        errors.ModelFailed,
-        errors.DeadlinePassed,
-    ),
+    responses=documented(*errors.OF_IMAGES),
 )
 async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
