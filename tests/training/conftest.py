@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from torch import Tensor, nn
+from torch import nn
 
 from tests import drawn
 from training import data, networks, split
@@ -18,19 +18,12 @@ class Tiny(Network):
     """A network of the same two halves as the real ones, with norm and dropout, in a few thousand weights."""
 
     def __init__(self, species: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.BatchNorm2d(3), nn.Conv2d(3, 8, 7, stride=4), nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
+        super().__init__(
+            nn.Sequential(
+                nn.BatchNorm2d(3), nn.Conv2d(3, 8, 7, stride=4), nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
+            ),
+            nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, species)),
         )
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, species))
-
-    def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.body(images)
-        return features
-
-    def classify(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.head(features)
-        return logits
 
 
 @pytest.fixture(autouse=True)

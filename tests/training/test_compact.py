@@ -12,8 +12,8 @@ def network():
 
 
 def test_the_factors_are_the_best_of_their_rank(network):
-    weight = network.head[2].weight.detach()  # [32,192]
-    first, second = compact.factorize(network, 6).head[2]
+    weight = network.classifier[2].weight.detach()  # [32,192]
+    first, second = compact.factorize(network, 6).classifier[2]
     assert first.weight.shape == (6, 192)
     assert second.weight.shape == (32, 6)
     error = (second.weight @ first.weight - weight).norm() ** 2
@@ -47,9 +47,9 @@ def test_each_output_has_its_own_scale():
 
 
 def test_the_network_itself_is_left_alone(network):
-    before = network.head[2].weight.clone()
+    before = network.classifier[2].weight.clone()
     compact.store_halves(compact.factorize(network, 2))
-    assert torch.equal(network.head[2].weight, before)
+    assert torch.equal(network.classifier[2].weight, before)
 
 
 @pytest.mark.parametrize("rank", [0, 33])

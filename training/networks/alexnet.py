@@ -5,7 +5,7 @@ at 8×8 where 224 end at 13×13; its adaptive pool, put there for other sizes, s
 dense layers take.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
 from training.networks.network import Network
 
@@ -14,24 +14,14 @@ class AlexNet(Network):
     """Five convolutions and three dense layers, dropout 0.5 in front of the first two of these."""
 
     def __init__(self, species: int) -> None:
-        super().__init__()
         from torchvision import models  # here, so that the other networks train where there is no torchvision
 
         original = models.AlexNet(num_classes=species)
         *convolutions, pool = original.features
         # In place of torchvision's fixed mean and deviation of ImageNet: those of the images trained on, no parameters.
-        self.convolutions = nn.Sequential(nn.BatchNorm2d(3, affine=False), *convolutions)
-        self.classifier = nn.Sequential(pool, original.avgpool, nn.Flatten(), *original.classifier)  # [N,9216] after Flatten
-
-    def features(self, images: Tensor) -> Tensor:
-        """Activations of the last convolution: float [N,3,150,150] → [N,256,8,8]."""
-        features: Tensor = self.convolutions(images)
-        return features
-
-    def classify(self, features: Tensor) -> Tensor:
-        """Logits from `features`: [N,256,8,8] → [N,species]."""
-        logits: Tensor = self.classifier(features)
-        return logits
+        convolutions = nn.Sequential(nn.BatchNorm2d(3, affine=False), *convolutions)
+        classifier = nn.Sequential(pool, original.avgpool, nn.Flatten(), *original.classifier)  # [N,9216] after Flatten
+        super().__init__(convolutions, classifier)
 
 
 def alexnet(species: int) -> Network:

@@ -4,7 +4,7 @@ LeCun, Bottou, Bengio, Haffner (1998), *Gradient-based learning applied to docum
 5×5, each halved by a pool, then 120, 84 and the answer. Rectified and max-pooled, as it is built today.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
 from training.networks.network import Network
 
@@ -13,28 +13,18 @@ class LeNet(Network):
     """Two convolutions and three dense layers."""
 
     def __init__(self, species: int) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(  # [N,3,150,150]
+        convolutions = nn.Sequential(  # [N,3,150,150]
             nn.BatchNorm2d(3, affine=False),
             nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2),  # [N,6,146,146] → [N,6,73,73]
             nn.Conv2d(6, 16, 5), nn.ReLU(),  # [N,16,69,69]
         )  # fmt: skip
-        self.classifier = nn.Sequential(
+        classifier = nn.Sequential(
             nn.MaxPool2d(2), nn.Flatten(),  # [N,16,34,34] → [N,18496]
             nn.Linear(18_496, 120), nn.ReLU(),
             nn.Linear(120, 84), nn.ReLU(),
             nn.Linear(84, species),
         )  # fmt: skip
-
-    def features(self, images: Tensor) -> Tensor:
-        """Activations of the last convolution: float [N,3,150,150] → [N,16,69,69]."""
-        features: Tensor = self.convolutions(images)
-        return features
-
-    def classify(self, features: Tensor) -> Tensor:
-        """Logits from `features`: [N,16,69,69] → [N,species]."""
-        logits: Tensor = self.classifier(features)
-        return logits
+        super().__init__(convolutions, classifier)
 
 
 def lenet(species: int) -> Network:

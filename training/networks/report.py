@@ -3,7 +3,7 @@
 Layers, shapes and counts are those of the report's own summary (its figures 6 and 7).
 """
 
-from torch import Tensor, nn
+from torch import nn
 
 from training.networks.network import Network
 
@@ -12,12 +12,10 @@ class ReportNet(Network):
     """Five convolutions and three dense layers; the two networks differ in the dropout probability alone."""
 
     def __init__(self, species: int, dropout: float) -> None:
-        super().__init__()
-
         def drop() -> list[nn.Module]:
             return [nn.Dropout(dropout)] if dropout else []
 
-        self.convolutions = nn.Sequential(  # [N,3,150,150]
+        convolutions = nn.Sequential(  # [N,3,150,150]
             nn.BatchNorm2d(3),
             nn.Conv2d(3, 64, 7, stride=2, padding=1), nn.ReLU(), *drop(),  # [N,64,73,73]
             nn.MaxPool2d(3, 2), nn.BatchNorm2d(64),  # [N,64,36,36]
@@ -27,22 +25,13 @@ class ReportNet(Network):
             nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(),
             nn.Conv2d(256, 512, 3, padding=1), nn.ReLU(), *drop(),  # [N,512,16,16]
         )  # fmt: skip
-        self.classifier = nn.Sequential(
+        classifier = nn.Sequential(
             nn.MaxPool2d(3, 2), nn.Flatten(),  # [N,512,7,7] → [N,25088]
             nn.Linear(25_088, 2_048), nn.ReLU(), *drop(),
             nn.Linear(2_048, 512), nn.ReLU(),
             nn.Linear(512, species),
         )  # fmt: skip
-
-    def features(self, images: Tensor) -> Tensor:
-        """Activations of the last convolution: float [N,3,150,150] → [N,512,16,16]."""
-        features: Tensor = self.convolutions(images)
-        return features
-
-    def classify(self, features: Tensor) -> Tensor:
-        """Logits from `features`: [N,512,16,16] → [N,species]."""
-        logits: Tensor = self.classifier(features)
-        return logits
+        super().__init__(convolutions, classifier)
 
 
 def base(species: int) -> Network:

@@ -4,7 +4,7 @@ He, Zhang, Ren, Sun (2015), *Deep residual learning for image recognition*. It t
 stages work at 38, 19, 10 and 5.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
 from training.networks.network import Network
 
@@ -13,26 +13,16 @@ class ResNet(Network):
     """A convolution, eight residual blocks of two, the mean over the image, one dense layer."""
 
     def __init__(self, species: int) -> None:
-        super().__init__()
         from torchvision import models  # here, so that the other networks train where there is no torchvision
 
         original = models.resnet18(num_classes=species)
-        self.convolutions = nn.Sequential(  # [N,3,150,150]
+        convolutions = nn.Sequential(  # [N,3,150,150]
             nn.BatchNorm2d(3, affine=False),
             original.conv1, original.bn1, original.relu, original.maxpool,  # [N,64,75,75] → [N,64,38,38]
             original.layer1, original.layer2, original.layer3, original.layer4,  # 64×38×38 · 128×19×19 · 256×10×10 · 512×5×5
         )  # fmt: skip
-        self.classifier = nn.Sequential(original.avgpool, nn.Flatten(), original.fc)  # [N,512] after Flatten
-
-    def features(self, images: Tensor) -> Tensor:
-        """Activations of the last block: float [N,3,150,150] → [N,512,5,5]."""
-        features: Tensor = self.convolutions(images)
-        return features
-
-    def classify(self, features: Tensor) -> Tensor:
-        """Logits from `features`: [N,512,5,5] → [N,species]."""
-        logits: Tensor = self.classifier(features)
-        return logits
+        classifier = nn.Sequential(original.avgpool, nn.Flatten(), original.fc)  # [N,512] after Flatten
+        super().__init__(convolutions, classifier)
 
 
 def resnet(species: int) -> Network:
