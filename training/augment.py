@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -25,6 +26,19 @@ def augment(images: Tensor, settings: Augment, random: Generator) -> Tensor:
         return images
     images = _geometry(images, settings, random)
     return _colour(images, settings, random)
+
+
+def mix(images: Tensor, targets: Tensor, settings: Augment, random: Generator) -> tuple[Tensor, Tensor]:
+    """Lay another image of the batch over each one: float [N,3,H,W] and float [N,species] → the same, mixed alike.
+
+    mixup (Zhang et al. 2018, *mixup: Beyond Empirical Risk Minimization*), with a share of its own for each image.
+    """
+    if not (settings.enabled and settings.mixup):
+        return images, targets
+    seed = int(torch.randint(2**62, (), generator=random))  # torch's Beta distribution takes no generator, numpy's does
+    share = torch.from_numpy(np.random.default_rng(seed).beta(settings.mixup, settings.mixup, len(images))).to(images)  # [N]
+    partner = torch.randperm(len(images), generator=random).to(images.device)  # [N]
+    return torch.lerp(images, images[partner], share[:, None, None, None]), torch.lerp(targets, targets[partner], share[:, None])
 
 
 def _uniform(n: int, low: float, high: float, random: Generator) -> Tensor:

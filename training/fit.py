@@ -8,14 +8,15 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from training import ema, metrics, networks, optim, run
-from training.augment import augment, to_float
+from training import ema, metrics, networks, optim, run, start
+from training.augment import augment, mix, to_float
 from training.data import Images
 from training.errors import RunError
 from training.evaluate import logits
@@ -79,7 +80,7 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, len(images.species))
+    state = _begin(recipe, images)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
@@ -125,14 +126,19 @@ class _Rows:
 
     pixels: Tensor  # uint8 [N,3,150,150]
     labels: Tensor  # int64 [N]
+    targets: Tensor  # the same as float32 [N,species], one-hot
 
     def __init__(self, images: Images, rows: list[int], device: torch.device) -> None:
         self.pixels = images.pixels[rows].to(device)
         self.labels = images.labels[rows].to(device)
+        self.targets = F.one_hot(self.labels, len(images.species)).float()
 
 
-def _begin(recipe: Recipe, species: int) -> _State:
-    network = networks.build(recipe.network, species).to(memory_format=torch.channels_last)
+def _begin(recipe: Recipe, images: Images) -> _State:
+    network = networks.build(recipe.network, len(images.species))
+    if recipe.start:
+        start.set_weights(network, images.species, recipe.start)
+    network = network.to(memory_format=torch.channels_last)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
     return _State(network, averaged, optim.build(network, recipe.optimizer))
 
@@ -155,10 +161,11 @@ def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, reci
         rate = optim.learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        inputs, targets = mix(inputs, train.targets[batch], recipe.augment, random)  # [B,species]
         outputs = model(inputs.contiguous(memory_format=torch.channels_last))  # [B,species]
         if state.epoch == step == 0:
             refuse_probabilities(outputs)
-        loss = cross_entropy(outputs, train.labels[batch], recipe.label_smoothing, recipe.softmax_before_loss)
+        loss = cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss)
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()

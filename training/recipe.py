@@ -45,12 +45,14 @@ class Augment(_Part):
     brightness: float = Field(0.2, ge=0, lt=1)  # factor, uniform in 1 ± this
     contrast: float = Field(0.2, ge=0, lt=1)
     saturation: float = Field(0.2, ge=0, lt=1)  # hue stays: colour tells species apart
+    mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
 
 
 class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
     network: str
+    start: str = ""  # published version whose weights training goes on from: its folder, or seedlings/1; empty: random weights
     epochs: int = Field(ge=1)
     batch_size: int = Field(128, ge=2)  # over all devices together
     optimizer: Optimizer = Optimizer()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.augment import augment, to_float
+from training.augment import augment, mix, to_float
 from training.recipe import Augment
 
 OFF = {"rotate_degrees": 0, "flip": False, "scale": (1, 1), "shift": 0, "brightness": 0, "contrast": 0, "saturation": 0}
@@ -74,3 +74,35 @@ def test_colour_moves_brightness_not_hue():
     changed = augment(image, Augment(**(OFF | {"brightness": 0.4})), random())[:, :, 0, 0]
     assert torch.allclose(changed / changed.sum(1, keepdim=True), image[:, :, 0, 0] / 1.1, atol=1e-4)
     assert changed.sum(1).std() > 0.1
+
+
+def some_targets(n=8, species=4):
+    return torch.eye(species)[torch.arange(n) % species]
+
+
+@pytest.mark.parametrize("settings", [Augment(), Augment(mixup=0.4, enabled=False)])
+def test_without_mixup_nothing_is_mixed(settings):
+    images, targets = some_images(), some_targets()
+    mixed = mix(images, targets, settings, random())
+    assert mixed[0] is images
+    assert mixed[1] is targets
+
+
+def test_images_and_targets_are_mixed_alike():
+    n = 32
+    numbers = torch.eye(n)  # as a target, each image has a number of its own: the mixed one tells who lies in it, at which share
+    images = some_images(n)
+    mixed, targets = mix(images, numbers, Augment(mixup=0.4), random())
+    assert torch.allclose(mixed, torch.einsum("nm,mchw->nchw", targets, images), atol=1e-5)
+    assert ((targets > 0).sum(1) <= 2).all()
+    assert targets.min() >= 0
+    assert torch.allclose(targets.sum(1), torch.ones(n))
+    assert len(set(targets.diagonal().tolist())) > n // 2  # a share of its own for each
+
+
+def test_the_seed_decides_what_is_mixed():
+    images, targets = some_images(), some_targets()
+    once, again, other = (mix(images, targets, Augment(mixup=0.4), random(seed)) for seed in (3, 3, 4))
+    assert torch.equal(once[0], again[0])
+    assert torch.equal(once[1], again[1])
+    assert not torch.equal(once[0], other[0])

@@ -4,8 +4,10 @@ import math
 import pytest
 import torch
 
+from models_store import store
+from tests import fakes
+from training import artifact, networks, run, start
 from training import fit as fitting
-from training import run
 from training.errors import DiskError, RunError, TrainingError
 from training.fit import fit
 from training.recipe import Recipe
@@ -128,8 +130,6 @@ def test_a_loss_that_is_no_number_stops_the_run(fabric, images, parts, tmp_path)
 
 
 def test_a_network_that_ends_in_a_softmax_is_refused(fabric, recipe, images, parts, tmp_path, monkeypatch):
-    from training import networks
-
     class Squashed(networks.NETWORKS["tiny"]):
         def classify(self, features):
             return super().classify(features).softmax(1)
@@ -144,3 +144,14 @@ def test_the_reports_mistake_is_in_its_validation_loss_too(fabric, recipe, image
     k = len(images.species)
     floor = math.log(1 + (k - 1) / math.e)
     assert all(floor <= row["validation_loss"] <= floor + 1 for row in history)
+
+
+def test_a_run_goes_on_from_the_weights_of_its_start(fabric, recipe, images, parts, tmp_path):
+    model = artifact.to_torchscript(networks.build("tiny", 3), 1.0)
+    folder = store.publish(tmp_path / "store", model, fakes.manifest, lambda _: "# fake\n", "seedlings")
+    barely = recipe.optimizer.model_copy(update={"learning_rate": 1e-9})
+    fit(fabric, recipe.model_copy(update={"start": str(folder), "epochs": 1, "optimizer": barely}), "test", images, parts, tmp_path / "run")
+    begun = networks.build("tiny", 3)
+    start.set_weights(begun, images.species, str(folder))
+    after = weights(tmp_path / "run")["network"]
+    assert all(torch.allclose(after[name], parameter, atol=1e-6) for name, parameter in begun.named_parameters())

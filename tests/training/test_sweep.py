@@ -29,7 +29,7 @@ def swept(fabric, images, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in recipes.FOLDER.glob("*.toml")))
 def test_every_recipe_trains(name, fabric, images, parts, tmp_path):
-    rows = fitting.fit(fabric, recipes.load(name, network="tiny", epochs=1), name, images, parts, tmp_path / "run")
+    rows = fitting.fit(fabric, recipes.load(name, network="tiny", start="", epochs=1), name, images, parts, tmp_path / "run")
     assert len(rows) == 1
 
 
