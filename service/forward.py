@@ -1,0 +1,207 @@
+"""A frozen network's forward pass, built anew from quicker forms of the same operations, for a CPU.
+
+TorchScript brings each layer's weights into the order its kernels want on every call, runs norms and ReLUs as passes of
+their own, and convolves directly. Here the weights are packed once, ReLUs are part of the layer before them, and 3×3
+convolutions take Winograd's form, with a quarter of the multiplications. The answers differ by rounding alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_SCALE = 1 / 255  # uint8 → 0–1; saved, this division turns into several operations, so it is taken for granted and answers are compared
+_AROUND = ("prim::Constant", "prim::If", "aten::to", "aten::is_floating_point", "aten::dim", "aten::ne")  # conversions and guards
+_TILE, _KERNEL = 4, 3  # Winograd's F(4×4, 3×3)
+_POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # with infinity; less rounding than 0, ±1, ±2
+_WORTH_CHANNELS = 32  # with fewer, transforming tiles costs more than the multiplications it saves
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation of the graph on what flows through it, with its constant arguments."""
+
+    kind: str
+    arguments: list[Any]
+
+
+def rebuild(module: Any) -> nn.Module | None:
+    """The forward pass of a frozen TorchScript module as a module to be scripted, or None where it cannot be built.
+
+    That is uint8 [n, 3, size, size] in channels-last order → float32 [n, species]. Only a straight chain of convolutions,
+    norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its answers with the module's.
+    """
+    steps = _chain(module) if torch.backends.mkldnn.is_available() else []  # type: ignore[no-untyped-call]
+    layers = _layers(steps) if steps else None
+    return None if layers is None else nn.Sequential(*layers).eval()
+
+
+def _chain(module: Any) -> list[_Step]:
+    """The operations in order; empty where the graph is more than a chain."""
+    steps: list[_Step] = []
+    flowing = ""
+    graph = module.inlined_graph
+    for node in graph.nodes():
+        if node.kind() in _AROUND:
+            continue
+        first, *others = node.inputs()
+        constant = all(value.node().kind() == "prim::Constant" for value in others)
+        if not constant or node.outputsSize() != 1 or (steps and first.debugName() != flowing):
+            return []
+        steps.append(_Step(node.kind(), [value.toIValue() for value in others]))
+        flowing = node.output().debugName()
+    return steps if [value.debugName() for value in graph.outputs()] == [flowing] else []
+
+
+def _layers(steps: list[_Step]) -> list[nn.Module] | None:
+    """Modules for the operations; None where one is not known."""
+    layers: list[nn.Module] = [] if steps[0].kind == "aten::div" else [_Affine(torch.tensor(_SCALE))]
+    left = list(steps)
+    while left:
+        step = left.pop(0)
+        takes_relu = step.kind in ("aten::conv2d", "aten::linear")
+        if relu := bool(takes_relu and left and left[0].kind == "aten::relu"):
+            left.pop(0)
+        match step.kind, step.arguments:
+            case "aten::batch_norm", [weight, bias, mean, variance, False, _, epsilon, _]:
+                scale = weight / (variance + epsilon).sqrt()  # [C]
+                shift = bias - mean * scale
+                if isinstance(before := layers[-1], _Affine):  # the division by 255
+                    layers.pop()
+                    scale, shift = scale * before.scale.flatten(), scale * before.shift.flatten() + shift
+                layers.append(_Affine(scale, shift))
+            case "aten::conv2d", [weight, bias, stride, padding, dilation, groups]:
+                plain = [*stride, *dilation, groups] == [1, 1, 1, 1, 1] and padding[0] == padding[1]
+                if plain and weight.shape[2:] == (_KERNEL, _KERNEL) and weight.shape[1] >= _WORTH_CHANNELS:
+                    layers.append(Winograd(weight, bias, padding[0], relu))
+                else:
+                    layers.append(_Convolution(weight, bias, stride, padding, dilation, groups, relu))
+            case "aten::linear", [weight, bias]:
+                layers.append(_Linear(weight, bias, relu))
+            case "aten::relu", []:
+                layers.append(nn.ReLU())
+            case "aten::max_pool2d", [kernel, stride, padding, dilation, ceil]:
+                layers.append(nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil))
+            case "aten::flatten", [start, end]:
+                layers.append(nn.Flatten(start, end))
+            case "aten::div", [float() | int() as divisor]:
+                layers.append(_Affine(torch.tensor(1 / divisor)))
+            case "aten::softmax", [dim, _]:
+                layers.append(nn.Softmax(dim))
+            case _:
+                return None
+    return layers
+
+
+class _Affine(nn.Module):
+    """x·scale + shift, for each channel or for all: of a norm, of the division by 255, or of both."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, scale: Tensor, shift: Tensor | None = None) -> None:
+        super().__init__()
+        shift = torch.zeros_like(scale) if shift is None else shift
+        shape = (-1, 1, 1) if scale.ndim else ()
+        self.register_buffer("scale", scale.detach().reshape(shape))
+        self.register_buffer("shift", shift.detach().reshape(shape))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """uint8 or float32 [n, C, h, w], or [n, species] → float32 of that shape."""
+        return torch.addcmul(self.shift, inputs.float(), self.scale)
+
+
+class _Convolution(nn.Module):
+    """A convolution by oneDNN, its weights packed once and its ReLU in the same pass."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int], dilation: list[int], groups: int, relu: bool
+    ) -> None:
+        super().__init__()
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), padding, stride, dilation, groups)
+        self.register_buffer("weight", packed)
+        self.register_buffer("bias", bias)
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.after = "relu" if relu else "none"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [n, C, h, w] → float32 [n, K, h', w']."""
+        return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
+            inputs, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups, self.after, [], ""
+        )
+
+
+class _Linear(nn.Module):
+    """A dense layer by oneDNN, its weights packed once and its ReLU in the same pass."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(weight.detach()))
+        self.register_buffer("bias", bias)
+        self.after = "relu" if relu else "none"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [n, in] → float32 [n, out]."""
+        return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, self.after, [], "")  # type: ignore[no-any-return]
+
+
+class Winograd(nn.Module):
+    """A 3×3 convolution of stride 1 by tiles of 4×4 outputs: 36 multiplications for each in place of 144.
+
+    Lavin & Gray (2016), *Fast Algorithms for Convolutional Neural Networks*: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for each tile
+    d [6,6] and kernel g [3,3], the products over all tiles and channels being 36 matrix products. Both sides of a
+    transform are one matrix on the flattened tile here, the Kronecker product, so that each is one product too.
+    """
+
+    kernels: Tensor
+    into: Tensor
+    back: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, padding: int, relu: bool) -> None:
+        super().__init__()
+        a, g, b = _transforms()
+        kernels = torch.einsum("ia,kcab,jb->ijck", g, weight.detach().double(), g).flatten(0, 1)  # [36, C, K]
+        self.register_buffer("kernels", kernels.float().contiguous())
+        self.register_buffer("into", torch.kron(b, b).float())  # [36, 36], tile → its transform
+        self.register_buffer("back", torch.kron(a, a).float())  # [16, 36], products → outputs
+        self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
+        self.padding, self.relu = padding, relu
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 [n, C, h, w] → float32 [n, K, h', w'] in channels-last order."""
+        n, c, h, w = inputs.shape
+        k = self.bias.shape[0]
+        height, width = h + 2 * self.padding - 2, w + 2 * self.padding - 2
+        down, across = (height + 3) // 4, (width + 3) // 4  # tiles; the last ones may reach over the edge
+        pad = [self.padding, 4 * across + 2 - w - self.padding, self.padding, 4 * down + 2 - h - self.padding]
+        image = F.pad(inputs, pad).permute(0, 2, 3, 1).contiguous()  # [n, h+, w+, C]
+        s, r, q = image.stride(0), image.stride(1), image.stride(2)
+        tiles = image.as_strided([6, 6, n, down, across, c], [r, q, s, 4 * r, 4 * q, 1])
+        transformed = torch.mm(self.into, tiles.reshape(36, -1)).view(36, -1, c)  # [36, tiles, C]
+        products = torch.bmm(transformed, self.kernels)  # [36, tiles, K]
+        outputs = torch.mm(self.back, products.view(36, -1)).view(4, 4, n, down, across, k)
+        outputs = outputs.permute(2, 3, 0, 4, 1, 5).reshape(n, 4 * down, 4 * across, k)[:, :height, :width]
+        outputs = outputs.add_(self.bias)
+        return (outputs.relu_() if self.relu else outputs).permute(0, 3, 1, 2)
+
+
+def _transforms() -> tuple[Tensor, Tensor, Tensor]:
+    """Aᵀ [4,6], G [6,3] and Bᵀ [6,6] of F(4,3), by Toom and Cook: evaluate at points, multiply, interpolate."""
+
+    def powers(count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        at_infinity = [0.0] * (count - 1) + [1.0]
+        return np.array([[point**power for power in range(count)] for point in _POINTS] + [at_infinity])
+
+    a, g, b = powers(_TILE).T, powers(_KERNEL), np.linalg.inv(powers(_TILE + _KERNEL - 1)).T
+    size = np.abs(g).sum(1, keepdims=True)  # moved from kernels to tiles, so that neither grows
+    return torch.from_numpy(a), torch.from_numpy(g / size), torch.from_numpy(b * size)

@@ -1,0 +1,116 @@
+"""The forward pass built anew: the same answers as the module it was built from, for any chain of layers."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from service import forward
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
+
+
+class Published(nn.Module):
+    """Layers as an artifact holds them: uint8 in, probabilities out."""
+
+    def __init__(self, *layers: nn.Module, temperature: float = 0.7, divisor: float = 255) -> None:
+        super().__init__()
+        self.layers, self.temperature, self.divisor = nn.Sequential(*layers), temperature, divisor
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(images.to(torch.float32) / self.divisor) / self.temperature
+        return logits.softmax(1)
+
+
+class Residual(nn.Module):
+    """More than a chain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images + self.layer(images)
+
+
+def frozen(module: nn.Module) -> torch.jit.ScriptModule:
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):  # as after training: not 0 and 1
+            nn.init.uniform_(layer.weight, 0.5, 2)
+            nn.init.normal_(layer.bias)
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(module.eval()), file)
+    file.seek(0)
+    return torch.jit.freeze(torch.jit.load(file).to(memory_format=torch.channels_last))
+
+
+def images(n: int = 3, side: int = 30) -> Tensor:
+    pixels = torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def answers_alike(module: torch.jit.ScriptModule) -> bool:
+    rebuilt = forward.rebuild(module)
+    assert rebuilt is not None
+    scripted = torch.jit.script(rebuilt)
+    with torch.inference_mode():
+        return all(torch.allclose(scripted(images(n)), module(images(n)), rtol=0, atol=1e-5) for n in (1, 3, 2))
+
+
+def convolutions() -> list[nn.Module]:
+    first = [nn.Conv2d(3, 32, 5, stride=2), nn.ReLU(), nn.MaxPool2d(2, 1), nn.BatchNorm2d(32)]
+    return [*first, nn.Conv2d(32, 40, 3, padding=1), nn.ReLU()]
+
+
+def head() -> list[nn.Module]:
+    return [nn.Flatten(), nn.LazyLinear(16), nn.ReLU(), nn.Linear(16, 8, bias=False), nn.Linear(8, 5)]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [nn.BatchNorm2d(3), *convolutions()],
+        lambda: [*convolutions(), nn.MaxPool2d(3, 2, ceil_mode=True)],
+        lambda: [*convolutions(), nn.Conv2d(40, 33, 3), nn.Dropout(0.5), nn.Conv2d(33, 33, 3, groups=3)],
+        lambda: [nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.ReLU()],
+    ],
+    ids=["norm first", "convolution first", "without padding or ReLU", "norms, and no convolution"],
+)
+def test_a_chain_answers_the_same_when_rebuilt(layers: Callable[[], list[nn.Module]]) -> None:
+    torch.manual_seed(0)
+    module = Published(*layers(), *head())
+    module.layers(torch.zeros(2, 3, 30, 30))  # gives the lazy layers their size
+    assert answers_alike(frozen(module))
+
+
+def test_more_than_a_chain_is_left_as_it_is() -> None:
+    assert forward.rebuild(frozen(Published(Residual(), nn.Flatten(), nn.Linear(2700, 5)))) is None
+
+
+def test_an_unknown_operation_is_left_as_it_is() -> None:
+    assert forward.rebuild(frozen(Published(nn.Sigmoid(), nn.Flatten(), nn.Linear(2700, 5)))) is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 3), channels=st.integers(1, 9), kernels=st.integers(1, 9),
+    height=st.integers(3, 19), width=st.integers(3, 19), padding=st.integers(0, 2), relu=st.booleans(), bias=st.booleans(),
+)  # fmt: skip
+def test_winograd_is_a_convolution(
+    n: int, channels: int, kernels: int, height: int, width: int, padding: int, relu: bool, bias: bool
+) -> None:
+    torch.manual_seed(n + height)
+    layer = nn.Conv2d(channels, kernels, 3, padding=padding, bias=bias)
+    inputs = torch.randn(n, channels, height, width).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        direct = layer(inputs)
+        tiled = forward.Winograd(layer.weight, layer.bias, padding, relu)(inputs)
+    assert tiled.shape == direct.shape
+    assert torch.allclose(tiled, F.relu(direct) if relu else direct, atol=1e-5)
