@@ -28,6 +28,7 @@ def operation_id(route: APIRoute) -> str:
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of `app`, made once."""
     if app.openapi_schema is None:
+        guarded = app.state.services.settings.api_key is not None
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
         schemas = made["components"]["schemas"]
         for model in (Problem, InferRequest):
@@ -38,6 +39,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in made["paths"].values():
             for operation in path.values():
                 _drop_validation_error(operation)
+                _mend_parameters(operation)
+                if "security" in operation and not guarded:
+                    operation["security"].append({})  # without a key as well
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         made["paths"]["/metrics"]["get"]["responses"]["200"]["content"] = {
@@ -52,3 +56,13 @@ def _drop_validation_error(operation: dict[str, Any]) -> None:
     content = operation["responses"].get("422", {}).get("content", {})
     if "HTTPValidationError" in str(content.get("application/json", "")):
         del operation["responses"]["422"]
+
+
+def _mend_parameters(operation: dict[str, Any]) -> None:
+    """A version stands in the path or is not asked for: of a handler for both, the framework makes a query, and a null."""
+    parameters = [one for one in operation.get("parameters", []) if (one["in"], one["name"]) != ("query", "version")]
+    for one in parameters:
+        if (example := examples.PARAMETERS.get(one["name"])) is not None:
+            one |= {"schema": {"type": "string"}, "example": example}
+    if parameters:
+        operation["parameters"] = parameters

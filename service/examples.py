@@ -17,6 +17,7 @@ _NAMES = (
     "Sugar beet",
 )
 _SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224, 0.9995109, 0.0000001, 0.0, 0.0000131, 0.000097)
+_IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green square as WebP, in base64
 _MODEL = {"name": "seedlings", "version": "1"}
 ANSWER = {
     "species": "Maize",
@@ -67,7 +68,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     },
     "InferRequest": {
         "id": "7",
-        "inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": ["/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//…"]}],
+        "inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [_IMAGE]}],
         "outputs": [{"name": "probabilities", "parameters": {"classification": 1}}],
     },
     "InferResponse": {
@@ -78,6 +79,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     },
     "ProtocolError": {"error": "there is no model 'roses'; there is 'seedlings'"},
 }
+PARAMETERS = {"name": "seedlings", "version": "1"}  # of paths
 METRICS = """\
 # HELP seedlings_predictions_total Answers by species
 # TYPE seedlings_predictions_total counter

@@ -16,7 +16,7 @@ from service.services import Services, of
 from service.uploads import Part
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+_FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
 _BODY = {
     "required": True,
     "content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}},

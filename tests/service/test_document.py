@@ -56,3 +56,11 @@ def test_the_examples_have_the_form_of_real_answers(document: dict[str, Any], se
     ):
         answer = service.client.get(path).json()
         assert set(answer) == set(schemas[name]["properties"]) == set(schemas[name]["examples"][0]), path
+
+
+@pytest.mark.parametrize("key", [None, "secret"])
+def test_a_key_is_optional_where_none_is_set(key: str | None) -> None:
+    made = create_app(Settings.model_validate({"api_key": key})).openapi()
+    guarded = [operation["security"] for _, operation in operations(made) if "security" in operation]
+    assert guarded
+    assert {({} in kinds) for kinds in guarded} == {key is None}
