@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import check, fetch, machine, metrics, results, run, subject
+from training import check, fetch, machine, metrics, results, subject
 from training import curve as curves
 from training import export as exporting
 from training import fit as fitting
@@ -46,7 +46,7 @@ def fit(options: argparse.Namespace) -> None:
     keep_freed_memory()
     fabric = fitting.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = load_images(options.data, options.cache)
-    history = fitting.fit(fabric, recipe, options.recipe, images, _split(images, recipe.split_seed), options.run)
+    history = fitting.fit(fabric, recipe, options.recipe, images, splits.of(images, recipe.split_seed), options.run)
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
 
@@ -71,18 +71,15 @@ def evaluate(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """`export`: publish a run's best weights; prints the folder of the new version."""
     images = load_images(options.data, options.cache)
-    description = run.read_description(options.run)
-    split = _split(images, description.recipe.split_seed)
     rank = options.rank if options.compact else None
-    folder = exporting.export(options.run, images, split, options.store, options.name, rank, options.storage)
+    folder = exporting.export(options.run, images, options.store, options.name, rank, options.storage)
     _say(f"published {folder}")
 
 
 def record(options: argparse.Namespace) -> None:
     """`record`: measure a finished run on the test split, and keep the result."""
     images = load_images(options.data, options.cache)
-    description = run.read_description(options.run)
-    result = results.record(options.run, images, _split(images, description.recipe.split_seed), options.results)
+    result = results.record(options.run, images, options.results)
     _say(f"{result.name}: validation {result.validation_accuracy:.2%}, test {result.test.accuracy:.2%}; kept in {options.results}")
 
 
@@ -110,8 +107,8 @@ def leakage(options: argparse.Namespace) -> None:
 def curve(options: argparse.Namespace) -> None:
     """`curve`: size against accuracy of a run's compact forms."""
     images = load_images(options.data, options.cache)
-    split = subject.of_run(options.run).split(images)
     description, network, _ = exporting.load_best(options.run)
+    split = description.split(images)
     points = []
     try:
         for point in curves.points(network, images, split, [None, *options.ranks]):
@@ -129,10 +126,6 @@ def report(options: argparse.Namespace) -> None:
     """`report`: the page with every figure and table; prints where it lies."""
     images = load_images(options.data, options.cache)
     _say(f"wrote {reports.build(images, options.results, options.artifact, options.out)}")
-
-
-def _split(images: Images, seed: int) -> splits.Split:
-    return splits.make(images.files, images.labels.tolist(), images.digests, images.species, seed)
 
 
 def _subject(options: argparse.Namespace) -> subject.Subject:

@@ -32,17 +32,14 @@ def load_best(folder: Path) -> tuple[run.Description, Network, int]:
     return description, network.eval(), best["epoch"]
 
 
-def export(
-    folder: Path, images: Images, split: Split, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16"
-) -> Path:
+def export(folder: Path, images: Images, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16") -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     With `rank` the largest dense layer is factored to that rank and weights are kept in `storage`; the figures of the
-    full network are kept beside the compact one's. Raises RunError, DiskError.
+    full network are kept beside the compact one's. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = load_best(folder)
-    if split.digest != description.split_digest:
-        raise RunError(f"{folder} was trained on another split than these images give; use the folder of images it was trained on")
+    split = description.split(images)
     made_compact, served = None, network
     if rank is not None:
         try:

@@ -17,7 +17,6 @@ from training.data import Images
 from training.errors import RunError
 from training.files import write_atomically, write_json
 from training.recipe import Recipe
-from training.split import Split
 
 RUNS, TABLE = "runs", "runs.csv"
 _COLUMNS = [
@@ -62,11 +61,10 @@ def result_name(recipe_name: str, recipe: Recipe) -> str:
     return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
 
 
-def record(folder: Path, images: Images, split: Split, results: Path) -> RunResult:
-    """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DiskError."""
+def record(folder: Path, images: Images, results: Path) -> RunResult:
+    """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
     description, network, epoch = export.load_best(folder)
-    if description.split_digest != split.digest:
-        raise RunError(f"{folder} was trained on another split than these images give; use the folder of images it was trained on")
+    split = description.split(images)
     rows = run.read_metrics(folder)
     if len(rows) < description.recipe.epochs:
         raise RunError(f"{folder} has finished {len(rows)} of {description.recipe.epochs} epochs; go on with 'python -m training fit'")

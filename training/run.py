@@ -16,9 +16,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training.data import Images
 from training.errors import RunError
 from training.files import write_atomically, write_json
 from training.recipe import Recipe
+from training.split import Split, of_training
 
 DESCRIPTION, METRICS, LAST, BEST = "run.json", "metrics.csv", "last.pt", "best.pt"
 
@@ -36,6 +38,10 @@ class Description(BaseModel):
     device: str
     precision: str
     torch_version: str
+
+    def split(self, images: Images) -> Split:
+        """The run's split of its images. Raises DataError when these are others."""
+        return of_training(images, self.recipe.split_seed, self.split_digest)
 
 
 def read_description(run: Path) -> Description:

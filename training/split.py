@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.data import Images
 from training.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -34,6 +35,22 @@ def sizes(images: int) -> tuple[int, int]:
     """How many images to validate and to test on: 500 and a fifth of the rest, fewer to validate in a smaller set."""
     validation = min(_REPORT_VALIDATION, round(images * _REPORT_VALIDATION / _REPORT_IMAGES))
     return validation, round((images - validation) / 5)
+
+
+def of(images: Images, seed: int = 0) -> Split:
+    """The split of a decoded data folder. Raises DataError for a species too small to stand in each part."""
+    return make(images.files, images.labels.tolist(), images.digests, images.species, seed)
+
+
+def of_training(images: Images, seed: int, digest: str) -> Split:
+    """The split that something was trained on, from its seed and digest. Raises DataError when the images are others."""
+    found = of(images, seed)
+    if found.digest != digest:
+        raise DataError(
+            "these are not the images of the training, so its split is unknown here and could leak; "
+            "give the folder it was trained on, or measure all of them with 'evaluate --split all'"
+        )
+    return found
 
 
 def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], species: Sequence[str], seed: int = 0) -> Split:

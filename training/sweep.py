@@ -73,14 +73,15 @@ def sweep(fabric: Fabric, entries: Iterable[Entry], seeds: Sequence[int], images
     run of another recipe stands under the name, RecipeError, DiskError.
     """
     todo = [(entry, entry.load(seed)) for seed in seeds for entry in entries]
+    splits = {seed: split.of(images, seed) for seed in {recipe.split_seed for _, recipe in todo}}
     for entry, recipe in todo:
         name = results.result_name(entry.recipe, recipe)
-        parts = split.make(images.files, images.labels.tolist(), images.digests, images.species, recipe.split_seed)
+        parts = splits[recipe.split_seed]
         known = results.find(into, name)
         if known is None:
             fabric.print(f"{name}: {recipe.epochs} epochs")
             fitting.fit(fabric, recipe, entry.recipe, images, parts, runs / name)
-            known = results.record(runs / name, images, parts, into)
+            known = results.record(runs / name, images, into)
         elif (known.recipe, known.split_digest) != (recipe, parts.digest):
             raise RunError(f"the result {name} in {into} is of another recipe or other images; remove it, and the run is made again")
         (runs / name / run.LAST).unlink(missing_ok=True)

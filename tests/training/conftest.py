@@ -53,7 +53,7 @@ def images(drawn_folder: Path, cache: Path) -> Images:
 @pytest.fixture(scope="session")
 def parts(images: Images) -> Split:
     """The split of the drawn folder."""
-    return split.make(images.files, images.labels.tolist(), images.digests, images.species)
+    return split.of(images)
 
 
 @pytest.fixture(scope="session")

@@ -47,13 +47,13 @@ def trained(fabric, images, parts, tmp_path):
         for seed in (0, 1) if name == "report-base" else (0,):
             settings = recipe.load(name, network="tiny", epochs=1, seed=seed)
             fitting.fit(fabric, settings, name, images, parts, tmp_path / "runs" / f"{name}-{seed}")
-            results.record(tmp_path / "runs" / f"{name}-{seed}", images, parts, tmp_path / "results")
+            results.record(tmp_path / "runs" / f"{name}-{seed}", images, tmp_path / "results")
     return tmp_path / "runs" / "seedlings-0"
 
 
 @pytest.fixture
-def published(trained, images, parts, tmp_path):
-    return export.export(trained, images, parts, tmp_path / "store", "seedlings")
+def published(trained, images, tmp_path):
+    return export.export(trained, images, tmp_path / "store", "seedlings")
 
 
 def made(images, tmp_path, artifact):

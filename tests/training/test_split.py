@@ -57,11 +57,17 @@ def test_a_species_with_two_images_is_named():
         make([4, 20], twins=[[0, 1, 2]])
 
 
+def test_the_split_of_a_training_is_found_again_or_refused(images, parts):
+    assert split.of_training(images, 0, parts.digest) == parts
+    with pytest.raises(DataError, match="not the images of the training"):
+        split.of_training(images, 1, parts.digest)
+
+
 def test_real_images_split_by_the_reports_rule(real_images, tmp_path):
     from training import data
 
     images = data.load(real_images, tmp_path)
-    parts = split.make(images.files, images.labels.tolist(), images.digests, images.species)
+    parts = split.of(images)
     assert parts.counts() == {"train": 3264, "validation": 500, "test": 816}
     where = {row: name for name in split.SPLITS for row in parts.rows(name)}
     for digest in {digest for digest in images.digests if images.digests.count(digest) > 1}:

@@ -101,7 +101,7 @@ def test_an_unfinished_run_is_not_recorded(fabric, recipe, images, parts, tmp_pa
     fitting.fit(fabric, recipe, "mine", images, parts, tmp_path / "run")
     run.write_metrics(tmp_path / "run", run.read_metrics(tmp_path / "run")[:2])
     with pytest.raises(RunError, match="finished 2 of 4 epochs"):
-        results.record(tmp_path / "run", images, parts, tmp_path / "results")
+        results.record(tmp_path / "run", images, tmp_path / "results")
 
 
 def test_only_takes_names_of_the_sweep():
