@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from models_store.manifest import Manifest
 from training import ema, metrics, networks, optim, run, start
 from training.augment import augment, mix, to_float
 from training.data import Images
@@ -80,7 +81,7 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, images)
+    state = _begin(recipe, images, split)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
@@ -134,13 +135,20 @@ class _Rows:
         self.targets = F.one_hot(self.labels, len(images.species)).float()
 
 
-def _begin(recipe: Recipe, images: Images) -> _State:
+def _begin(recipe: Recipe, images: Images, split: Split) -> _State:
     network = networks.build(recipe.network, len(images.species))
     if recipe.start:
-        start.set_weights(network, images.species, recipe.start)
+        _refuse_another_split(start.set_weights(network, images.species, recipe.start), split)
     network = network.to(memory_format=torch.channels_last)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
     return _State(network, averaged, optim.build(network, recipe.optimizer))
+
+
+def _refuse_another_split(origin: Manifest, split: Split) -> None:
+    """Raise RunError when these are most likely the images of the origin's training, divided otherwise: it has seen the test images."""
+    if origin.training.split_digest != split.digest and origin.training.images == split.counts():
+        seed = origin.training.recipe["split_seed"]
+        raise RunError(f"{origin.name}/{origin.version} has seen test images of this split; start from it with split_seed = {seed} only")
 
 
 def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, recipe: Recipe, train: _Rows) -> tuple[float, float]:

@@ -155,3 +155,16 @@ def test_a_run_goes_on_from_the_weights_of_its_start(fabric, recipe, images, par
     start.set_weights(begun, images.species, str(folder))
     after = weights(tmp_path / "run")["network"]
     assert all(torch.allclose(after[name], parameter, atol=1e-6) for name, parameter in begun.named_parameters())
+
+
+def test_a_start_that_has_seen_the_test_images_is_refused(fabric, recipe, images, parts, tmp_path):
+    def of_another_split(version, sha256, size_bytes):
+        known = fakes.manifest(version, sha256, size_bytes)
+        training = known.training.model_copy(update={"images": parts.counts(), "recipe": {"split_seed": 7}})
+        return known.model_copy(update={"training": training})
+
+    model = artifact.to_torchscript(networks.build("tiny", 3), 1.0)
+    folder = store.publish(tmp_path / "store", model, of_another_split, lambda _: "# fake\n", "seedlings")
+    with pytest.raises(RunError, match="start from it with split_seed = 7 only"):
+        fit(fabric, recipe.model_copy(update={"start": str(folder)}), "test", images, parts, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
