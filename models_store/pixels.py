@@ -5,6 +5,7 @@ PixelsError
 └── UndecodableImage     broken, truncated, too large or too small
 """
 
+import contextlib
 import functools
 import io
 import threading
@@ -18,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 SIZE = 150  # pixels a side, the input of the report's networks
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 MAX_PIXELS = 64_000_000  # default limit, well over a phone's 50-megapixel photo
+LARGE_PIXELS = 16_000_000  # over it one image is decoded at a time: decoders take up to 16 bytes a pixel
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")  # a list, not whatever Pillow opens
 _ORIENTATION = 0x0112  # EXIF tag
 _TRANSPOSE = {
@@ -66,8 +68,9 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
         try:
             # A JPEG is decoded at the smallest scale that still has twice the pixels needed on each side.
             image.draft(None, (2 * size, 2 * size))
-            image.load()
-            square = _central_square(_sampleable(image), size)
+            with _large if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
+                image.load()
+                square = _square(image, size)
             transpose = _TRANSPOSE.get(_orientation(image))
             rgb = _opaque(square if transpose is None else square.transpose(transpose))
             pixels = np.asarray(rgb)  # [size, size, 3]
@@ -76,6 +79,7 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # [3, size, size]
 
 
+_large = threading.Lock()
 _heif_lock = threading.Lock()
 
 
@@ -98,16 +102,17 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
         raise UndecodableImage(f"the image has {width}×{height} pixels; each side needs at least {MIN_SIDE}")
 
 
-def _sampleable(image: Image.Image) -> Image.Image:
-    """The image in a mode that can be resampled: RGB or RGBA, 8 bits a channel."""
+def _square(image: Image.Image, size: int) -> Image.Image:
+    """The central square, scaled: RGB or RGBA, 8 bits a channel."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float64)  # [height, width]
-        peak = values.max(initial=0)
+        wide = image.convert("F")
+        peak = wide.getextrema()[1]
+        assert isinstance(peak, float)
         scale = 255 if image.mode == "F" and peak <= 1 else 1 if peak <= 255 and not image.mode.startswith("I;16") else 1 / 257
-        image = Image.fromarray(np.clip(values * scale + 0.5, 0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        return image if image.mode == "RGBA" else image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        values = np.asarray(_central_square(wide, size)) * scale  # only now, when they are few
+        return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return _central_square(image if image.mode == mode else image.convert(mode), size)
 
 
 def _central_square(image: Image.Image, size: int) -> Image.Image:

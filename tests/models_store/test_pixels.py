@@ -3,6 +3,8 @@
 import contextlib
 import io
 import random
+import time
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,6 +130,36 @@ def test_more_pixels_than_allowed_are_refused_before_they_are_allocated() -> Non
                 pixels.decode(bomb, max_pixels=limit)
     with pytest.raises(UndecodableImage, match="400×400"):
         pixels.decode(encoded(plant(), "PNG"), max_pixels=399 * 400)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_wide_channels_are_narrowed_once_they_are_few(kind: str) -> None:
+    body = encoded(Image.fromarray(np.zeros((2000, 2000), np.uint16)), kind)
+    tracemalloc.start()
+    pixels.decode(body)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 2000 * 2000 * 4  # of Python and numpy; Pillow's own are not counted
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "LARGE_PIXELS", 400 * 400 - 1)
+    inside: list[None] = []
+    most = 0
+    square = pixels._square
+
+    def counted(image: Image.Image, size: int) -> Image.Image:
+        nonlocal most
+        inside.append(None)
+        most = max(most, len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        return square(image, size)
+
+    monkeypatch.setattr(pixels, "_square", counted)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(pixels.decode, [encoded(plant(), "PNG")] * 8))
+    assert most == 1
 
 
 @pytest.mark.parametrize("side", [(7, 100), (100, 7), (1, 1)])
