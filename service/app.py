@@ -71,7 +71,9 @@ def from_environment() -> FastAPI:
     settings = read_environment(os.environ)
     memory.keep_freed()
     logs.configure(settings.log_format, settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    memory.settle()
+    return app
 
 
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
