@@ -4,7 +4,8 @@
     python -m benchmarks.serving --peers-python PYTHON     an environment with the extra `bench`, if it is another one
 
 Each server gets a closed loop (1, 16 and 64 clients) and an open loop with small PNGs, 1-megapixel and 12-megapixel
-JPEGs. The limit is the speed of the network in one process with nothing around it, measured in the same run.
+JPEGs. The limit is the speed of the network in one process with nothing around it, measured in the same run: frozen
+TorchScript in channels-last order, as the peers serve it. Beside another artifact ours serves the shipped one too.
 """
 
 import argparse
@@ -15,15 +16,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import images, load, results
 from benchmarks.processes import Make, Server, free_port, memory_mib, ours, raw, running, shipped
+from benchmarks.results import Requirement
 from models_store import store
 
 PEERS = Path(__file__).parent / "peers"
 CLIENTS = (1, 16, 64)
+SHIPPED = "ours, the shipped model"
 
 
 def _form(body: bytes) -> bytes:
@@ -37,8 +41,10 @@ def servers(artifact: Path, port: int) -> list[Server]:
     def peer(name: str, file: str, make: Make, *more: str) -> Server:
         return Server(name, [str(PEERS / file), *options, *more], make)
 
+    beside = [] if artifact == shipped().resolve() else [replace(ours(shipped(), port), name=SHIPPED)]
     return [
         ours(artifact, port),
+        *beside,
         peer("fastapi def", "plain_fastapi.py", _form, "--style", "def"),
         peer("fastapi async def", "plain_fastapi.py", _form, "--style", "async"),
         peer("litserve", "with_litserve.py", _form),
@@ -91,6 +97,40 @@ def table(measured: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def requirements(measured: dict[str, Any]) -> list[Requirement]:
+    """What has to hold of the medians, where ours and a peer were measured: ratios within the run."""
+    limits = {key: statistics.median(one[key] for one in measured["limit"]) for key in measured["limit"][0]}
+    peers = [name for name in measured["servers"] if not name.startswith("ours")]
+
+    def median(server: str, load_name: str, key: str = "per_s") -> float:
+        return statistics.median(one[load_name][key] for one in measured["servers"][server])
+
+    def against_best(server: str, load_name: str, times: float) -> Requirement:
+        best = max(peers, key=lambda peer: median(peer, load_name))
+        mine, theirs = median(server, load_name), median(best, load_name)
+        what = f"{server}, {load_name}: {times:g} times the best peer's answers a second"
+        return Requirement(what, f"{mine:.1f} against {theirs:.1f} ({best}): {mine / theirs:.2f} times", mine >= times * theirs)
+
+    small, large = "png-150/closed-16", "jpeg-12mp/closed-16"
+    mine, alone = median("ours", small), limits["forward_16"]
+    p50_ms, in_process_ms = median("ours", "png-150/closed-1", "p50_ms"), 1e3 / limits["png-150_1"]
+    return [
+        Requirement(
+            f"ours, {small}: 90% of the forward pass alone in batches of 16",
+            f"{mine:.1f} against {alone:.1f} a second: {mine / alone:.0%}",
+            mine >= 0.9 * alone,
+        ),
+        against_best("ours", small, 1.3),
+        *([against_best(SHIPPED, small, 1.7)] if SHIPPED in measured["servers"] else []),
+        Requirement(
+            "ours, png-150/closed-1: p50 at most 1.15 times decoding and forward pass alone",
+            f"{p50_ms:.1f} against {in_process_ms:.1f} ms: {p50_ms / in_process_ms:.2f} times",
+            p50_ms <= 1.15 * in_process_ms,
+        ),
+        against_best("ours", large, 4),
+    ]
+
+
 def main() -> int:
     """Measure, print the table, write the file."""
     parser = argparse.ArgumentParser(
@@ -134,9 +174,12 @@ def main() -> int:
         return 1
     text = table(measured)
     print(text)
-    results.write(options.out, measured)
     if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.with_suffix(".md").write_text(text + "\n")
+    if "ours" in measured["servers"] and measured["servers"].keys() - {"ours", SHIPPED}:
+        return results.judge(options.out, measured, requirements(measured))
+    results.write(options.out, measured)
     return 0
 
 
