@@ -30,6 +30,15 @@ class Input(_Part):
     resize: Literal["central-square-bilinear"] = "central-square-bilinear"
 
 
+class Familiarity(_Part):
+    """Which images the model knows the like of: those no farther than `limit` by the `distance` inside `model.pt`."""
+
+    convolution: int = Field(ge=1)  # whose activations, after the ReLU, are measured; counted from 1
+    limit: float = Field(gt=0)
+    limit_rule: str  # how the limit was chosen, in words
+    validation_share: float = Field(ge=0, le=1)  # of validation images within it
+
+
 class Calibration(_Part):
     """How far the probabilities can be trusted. The temperature is already inside `model.pt`."""
 
@@ -38,6 +47,7 @@ class Calibration(_Part):
     threshold_rule: str  # how the threshold was chosen, in words
     validation_coverage: float = Field(ge=0, le=1)  # share of validation images at or over it
     validation_accuracy: float = Field(ge=0, le=1)  # accuracy on that share
+    familiarity: Familiarity | None = None  # None: every image counts as familiar
 
 
 class SpeciesFigures(_Part):

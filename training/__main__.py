@@ -69,6 +69,9 @@ def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     _subject_options(evaluate)
     _data_options(evaluate)
     evaluate.add_argument("--split", choices=["train", "validation", "test", "all"], required=True)
+    evaluate.add_argument(
+        "--views", type=int, choices=[1, 8], default=1, help="8: also the figures of the mean over the 8 orientations of each image"
+    )
     evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
     evaluate.set_defaults(perform="evaluate")
 

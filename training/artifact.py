@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import torch
 import torch.jit
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from models_store import store
 from models_store.manifest import Manifest
+from training import networks
+from training.distance import Distance
 from training.errors import TrainingError
 from training.networks.network import Network
 
@@ -43,11 +46,40 @@ class Exported(nn.Module):
         return self.classify(self.features(images)).softmax(1)
 
 
-def to_torchscript(network: Network, temperature: float) -> bytes:
-    """The bytes of `model.pt` for a network that gives logits [N,species]."""
+class Measured(Exported):
+    """An exported network that also tells how far an image is from those trained on."""
+
+    halfway: Final[int]
+
+    def __init__(self, network: Network, temperature: float, distance: Distance) -> None:
+        super().__init__(network, temperature)
+        self.halfway = networks.halfway(network)
+        self.measure = distance
+
+    @torch.jit.export
+    def distance(self, activations: Tensor) -> Tensor:
+        """Distance from the images trained on, by activations halfway: float32 [N,C,h,w] → float32 [N]."""
+        return self.measure(activations)  # type: ignore[no-any-return]
+
+    @torch.jit.export
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives and the distance, in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
+        features = images.to(torch.float32) / 255
+        activations = features
+        for count, layer in enumerate(self.network.convolutions):
+            features = layer(features)
+            if count + 1 == self.halfway:
+                activations = features
+        return self.classify(features).softmax(1), self.distance(activations)
+
+
+def to_torchscript(network: Network, temperature: float, distance: Distance | None = None) -> bytes:
+    """The bytes of `model.pt` for a network that gives logits [N,species], with its distance where there is one."""
+    network = network.cpu().eval()
+    exported = Exported(network, temperature) if distance is None else Measured(network, temperature, distance)
     stream = io.BytesIO()
     with _deprecation_known():
-        torch.jit.save(torch.jit.script(Exported(network.cpu().eval(), temperature).eval()), stream)
+        torch.jit.save(torch.jit.script(exported.eval()), stream)
     return _without_debug_records(stream)
 
 

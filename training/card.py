@@ -1,6 +1,6 @@
 """The model card: what the manifest says, for people."""
 
-from models_store.manifest import Figures, Manifest
+from models_store.manifest import Calibration, Figures, Manifest
 from training.species import known
 
 _DATA = """\
@@ -15,8 +15,8 @@ _OWN_DATA = "Images of the publisher's own. Add their source and licence here be
 
 _NOT_FOR = """\
 Not for decisions that cannot be undone, such as spraying or pulling, without a person or a second sensor. It knows the
-species listed and nothing else: any other plant, or no plant at all, is still given one of their names, at times with
-confidence. Field photos with several plants, other soils, shadows or older plants differ from what it was trained on."""
+species listed and nothing else: any other plant is still given one of their names, at times with confidence. Field photos
+with several plants, other soils, shadows or older plants differ from what it was trained on."""
 
 
 def text(manifest: Manifest) -> str:
@@ -46,7 +46,7 @@ On the {manifest.figures.n} images of the test split, which nothing was trained 
 Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
 An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.
 On validation that is {calibration.validation_coverage:.1%} of the images, {calibration.validation_accuracy:.1%} of them right.
-
+{_familiar(calibration)}
 ## Data
 
 {data}
@@ -63,6 +63,17 @@ For sorting photos of single young seedlings, for teaching, and as the start of 
 `model.pt` (TorchScript, {manifest.size_bytes / 1e6:.1f} MB, SHA-256 `{manifest.sha256}`):
 uint8 [N,3,{manifest.input.size},{manifest.input.size}], the central square of a photo,
 to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
+"""
+
+
+def _familiar(calibration: Calibration) -> str:
+    known = calibration.familiarity
+    if known is None:
+        return "No picture is unfamiliar to it: one that shows no plant at all is still given a name, at times with confidence.\n"
+    return f"""
+A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one whose activations after
+convolution {known.convolution} lie farther from theirs than {known.limit:.1f}, {known.limit_rule}.
+It notices pictures of something else altogether, not another plant photographed in the same way.
 """
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import check, fetch, machine, metrics, results, subject
+from training import check, familiarity, fetch, machine, metrics, results, subject
 from training import curve as curves
+from training import evaluate as evaluating
 from training import export as exporting
 from training import fit as fitting
 from training import leakage as leaks
@@ -56,12 +57,21 @@ def evaluate(options: argparse.Namespace) -> None:
     measured = _subject(options)
     images = measured.in_order(load_images(options.data, options.cache))
     rows = list(range(len(images.files))) if options.split == "all" else measured.split(images).rows(options.split)
-    probabilities = measured.probabilities(images.pixels[rows])
-    figures = metrics.figures(options.split, images.species, probabilities, images.labels[rows])
+    pixels, labels = images.pixels[rows], images.labels[rows]
+    probabilities, distances = measured.answers(pixels)
+    figures = metrics.figures(options.split, images.species, probabilities, labels)
+    more: dict[str, Any] = {}
+    if options.views > 1:
+        averaged = metrics.figures(options.split, images.species, evaluating.over_views(measured.probabilities, pixels), labels)
+        more["views"] = {"orientations": options.views, **averaged.model_dump(mode="json")}
+    if distances is not None and measured.calibration is not None and measured.module is not None:
+        more["familiarity"] = familiarity.figures(measured.calibration, probabilities, distances, labels)
+        more["strangers"] = familiarity.on_strangers(measured.calibration, measured.module)
     if options.json is None:
-        _say(_table(figures))
+        _say("\n".join([_table(figures), *_sentences(more)]))
         return
-    document = figures.model_dump(mode="json") | {"species": images.species, "predictions": _predictions(images, rows, probabilities)}
+    predictions = _predictions(images, rows, probabilities)
+    document = figures.model_dump(mode="json") | more | {"species": images.species, "predictions": predictions}
     if options.json == "-":
         _say(json.dumps(document, indent=1, ensure_ascii=False))
     else:
@@ -148,6 +158,28 @@ def _table(figures: Figures) -> str:
     ]
     total = f"{figures.split}: {figures.n} images, accuracy {figures.accuracy:.2%}, macro-F1 {figures.macro_f1:.4f}, ECE {figures.ece:.2%}"
     return "\n".join([*lines, "", total])
+
+
+def _sentences(more: dict[str, Any]) -> list[str]:
+    """What stands under the table of `evaluate`."""
+    lines = []
+    if "views" in more:
+        row = more["views"]
+        lines.append(
+            f"averaged over {row['orientations']} orientations:"
+            f" accuracy {row['accuracy']:.2%}, macro-F1 {row['macro_f1']:.4f}, ECE {row['ece']:.2%}"
+        )
+    if "familiarity" in more:
+        row, drawn = more["familiarity"], more["strangers"]
+        lines.append(
+            f"familiar {row['familiar']:.1%}; confident {row['confident']:.1%} ({row['confident_by_probability_alone']:.1%} by probability"
+            f" alone), {row['confident_accuracy']:.1%} of them right"
+        )
+        lines.append(
+            f"{drawn['images']} drawn pictures of anything else: unfamiliar {drawn['unfamiliar']:.1%}, not confident"
+            f" {drawn['not_confident']:.1%} ({drawn['unsure']:.1%} by probability alone)"
+        )
+    return lines
 
 
 def _say(text: str) -> None:

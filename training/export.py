@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from models_store import store
 from models_store.manifest import Compact, Figures, Input, Manifest, Training
 from models_store.pixels import SIZE
-from training import artifact, calibrate, card, compact, evaluate, metrics, networks, run, species
+from training import artifact, calibrate, card, compact, evaluate, familiarity, metrics, networks, run, species
 from training.data import Images
 from training.errors import DiskError, RunError
 from training.networks.network import Network
@@ -50,8 +50,10 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
             rank=rank, storage=storage, parameters=_numbers(served), full_figures=_test_figures(network, images, split)
         )  # fmt: skip
     calibration = calibrate.calibrate(_logits(served, images, split.validation), images.labels[split.validation])
-    model = artifact.to_torchscript(served, calibration.temperature)
+    distance = familiarity.fit(served, description.recipe, images, split)
+    model = artifact.to_torchscript(served, calibration.temperature, distance)
     module = artifact.open_module(io.BytesIO(model))
+    calibration = calibration.model_copy(update={"familiarity": familiarity.choose_limit(served, module, images, split)})
     answers = evaluate.probabilities(module, images.pixels[split.test])
     figures = metrics.figures("test", images.species, answers, images.labels[split.test])
     created = datetime.now(UTC).replace(microsecond=0)

@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
 
 from models_store.manifest import Figures
 from training import evaluate, export, machine, metrics, networks, run, speed
@@ -44,6 +45,7 @@ class RunResult(BaseModel):
     seconds_per_epoch: float  # median
     milliseconds_per_prediction: float  # median, one image, exported and frozen
     test: Figures  # of the best epoch's weights, one forward pass, float32
+    test_views: Figures | None = None  # the same, probabilities averaged over the 8 orientations of each image
 
     @property
     def name(self) -> str:
@@ -68,7 +70,11 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
     rows = run.read_metrics(folder)
     if len(rows) < description.recipe.epochs:
         raise RunError(f"{folder} has finished {len(rows)} of {description.recipe.epochs} epochs; go on with 'python -m training fit'")
-    answers = evaluate.logits(network, images.pixels[split.test]).softmax(1)
+    pixels, labels = images.pixels[split.test], images.labels[split.test]
+
+    def answer(pixels: Tensor) -> Tensor:
+        return evaluate.logits(network, pixels).softmax(1)
+
     result = RunResult(
         recipe_name=Path(description.recipe_name).name.removesuffix(".toml"),
         **description.model_dump(exclude={"recipe_name", "recipe", "torch_version"}),
@@ -79,7 +85,8 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
         epochs=rows,
         seconds_per_epoch=statistics.median(row["seconds"] for row in rows),
         milliseconds_per_prediction=round(speed.milliseconds(network), 2),
-        test=metrics.figures("test", images.species, answers, images.labels[split.test]),
+        test=metrics.figures("test", images.species, answer(pixels), labels),
+        test_views=metrics.figures("test", images.species, evaluate.over_views(answer, pixels), labels),
     )
     write_json(results / RUNS / f"{result.name}.json", result.model_dump(mode="json"))
     _write_table(results)

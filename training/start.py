@@ -24,7 +24,7 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
     folder = Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
     manifest, module = artifact.load(folder)
     known = [one.name for one in manifest.species]
-    layers = _multiplied_out(_layers(module))
+    layers = _multiplied_out(_layers(getattr(module, "network", module)))  # not what an artifact has beside its network
     targets = [layer for layer in network.modules() if not list(layer.children()) and layer.state_dict()]
     if len(layers) != len(targets):
         raise RunError(f"start = {start!r}: it has {len(layers)} layers with weights and the recipe's network {len(targets)}")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from models_store.manifest import Calibration
 from training import artifact, evaluate, export, results, split
 from training.data import Images
 from training.errors import DataError
@@ -20,7 +21,13 @@ class Subject:
     species: list[str]  # in the order of its answers
     split_digest: str
     split_seed: int
-    probabilities: Callable[[Tensor], Tensor]  # uint8 [N,3,150,150] → float32 [N,species]
+    answers: Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N,3,150,150] → probabilities [N,species], distances [N]
+    calibration: Calibration | None = None  # of an artifact
+    module: nn.Module | None = None  # of an artifact
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """uint8 [N,3,150,150] → float32 [N,species]."""
+        return self.answers(pixels)[0]
 
     def in_order(self, images: Images) -> Images:
         """The images with labels counted in the subject's order. Raises DataError for a species it does not know."""
@@ -42,7 +49,7 @@ def of_run(folder: Path) -> Subject:
         description.species,
         description.split_digest,
         description.recipe.split_seed,
-        lambda pixels: evaluate.logits(network, pixels).softmax(1),
+        lambda pixels: (evaluate.logits(network, pixels).softmax(1), None),
     )
 
 
@@ -54,5 +61,7 @@ def of_artifact(folder: Path) -> Subject:
         [one.name for one in manifest.species],
         manifest.training.split_digest,
         int(manifest.training.recipe["split_seed"]),
-        lambda pixels: evaluate.probabilities(module, pixels),
+        lambda pixels: evaluate.answers(module, pixels),
+        manifest.calibration,
+        module,
     )

@@ -54,8 +54,14 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
     manifest = store.verify(folder)
     assert manifest.figures.accuracy > 0.8  # three drawn species are easy
     assert (manifest.compact is not None) == bool(compact)
-    assert run_command("evaluate", "--artifact", folder, "--split", "test", "--json") == 0
+    known = manifest.calibration.familiarity
+    assert known.validation_share >= 0.99
+    assert run_command("evaluate", "--artifact", folder, "--split", "test", "--views", 8, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
+    assert 0 < printed["familiarity"]["familiar"] <= 1
+    assert printed["strangers"]["not_confident"] >= printed["strangers"]["unfamiliar"] > 0.5
+    assert printed["views"]["n"] == printed["n"]
+    assert printed["views"]["accuracy"] > 0.8
     assert printed["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
     assert printed["confusion"] == manifest.figures.confusion
     assert len(printed["predictions"]) == printed["n"]
@@ -68,8 +74,18 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
 def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     assert run_command("evaluate", "--run", trained, "--split", "validation", "--json", tmp_path / "figures.json") == 0
     assert json.loads((tmp_path / "figures.json").read_text())["split"] == "validation"
-    assert run_command("evaluate", "--run", trained, "--split", "all") == 0
-    assert "all: 72 images, accuracy" in capsys.readouterr().out
+    assert run_command("evaluate", "--run", trained, "--split", "all", "--views", 8) == 0
+    out = capsys.readouterr().out
+    assert "all: 72 images, accuracy" in out
+    assert "averaged over 8 orientations: accuracy" in out
+
+
+def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, trained, tmp_path, capsys):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    assert run_command("evaluate", "--artifact", tmp_path / "store" / "seedlings" / "1", "--split", "validation") == 0
+    out = capsys.readouterr().out
+    assert "familiar 100.0%; confident" in out
+    assert "drawn pictures of anything else: unfamiliar" in out
 
 
 def test_an_artifact_is_not_measured_on_images_it_may_have_seen(trained, run_command, tmp_path, capsys):
@@ -167,6 +183,8 @@ def test_what_the_report_is_made_of(run_command, trained, tmp_path, capsys):
     assert run_command("leakage", "--run", trained, "--results", results) == 0
     assert run_command("curve", "--run", trained, "--results", results, "--ranks", 4, 8) == 0
     assert "tiny.tiny.0: validation" in capsys.readouterr().out
+    recorded = json.loads((results / "runs" / "tiny.tiny.0.json").read_text())
+    assert recorded["test_views"]["n"] == recorded["test"]["n"]
     assert {file.name for file in results.iterdir()} == {"runs", "runs.csv", "leakage.json", "compact.json"}
     assert json.loads((results / "leakage.json").read_text())["model"] == "tiny.tiny.0"
     assert [point["rank"] for point in json.loads((results / "compact.json").read_text())["points"]] == [None] * 3 + [4, 4, 8, 8]

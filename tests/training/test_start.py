@@ -7,6 +7,7 @@ from torch import nn
 from models_store import store
 from tests import fakes
 from training import artifact, compact, networks, recipe, start
+from training.distance import Distance
 from training.errors import RunError, TrainingError
 from training.evaluate import logits
 
@@ -54,6 +55,14 @@ def test_every_form_of_a_version_is_taken_up(form, network, publish, images):
     manifest = start.set_weights(begun, list(fakes.NAMES), publish(served))
     assert (manifest.name, manifest.version) == ("seedlings", 1)
     assert torch.allclose(logits(begun, images.pixels), logits(served, images.pixels), atol=1e-5)
+
+
+def test_a_versions_distance_is_no_layer(network, tmp_path, images):
+    model = artifact.to_torchscript(network, 1.7, Distance(torch.rand(20, 12)))
+    folder = store.publish(tmp_path, model, fakes.manifest, lambda _: "# fake\n", "seedlings")
+    begun = trained("tiny", seed=1)
+    start.set_weights(begun, list(fakes.NAMES), str(folder))
+    assert torch.allclose(logits(begun, images.pixels), logits(network, images.pixels), atol=1e-5)
 
 
 def test_norms_without_weights_are_taken_up(publish, images):

@@ -27,3 +27,12 @@ def build(name: str, species: int) -> Network:
 def parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def halfway(network: Network) -> int:
+    """How many of the convolutions' layers it takes to the middle one of their ReLUs; all, where there is none.
+
+    There an image is described by its textures, no longer by its colours alone and not yet by its species.
+    """
+    rectified = [count for count, layer in enumerate(network.convolutions, 1) if isinstance(layer, nn.ReLU)]
+    return rectified[len(rectified) // 2] if rectified else len(network.convolutions)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """A classifier in two halves, so that the exported model can be asked what it looked at. Gives logits."""
 
-    def __init__(self, convolutions: nn.Module, classifier: nn.Module) -> None:
+    def __init__(self, convolutions: nn.Sequential, classifier: nn.Module) -> None:
         super().__init__()
         self.convolutions = convolutions
         self.classifier = classifier
