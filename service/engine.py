@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.jit
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from models_store.manifest import Manifest
@@ -18,11 +19,14 @@ from service import forward
 from service.errors import ModelFailed
 
 Device = Literal["auto", "cpu", "cuda"]
-_OPTIONAL_METHODS = ("features", "classify")
+_Answers = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]  # images → probabilities, and distances if there are
+_HALVES = ("features", "classify")  # optional methods of an artifact: of its forward pass
+_MEASURED = ("answer", "distance")  # and of one that tells how far an image is from those trained on
 _SUM_TOLERANCE = 1e-3
 _SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
 _COMPARED = 4  # images on which two forms of a forward pass are compared
 _SAME_ANSWER = 1e-4  # how far two forms of a forward pass may be apart in a probability; rounding gives a hundredth of it
+_SAME_DISTANCE = 1e-4  # and in a distance, as a share of it
 _WARM_RUNS = 2  # the first run of a shape records, the second one specialises
 
 
@@ -31,20 +35,18 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One loaded version. `infer` may be called from any thread, but is meant for one."""
+    """One loaded version. `rows` may be called from any thread, but is meant for one."""
 
-    def __init__(
-        self, manifest: Manifest, module: torch.jit.ScriptModule, answers: torch.jit.ScriptModule, device: torch.device, threads: int
-    ) -> None:
+    def __init__(self, manifest: Manifest, module: torch.jit.ScriptModule, answers: _Answers, device: torch.device, threads: int) -> None:
         self.manifest = manifest
         self._module = module  # as published; its halves explain an answer
-        self._answers = answers  # the same forward pass, in the form that is quickest here
+        self._answers = answers  # its answers, by the form of its forward pass that is quickest here
         self._device = device
         self._threads = threads
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `infer` takes."""
+        """Pixels a side of what `rows` takes."""
         return self.manifest.input.size
 
     @property
@@ -55,21 +57,29 @@ class Engine:
     @property
     def explainable(self) -> bool:
         """Whether the artifact exports its two halves, which `heat` needs."""
-        return all(hasattr(self._module, name) for name in _OPTIONAL_METHODS)
+        return all(hasattr(self._module, name) for name in _HALVES)
 
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, float32 [n, species].
+        """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
+        return self.rows(pixels)[:, :-1]
 
-        A row that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
-        another shape.
+    def rows(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → float32 [n, species + 1]: probabilities, and the distance from the images trained on.
+
+        The distance is 0 where the artifact has none. A row that is not finite is the caller's to refuse. Raises ModelFailed
+        if the network raises or its output has another shape.
         """
         self._hold_threads()
         try:
             with torch.inference_mode():
-                output = self._answers(self._batch(pixels))
-                if not isinstance(output, torch.Tensor) or output.shape != (len(pixels), len(self.manifest.species)):
+                probabilities, distances = self._answers(self._batch(pixels))
+                if not isinstance(probabilities, torch.Tensor) or probabilities.shape != (len(pixels), len(self.manifest.species)):
                     raise ModelFailed("the model's output has a wrong shape")
-                return output.float().cpu().numpy()
+                rows = F.pad(probabilities.float(), (0, 1))
+                if distances is not None:
+                    rows[:, -1] = distances
+                answer: NDArray[np.float32] = rows.cpu().numpy()
+                return answer
         except ModelFailed:
             raise
         except Exception as error:
@@ -118,9 +128,7 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
         try:
             module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
             module = module.to(memory_format=torch.channels_last)
-            kept = [name for name in _OPTIONAL_METHODS if hasattr(module, name)]
-            module = torch.jit.freeze(module, preserved_attrs=kept)
-            answers = _quickest(module, opened.manifest) if where.type == "cpu" else module
+            answers = _quickest(module, opened.manifest, where)
         except Exception as error:
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
     engine = Engine(opened.manifest, module, answers, where, threads)
@@ -131,16 +139,31 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
     return engine
 
 
-def _quickest(module: torch.jit.ScriptModule, manifest: Manifest) -> torch.jit.ScriptModule:
-    """The module's forward pass built anew, where that can be done and gives the same answers; else the module itself."""
-    if (rebuilt := forward.rebuild(module)) is None:
-        return module
+def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device) -> _Answers:
+    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen."""
+    measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
+    frozen = torch.jit.freeze(module, preserved_attrs=[_MEASURED[0]] if measured else [])
+
+    def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return frozen.answer(images) if measured else (frozen(images), None)
+
+    rebuilt = forward.rebuild(frozen, measured.convolution if measured else 0) if device.type == "cpu" else None
+    if rebuilt is None:
+        return published
     scripted: torch.jit.ScriptModule = torch.jit.script(rebuilt)
+
+    def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        probabilities, activations = scripted(images)
+        return probabilities, module.distance(activations) if measured else None
+
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        same = torch.allclose(scripted(images), module(images), rtol=0, atol=_SAME_ANSWER)
-    return scripted if same else module
+        (ours, our_distances), (theirs, their_distances) = quick(images), published(images)
+        same = torch.allclose(ours, theirs, rtol=0, atol=_SAME_ANSWER)
+        if our_distances is not None and their_distances is not None:
+            same = same and torch.allclose(our_distances, their_distances, rtol=_SAME_DISTANCE)
+    return quick if same else published
 
 
 def _check(engine: Engine, opened: Opened) -> None:

@@ -28,15 +28,33 @@ class _Step:
     arguments: list[Any]
 
 
-def rebuild(module: Any) -> nn.Module | None:
+class Forward(nn.Module):
+    """A chain of layers that gives what flows through it at one place, too."""
+
+    def __init__(self, first: list[nn.Module], rest: list[nn.Module]) -> None:
+        super().__init__()
+        self.first, self.rest = nn.Sequential(*first), nn.Sequential(*rest)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [n, 3, size, size] in channels-last order → probabilities float32 [n, species], activations float32."""
+        activations = self.first(images)
+        return self.rest(activations), activations
+
+
+def rebuild(module: Any, convolution: int = 0) -> Forward | None:
     """The forward pass of a frozen TorchScript module as a module to be scripted, or None where it cannot be built.
 
-    That is uint8 [n, 3, size, size] in channels-last order → float32 [n, species]. Only a straight chain of convolutions,
-    norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its answers with the module's.
+    It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are. Only
+    a straight chain of convolutions, norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its
+    answers with the module's.
     """
     steps = _chain(module) if torch.backends.mkldnn.is_available() else []  # type: ignore[no-untyped-call]
-    layers = _layers(steps) if steps else None
-    return None if layers is None else nn.Sequential(*layers).eval()
+    if (layers := _layers(steps) if steps else None) is None:
+        return None
+    ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | _Convolution)]
+    if convolution >= len(ends):
+        return None
+    return Forward(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
 
 
 def _chain(module: Any) -> list[_Step]:

@@ -19,6 +19,7 @@ from service.registry import Model, Registry
 log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+DIGITS = 7  # of a probability: all that float32 holds
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Prediction:
 
     model: Model
     probabilities: Row  # [species], in the manifest's order
+    distance: float  # from the images that the model was trained on
     decode_s: float
     queue_s: float
     inference_s: float
@@ -36,6 +38,17 @@ class Prediction:
     def species(self) -> Species:
         """The most probable species."""
         return self.model.manifest.species[int(self.probabilities.argmax())]
+
+    @property
+    def familiar(self) -> bool | None:
+        """Whether the model knows the like of the image; None where it cannot tell."""
+        familiarity = self.model.manifest.calibration.familiarity
+        return None if familiarity is None else self.distance <= familiarity.limit
+
+    @property
+    def confident(self) -> bool:
+        """Whether the answer is to be relied upon: probable enough, and of an image that is not unfamiliar."""
+        return round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.threshold and self.familiar is not False
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Explanation:
 class _Runs(Protocol):
     """What the batcher runs images through: a model, or its heat for a species."""
 
-    def infer(self, pixels: Pixels) -> Row: ...
+    def rows(self, pixels: Pixels) -> Row: ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class _Heat:
     model: Model
     species: int
 
-    def infer(self, pixels: Pixels) -> Row:
+    def rows(self, pixels: Pixels) -> Row:
         return self.model.heat(pixels, self.species)
 
 
@@ -158,7 +171,8 @@ class Predictor:
             raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
 
     def _prediction(self, model: Model, decoded: Decoded, served: Served[Row]) -> Prediction:
-        prediction = Prediction(model, served.answer, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
+        row = served.answer  # [species + 1]
+        prediction = Prediction(model, row[:-1], float(row[-1]), decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
         if self._report_prediction is not None:
             self._report_prediction(prediction)
         return prediction
@@ -172,6 +186,6 @@ class Predictor:
 
 
 def _infer(runs: _Runs, images: list[Pixels]) -> list[Row | Exception]:
-    rows = runs.infer(np.stack(images))  # [n, species], or [n, h, w] of a heat
+    rows = runs.rows(np.stack(images))  # [n, species + 1], or [n, h, w] of a heat
     finite = [bool(np.isfinite(row).all()) for row in rows]
     return [row if good else ModelFailed("the model's answer is not a number") for row, good in zip(rows, finite, strict=True)]

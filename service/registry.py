@@ -28,7 +28,7 @@ class Model(Protocol):
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `infer` takes."""
+        """Pixels a side of what `rows` takes."""
 
     @property
     def version(self) -> str:
@@ -38,8 +38,11 @@ class Model(Protocol):
     def explainable(self) -> bool:
         """Whether `heat` works."""
 
-    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. Raises ModelFailed."""
+    def rows(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → probabilities, and the distance from the images trained on: float32 [n, species + 1].
+
+        Raises ModelFailed.
+        """
 
     def heat(self, pixels: NDArray[np.uint8], species: int) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → what spoke for a species, float32 [n, h, w], 0–1. Raises ModelFailed."""

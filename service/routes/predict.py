@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from service import errors
 from service.doors import authorized
 from service.errors import CallerGone, NotReady, documented
-from service.predictor import Prediction
+from service.predictor import DIGITS, Prediction
 from service.services import Services, of
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
@@ -42,6 +42,7 @@ class Answer(BaseModel):
     probability: float
     group: str | None
     confident: bool
+    familiar: bool | None = None  # whether the model knows the like of the photo; absent where it cannot tell
     probabilities: dict[str, float]
     model: ModelName
 
@@ -69,15 +70,16 @@ def check_open(services: Services) -> None:
 
 
 def answer(prediction: Prediction) -> dict[str, Any]:
-    """The JSON of one prediction, as `Answer`; probabilities to 7 digits, all that float32 holds."""
+    """The JSON of one prediction, as `Answer`."""
     manifest = prediction.model.manifest
-    probabilities = [round(value, 7) for value in prediction.probabilities.tolist()]
+    probabilities = [round(value, DIGITS) for value in prediction.probabilities.tolist()]
     best = int(prediction.probabilities.argmax())
     return {
         "species": manifest.species[best].name,
         "probability": probabilities[best],
         "group": manifest.species[best].group,
-        "confident": probabilities[best] >= manifest.calibration.threshold,
+        "confident": prediction.confident,
+        **({} if prediction.familiar is None else {"familiar": prediction.familiar}),
         "probabilities": {species.name: value for species, value in zip(manifest.species, probabilities, strict=True)},
         "model": {"name": manifest.name, "version": prediction.model.version},
     }

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models_store import store
+from models_store.manifest import Familiarity, Manifest
 from models_store.store import ArtifactCorrupt
 from service import engine
 from service.errors import ModelFailed
@@ -70,3 +71,34 @@ def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gives_up_warming_when_told(publish_in) -> None:
     loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
     assert loaded.version == "1"
+
+
+class Told(fakes.Halves):
+    """Tells how far an image is from those trained on: by its brightness."""
+
+    @torch.jit.export
+    def distance(self, activations: torch.Tensor) -> torch.Tensor:
+        return activations.mean(dim=[1, 2, 3])
+
+    @torch.jit.export
+    def answer(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.forward(pixels), self.distance(self.features(pixels))
+
+
+def told(version: int, sha256: str, size_bytes: int) -> Manifest:
+    plain = fakes.manifest(version, sha256, size_bytes)
+    familiarity = Familiarity(convolution=1, limit=0.5, limit_rule="fixed", validation_share=1)
+    return plain.model_copy(update={"calibration": plain.calibration.model_copy(update={"familiarity": familiarity})})
+
+
+def test_the_distance_stands_beside_the_probabilities(tmp_path: Path) -> None:
+    loaded = load(store.publish(tmp_path, fakes.scripted(Told), told, lambda _: "", "seedlings"))
+    pixels = np.stack([np.full((3, fakes.SIZE, fakes.SIZE), value, np.uint8) for value in (0, 51, 255)])
+    rows = loaded.rows(pixels)
+    assert rows[:, :-1] == pytest.approx(loaded.infer(pixels))
+    assert rows[:, -1] == pytest.approx([0, 0.2, 1], abs=1e-5)
+
+
+def test_without_a_distance_there_is_none(publish_in) -> None:
+    loaded = load(publish_in(fakes.Shares))
+    assert loaded.rows(np.ones((2, 3, fakes.SIZE, fakes.SIZE), np.uint8))[:, -1].tolist() == [0, 0]

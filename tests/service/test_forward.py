@@ -61,7 +61,7 @@ def answers_alike(module: torch.jit.ScriptModule) -> bool:
     assert rebuilt is not None
     scripted = torch.jit.script(rebuilt)
     with torch.inference_mode():
-        return all(torch.allclose(scripted(images(n)), module(images(n)), rtol=0, atol=1e-5) for n in (1, 3, 2))
+        return all(torch.allclose(scripted(images(n))[0], module(images(n)), rtol=0, atol=1e-5) for n in (1, 3, 2))
 
 
 def convolutions() -> list[nn.Module]:
@@ -88,6 +88,20 @@ def test_a_chain_answers_the_same_when_rebuilt(layers: Callable[[], list[nn.Modu
     module = Published(*layers(), *head())
     module.layers(torch.zeros(2, 3, 30, 30))  # gives the lazy layers their size
     assert answers_alike(frozen(module))
+
+
+def test_activations_are_given_too() -> None:
+    module = Published(*convolutions(), *head())
+    module.layers(torch.zeros(2, 3, 30, 30))
+    ours = frozen(module)
+    first, second = (forward.rebuild(ours, convolution) for convolution in (1, 2))
+    assert first
+    assert second
+    with torch.inference_mode():
+        inputs = images().float() / 255
+        assert torch.allclose(first(images())[1], module.layers[:2](inputs), atol=1e-5)
+        assert torch.allclose(second(images())[1], module.layers[:6](inputs), atol=1e-5)
+    assert forward.rebuild(ours, 3) is None
 
 
 def test_more_than_a_chain_is_left_as_it_is() -> None:
