@@ -19,7 +19,7 @@ from service.routes.predict import answer
 from service.settings import BadSetting, Settings, from_environment
 
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
-_COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "problem")
+_COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
 _REMOTE_AT_ONCE = 8
 _PATIENCE_S = 600.0
 Result = dict[str, Any]
@@ -160,11 +160,11 @@ def _cell(result: Result, column: str) -> str:
     value = result.get(column)
     if column == "problem" and value:
         return str(value["detail"])
-    if column == "confident" and value is not None:
+    if column in ("confident", "familiar") and value is not None:
         return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
 def _row(result: Result) -> list[str]:
-    sure = f"{result['probability']:.1%}" + ("" if result["confident"] else "  not sure")
-    return [result["file"], result["species"], result["group"] or "", sure]
+    doubt = "  not a seedling?" if result.get("familiar") is False else "" if result["confident"] else "  not sure"
+    return [result["file"], result["species"], result["group"] or "", f"{result['probability']:.1%}{doubt}"]

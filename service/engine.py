@@ -59,6 +59,11 @@ class Engine:
         """Whether the artifact exports its two halves, which `heat` needs."""
         return all(hasattr(self._module, name) for name in _HALVES)
 
+    @property
+    def measuring(self) -> bool:
+        """Whether the artifact tells the distance from the images trained on."""
+        return all(hasattr(self._module, name) for name in _MEASURED)
+
     def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
         return self.rows(pixels)[:, :-1]
@@ -167,6 +172,8 @@ def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.
 
 
 def _check(engine: Engine, opened: Opened) -> None:
+    if engine.manifest.calibration.familiarity is not None and not engine.measuring:
+        raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
     try:
         row = engine.infer(_grey(engine, 1))[0]
         if engine.explainable:

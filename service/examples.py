@@ -24,6 +24,7 @@ ANSWER = {
     "probability": 0.9995109,
     "group": "crop",
     "confident": True,
+    "familiar": True,
     "probabilities": dict(zip(_NAMES, _SHARES, strict=True)),
     "model": _MODEL,
 }

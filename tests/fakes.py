@@ -11,10 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models_store import store
-from models_store.manifest import Calibration, Figures, Input, Manifest, Species, SpeciesFigures, Training
+from models_store.manifest import Calibration, Familiarity, Figures, Input, Manifest, Species, SpeciesFigures, Training
 
 SIZE = 16  # pixels a side of the fake models' input, to keep them quick
 NAMES = ("Maize", "Sugar beet", "Charlock")
+DARK = 0.9  # the brightest pixel of an image that `Measured` knows the like of
 
 
 class Shares(nn.Module):
@@ -38,6 +39,19 @@ class Halves(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.classify(self.features(pixels)).softmax(1)
+
+
+class Measured(Halves):
+    """As Halves, and tells how far an image is from those trained on: those are as dark as `DARK`, or darker."""
+
+    @torch.jit.export
+    def distance(self, activations: Tensor) -> Tensor:
+        return activations.amax(dim=[1, 2, 3])  # [n]
+
+    @torch.jit.export
+    def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(pixels)
+        return self.classify(features).softmax(1), self.distance(features)
 
 
 class Turned(nn.Module):
@@ -92,7 +106,9 @@ def scripted(network: type[nn.Module]) -> bytes:
     return stream.getvalue()
 
 
-def manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = "seedlings") -> Manifest:
+def manifest(
+    version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = "seedlings", familiarity: Familiarity | None = None
+) -> Manifest:
     """A manifest of three species that passes all checks."""
     per_species = {species: SpeciesFigures(precision=1, recall=1, f1=1, n=1) for species in NAMES}
     confusion = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -102,7 +118,9 @@ def manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, n
         created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         species=[Species(name="Maize", group="crop"), Species(name="Sugar beet", group="crop"), Species(name="Charlock", group="weed")],
         input=Input(size=SIZE),
-        calibration=Calibration(temperature=1, threshold=0.5, threshold_rule="fixed", validation_coverage=1, validation_accuracy=1),
+        calibration=Calibration(
+            temperature=1, threshold=0.5, threshold_rule="fixed", validation_coverage=1, validation_accuracy=1, familiarity=familiarity
+        ),
         figures=Figures(split="test", n=3, accuracy=1, macro_f1=1, ece=0, per_species=per_species, confusion=confusion),
         training=Training(
             network="fake", parameters=0, recipe={}, seed=0, epoch=1, split_digest="0", images={}, torch_version=str(torch.__version__)
@@ -114,7 +132,9 @@ def manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, n
 
 def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings") -> Path:
     """Publish the next version of a fake model."""
-    return store.publish(root, scripted(network), functools.partial(manifest, name=name), lambda _: "# fake\n", name)
+    familiarity = Familiarity(convolution=1, limit=DARK, limit_rule="fixed", validation_share=1) if network is Measured else None
+    describe = functools.partial(manifest, name=name, familiarity=familiarity)
+    return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
 
 
 def image(colour: tuple[int, int, int] = (200, 40, 10), kind: str = "PNG", side: int = SIZE) -> bytes:

@@ -8,6 +8,9 @@ const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo 
 const RETRY_MS = 3000;
 const BARS = 4; // shown at first
 const $ = (id) => document.getElementById(id);
+const STRANGE = "This does not look like a photo of a seedling.";
+const strange = (answer) => answer.familiar === false; // older models cannot tell, and say nothing of it
+const doubt = (answer) => (strange(answer) ? "Not a seedling?" : answer.confident ? "" : "Not sure");
 const percent = (share) => (share >= 0.9995 ? "100%" : share < 0.001 ? "< 0.1%" : `${(share * 100).toFixed(1)}%`);
 
 const photos = []; // { file, url, row, answer?, problem?, heat? }
@@ -113,9 +116,14 @@ function say(photo) {
   const { answer, problem, file } = photo;
   const left = photos.filter((other) => !other.answer && !other.problem).length;
   if (photos.length === 1 || left === 0) {
-    const one = answer ? `${answer.confident ? "" : "Not sure: "}${answer.species}, ${percent(answer.probability)}` : problem.message;
+    const one = answer ? spoken(answer) : problem.message;
     $("said").textContent = photos.length === 1 ? one : `${photos.length} photos done. ${file.name}: ${one}`;
   }
+}
+
+function spoken(answer) {
+  if (strange(answer)) return STRANGE;
+  return `${answer.confident ? "" : "Not sure: "}${answer.species}, ${percent(answer.probability)}`;
 }
 
 for (const id of ["choose", "take"]) {
@@ -171,6 +179,7 @@ function show() {
   $("file").textContent = file.name;
   $("file").title = file.name;
   $("doubt").hidden = !answer || answer.confident;
+  $("doubt").textContent = answer ? doubt(answer) : "";
   $("heat").disabled = !answer;
   $("heat").hidden = !explainable;
   if (!answer) {
@@ -185,10 +194,14 @@ function show() {
   $("group").className = `group ${group}`;
   $("group").hidden = !group;
   $("probability").textContent = percent(answer.probability);
-  $("advice").textContent = answer.confident
-    ? ""
-    : "The model is not sure enough to be relied on. A sharper photo from above, with one plant in the middle, may help. Plants it does not know look like this, too.";
+  $("advice").textContent = advice(answer);
   bars(answer);
+}
+
+function advice(answer) {
+  if (strange(answer)) return `${STRANGE} If it is one, try a photo from above, in daylight, with one plant in the middle.`;
+  if (answer.confident) return "";
+  return "The model is not sure enough to be relied on. A sharper photo from above, with one plant in the middle, may help. Plants it does not know look like this, too.";
 }
 
 function bars(answer) {
@@ -276,7 +289,7 @@ function fill({ row: line, answer, problem }) {
     return;
   }
   name.textContent = answer.species;
-  if (!answer.confident) name.append(" ", Object.assign(document.createElement("span"), { className: "doubt", textContent: "Not sure" }));
+  if (!answer.confident) name.append(" ", Object.assign(document.createElement("span"), { className: "doubt", textContent: doubt(answer) }));
   group.replaceChildren();
   if (answer.group) group.append(Object.assign(document.createElement("span"), { className: `group ${answer.group}`, textContent: answer.group }));
   probability.textContent = percent(answer.probability);

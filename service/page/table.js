@@ -1,6 +1,6 @@
 // The table of several photos as a file for a spreadsheet.
 
-const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "sure", "problem"];
+const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "sure", "familiar", "problem"];
 
 function cell(value) {
   let text = String(value ?? "");
@@ -8,11 +8,13 @@ function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+const yes = (flag) => (flag === undefined ? "" : flag ? "yes" : "no");
+
 export function csv(photos, known) {
   const rows = photos.map(({ file, answer, problem }) =>
     answer
-      ? [file.name, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, answer.confident ? "yes" : "no", ""]
-      : [file.name, "", "", "", "", "", problem?.message ?? "not done"],
+      ? [file.name, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, yes(answer.confident), yes(answer.familiar), ""]
+      : [file.name, "", "", "", "", "", "", problem?.message ?? "not done"],
   );
   return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }

@@ -1,5 +1,6 @@
 """Loading verified artifacts: good ones answer, bad ones are refused with an error that names them."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from models_store import store
-from models_store.manifest import Familiarity, Manifest
+from models_store.manifest import Familiarity
 from models_store.store import ArtifactCorrupt
 from service import engine
 from service.errors import ModelFailed
@@ -73,30 +74,20 @@ def test_gives_up_warming_when_told(publish_in) -> None:
     assert loaded.version == "1"
 
 
-class Told(fakes.Halves):
-    """Tells how far an image is from those trained on: by its brightness."""
-
-    @torch.jit.export
-    def distance(self, activations: torch.Tensor) -> torch.Tensor:
-        return activations.mean(dim=[1, 2, 3])
-
-    @torch.jit.export
-    def answer(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.forward(pixels), self.distance(self.features(pixels))
-
-
-def told(version: int, sha256: str, size_bytes: int) -> Manifest:
-    plain = fakes.manifest(version, sha256, size_bytes)
-    familiarity = Familiarity(convolution=1, limit=0.5, limit_rule="fixed", validation_share=1)
-    return plain.model_copy(update={"calibration": plain.calibration.model_copy(update={"familiarity": familiarity})})
-
-
-def test_the_distance_stands_beside_the_probabilities(tmp_path: Path) -> None:
-    loaded = load(store.publish(tmp_path, fakes.scripted(Told), told, lambda _: "", "seedlings"))
+def test_the_distance_stands_beside_the_probabilities(publish_in) -> None:
+    loaded = load(publish_in(fakes.Measured))
     pixels = np.stack([np.full((3, fakes.SIZE, fakes.SIZE), value, np.uint8) for value in (0, 51, 255)])
     rows = loaded.rows(pixels)
     assert rows[:, :-1] == pytest.approx(loaded.infer(pixels))
     assert rows[:, -1] == pytest.approx([0, 0.2, 1], abs=1e-5)
+
+
+def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
+    known = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=1)
+    describe = functools.partial(fakes.manifest, familiarity=known)
+    path = store.publish(tmp_path, fakes.scripted(fakes.Halves), describe, lambda _: "", "seedlings")
+    with pytest.raises(ArtifactCorrupt, match="distance"):
+        load(path)
 
 
 def test_without_a_distance_there_is_none(publish_in) -> None:

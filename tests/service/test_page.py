@@ -95,6 +95,22 @@ def test_shows_doubt(page: Any) -> None:
     assert page.text_content("#species").startswith("Perhaps ")
 
 
+def test_says_so_when_it_is_no_seedling(browser: Any, start: Start, publish_in: Any) -> None:
+    publish_in(fakes.Measured)
+    for page in opened(browser, start(), viewport={"width": 1200, "height": 800}):
+        page.set_input_files("#choose", [photo("bright.png", fakes.image((255, 10, 10))), photo("red.png", fakes.image((200, 10, 10)))])
+        page.wait_for_selector("#progress", state="hidden")
+        assert page.text_content("#doubt") == "Not a seedling?"
+        assert page.text_content("#advice").startswith("This does not look like a photo of a seedling")
+        rows = page.locator("#rows tr")
+        assert "Not a seedling?" in rows.nth(0).inner_text()
+        assert "seedling" not in rows.nth(1).inner_text()
+        with page.expect_download() as download:
+            page.click("#save")
+        table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+        assert [(line["sure"], line["familiar"]) for line in table] == [("no", "no"), ("yes", "yes")]
+
+
 def test_many_photos_become_a_table(page: Any) -> None:
     photos = [photo("red.png", fakes.image(RED)), photo("=broken.png", fakes.image()[:-30]), photo("green, 2.png", fakes.image(GREEN))]
     page.set_input_files("#choose", photos)
