@@ -183,7 +183,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         entries = iter(self._entries)
         if (first := next(entries, None)) is None:
             return []
-        same = itertools.takewhile(lambda entry: entry.kind is first.kind, entries)
+        same = itertools.takewhile(lambda entry: entry.kind == first.kind, entries)
         return [first, *itertools.islice(same, self._max_batch - 1)]
 
     def _answers(self, kind: Kind, items: list[Item]) -> Sequence[Answer | Exception]:
