@@ -33,6 +33,7 @@ class Metrics:
         self._inference = seconds("inference", "A forward pass of one batch")
         self._batch = Histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES, registry=registry)
         self._species = Counter("seedlings_predictions", "Answers by species", ("species",), registry=registry)
+        self._unfamiliar = Counter("seedlings_unfamiliar", "Images unlike those that the model was trained on", registry=registry)
         self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
         self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
         self._swaps = Counter("seedlings_model_loads", "Versions taken into service or refused", ("outcome",), registry=registry)
@@ -50,9 +51,11 @@ class Metrics:
         self._requests.labels(route, str(status)).inc()
         self._request.labels(route).observe(total_s)
 
-    def prediction(self, species: str, decode_s: float, queue_s: float) -> None:
+    def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float) -> None:
         """One image was answered."""
         self._species.labels(species).inc()
+        if familiar is False:
+            self._unfamiliar.inc()
         self._decode.observe(decode_s)
         self._queue.observe(queue_s)
 

@@ -60,7 +60,7 @@ def build(settings: Settings, load: Load) -> Services:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
     def on_prediction(prediction: Prediction) -> None:
-        metrics.prediction(prediction.species.name, prediction.decode_s, prediction.queue_s)
+        metrics.prediction(prediction.species.name, prediction.familiar, prediction.decode_s, prediction.queue_s)
 
     registry = Registry(
         load,

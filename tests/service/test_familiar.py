@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,14 @@ def test_an_unfamiliar_image_is_not_answered_with_confidence(service: Running, c
     assert answer["species"] == "Maize"
     assert answer["probability"] > 0.9
     assert answer["familiar"] is answer["confident"] is familiar
+
+
+def test_unfamiliar_images_are_counted(start: Start, publish_in: Callable[..., Path]) -> None:
+    publish_in(fakes.Measured)
+    service = start()
+    for colour in (KNOWN, STRANGE, STRANGE):
+        service.client.post("/predict", content=fakes.image(colour))
+    assert "seedlings_unfamiliar_total 2.0" in service.client.get("/metrics").text
 
 
 def test_familiar_is_not_yet_confident(service: Running) -> None:
