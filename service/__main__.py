@@ -12,13 +12,14 @@ from pathlib import Path
 
 import uvicorn
 
-from service import logs
+from service import cores, logs
 from service import settings as configuration
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop, or run the command `predict` or `openapi`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    cores.let_threads_sleep(os.environ)
     # Imported where they are needed: the process that minds several workers holds no model, and need not hold torch.
     if arguments[:1] == ["predict"]:
         from service import command

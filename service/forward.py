@@ -5,6 +5,7 @@ their own, and convolves directly. Here the weights are packed once, ReLUs are p
 convolutions take Winograd's form, with a quarter of the multiplications. The answers differ by rounding alone.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _SCALE = 1 / 255  # uint8 → 0–1; saved, this division turns into several operations, so it is taken for granted and answers are compared
-_AROUND = ("prim::Constant", "prim::If", "aten::to", "aten::is_floating_point", "aten::dim", "aten::ne")  # conversions and guards
+_AROUND = ("prim::If", "aten::to", "aten::is_floating_point", "aten::dim", "aten::ne")  # conversions and guards
 _TILE, _KERNEL = 4, 3  # Winograd's F(4×4, 3×3)
 _POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # with infinity; less rounding than 0, ±1, ±2
 _WORTH_CHANNELS = 32  # with fewer, transforming tiles costs more than the multiplications it saves
@@ -60,17 +61,21 @@ def rebuild(module: Any, convolution: int = 0) -> Forward | None:
 def _chain(module: Any) -> list[_Step]:
     """The operations in order; empty where the graph is more than a chain."""
     steps: list[_Step] = []
+    known: dict[str, Any] = {}  # constants by their names in the graph
     flowing = ""
     graph = module.inlined_graph
     for node in graph.nodes():
-        if node.kind() in _AROUND:
-            continue
-        first, *others = node.inputs()
-        constant = all(value.node().kind() == "prim::Constant" for value in others)
-        if not constant or node.outputsSize() != 1 or (steps and first.debugName() != flowing):
-            return []
-        steps.append(_Step(node.kind(), [value.toIValue() for value in others]))
-        flowing = node.output().debugName()
+        names = [value.debugName() for value in node.inputs()]
+        if node.kind() == "prim::Constant":
+            known[node.output().debugName()] = node.output().toIValue()
+        elif node.kind() == "aten::mul" and known.keys() >= set(names):  # a weight and its scale, which freezing left apart
+            known[node.output().debugName()] = known[names[0]] * known[names[1]]
+        elif node.kind() not in _AROUND:
+            constant = known.keys() >= set(names[1:])
+            if not constant or node.outputsSize() != 1 or (steps and names[0] != flowing):
+                return []
+            steps.append(_Step(node.kind(), [known[name] for name in names[1:]]))
+            flowing = node.output().debugName()
     return steps if [value.debugName() for value in graph.outputs()] == [flowing] else []
 
 
@@ -193,7 +198,7 @@ class Winograd(nn.Module):
         self.register_buffer("into", torch.kron(b, b).float())  # [36, 36], tile → its transform
         self.register_buffer("back", torch.kron(a, a).float())  # [16, 36], products → outputs
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
-        self.padding, self.relu = padding, relu
+        self.padding, self.least = padding, 0.0 if relu else -math.inf
 
     def forward(self, inputs: Tensor) -> Tensor:
         """float32 [n, C, h, w] → float32 [n, K, h', w'] in channels-last order."""
@@ -207,10 +212,12 @@ class Winograd(nn.Module):
         tiles = image.as_strided([6, 6, n, down, across, c], [r, q, s, 4 * r, 4 * q, 1])
         transformed = torch.mm(self.into, tiles.reshape(36, -1)).view(36, -1, c)  # [36, tiles, C]
         products = torch.bmm(transformed, self.kernels)  # [36, tiles, K]
+        products[7].add_(self.bias)  # at the point (1, 1): it reaches all 16 outputs unchanged, as 1 to any power is 1
         outputs = torch.mm(self.back, products.view(36, -1)).view(4, 4, n, down, across, k)
-        outputs = outputs.permute(2, 3, 0, 4, 1, 5).reshape(n, 4 * down, 4 * across, k)[:, :height, :width]
-        outputs = outputs.add_(self.bias)
-        return (outputs.relu_() if self.relu else outputs).permute(0, 3, 1, 2)
+        in_place = torch.empty([n, down, 4, across, 4, k])
+        # One pass brings the outputs into their places and takes the ReLU.
+        torch.clamp_min(outputs.permute(2, 3, 0, 4, 1, 5), self.least, out=in_place)
+        return in_place.view(n, 4 * down, 4 * across, k)[:, :height, :width].permute(0, 3, 1, 2)
 
 
 def _transforms() -> tuple[Tensor, Tensor, Tensor]:

@@ -27,6 +27,18 @@ class Published(nn.Module):
         return logits.softmax(1)
 
 
+class Scaled(nn.Module):
+    """A dense layer of whole numbers and their scale, as compact artifacts have."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randint(-127, 128, (5, inputs), dtype=torch.int8))
+        self.register_buffer("scale", torch.rand(5, 1) / 1000)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.weight.float() * self.scale)
+
+
 class Residual(nn.Module):
     """More than a chain."""
 
@@ -80,8 +92,9 @@ def head() -> list[nn.Module]:
         lambda: [*convolutions(), nn.MaxPool2d(3, 2, ceil_mode=True)],
         lambda: [*convolutions(), nn.Conv2d(40, 33, 3), nn.Dropout(0.5), nn.Conv2d(33, 33, 3, groups=3)],
         lambda: [nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.ReLU()],
+        lambda: [nn.Flatten(), Scaled(2700)],
     ],
-    ids=["norm first", "convolution first", "without padding or ReLU", "norms, and no convolution"],
+    ids=["norm first", "convolution first", "without padding or ReLU", "norms, and no convolution", "whole numbers and a scale"],
 )
 def test_a_chain_answers_the_same_when_rebuilt(layers: Callable[[], list[nn.Module]]) -> None:
     torch.manual_seed(0)
