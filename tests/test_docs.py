@@ -20,7 +20,7 @@ def exposed() -> str:
     """All metrics, each with its labels, as Prometheus gets them."""
     metrics = Metrics()
     metrics.request("/predict", 200, 0.1)
-    metrics.prediction("Maize", 0.1, 0.1)
+    metrics.prediction("Maize", familiar=False, decode_s=0.1, queue_s=0.1)
     metrics.batch(1, 0.1, 1)
     metrics.rejected("queue-full")
     metrics.loaded("seedlings", 1)
