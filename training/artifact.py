@@ -94,6 +94,7 @@ def freeze(module: nn.Module) -> nn.Module:
     """The module as it is served: in channels-last order, its constants and storage conversions folded."""
     with _deprecation_known():
         frozen: nn.Module = torch.jit.freeze(module.to(memory_format=torch.channels_last))
+        torch._C._jit_pass_constant_propagation(frozen.graph)  # about once in 30 it leaves a product of constants
     return frozen
 
 
