@@ -17,6 +17,13 @@ def to_float(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
+def resize(images: Tensor, side: int) -> Tensor:
+    """float [N,3,H,W] → [N,3,side,side], each pixel the mean of those it stands for; unchanged where that is their size."""
+    if images.shape[2:] == (side, side):
+        return images
+    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+
+
 def augment(images: Tensor, settings: Augment, random: Generator) -> Tensor:
     """Random geometry and colour for each image: float [N,3,H,W] in 0–1 → the same shape and range.
 

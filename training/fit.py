@@ -16,13 +16,15 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from models_store.manifest import Manifest
+from models_store.pixels import SIZE
 from training import ema, metrics, networks, optim, run, start
-from training.augment import augment, mix, to_float
+from training.augment import augment, mix, resize, to_float
 from training.data import Images
 from training.errors import RunError
 from training.evaluate import logits
 from training.files import need_space
 from training.loss import cross_entropy, refuse_probabilities
+from training.networks.network import AnySize, Network
 from training.recipe import Recipe
 from training.split import Split
 
@@ -33,7 +35,7 @@ _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent 
 class _State:
     """All that an interrupted run needs to go on as if nothing had happened, besides seed and epoch."""
 
-    network: nn.Module
+    network: Network
     averaged: AveragedModel | None
     optimizer: torch.optim.Optimizer
     epoch: int = 0  # finished epochs
@@ -91,7 +93,7 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     fabric.barrier()
     if not fabric.is_global_zero and (folder / run.LAST).exists():
         checkpoint = run.load_weights(folder / run.LAST)
-    model, optimizer = fabric.setup(_compiled(state.network, fabric.device), state.optimizer)
+    model, optimizer = fabric.setup(_compiled(AnySize(state.network, SIZE), fabric.device), state.optimizer)
     if state.averaged is not None:
         state.averaged.to(fabric.device)
     if checkpoint is not None:
@@ -158,6 +160,7 @@ def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, reci
     torch.manual_seed(_random(recipe.seed, state.epoch, _DROPOUT, fabric.global_rank).initial_seed())
     share = max(1, min(recipe.batch_size, len(order)) // fabric.world_size)  # images of a batch on this device
     steps = max(1, len(order) // (share * fabric.world_size))  # what is left over comes first in another epoch's order
+    side = recipe.resolution.at(state.epoch, recipe.epochs)
     total = torch.zeros((), device=fabric.device)
     rate = 0.0
     model.train()
@@ -165,7 +168,7 @@ def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, reci
     for step in bar:
         first = (step * fabric.world_size + fabric.global_rank) * share
         batch = order[first : first + share].to(fabric.device)  # [B]
-        inputs = augment(to_float(train.pixels[batch]), recipe.augment, random)  # [B,3,150,150]
+        inputs = augment(resize(to_float(train.pixels[batch]), side), recipe.augment, random)  # [B,3,side,side]
         rate = optim.learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models_store.pixels import SIZE
 from training.errors import RecipeError
 from training.networks import NETWORKS
 
@@ -48,6 +49,17 @@ class Augment(_Part):
     mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
 
 
+class Resolution(_Part):
+    """Smaller images in the first epochs, whose steps take less time by the square of the side."""
+
+    side: int = Field(SIZE, ge=32, le=SIZE)  # pixels, in those epochs; validation and all later ones see whole images
+    share: float = Field(0.0, ge=0, le=1)  # of the run's epochs
+
+    def at(self, epoch: int, epochs: int) -> int:
+        """Pixels a side in epoch 0…epochs-1."""
+        return self.side if epoch < round(self.share * epochs) else SIZE
+
+
 class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
@@ -58,6 +70,7 @@ class Recipe(_Part):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
+    resolution: Resolution = Resolution()
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
     softmax_before_loss: bool = False  # the report's mistake, for its reproduction only

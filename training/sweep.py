@@ -24,7 +24,7 @@ class Entry:
 
     recipe: str
     change: str  # in words, what sets it apart
-    against: str | None = None  # the recipe that differs from this one by that change alone
+    against: str | None = None  # the key of the entry that differs from this one by that change alone
     network: str | None = None  # instead of the recipe's
     main: bool = True  # on the way from the first entry to the last, or beside it
 
@@ -47,10 +47,10 @@ SWEEPS: dict[str, tuple[Entry, ...]] = {
         Entry("ablation-3-augmentation", "augmentation", against="ablation-2-rate"),
         Entry("ablation-4-schedule", "one-cycle schedule", against="ablation-3-augmentation"),
         Entry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
-        Entry("ablation-6-regularisation", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch"),
-        Entry("seedlings", "80 epochs in place of 10", against="ablation-6-regularisation"),
-        Entry("ablation-7-dropout", "dropout", against="ablation-6-regularisation", main=False),
-        Entry("ablation-8-report-softmax", "the softmax put back", against="ablation-6-regularisation", main=False),
+        Entry("comparison", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch", network="base"),
+        Entry("seedlings", "80 epochs in place of 10, averaged over as much more", against="base"),
+        Entry("comparison", "dropout", against="base", network="dropout", main=False),
+        Entry("ablation-8-report-softmax", "the softmax put back", against="base", main=False),
         Entry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base", main=False),
     ),
     "networks": tuple(Entry("comparison", name, network=name) for name in ("lenet", "alexnet", "resnet", "base", "dropout")),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.augment import augment, mix, to_float
+from training.augment import augment, mix, resize, to_float
 from training.recipe import Augment
 
 OFF = {"rotate_degrees": 0, "flip": False, "scale": (1, 1), "shift": 0, "brightness": 0, "contrast": 0, "saturation": 0}
@@ -17,6 +17,15 @@ def random(seed=0):
 
 def test_to_float_scales_to_one():
     assert to_float(torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)).flatten().tolist() == [0.0, 1.0]
+
+
+def test_resizing_takes_means():
+    images = some_images()
+    assert resize(images, 24) is images
+    fine = torch.arange(24.0) % 2  # columns of 0 and 1, which have to become grey
+    smaller = resize(fine.expand(1, 3, 24, 24), 8)
+    assert smaller.shape == (1, 3, 8, 8)
+    assert torch.allclose(smaller, torch.full_like(smaller, 0.5), atol=0.2)
 
 
 def test_all_off_changes_nothing():

@@ -10,7 +10,8 @@ from training import artifact, networks, run, start
 from training import fit as fitting
 from training.errors import DiskError, RunError, TrainingError
 from training.fit import fit
-from training.recipe import Recipe
+from training.networks.network import AnySize
+from training.recipe import Recipe, Resolution
 
 
 @pytest.fixture
@@ -72,6 +73,21 @@ def test_an_interrupted_run_resumes_to_the_same_result(trained, fabric, recipe, 
         assert same(whole[part], resumed[part])
     assert without_seconds(whole["history"]) == without_seconds(resumed["history"])
     assert same(weights(trained, run.BEST), weights(interrupted, run.BEST))
+
+
+def test_smaller_images_come_first(fabric, recipe, images, parts, tmp_path, monkeypatch):
+    sides, features = [], AnySize.forward
+
+    def seen(model, inputs):
+        sides.append(inputs.shape[2:])
+        return features(model, inputs)
+
+    monkeypatch.setattr(AnySize, "forward", seen)
+    recipe = recipe.model_copy(update={"resolution": Resolution(side=90, share=0.5)})
+    history = fit(fabric, recipe, "test", images, parts, tmp_path / "run")
+    steps = len(sides) // 4
+    assert sides == [(90, 90)] * 2 * steps + [(150, 150)] * 2 * steps
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
 def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts):

@@ -8,6 +8,7 @@ from torch import nn
 
 from training import artifact, evaluate, networks, optim
 from training.loss import cross_entropy
+from training.networks.network import AnySize
 from training.recipe import Optimizer
 
 NAMES = ("base", "dropout", "lenet", "alexnet", "resnet")
@@ -122,3 +123,16 @@ def test_every_optimiser_of_the_report_learns_a_batch(settings, images):
         optimizer.zero_grad()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0], losses
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_of_another_size_fill_the_same_places(name):
+    network = networks.build(name, 12)
+    network.train()
+    model = AnySize(network, 150)
+    assert network.training
+    model.eval()
+    whole = torch.rand(2, 3, 150, 150)
+    with torch.no_grad():
+        assert torch.equal(model(whole), network(whole))
+        assert model(whole[:, :, :98, :98]).shape == (2, 12)

@@ -102,17 +102,18 @@ def ablation(material: Material) -> Section:
     """From the report's recipe to ours, one change at a time."""
     title = "Why it failed: one change at a time"
     entries = SWEEPS["ablation"]
-    found = {entry.recipe: material.of(entry.recipe) for entry in entries}
+    found = {entry.key: material.of(entry.recipe, entry.network) for entry in entries}
+    named = {entry.key: entry.recipe for entry in entries}
     if not any(found.values()):
         return Section(title, missing("The ablation has no results yet.", _SWEEP))
     rows, drawn = [], []
     for entry in entries:
-        results = found[entry.recipe]
+        results = found[entry.key]
         tests = [one.test.accuracy for one in results]
         before = [one.test.accuracy for one in found.get(entry.against or "", [])]
         change = f"{100 * (mean(tests) - mean(before)):+.1f}" if tests and before else ""
         accuracies = (spread(one.validation_accuracy for one in results), spread(tests))
-        rows.append((entry.change, entry.recipe, entry.against or "", *accuracies, change, str(len(tests))))
+        rows.append((entry.change, entry.recipe, named.get(entry.against or "", ""), *accuracies, change, str(len(tests))))
         if tests:
             drawn.append((entry.change, tests, entry.main))
     charts.ablation(drawn, material.most_frequent, material.out / "ablation.png")
@@ -123,7 +124,7 @@ def ablation(material: Material) -> Section:
         " failure it explains."
     )
     head = ("change", "recipe", "against", "validation", "test", "points", "seeds")
-    lacking = [entry.recipe for entry in entries if not found[entry.recipe]]
+    lacking = [entry.key for entry in entries if not found[entry.key]]
     rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else ""
     shown = figure("ablation.png", "Test accuracy from the report's recipe (top) to this project's, one change at a time.")
     return Section(title, paragraph(text) + shown + table(head, rows, text=(1, 2)) + rest + source("results/runs/*.json"))
