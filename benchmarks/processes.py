@@ -107,10 +107,15 @@ def descendants(pid: int) -> list[int]:
 
 
 def memory_mib(pid: int) -> float:
-    """Memory of a process and its descendants, shared pages counted once; 0 once they are gone."""
-    total_kib = 0
-    for one in [pid, *descendants(pid)]:
+    """Memory of a process and its descendants; 0 once they are gone.
+
+    Pages that several of them share count once. Alone, a process counts with all its pages: its part of them would fall
+    and rise with whoever else on the machine has the same libraries open.
+    """
+    family = [pid, *descendants(pid)]
+    field, total_kib = "Pss" if len(family) > 1 else "Rss", 0
+    for one in family:
         with contextlib.suppress(OSError, IndexError):
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
-            total_kib += int(rollup.partition("\nPss:")[2].split()[0])
+            total_kib += int(rollup.partition(f"\n{field}:")[2].split()[0])
     return round(total_kib / 1024, 1)

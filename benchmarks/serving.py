@@ -3,9 +3,10 @@
     python -m benchmarks.serving --out benchmarks/results/serving.json
     python -m benchmarks.serving --peers-python PYTHON     an environment with the extra `bench`, if it is another one
 
-Each server gets a closed loop (1, 16 and 64 clients) and an open loop with small PNGs, 1-megapixel and 12-megapixel
-JPEGs. The limit is the speed of the network in one process with nothing around it, measured in the same run: frozen
-TorchScript in channels-last order, as the peers serve it. Beside another artifact ours serves the shipped one too.
+Each server gets a closed loop (1, 16 and 64 clients) with small PNGs, 1-megapixel and 12-megapixel JPEGs, these grainy
+and smooth, and an open loop with small PNGs. The limit is the speed of the network in one process with nothing around
+it, measured in the same run: frozen TorchScript in channels-last order, as the peers serve it. Beside another artifact
+ours serves the shipped one too.
 """
 
 import argparse
@@ -111,7 +112,7 @@ def requirements(measured: dict[str, Any]) -> list[Requirement]:
         what = f"{server}, {load_name}: {times:g} times the best peer's answers a second"
         return Requirement(what, f"{mine:.1f} against {theirs:.1f} ({best}): {mine / theirs:.2f} times", mine >= times * theirs)
 
-    small, large = "png-150/closed-16", "jpeg-12mp/closed-16"
+    small = "png-150/closed-16"
     mine, alone = median("ours", small), limits["forward_16"]
     p50_ms, in_process_ms = median("ours", "png-150/closed-1", "p50_ms"), 1e3 / limits["png-150_1"]
     return [
@@ -127,7 +128,8 @@ def requirements(measured: dict[str, Any]) -> list[Requirement]:
             f"{p50_ms:.1f} against {in_process_ms:.1f} ms: {p50_ms / in_process_ms:.2f} times",
             p50_ms <= 1.15 * in_process_ms,
         ),
-        against_best("ours", large, 4),
+        against_best("ours", "jpeg-12mp-smooth/closed-16", 4),
+        against_best("ours", "jpeg-12mp/closed-16", 4),
     ]
 
 

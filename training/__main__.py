@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|leakage|curve|report`."""
+"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|pace|leakage|curve|report`."""
 
 import argparse
 import sys
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     _export(groups)
     _record(groups)
     _sweep(groups)
+    _pace(groups)
     _leakage(groups)
     _curve(groups)
     _report(groups)
@@ -108,6 +109,14 @@ def _sweep(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     sweep.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="one run for each (default: 0)")
     _machine_options(sweep)
     sweep.set_defaults(perform="sweep")
+
+
+def _pace(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    pace = groups.add_parser("pace", help="seconds an epoch and milliseconds a prediction of every network; on an idle machine")
+    _data_options(pace)
+    _results_option(pace)
+    _machine_options(pace)
+    pace.set_defaults(perform="pace")
 
 
 def _leakage(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,6 +15,7 @@ from training import evaluate as evaluating
 from training import export as exporting
 from training import fit as fitting
 from training import leakage as leaks
+from training import pace as paces
 from training import recipe as recipes
 from training import split as splits
 from training import sweep as sweeps
@@ -99,6 +100,17 @@ def sweep(options: argparse.Namespace) -> None:
     keep_freed_memory()
     fabric = fitting.make_fabric(options.device, precision=options.precision)
     sweeps.sweep(fabric, entries, options.seeds, load_images(options.data, options.cache), options.runs, options.results)
+
+
+def pace(options: argparse.Namespace) -> None:
+    """`pace`: the speed of each network under the comparison's recipe."""
+    keep_freed_memory()
+    fabric = fitting.make_fabric(options.device, precision=options.precision)
+    images = load_images(options.data, options.cache)
+    document = paces.document(fabric, sweeps.SWEEPS["networks"], images)
+    write_json(options.results / paces.FILE, document)
+    for name, row in document["networks"].items():
+        _say(f"{name:<8} {row['seconds_per_epoch']:>7.1f} s an epoch  {row['milliseconds_per_prediction']:>7.2f} ms a prediction")
 
 
 def leakage(options: argparse.Namespace) -> None:

@@ -43,9 +43,9 @@ class Reader(HTMLParser):
 @pytest.fixture
 def trained(fabric, images, parts, tmp_path):
     """Runs of the reports' recipes and of a comparison, one epoch of the tiny network under each."""
-    for name in ("report-base", "report-dropout", "ablation-1-logits", "seedlings"):
+    for name in ("report-base", "report-dropout", "ablation-1-logits", "comparison", "seedlings"):
         for seed in (0, 1) if name == "report-base" else (0,):
-            settings = recipe.load(name, network="tiny", epochs=1, seed=seed)
+            settings = recipe.load(name, network="lenet" if name == "comparison" else "tiny", epochs=1, seed=seed)
             fitting.fit(fabric, settings, name, images, parts, tmp_path / "runs" / f"{name}-{seed}")
             results.record(tmp_path / "runs" / f"{name}-{seed}", images, tmp_path / "results")
     return tmp_path / "runs" / "seedlings-0"
@@ -77,6 +77,9 @@ def test_everything_there(images, parts, published, tmp_path, trained):
     write_json(tmp_path / "results" / "compact.json", {"run": "seedlings.tiny.0", "points": points})
     answers = torch.nn.functional.one_hot(images.labels[parts.test], 3).float()
     write_json(tmp_path / "results" / "leakage.json", leakage.document(images, parts, answers, "seedlings/1"))
+    pace = {"machine": {"cores": 3, "processor": "slow"}, "precision": "32-true"}
+    pace |= {"networks": {"lenet": {"seconds_per_epoch": 12.34, "milliseconds_per_prediction": 5.67}}}
+    write_json(tmp_path / "results" / "pace.json", pace)
     file, read = made(images, tmp_path, published)
     shown = set(read.pictures)
     assert shown >= {f"{name}.png" for name in ("figure-8-loss", "figure-9-accuracy", "ablation", "confusion", "reliability", "compact")}
@@ -88,6 +91,8 @@ def test_everything_there(images, parts, published, tmp_path, trained):
     base = [one.test.accuracy for one in results.read(tmp_path / "results") if one.recipe_name == "report-base"]
     assert spread(base) in read.text
     assert "16%" in read.text
+    assert "<td>12.3</td><td>5.7</td>" in re.sub(r"<td[^>]*>", "<td>", file.read_text())
+    assert "3 cores of slow" in read.text
     assert "seedlings/1 on all" in read.text
     assert "Make it with python -m training sweep ablation" in read.text  # the other steps of the ablation
     assert str(tmp_path) not in file.read_text()

@@ -2,6 +2,7 @@
 
 from statistics import mean
 
+from training.pace import FILE
 from training.report import charts, pictures
 from training.report.material import Material, spread
 from training.report.page import Section, figure, missing, paragraph, source, table
@@ -134,8 +135,10 @@ def five_networks(material: Material) -> Section:
     """Every network under one recipe."""
     title = "Five networks under one recipe"
     rows, lacking = [], []
+    pace = material.document(FILE) or {"networks": {}}
     for entry in SWEEPS["networks"]:
         found = material.of(entry.recipe, entry.network)
+        fast = pace["networks"].get(entry.network)
         if not found:
             lacking.append(entry.key)
             continue
@@ -145,8 +148,8 @@ def five_networks(material: Material) -> Section:
                 f"{found[0].parameters:,}",
                 spread(one.test.accuracy for one in found),
                 f"{mean(one.test.macro_f1 for one in found):.3f}",
-                f"{mean(one.seconds_per_epoch for one in found):.1f}",
-                f"{mean(one.milliseconds_per_prediction for one in found):.1f}",
+                f"{fast['seconds_per_epoch']:.1f}" if fast else "–",
+                f"{fast['milliseconds_per_prediction']:.1f}" if fast else "–",
                 str(len(found)),
             )
         )
@@ -155,12 +158,16 @@ def five_networks(material: Material) -> Section:
         rest = missing(f"No results yet of {', '.join(lacking)}.", "python -m training sweep networks --data DIR --runs runs")
     if not rows:
         return Section(title, rest)
-    processors = sorted({str(one.machine["processor"]) for one in material.runs if one.recipe_name == "comparison"})
-    text = (
-        f"Recipe <code>comparison</code>. Seconds an epoch and milliseconds a prediction (one image, exported) on: {', '.join(processors)}."
-    )
+    text = "Recipe <code>comparison</code>, 10 epochs from scratch: it shows who learns quickly, not who ends highest."
+    if pace["networks"]:
+        text += (
+            " Seconds an epoch and milliseconds a prediction (one image, exported) were measured with nothing else running on"
+            f" {pace['machine']['cores']} cores of {pace['machine']['processor']}, training in {pace['precision']}."
+        )
+    else:
+        rest += missing("Their speed was not measured yet.", "python -m training pace --data DIR")
     head = ("network", "parameters", "test accuracy", "macro-F1", "s / epoch", "ms / prediction", "seeds")
-    return Section(title, paragraph(text) + table(head, rows) + rest + source("results/runs/comparison.*.json"))
+    return Section(title, paragraph(text) + table(head, rows) + rest + source(f"results/runs/comparison.*.json, results/{FILE}"))
 
 
 def _shown(material: Material) -> dict[str, RunResult]:
