@@ -25,8 +25,14 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background."""
 
     def load(opened: Opened, given_up: Callable[[], bool]) -> engine.Engine:
-        threads = settings.inference_threads
-        return engine.load(opened, device=settings.device, threads=threads, max_batch=settings.max_batch, given_up=given_up)
+        return engine.load(
+            opened,
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.inference_threads,
+            max_batch=settings.max_batch,
+            given_up=given_up,
+        )
 
     services = parts.build(settings, load)
 

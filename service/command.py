@@ -83,8 +83,14 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
 
     def load(opened: Opened, _: Callable[[], bool]) -> engine.Engine:
         # Not warmed: here nobody waits for the first answer, and most batches are of one size.
-        threads, max_batch = settings.inference_threads, settings.max_batch
-        return engine.load(opened, device=settings.device, threads=threads, max_batch=max_batch, given_up=lambda: True)
+        return engine.load(
+            opened,
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.inference_threads,
+            max_batch=settings.max_batch,
+            given_up=lambda: True,
+        )
 
     running = services.build(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
     running.start()

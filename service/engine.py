@@ -3,6 +3,7 @@
 Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
 """
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Literal
@@ -18,20 +19,23 @@ from models_store.store import ArtifactCorrupt, Opened
 from service import forward
 from service.errors import ModelFailed
 
+log = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
 _Answers = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]  # images → probabilities, and distances if there are
 _HALVES = ("features", "classify")  # optional methods of an artifact: of its forward pass
 _MEASURED = ("answer", "distance")  # and of one that tells how far an image is from those trained on
 _SUM_TOLERANCE = 1e-3
 _SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
 _COMPARED = 4  # images on which two forms of a forward pass are compared
-_SAME_ANSWER = 1e-4  # how far two forms of a forward pass may be apart in a probability; rounding gives a hundredth of it
-_SAME_DISTANCE = 1e-4  # and in a distance, as a share of it
+# How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
+# rounding gives a hundredth of that, in bfloat16 a third.
+_SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 _WARM_RUNS = 2  # the first run of a shape records, the second one specialises
 
 
 class EngineError(Exception):
-    """The device asked for is not there."""
+    """The device asked for is not there, or does not compute in the precision asked for."""
 
 
 class Engine:
@@ -120,20 +124,32 @@ class Engine:
         return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
 
 
-def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_up: Callable[[], bool] = lambda: False) -> Engine:
+def load(
+    opened: Opened,
+    *,
+    device: Device,
+    threads: int,
+    max_batch: int,
+    precision: Precision = "float32",
+    given_up: Callable[[], bool] = lambda: False,
+) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
+
+    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/forward.py`. A model
+    whose answers that would change by more than rounding is served in float32.
 
     Every batch size up to `max_batch` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
     left out, for a process that is asked to end meanwhile.
     """
     where = _device(device)
+    dtype = _dtype(precision, where)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
         warnings.simplefilter("ignore", FutureWarning)
         try:
             module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
             module = module.to(memory_format=torch.channels_last)
-            answers = _quickest(module, opened.manifest, where)
+            answers = _quickest(module, opened.manifest, where, dtype)
         except Exception as error:
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
     engine = Engine(opened.manifest, module, answers, where, threads)
@@ -144,7 +160,7 @@ def load(opened: Opened, *, device: Device, threads: int, max_batch: int, given_
     return engine
 
 
-def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device) -> _Answers:
+def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
     """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen."""
     measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
     frozen = torch.jit.freeze(module, preserved_attrs=[_MEASURED[0]] if measured else [])
@@ -152,23 +168,30 @@ def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.
     def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         return frozen.answer(images) if measured else (frozen(images), None)
 
-    rebuilt = forward.rebuild(frozen, measured.convolution if measured else 0) if device.type == "cpu" else None
+    rebuilt = forward.rebuild(frozen, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
     if rebuilt is None:
-        return published
+        return _in_float32(published, manifest, dtype)
     scripted: torch.jit.ScriptModule = torch.jit.script(rebuilt)
 
     def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         probabilities, activations = scripted(images)
-        return probabilities, module.distance(activations) if measured else None
+        return probabilities, module.distance(activations.float()) if measured else None
 
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         (ours, our_distances), (theirs, their_distances) = quick(images), published(images)
-        same = torch.allclose(ours, theirs, rtol=0, atol=_SAME_ANSWER)
+        same = torch.allclose(ours, theirs, rtol=0, atol=_SAME[dtype])
         if our_distances is not None and their_distances is not None:
-            same = same and torch.allclose(our_distances, their_distances, rtol=_SAME_DISTANCE)
-    return quick if same else published
+            same = same and torch.allclose(our_distances, their_distances, rtol=_SAME[dtype])
+    return quick if same else _in_float32(published, manifest, dtype)
+
+
+def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
+    """The module's own answers, for want of quicker ones; said, where another precision was asked for."""
+    if asked != torch.float32:
+        log.warning("%s/%s is served in float32: bfloat16 would change its answers, or its layers", manifest.name, manifest.version)
+    return answers
 
 
 def _check(engine: Engine, opened: Opened) -> None:
@@ -193,6 +216,16 @@ def _device(device: Device) -> torch.device:
     if device == "cuda" and not there:
         raise EngineError("SEEDLINGS_DEVICE is cuda, but there is no CUDA device; set it to auto or cpu")
     return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    if precision == "float32":
+        return torch.float32
+    if device.type != "cpu":
+        raise EngineError("SEEDLINGS_PRECISION is bfloat16, which is for CPUs; set it to float32, or SEEDLINGS_DEVICE to cpu")
+    if not any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there):
+        raise EngineError("SEEDLINGS_PRECISION is bfloat16, but this processor does not compute in it; set it to float32")
+    return torch.bfloat16
 
 
 def _first_line(error: Exception) -> str:

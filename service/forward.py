@@ -3,6 +3,9 @@
 TorchScript brings each layer's weights into the order its kernels want on every call, runs norms and ReLUs as passes of
 their own, and convolves directly. Here the weights are packed once, ReLUs are part of the layer before them, and 3×3
 convolutions take Winograd's form, with a quarter of the multiplications. The answers differ by rounding alone.
+
+In bfloat16 the layers with weights compute in that, on processors made for it, and convolve directly: fewer multiplications
+are not worth what Winograd's transforms would lose in 8 bits.
 """
 
 import math
@@ -42,15 +45,16 @@ class Forward(nn.Module):
         return self.rest(activations), activations
 
 
-def rebuild(module: Any, convolution: int = 0) -> Forward | None:
+def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float32) -> Forward | None:
     """The forward pass of a frozen TorchScript module as a module to be scripted, or None where it cannot be built.
 
-    It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are. Only
-    a straight chain of convolutions, norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its
-    answers with the module's.
+    It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are.
+    Convolutions and dense layers compute in `dtype`, float32 or bfloat16, and so are the activations. Only a straight
+    chain of convolutions, norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its answers with
+    the module's.
     """
     steps = _chain(module) if torch.backends.mkldnn.is_available() else []  # type: ignore[no-untyped-call]
-    if (layers := _layers(steps) if steps else None) is None:
+    if (layers := _layers(steps, dtype) if steps else None) is None:
         return None
     ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | _Convolution)]
     if convolution >= len(ends):
@@ -79,7 +83,7 @@ def _chain(module: Any) -> list[_Step]:
     return steps if [value.debugName() for value in graph.outputs()] == [flowing] else []
 
 
-def _layers(steps: list[_Step]) -> list[nn.Module] | None:
+def _layers(steps: list[_Step], dtype: torch.dtype) -> list[nn.Module] | None:
     """Modules for the operations; None where one is not known."""
     layers: list[nn.Module] = [] if steps[0].kind == "aten::div" else [_Affine(torch.tensor(_SCALE))]
     left = list(steps)
@@ -98,12 +102,13 @@ def _layers(steps: list[_Step]) -> list[nn.Module] | None:
                 layers.append(_Affine(scale, shift))
             case "aten::conv2d", [weight, bias, stride, padding, dilation, groups]:
                 plain = [*stride, *dilation, groups] == [1, 1, 1, 1, 1] and padding[0] == padding[1]
-                if plain and weight.shape[2:] == (_KERNEL, _KERNEL) and weight.shape[1] >= _WORTH_CHANNELS:
+                worth = dtype == torch.float32 and weight.shape[2:] == (_KERNEL, _KERNEL) and weight.shape[1] >= _WORTH_CHANNELS
+                if plain and worth:
                     layers.append(Winograd(weight, bias, padding[0], relu))
                 else:
-                    layers.append(_Convolution(weight, bias, stride, padding, dilation, groups, relu))
+                    layers.append(_Convolution(weight, bias, stride, padding, dilation, groups, relu, dtype))
             case "aten::linear", [weight, bias]:
-                layers.append(_Linear(weight, bias, relu))
+                layers.append(_Linear(weight, bias, relu, dtype))
             case "aten::relu", []:
                 layers.append(nn.ReLU())
             case "aten::max_pool2d", [kernel, stride, padding, dilation, ceil]:
@@ -113,7 +118,7 @@ def _layers(steps: list[_Step]) -> list[nn.Module] | None:
             case "aten::div", [float() | int() as divisor]:
                 layers.append(_Affine(torch.tensor(1 / divisor)))
             case "aten::softmax", [dim, _]:
-                layers.append(nn.Softmax(dim))
+                layers.append(_Softmax(dim))
             case _:
                 return None
     return layers
@@ -133,8 +138,20 @@ class _Affine(nn.Module):
         self.register_buffer("shift", shift.detach().reshape(shape))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """uint8 or float32 [n, C, h, w], or [n, species] → float32 of that shape."""
+        """uint8, float32 or bfloat16 [n, C, h, w], or [n, species] → float32 of that shape."""
         return torch.addcmul(self.shift, inputs.float(), self.scale)
+
+
+class _Softmax(nn.Module):
+    """In float32, whatever the layer before computes in."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32 or bfloat16 [n, species] → float32 of that shape."""
+        return inputs.float().softmax(self.dim)
 
 
 class _Convolution(nn.Module):
@@ -144,19 +161,27 @@ class _Convolution(nn.Module):
     bias: Tensor | None
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int], dilation: list[int], groups: int, relu: bool
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: list[int],
+        padding: list[int],
+        dilation: list[int],
+        groups: int,
+        relu: bool,
+        dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        packed = torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), padding, stride, dilation, groups)
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight.detach().to(dtype), padding, stride, dilation, groups)
         self.register_buffer("weight", packed)
-        self.register_buffer("bias", bias)
+        self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.after = "relu" if relu else "none"
+        self.after, self.dtype = "relu" if relu else "none", dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """float32 [n, C, h, w] → float32 [n, K, h', w']."""
+        """float32 or bfloat16 [n, C, h, w] → [n, K, h', w'] in the layer's own."""
         return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
-            inputs, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups, self.after, [], ""
+            inputs.to(self.dtype), self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups, self.after, [], ""
         )
 
 
@@ -166,15 +191,17 @@ class _Linear(nn.Module):
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, relu: bool, dtype: torch.dtype) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(weight.detach()))
-        self.register_buffer("bias", bias)
-        self.after = "relu" if relu else "none"
+        self.register_buffer("weight", torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype)))
+        self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
+        self.after, self.dtype = "relu" if relu else "none", dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """float32 [n, in] → float32 [n, out]."""
-        return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, self.after, [], "")  # type: ignore[no-any-return]
+        """float32 or bfloat16 [n, in] → [n, out] in the layer's own."""
+        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
+            inputs.to(self.dtype), self.weight, self.bias, self.after, [], ""
+        )
 
 
 class Winograd(nn.Module):

@@ -34,6 +34,9 @@ class Settings(BaseModel):
     version: int | None = Field(None, ge=1, description="serve this version only; empty: the newest, also when it appears later")
     poll_s: float = Field(2.0, gt=0, description="seconds between two looks for a new version")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"
+    )
     threads: int | None = Field(
         None, ge=1, description="threads of the inference; empty: the cores of this container, shared by the workers"
     )

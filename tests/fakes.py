@@ -54,6 +54,20 @@ class Measured(Halves):
         return self.classify(features).softmax(1), self.distance(features)
 
 
+class Convolving(nn.Module):
+    """A convolution and a dense layer of fixed random weights: a chain of layers as real artifacts are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32 * (SIZE - 2) ** 2, len(NAMES)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.layers(pixels.to(torch.float32) / 255)
+        return logits.softmax(1)
+
+
 class Turned(nn.Module):
     """As Shares with the species turned by one: tells versions apart."""
 

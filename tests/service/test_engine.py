@@ -69,6 +69,34 @@ def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
         engine.load(store.open_artifact(publish_in()), device="cuda", threads=1, max_batch=1)
 
 
+def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
+    if not any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there):
+        pytest.skip("this processor does not compute in bfloat16")
+    path = publish_in(fakes.Convolving)
+    exact, rounded = (engine.load(store.open_artifact(path), **OPTIONS, precision=precision) for precision in ("float32", "bfloat16"))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert rounded.infer(pixels).sum(1) == pytest.approx(1, abs=1e-5)
+    assert rounded.infer(pixels) == pytest.approx(exact.infer(pixels), abs=0.03)
+    assert (rounded.infer(pixels) != exact.infer(pixels)).any()
+
+
+@pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
+def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)
+    path = publish_in(network)
+    loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
+    assert "served in float32" in caplog.text
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert loaded.infer(pixels) == pytest.approx(load(path).infer(pixels), abs=1e-5)
+
+
+def test_bfloat16_where_there_is_none_is_told(publish_in, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    with pytest.raises(engine.EngineError, match="SEEDLINGS_PRECISION"):
+        engine.load(store.open_artifact(publish_in()), **OPTIONS, precision="bfloat16")
+
+
 def test_gives_up_warming_when_told(publish_in) -> None:
     loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
     assert loaded.version == "1"

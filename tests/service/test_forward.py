@@ -68,12 +68,12 @@ def images(n: int = 3, side: int = 30) -> Tensor:
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def answers_alike(module: torch.jit.ScriptModule) -> bool:
-    rebuilt = forward.rebuild(module)
+def answers_alike(module: torch.jit.ScriptModule, dtype: torch.dtype = torch.float32, within: float = 1e-5) -> bool:
+    rebuilt = forward.rebuild(module, dtype=dtype)
     assert rebuilt is not None
     scripted = torch.jit.script(rebuilt)
     with torch.inference_mode():
-        return all(torch.allclose(scripted(images(n))[0], module(images(n)), rtol=0, atol=1e-5) for n in (1, 3, 2))
+        return all(torch.allclose(scripted(images(n))[0], module(images(n)), rtol=0, atol=within) for n in (1, 3, 2))
 
 
 def convolutions() -> list[nn.Module]:
@@ -100,7 +100,10 @@ def test_a_chain_answers_the_same_when_rebuilt(layers: Callable[[], list[nn.Modu
     torch.manual_seed(0)
     module = Published(*layers(), *head())
     module.layers(torch.zeros(2, 3, 30, 30))  # gives the lazy layers their size
-    assert answers_alike(frozen(module))
+    published = frozen(module)
+    assert answers_alike(published)
+    assert answers_alike(published, torch.bfloat16, 0.03)  # 8 bits, and through several layers
+    assert not answers_alike(published, torch.bfloat16, 1e-7)
 
 
 def test_activations_are_given_too() -> None:
@@ -115,6 +118,12 @@ def test_activations_are_given_too() -> None:
         assert torch.allclose(first(images())[1], module.layers[:2](inputs), atol=1e-5)
         assert torch.allclose(second(images())[1], module.layers[:6](inputs), atol=1e-5)
     assert forward.rebuild(ours, 3) is None
+    rounded = forward.rebuild(ours, 1, torch.bfloat16)
+    assert rounded
+    with torch.inference_mode():
+        probabilities, activations = rounded(images())
+        assert (probabilities.dtype, activations.dtype) == (torch.float32, torch.bfloat16)
+        assert torch.allclose(activations.float(), module.layers[:2](inputs), atol=0.02)
 
 
 def test_more_than_a_chain_is_left_as_it_is() -> None:
