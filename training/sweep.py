@@ -48,7 +48,7 @@ SWEEPS: dict[str, tuple[Entry, ...]] = {
         Entry("ablation-4-schedule", "one-cycle schedule", against="ablation-3-augmentation"),
         Entry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
         Entry("comparison", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch", network="base"),
-        Entry("seedlings", "80 epochs in place of 10, averaged over as much more", against="base"),
+        Entry("seedlings", "80 epochs in place of 10", against="base"),
         Entry("comparison", "dropout", against="base", network="dropout", main=False),
         Entry("ablation-8-report-softmax", "the softmax put back", against="base", main=False),
         Entry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base", main=False),

@@ -14,6 +14,12 @@ from training.sweep import SWEEPS
 THEIRS = {"base": (0.16, 0.10), "dropout": (0.11, 0.15)}
 OURS = "seedlings"  # the recipe
 _SWEEP = "python -m training sweep ablation --data DIR --runs runs"
+# What the ablation was made to find out: a sentence about two of its rows.
+_TOLD = (
+    ("Taking the softmax out, and nothing else, moved test accuracy from {} to {}.", "report-base", "ablation-1-logits"),
+    ("Keeping it and learning at a tenth of the rate: from {} to {}.", "report-base", "ablation-9-report-slow"),
+    ("Putting it back into this project's recipe: from {} to {}.", "base", "ablation-8-report-softmax"),
+)
 
 
 def samples(material: Material) -> Section:
@@ -122,13 +128,25 @@ def ablation(material: Material) -> Section:
         "The network of the report ended in a softmax, and the loss it was trained with takes one of its own. Each row changes one"
         " thing against the row named in it; 10 epochs each unless it says otherwise. The rows beside the main path put the softmax"
         " back into this project's recipe, and keep it in the report's with a smaller learning rate: they show how much of the"
-        " failure it explains."
+        " failure it explains. Weights are those of the epoch that was best on validation, which of a run that collapses is the"
+        " one before it did: see the curves above."
     )
+    told = [one for entry in _TOLD if (one := _told(entry, found))]
     head = ("change", "recipe", "against", "validation", "test", "points", "seeds")
     lacking = [entry.key for entry in entries if not found[entry.key]]
     rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else ""
     shown = figure("ablation.png", "Test accuracy from the report's recipe (top) to this project's, one change at a time.")
-    return Section(title, paragraph(text) + shown + table(head, rows, text=(1, 2)) + rest + source("results/runs/*.json"))
+    said = paragraph(" ".join(told)) if told else ""
+    return Section(title, paragraph(text) + said + shown + table(head, rows, text=(1, 2)) + rest + source("results/runs/*.json"))
+
+
+def _told(what: tuple[str, str, str], found: dict[str, list[RunResult]]) -> str:
+    """One comparison in words, where both of its rows have results."""
+    sentence, before, after = what
+    if not (found.get(before) and found.get(after)):
+        return ""
+    first, last = (spread(one.test.accuracy for one in found[key]) for key in (before, after))
+    return sentence.format(first, last)
 
 
 def five_networks(material: Material) -> Section:
