@@ -143,7 +143,7 @@ def main() -> int:
         prog="python -m benchmarks.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--artifact", type=Path, help="folder of one version; the newest shipped one by default")
-    parser.add_argument("--only", help="comma-separated names of servers")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of servers, as the table has them")
     parser.add_argument("--peers-python", default=sys.executable, help="Python that has the peers installed")
     parser.add_argument("--seconds", type=float, default=10, help="length of each load")
     parser.add_argument("--rounds", type=int, default=3, help="how often all is measured; the table shows medians")
@@ -158,7 +158,7 @@ def main() -> int:
         "limit": [],
         "servers": {},
     }
-    chosen = [server for server in servers(artifact, port) if not options.only or server.name in options.only.split(",")]
+    chosen = [server for server in servers(artifact, port) if not options.only or server.name in options.only]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         images.make(folder)
