@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from models_store.manifest import Manifest
 from models_store.pixels import SIZE
-from training import ema, metrics, networks, optim, run, start
+from training import ema, metrics, networks, norms, optim, run, start
 from training.augment import augment, mix, resize, to_float
 from training.data import Images
 from training.errors import RunError
@@ -105,6 +105,9 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train)
+        if recipe.norms_without_dropout:
+            with fabric.autocast():
+                norms.measure(state.evaluated, train.pixels)
         row = {
             "epoch": state.epoch + 1,
             "learning_rate": rate,

@@ -73,6 +73,7 @@ class Recipe(_Part):
     resolution: Resolution = Resolution()
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
+    norms_without_dropout: bool = False  # after each epoch measure the norms anew with dropout off, as they are used
     softmax_before_loss: bool = False  # the report's mistake, for its reproduction only
     seed: int = Field(0, ge=0)  # of weights, order, augmentation and dropout
     split_seed: int = Field(0, ge=0)  # of the split alone, so that seeds can be compared on the same test images
