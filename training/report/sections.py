@@ -129,7 +129,7 @@ def ablation(material: Material) -> Section:
         " thing against the row named in it; 10 epochs each unless it says otherwise. The rows beside the main path put the softmax"
         " back into this project's recipe, and keep it in the report's with a smaller learning rate: they show how much of the"
         " failure it explains. Weights are those of the epoch that was best on validation, which of a run that collapses is the"
-        " one before it did: see the curves above."
+        " one before it did; every epoch stands in the result files."
     )
     told = [one for entry in _TOLD if (one := _told(entry, found))]
     head = ("change", "recipe", "against", "validation", "test", "points", "seeds")
