@@ -21,12 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks import images, load, results
 from benchmarks.processes import Make, Server, free_port, memory_mib, ours, raw, running, shipped
 from benchmarks.results import Requirement
 from models_store import store
+from service import engine
 
 PEERS = Path(__file__).parent / "peers"
 CLIENTS = (1, 16, 64)
@@ -45,7 +44,7 @@ def servers(artifact: Path, port: int) -> list[Server]:
         return Server(name, [str(PEERS / file), *options, *more], make)
 
     beside = [] if artifact == shipped().resolve() else [replace(ours(shipped(), port), name=SHIPPED)]
-    if any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there):
+    if engine.computes_in_bfloat16():
         beside.append(replace(ours(shipped(), port, precision="bfloat16"), name=f"{SHIPPED}, bfloat16"))
     return [
         ours(artifact, port),

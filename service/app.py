@@ -25,14 +25,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background."""
 
     def load(opened: Opened, given_up: Callable[[], bool]) -> engine.Engine:
-        return engine.load(
-            opened,
-            device=settings.device,
-            precision=settings.precision,
-            threads=settings.inference_threads,
-            max_batch=settings.max_batch,
-            given_up=given_up,
-        )
+        return engine.load_as_set(opened, settings, given_up)
 
     services = parts.build(settings, load)
 

@@ -83,14 +83,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
 
     def load(opened: Opened, _: Callable[[], bool]) -> engine.Engine:
         # Not warmed: here nobody waits for the first answer, and most batches are of one size.
-        return engine.load(
-            opened,
-            device=settings.device,
-            precision=settings.precision,
-            threads=settings.inference_threads,
-            max_batch=settings.max_batch,
-            given_up=lambda: True,
-        )
+        return engine.load_as_set(opened, settings, lambda: True)
 
     running = services.build(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
     running.start()

@@ -18,6 +18,7 @@ from models_store.manifest import Manifest
 from models_store.store import ArtifactCorrupt, Opened
 from service import forward
 from service.errors import ModelFailed
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
@@ -124,6 +125,23 @@ class Engine:
         return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
 
 
+def computes_in_bfloat16() -> bool:
+    """Whether this processor does, so that `load` takes that precision."""
+    return any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+
+
+def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
+    """`load` with the settings of the service."""
+    return load(
+        opened,
+        device=settings.device,
+        threads=settings.inference_threads,
+        max_batch=settings.max_batch,
+        precision=settings.precision,
+        given_up=given_up,
+    )
+
+
 def load(
     opened: Opened,
     *,
@@ -223,7 +241,7 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
         return torch.float32
     if device.type != "cpu":
         raise EngineError("SEEDLINGS_PRECISION is bfloat16, which is for CPUs; set it to float32, or SEEDLINGS_DEVICE to cpu")
-    if not any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there):
+    if not computes_in_bfloat16():
         raise EngineError("SEEDLINGS_PRECISION is bfloat16, but this processor does not compute in it; set it to float32")
     return torch.bfloat16
 
