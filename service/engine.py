@@ -32,7 +32,6 @@ _COMPARED = 4  # images on which two forms of a forward pass are compared
 # How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
 # rounding gives a hundredth of that, in bfloat16 a third.
 _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
-_WARM_RUNS = 2  # the first run of a shape records, the second one specialises
 
 
 class EngineError(Exception):
@@ -40,14 +39,20 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One loaded version. `rows` may be called from any thread, but is meant for one."""
+    """One loaded version. `rows` and `heat` may be called from several threads at a time, as many as `streams` says.
 
-    def __init__(self, manifest: Manifest, module: torch.jit.ScriptModule, answers: _Answers, device: torch.device, threads: int) -> None:
+    One that runs `alone` computes with all of `threads`, else with its share of them: two batches of one thread each are
+    through sooner than one after the other with two threads, which wait for each other at the end of each layer.
+    """
+
+    def __init__(
+        self, manifest: Manifest, module: torch.jit.ScriptModule, answers: _Answers, device: torch.device, threads: int, streams: int = 1
+    ) -> None:
         self.manifest = manifest
         self._module = module  # as published; its halves explain an answer
         self._answers = answers  # its answers, by the form of its forward pass that is quickest here
         self._device = device
-        self._threads = threads
+        self._threads, self._share = threads, max(1, threads // streams)
 
     @property
     def size(self) -> int:
@@ -73,13 +78,13 @@ class Engine:
         """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
         return self.rows(pixels)[:, :-1]
 
-    def rows(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def rows(self, pixels: NDArray[np.uint8], alone: bool = True) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → float32 [n, species + 1]: probabilities, and the distance from the images trained on.
 
         The distance is 0 where the artifact has none. A row that is not finite is the caller's to refuse. Raises ModelFailed
         if the network raises or its output has another shape.
         """
-        self._hold_threads()
+        self._use_threads(alone)
         try:
             with torch.inference_mode():
                 probabilities, distances = self._answers(self._batch(pixels))
@@ -95,14 +100,14 @@ class Engine:
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
-    def heat(self, pixels: NDArray[np.uint8], species: int) -> NDArray[np.float32]:
+    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool = True) -> NDArray[np.float32]:
         """Where the last convolution spoke for a species: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
 
         Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
         Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
         against the species is left out. Raises ModelFailed, also where the model is not `explainable`.
         """
-        self._hold_threads()
+        self._use_threads(alone)
         try:
             with torch.no_grad():
                 features = self._module.features(self._batch(pixels))  # [n, c, h, w]
@@ -117,9 +122,9 @@ class Engine:
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
-    def _hold_threads(self) -> None:
-        if torch.get_num_threads() != self._threads:  # torch keeps this count for each thread
-            torch.set_num_threads(self._threads)
+    def _use_threads(self, alone: bool) -> None:
+        # Each time: OpenMP keeps this count for each thread, MKL one for all of them.
+        torch.set_num_threads(self._threads if alone else self._share)
 
     def _batch(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
@@ -136,6 +141,7 @@ def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]
         opened,
         device=settings.device,
         threads=settings.inference_threads,
+        streams=settings.streams,
         max_batch=settings.max_batch,
         precision=settings.precision,
         given_up=given_up,
@@ -148,6 +154,7 @@ def load(
     device: Device,
     threads: int,
     max_batch: int,
+    streams: int = 1,
     precision: Precision = "float32",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
@@ -170,11 +177,11 @@ def load(
             answers = _quickest(module, opened.manifest, where, dtype)
         except Exception as error:
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
-    engine = Engine(opened.manifest, module, answers, where, threads)
+    engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
     for size in range(1, max_batch + 1):
-        for _ in range(0 if given_up() else _WARM_RUNS):
-            engine.infer(_grey(engine, size))
+        for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
+            engine.rows(_grey(engine, size), alone)
     return engine
 
 

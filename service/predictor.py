@@ -63,7 +63,7 @@ class Explanation:
 class _Runs(Protocol):
     """What the batcher runs images through: a model, or its heat for a species."""
 
-    def rows(self, pixels: Pixels) -> Row: ...
+    def rows(self, pixels: Pixels, alone: bool) -> Row: ...
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class _Heat:
     model: Model
     species: int
 
-    def rows(self, pixels: Pixels) -> Row:
-        return self.model.heat(pixels, self.species)
+    def rows(self, pixels: Pixels, alone: bool) -> Row:
+        return self.model.heat(pixels, self.species, alone)
 
 
 class Predictor:
@@ -83,6 +83,7 @@ class Predictor:
         registry: Registry,
         decoder: Decoder,
         *,
+        streams: int,
         max_batch: int,
         max_queue: int,
         batch_wait_s: float,
@@ -94,12 +95,12 @@ class Predictor:
         self._deadline_s = deadline_s
         self._report_batch, self._report_prediction = on_batch, on_prediction
         self._batcher = Batcher[_Runs, Pixels, Row](
-            _infer, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
+            _infer, streams=streams, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
         self.failing = False  # the last batch had failures only
 
     def start(self) -> None:
-        """Start the inference thread."""
+        """Start the inference threads."""
         self._batcher.start()
 
     def close(self) -> None:
@@ -185,7 +186,7 @@ class Predictor:
             self._report_batch(ran)
 
 
-def _infer(runs: _Runs, images: list[Pixels]) -> list[Row | Exception]:
-    rows = runs.rows(np.stack(images))  # [n, species + 1], or [n, h, w] of a heat
+def _infer(runs: _Runs, images: list[Pixels], alone: bool) -> list[Row | Exception]:
+    rows = runs.rows(np.stack(images), alone)  # [n, species + 1], or [n, h, w] of a heat
     finite = [bool(np.isfinite(row).all()) for row in rows]
     return [row if good else ModelFailed("the model's answer is not a number") for row, good in zip(rows, finite, strict=True)]

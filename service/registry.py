@@ -38,13 +38,13 @@ class Model(Protocol):
     def explainable(self) -> bool:
         """Whether `heat` works."""
 
-    def rows(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def rows(self, pixels: NDArray[np.uint8], alone: bool) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → probabilities, and the distance from the images trained on: float32 [n, species + 1].
 
-        Raises ModelFailed.
+        `alone`: nothing else runs or waits. Raises ModelFailed.
         """
 
-    def heat(self, pixels: NDArray[np.uint8], species: int) -> NDArray[np.float32]:
+    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool) -> NDArray[np.float32]:
         """uint8 [n, 3, size, size] → what spoke for a species, float32 [n, h, w], 0–1. Raises ModelFailed."""
 
 

@@ -75,6 +75,7 @@ def build(settings: Settings, load: Load) -> Services:
     predictor = Predictor(
         registry,
         Decoder(settings.decoding_threads, settings.max_pixels),
+        streams=settings.streams,
         max_batch=settings.max_batch,
         max_queue=settings.max_queue,
         batch_wait_s=settings.batch_wait_s,

@@ -66,6 +66,11 @@ class Settings(BaseModel):
         return self.threads or max(1, cores.available() // self.workers)
 
     @property
+    def streams(self) -> int:
+        """Batches that run at a time, each with its share of the threads; one by itself has them all."""
+        return min(2, self.inference_threads)
+
+    @property
     def decoding_threads(self) -> int:
         """Threads of one process's decoding."""
         return self.decode_threads or self.inference_threads

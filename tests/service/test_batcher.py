@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from service.batcher import Batcher, Ran, Served
 from service.errors import ModelFailed, NotReady, QueueFull
 
-Run = Callable[[str, list[int]], Sequence[int | Exception]]
+Run = Callable[[str, list[int], bool], Sequence[int | Exception]]
 
 
-def doubled(_: str, items: list[int]) -> list[int]:
+def doubled(_: str, items: list[int], alone: bool = True) -> list[int]:
     return [2 * item for item in items]
 
 
@@ -48,9 +48,11 @@ class Gate:
         self.go = threading.Event()
         self.entered = threading.Event()
         self.batches: list[list[int]] = []
+        self.alone: list[bool] = []
 
-    def __call__(self, kind: str, items: list[int]) -> list[int]:
+    def __call__(self, kind: str, items: list[int], alone: bool) -> list[int]:
         self.batches.append(items)
+        self.alone.append(alone)
         self.entered.set()
         assert self.go.wait(60)
         return doubled(kind, items)
@@ -79,9 +81,9 @@ CALLERS = st.lists(
 
 
 @settings(deadline=None, max_examples=150)
-@given(callers=CALLERS, max_batch=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]))
-def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: int, wait_s: float) -> None:
-    def run(kind: str, numbers: list[int]) -> list[Any]:
+@given(callers=CALLERS, max_batch=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]), streams=st.integers(1, 3))
+def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: int, wait_s: float, streams: int) -> None:
+    def run(kind: str, numbers: list[int], alone: bool) -> list[Any]:
         assert 1 <= len(numbers) <= max_batch
         batch = [callers[number] for number in numbers]
         assert {caller.kind for caller in batch} == {kind}  # no batch mixes kinds
@@ -91,7 +93,7 @@ def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: i
         return answers[1:] if any(caller.fate == "short" for caller in batch) else answers
 
     async def everyone() -> list[Any]:
-        with running(run, max_batch=max_batch, wait_s=wait_s) as batcher:
+        with running(run, max_batch=max_batch, wait_s=wait_s, streams=streams) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, number, caller.kind)) for number, caller in enumerate(callers)]
             await asyncio.sleep(0)
             for task, caller in zip(tasks, callers, strict=True):
@@ -134,6 +136,30 @@ def test_a_batch_forms_while_the_last_one_runs() -> None:
     assert all(one.queue_s >= 0 and one.inference_s >= 0 for one in served)
 
 
+def test_two_streams_share_what_there_is() -> None:
+    gate = Gate()
+
+    async def scenario() -> list[Served]:
+        with running(gate, streams=2, max_batch=8, wait_s=30) as batcher:
+            tasks = [asyncio.ensure_future(ask(batcher, 0))]
+            await asyncio.to_thread(gate.entered.wait)
+            assert gate.alone == [True]
+            gate.entered.clear()
+            with batcher.admit() as last:  # "decoding": the share is of all that were admitted
+                tasks += [asyncio.ensure_future(ask(batcher, item)) for item in range(1, 7)]
+                await asyncio.to_thread(gate.entered.wait)
+                tasks.append(asyncio.ensure_future(last.submit("a", 7)))
+                await asyncio.sleep(0)
+            gate.go.set()
+            return await asyncio.gather(*tasks)
+
+    served = in_loop(scenario())
+    assert gate.batches[:2] == [[0], [1, 2, 3, 4]]  # half of the eight there are, while the first one runs
+    assert sorted(item for batch in gate.batches[2:] for item in batch) == [5, 6, 7]
+    assert gate.alone[:2] == [True, False]
+    assert [one.answer for one in served] == [2 * item for item in range(8)]
+
+
 def test_alone_there_is_no_waiting() -> None:
     async def scenario() -> None:
         with running(doubled, wait_s=30) as batcher:
@@ -145,7 +171,7 @@ def test_alone_there_is_no_waiting() -> None:
 def test_a_batch_waits_for_what_was_admitted() -> None:
     batches: list[int] = []
 
-    def run(kind: str, items: list[int]) -> list[int]:
+    def run(kind: str, items: list[int], alone: bool) -> list[int]:
         batches.append(len(items))
         return doubled(kind, items)
 
@@ -213,7 +239,7 @@ def test_one_bad_item_fails_alone_and_is_reported() -> None:
     reports: list[Ran] = []
     gate = threading.Event()
 
-    def run(_: str, items: list[int]) -> list[float]:
+    def run(_: str, items: list[int], alone: bool) -> list[float]:
         gate.wait(60)
         return [1 / item for item in items]
 
@@ -231,14 +257,16 @@ def test_one_bad_item_fails_alone_and_is_reported() -> None:
     assert sum(len(ran.failures) for ran in reports) == 1
 
 
-def test_closing_answers_everyone() -> None:
+@pytest.mark.parametrize("streams", [1, 2])
+def test_closing_answers_everyone(streams: int) -> None:
     gate = Gate()
 
     async def scenario() -> list[Any]:
-        batcher = Batcher(gate, max_batch=1, max_queue=9)
+        batcher = Batcher(gate, max_batch=1, max_queue=9, streams=streams)
         batcher.start()
         tasks = [asyncio.ensure_future(ask(batcher, item)) for item in range(3)]
-        await asyncio.to_thread(gate.entered.wait)
+        while len(gate.batches) < streams:
+            await asyncio.sleep(0.001)
         closing = asyncio.ensure_future(asyncio.to_thread(batcher.close))
         while len(batcher):
             await asyncio.sleep(0.001)
@@ -250,5 +278,5 @@ def test_closing_answers_everyone() -> None:
         return outcomes
 
     outcomes = in_loop(scenario())
-    assert outcomes[0].answer == 0
-    assert all(isinstance(outcome, NotReady) for outcome in outcomes[1:])
+    assert [outcome.answer for outcome in outcomes[:streams]] == [0, 2][:streams]
+    assert all(isinstance(outcome, NotReady) for outcome in outcomes[streams:])

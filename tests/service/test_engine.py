@@ -63,6 +63,17 @@ def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
         torch.set_num_threads(before)
 
 
+def test_a_batch_that_is_not_alone_has_its_share_of_the_threads(publish_in) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    loaded = engine.load(store.open_artifact(publish_in(fakes.Shares)), device="cpu", threads=4, streams=2, max_batch=1)
+    pixels = np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    with ThreadPoolExecutor(1) as pool:
+        for alone, threads in ((True, 4), (False, 2), (True, 4)):
+            pool.submit(loaded.rows, pixels, alone).result()
+            assert pool.submit(torch.get_num_threads).result() == threads
+
+
 def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(engine.EngineError, match="SEEDLINGS_DEVICE"):
