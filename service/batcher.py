@@ -76,7 +76,7 @@ class Batcher(Generic[Kind, Item, Answer]):
     ) -> None:
         self._run = run
         self._max_batch, self._max_queue, self._wait_s = max_batch, max_queue, wait_s
-        self._enough = -(-max_batch // streams)  # items of a batch that are worth running beside another one
+        self._enough = -(-max_batch // (2 * streams))  # items of a batch that are worth running beside another one
         self._on_batch = on_batch
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all of the following
@@ -168,7 +168,8 @@ class Batcher(Generic[Kind, Item, Answer]):
             with self._changed:
                 self._item_s += 0.1 * (inference_s / self._running - self._item_s)
                 self._running -= len(batch)
-                self._wake()  # with less running, the next batch may have enough
+                if self._entries:
+                    self._changed.notify()  # what waited for company beside this batch need not any longer
             self._deliver(
                 [
                     (entry, answer if isinstance(answer, Exception) else Served(answer, started - entry.submitted, inference_s, len(batch)))

@@ -1,8 +1,8 @@
 """A frozen network's forward pass, built anew from quicker forms of the same operations, for a CPU.
 
 TorchScript brings each layer's weights into the order its kernels want on every call, runs norms and ReLUs as passes of
-their own, and convolves directly. Here the weights are packed once, ReLUs are part of the layer before them, and 3×3
-convolutions take Winograd's form, with a quarter of the multiplications. The answers differ by rounding alone.
+their own, and convolves directly. Here the weights are packed once, ReLUs are part of the layer before them, and 3×3 and
+5×5 convolutions take Winograd's form, with a quarter and a sixth of the multiplications. The answers differ by rounding alone.
 
 In bfloat16 the layers with weights compute in that, on processors made for it, and convolve directly: fewer multiplications
 are not worth what Winograd's transforms would lose in 8 bits.
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 _SCALE = 1 / 255  # uint8 → 0–1; saved, this division turns into several operations, so it is taken for granted and answers are compared
 _AROUND = ("prim::If", "aten::to", "aten::is_floating_point", "aten::dim", "aten::ne")  # conversions and guards
-_TILE, _KERNEL = 4, 3  # Winograd's F(4×4, 3×3)
-_POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # with infinity; less rounding than 0, ±1, ±2
+_TILE = 4  # outputs a side of Winograd's F(4×4, r×r)
+# Side r of the kernel → points of the transform, besides infinity; those of 3 round less than 0, ±1, ±2.
+_POINTS = {3: (0.0, 1.0, -1.0, 0.5, -2.0), 5: (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0)}
+_TILES = 256  # worked on at a time: enough for the products of matrices, and few enough to stay in the cache
 _WORTH_CHANNELS = 32  # with fewer, transforming tiles costs more than the multiplications it saves
 
 
@@ -102,8 +104,8 @@ def _layers(steps: list[_Step], dtype: torch.dtype) -> list[nn.Module] | None:
                 layers.append(_Affine(scale, shift))
             case "aten::conv2d", [weight, bias, stride, padding, dilation, groups]:
                 plain = [*stride, *dilation, groups] == [1, 1, 1, 1, 1] and padding[0] == padding[1]
-                worth = dtype == torch.float32 and weight.shape[2:] == (_KERNEL, _KERNEL) and weight.shape[1] >= _WORTH_CHANNELS
-                if plain and worth:
+                worth = dtype == torch.float32 and weight.shape[1] >= _WORTH_CHANNELS
+                if plain and worth and weight.shape[2] == weight.shape[3] and weight.shape[2] in _POINTS:
                     layers.append(Winograd(weight, bias, padding[0], relu))
                 else:
                     layers.append(_Convolution(weight, bias, stride, padding, dilation, groups, relu, dtype))
@@ -205,11 +207,11 @@ class _Linear(nn.Module):
 
 
 class Winograd(nn.Module):
-    """A 3×3 convolution of stride 1 by tiles of 4×4 outputs: 36 multiplications for each in place of 144.
+    """A convolution of stride 1 with 3×3 or 5×5 kernels by tiles of 4×4 outputs: 36 or 64 multiplications for 144 or 400.
 
     Lavin & Gray (2016), *Fast Algorithms for Convolutional Neural Networks*: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for each tile
-    d [6,6] and kernel g [3,3], the products over all tiles and channels being 36 matrix products. Both sides of a
-    transform are one matrix on the flattened tile here, the Kronecker product, so that each is one product too.
+    d [t,t], of side t = 4 + r - 1, and kernel g [r,r], the products over all tiles and channels being t² matrix products.
+    Both sides of a transform are one matrix on the flattened tile here, the Kronecker product, so that each is one product too.
     """
 
     kernels: Tensor
@@ -219,41 +221,49 @@ class Winograd(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, padding: int, relu: bool) -> None:
         super().__init__()
-        a, g, b = _transforms()
-        kernels = torch.einsum("ia,kcab,jb->ijck", g, weight.detach().double(), g).flatten(0, 1)  # [36, C, K]
+        a, g, b = _transforms(weight.shape[2])
+        kernels = torch.einsum("ia,kcab,jb->ijck", g, weight.detach().double(), g).flatten(0, 1)  # [t², C, K]
         self.register_buffer("kernels", kernels.float().contiguous())
-        self.register_buffer("into", torch.kron(b, b).float())  # [36, 36], tile → its transform
-        self.register_buffer("back", torch.kron(a, a).float())  # [16, 36], products → outputs
+        self.register_buffer("into", torch.kron(b, b).float())  # [t², t²], tile → its transform
+        self.register_buffer("back", torch.kron(a, a).float())  # [16, t²], products → outputs
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach())
-        self.padding, self.least = padding, 0.0 if relu else -math.inf
+        self.side, self.overlap = len(b), weight.shape[2] - 1
+        self.padding, self.least, self.tiles = padding, 0.0 if relu else -math.inf, _TILES
 
     def forward(self, inputs: Tensor) -> Tensor:
         """float32 [n, C, h, w] → float32 [n, K, h', w'] in channels-last order."""
-        n, c, h, w = inputs.shape
-        k = self.bias.shape[0]
-        height, width = h + 2 * self.padding - 2, w + 2 * self.padding - 2
+        n, _, h, w = inputs.shape
+        height, width = h + 2 * self.padding - self.overlap, w + 2 * self.padding - self.overlap
         down, across = (height + 3) // 4, (width + 3) // 4  # tiles; the last ones may reach over the edge
-        pad = [self.padding, 4 * across + 2 - w - self.padding, self.padding, 4 * down + 2 - h - self.padding]
-        image = F.pad(inputs, pad).permute(0, 2, 3, 1).contiguous()  # [n, h+, w+, C]
+        below, right = 4 * down + self.overlap - h - self.padding, 4 * across + self.overlap - w - self.padding
+        image = F.pad(inputs, [self.padding, right, self.padding, below]).permute(0, 2, 3, 1).contiguous()  # [n, h+, w+, C]
+        outputs = torch.empty([n, down, 4, across, 4, self.bias.shape[0]])
+        step = max(1, self.tiles // (down * across))
+        for first in range(0, n, step):
+            self._convolve(image[first : first + step], outputs[first : first + step])
+        return outputs.view(n, 4 * down, 4 * across, -1)[:, :height, :width].permute(0, 3, 1, 2)
+
+    def _convolve(self, image: Tensor, outputs: Tensor) -> None:
+        """float32 [m, h+, w+, C] → float32 [m, down, 4, across, 4, K]."""
+        m, down, across, c, k = image.shape[0], outputs.shape[1], outputs.shape[3], image.shape[3], outputs.shape[5]
         s, r, q = image.stride(0), image.stride(1), image.stride(2)
-        tiles = image.as_strided([6, 6, n, down, across, c], [r, q, s, 4 * r, 4 * q, 1])
-        transformed = torch.mm(self.into, tiles.reshape(36, -1)).view(36, -1, c)  # [36, tiles, C]
-        products = torch.bmm(transformed, self.kernels)  # [36, tiles, K]
-        products[7].add_(self.bias)  # at the point (1, 1): it reaches all 16 outputs unchanged, as 1 to any power is 1
-        outputs = torch.mm(self.back, products.view(36, -1)).view(4, 4, n, down, across, k)
-        in_place = torch.empty([n, down, 4, across, 4, k])
+        shape, strides = [self.side, self.side, m, down, across, c], [r, q, s, 4 * r, 4 * q, 1]
+        tiles = image.as_strided(shape, strides, image.storage_offset())
+        transformed = torch.mm(self.into, tiles.reshape(len(self.into), -1)).view(len(self.into), -1, c)  # [t², tiles, C]
+        products = torch.bmm(transformed, self.kernels)  # [t², tiles, K]
+        products[self.side + 1].add_(self.bias)  # at the point (1, 1): it reaches all 16 outputs unchanged, as 1 to any power is 1
+        tiled = torch.mm(self.back, products.view(len(self.into), -1)).view(4, 4, m, down, across, k)
         # One pass brings the outputs into their places and takes the ReLU.
-        torch.clamp_min(outputs.permute(2, 3, 0, 4, 1, 5), self.least, out=in_place)
-        return in_place.view(n, 4 * down, 4 * across, k)[:, :height, :width].permute(0, 3, 1, 2)
+        torch.clamp_min(tiled.permute(2, 3, 0, 4, 1, 5), self.least, out=outputs)
 
 
-def _transforms() -> tuple[Tensor, Tensor, Tensor]:
-    """Aᵀ [4,6], G [6,3] and Bᵀ [6,6] of F(4,3), by Toom and Cook: evaluate at points, multiply, interpolate."""
+def _transforms(kernel: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Aᵀ [4,t], G [t,r] and Bᵀ [t,t] of F(4,r), by Toom and Cook: evaluate at points, multiply, interpolate."""
 
     def powers(count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         at_infinity = [0.0] * (count - 1) + [1.0]
-        return np.array([[point**power for power in range(count)] for point in _POINTS] + [at_infinity])
+        return np.array([[point**power for power in range(count)] for point in _POINTS[kernel]] + [at_infinity])
 
-    a, g, b = powers(_TILE).T, powers(_KERNEL), np.linalg.inv(powers(_TILE + _KERNEL - 1)).T
+    a, g, b = powers(_TILE).T, powers(kernel), np.linalg.inv(powers(_TILE + kernel - 1)).T
     size = np.abs(g).sum(1, keepdims=True)  # moved from kernels to tiles, so that neither grows
     return torch.from_numpy(a), torch.from_numpy(g / size), torch.from_numpy(b * size)

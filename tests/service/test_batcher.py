@@ -140,7 +140,7 @@ def test_two_streams_share_what_there_is() -> None:
     gate = Gate()
 
     async def scenario() -> list[Served]:
-        with running(gate, streams=2, max_batch=8, wait_s=30) as batcher:
+        with running(gate, streams=2, max_batch=16, wait_s=30) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
             assert gate.alone == [True]
@@ -158,6 +158,23 @@ def test_two_streams_share_what_there_is() -> None:
     assert sorted(item for batch in gate.batches[2:] for item in batch) == [5, 6, 7]
     assert gate.alone[:2] == [True, False]
     assert [one.answer for one in served] == [2 * item for item in range(8)]
+
+
+def test_what_waits_beside_a_batch_waits_no_longer_than_it() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        with running(gate, streams=2, max_batch=16, wait_s=0.01) as batcher:
+            first = asyncio.ensure_future(ask(batcher, 0))
+            await asyncio.to_thread(gate.entered.wait)
+            with batcher.admit():  # never submitted
+                second = asyncio.ensure_future(ask(batcher, 1))
+                await asyncio.sleep(0.05)
+                assert gate.batches == [[0]]  # one item is not worth running beside another
+                gate.go.set()
+                assert [one.answer for one in await asyncio.gather(first, second)] == [0, 2]
+
+    in_loop(scenario())
 
 
 def test_alone_there_is_no_waiting() -> None:
