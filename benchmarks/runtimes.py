@@ -19,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def in_onnx(module: nn.Module, manifest: Manifest, threads: int) -> Infer:
     return infer
 
 
+def in_halves(loaded: engine.Engine) -> Infer:
+    """The service's engine as it runs when busy: two batches at a time, each with half of the threads."""
+    pool = ThreadPoolExecutor(2)
+
+    def rows(half: Pixels) -> NDArray[np.float32]:
+        return loaded.rows(half, alone=False)[:, :-1]
+
+    def infer(pixels: Pixels) -> NDArray[np.float32]:
+        return np.concatenate(list(pool.map(rows, np.array_split(pixels, 2)))) if len(pixels) > 1 else loaded.infer(pixels)
+
+    return infer
+
+
 def runtimes(path: Path, module: nn.Module, threads: int) -> dict[str, Infer]:
     """All of them, ready to be asked."""
 
@@ -95,11 +109,13 @@ def runtimes(path: Path, module: nn.Module, threads: int) -> dict[str, Infer]:
         return exported.open_module(store.open_artifact(path).model)
 
     opened = store.open_artifact(path)
+    ours = engine.load(opened, device="cpu", threads=threads, streams=2, max_batch=max(BATCHES))
     return {
         "TorchScript, as loaded": in_torch(loaded()),
         "frozen": in_torch(torch.jit.freeze(loaded())),
         "frozen, channels last": in_torch(exported.freeze(loaded()), torch.channels_last),
-        "the service's engine": engine.load(opened, device="cpu", threads=threads, max_batch=max(BATCHES)).infer,
+        "the service's engine": ours.infer,
+        "the service's engine, in two halves side by side": in_halves(ours),
         "ONNX Runtime": in_onnx(module, opened.manifest, threads),
     }
 

@@ -56,7 +56,7 @@ class _Entry(Generic[Kind, Item, Answer]):
 
 
 class Batcher(Generic[Kind, Item, Answer]):
-    """Runs items in batches of at most `max_batch`, all of one kind, begun in the order of their arrival.
+    """Runs at most `max_batch` items at a time, in batches of one kind, begun in the order of their arrival.
 
     `run(kind, items, alone)` gives one answer, or one exception, for each item; it is called from `streams` threads at a
     time, `alone` when nothing else runs or waits as it begins. If it raises, or gives another number of answers, each item
@@ -75,8 +75,9 @@ class Batcher(Generic[Kind, Item, Answer]):
         on_batch: Callable[[Ran], None] | None = None,
     ) -> None:
         self._run = run
-        self._max_batch, self._max_queue, self._wait_s = max_batch, max_queue, wait_s
-        self._enough = -(-max_batch // (2 * streams))  # items of a batch that are worth running beside another one
+        self._max_queue, self._wait_s = max_queue, wait_s
+        self._most = -(-max_batch // streams)  # items of a batch
+        self._enough = -(-self._most // 2)  # items of a batch that are worth running beside another one
         self._on_batch = on_batch
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all of the following
@@ -136,7 +137,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         """Items for the next batch: all that wait, or with those that run a stream's part, where each stream gets enough of them."""
         streams, there = len(self._threads), len(self) + self._running
         most = -(-there // streams) if there >= streams * self._enough else there
-        return min(self._max_batch, len(self), most)
+        return min(self._most, len(self), most)
 
     def _wanted(self) -> int:
         """Items for which the next batch does not wait any longer."""

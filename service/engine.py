@@ -163,8 +163,8 @@ def load(
     In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/forward.py`. A model
     whose answers that would change by more than rounding is served in float32.
 
-    Every batch size up to `max_batch` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
-    left out, for a process that is asked to end meanwhile.
+    Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
+    `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
     """
     where = _device(device)
     dtype = _dtype(precision, where)
@@ -179,7 +179,7 @@ def load(
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
-    for size in range(1, max_batch + 1):
+    for size in range(1, -(-max_batch // streams) + 1):
         for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
             engine.rows(_grey(engine, size), alone)
     return engine

@@ -41,7 +41,7 @@ class Settings(BaseModel):
         None, ge=1, description="threads of the inference; empty: the cores of this container, shared by the workers"
     )
     decode_threads: int | None = Field(None, ge=1, description="threads that decode images; empty: as many as threads")
-    max_batch: int = Field(16, ge=1, le=256, description="most images in one forward pass")
+    max_batch: int = Field(16, ge=1, le=256, description="most images in forward passes at one time")
     batch_wait_s: float = Field(0.02, ge=0, le=1, description="longest wait for images that are still being decoded; none when idle")
     max_queue: int = Field(64, ge=1, description="images admitted and not yet in a forward pass; more are answered 429")
     deadline_s: float = Field(10.0, gt=0, description="longest time from a whole request to its answer")
