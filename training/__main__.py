@@ -57,6 +57,9 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
     _data_options(fit)
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
+    fit.add_argument(
+        "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
+    )
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
     _machine_options(fit)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import check, familiarity, fetch, machine, metrics, results, subject
+from training import check, familiarity, fetch, machine, metrics, results, run, subject
 from training import curve as curves
 from training import evaluate as evaluating
 from training import export as exporting
@@ -48,7 +48,7 @@ def fit(options: argparse.Namespace) -> None:
     keep_freed_memory()
     fabric = fitting.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = load_images(options.data, options.cache)
-    history = fitting.fit(fabric, recipe, options.recipe, images, splits.of(images, recipe.split_seed), options.run)
+    history = fitting.fit(fabric, recipe, options.recipe, images, splits.of(images, recipe.split_seed), options.run, options.teacher)
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
 
@@ -129,7 +129,7 @@ def leakage(options: argparse.Namespace) -> None:
 def curve(options: argparse.Namespace) -> None:
     """`curve`: size against accuracy of a run's compact forms."""
     images = load_images(options.data, options.cache)
-    description, network, _ = exporting.load_best(options.run)
+    description, network, _ = run.load_best(options.run)
     split = description.split(images)
     points = []
     try:
@@ -139,7 +139,7 @@ def curve(options: argparse.Namespace) -> None:
             _say(f"{rank:<9} {point['storage']:<8} {point['bytes'] / 1e6:>7.2f} MB  test {point['test_accuracy']:.2%}")
     except ValueError as error:
         raise RunError(f"--ranks: {error}") from None
-    name = results.result_name(description.recipe_name, description.recipe)
+    name = run.result_name(description.recipe_name, description.recipe)
     document = {"run": name, "split_digest": split.digest, "machine": machine.describe(), "points": points}
     write_json(options.results / "compact.json", document)
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from models_store import store
@@ -20,25 +19,13 @@ from training.split import Split
 Storage = Literal["float16", "int8"]
 
 
-def load_best(folder: Path) -> tuple[run.Description, Network, int]:
-    """What a run was, its network with the best weights, and their epoch. Raises RunError."""
-    description = run.read_description(folder)
-    best = run.load_weights(folder / run.BEST)
-    network = networks.build(description.recipe.network, len(description.species)).to(memory_format=torch.channels_last)
-    try:
-        network.load_state_dict(best["network"])
-    except (KeyError, RuntimeError):
-        raise RunError(f"{folder / run.BEST} does not fit network {description.recipe.network!r}; start the run anew") from None
-    return description, network.eval(), best["epoch"]
-
-
 def export(folder: Path, images: Images, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16") -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     With `rank` the largest dense layer is factored to that rank and weights are kept in `storage`; the figures of the
     full network are kept beside the compact one's. Raises RunError, DataError, DiskError.
     """
-    description, network, epoch = load_best(folder)
+    description, network, epoch = run.load_best(folder)
     split = description.split(images)
     made_compact, served = None, network
     if rank is not None:
@@ -70,7 +57,11 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
             training=Training(
                 network=description.recipe.network,
                 parameters=networks.parameters(network),
-                recipe={"name": description.recipe_name, **description.recipe.model_dump(mode="json")},
+                recipe={
+                    "name": description.recipe_name,
+                    "teachers": description.teachers,
+                    **description.recipe.model_dump(mode="json"),
+                },
                 seed=description.recipe.seed,
                 epoch=epoch,
                 split_digest=split.digest,

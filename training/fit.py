@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ from training.loss import cross_entropy, refuse_probabilities
 from training.networks.network import AnySize, Network
 from training.recipe import Recipe
 from training.split import Split
+from training.teachers import Teachers
 
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
 
@@ -76,17 +78,22 @@ def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precisio
     return fabric
 
 
-def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split: Split, folder: Path) -> list[dict[str, float]]:
+def fit(
+    fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split: Split, folder: Path, teachers: Sequence[Path] = ()
+) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
+    `teachers` are the folders of finished runs, for a recipe that learns from other networks.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
+    taught = Teachers(teachers, recipe.distillation, images.species, split)
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, split)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
+        teachers=taught.names,
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
@@ -99,12 +106,13 @@ def fit(fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split:
     if checkpoint is not None:
         state.restore(checkpoint)
         fabric.print(f"resuming {folder} after epoch {state.epoch} of {recipe.epochs}")
+    taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
     train = _Rows(images, split.train, fabric.device)
     validation = _Rows(images, split.validation, fabric.device)
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=state.epoch + 1) if fabric.is_global_zero else None
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
-        loss, rate = _epoch(fabric, model, optimizer, state, recipe, train)
+        loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught)
         if recipe.norms_without_dropout:
             with fabric.autocast():
                 norms.measure(state.evaluated, train.pixels)
@@ -156,7 +164,9 @@ def _refuse_another_split(origin: Manifest, split: Split) -> None:
         raise RunError(f"{origin.name}/{origin.version} has seen test images of this split; start from it with split_seed = {seed} only")
 
 
-def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, recipe: Recipe, train: _Rows) -> tuple[float, float]:
+def _epoch(
+    fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, recipe: Recipe, train: _Rows, taught: Teachers
+) -> tuple[float, float]:
     """One pass over the training images; returns mean loss and last learning rate."""
     order = torch.randperm(len(train.labels), generator=_random(recipe.seed, state.epoch, _ORDER))
     random = _random(recipe.seed, state.epoch, _AUGMENT, fabric.global_rank)
@@ -176,7 +186,10 @@ def _epoch(fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, reci
         for group in optimizer.param_groups:
             group["lr"] = rate
         inputs, targets = mix(inputs, train.targets[batch], recipe.augment, random)  # [B,species]
-        outputs = model(inputs.contiguous(memory_format=torch.channels_last))  # [B,species]
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with fabric.autocast():
+            targets = taught.soften(targets, inputs)
+        outputs = model(inputs)  # [B,species]
         if state.epoch == step == 0:
             refuse_probabilities(outputs)
         loss = cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss)

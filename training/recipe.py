@@ -60,6 +60,12 @@ class Resolution(_Part):
         return self.side if epoch < round(self.share * epochs) else SIZE
 
 
+class Distillation(_Part):
+    """Learning from what other networks, the teachers, answer to the very same changed and mixed images."""
+
+    share: float = Field(0.0, ge=0, le=1)  # of each target that is the teachers' mean probability; the rest is the label
+
+
 class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
@@ -71,6 +77,7 @@ class Recipe(_Part):
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
     resolution: Resolution = Resolution()
+    distillation: Distillation = Distillation()
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
     norms_without_dropout: bool = False  # after each epoch measure the norms anew with dropout off, as they are used

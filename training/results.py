@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from models_store.manifest import Figures
-from training import evaluate, export, machine, metrics, networks, run, speed
+from training import evaluate, machine, metrics, networks, run, speed
 from training.data import Images
 from training.errors import RunError
 from training.files import write_atomically, write_json
@@ -36,6 +36,7 @@ class RunResult(BaseModel):
     species: list[str]
     split_digest: str
     images: dict[str, int]  # split → number of images
+    teachers: list[str] = []  # networks that it learnt from
     device: str  # that trained
     precision: str
     machine: dict[str, str | int]  # that measured, as a rule the same
@@ -50,7 +51,7 @@ class RunResult(BaseModel):
     @property
     def name(self) -> str:
         """What the result's file is called."""
-        return result_name(self.recipe_name, self.recipe)
+        return run.result_name(self.recipe_name, self.recipe)
 
     @property
     def validation_accuracy(self) -> float:
@@ -58,14 +59,9 @@ class RunResult(BaseModel):
         return self.epochs[self.best_epoch - 1]["validation_accuracy"]
 
 
-def result_name(recipe_name: str, recipe: Recipe) -> str:
-    """`<recipe>.<network>.<seed>`; a recipe given as a file counts by the file's name."""
-    return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
-
-
 def record(folder: Path, images: Images, results: Path) -> RunResult:
     """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
-    description, network, epoch = export.load_best(folder)
+    description, network, epoch = run.load_best(folder)
     split = description.split(images)
     rows = run.read_metrics(folder)
     if len(rows) < description.recipe.epochs:

@@ -16,9 +16,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training import networks
 from training.data import Images
 from training.errors import RunError
 from training.files import write_atomically, write_json
+from training.networks.network import Network
 from training.recipe import Recipe
 from training.split import Split, of_training
 
@@ -35,6 +37,7 @@ class Description(BaseModel):
     species: list[str]
     split_digest: str
     images: dict[str, int]  # split → number of images
+    teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
     device: str
     precision: str
     torch_version: str
@@ -64,11 +67,9 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         write_json(run / DESCRIPTION, description.model_dump(mode="json"))
         return None
     begun = read_description(run)
-    for field in ("recipe", "species", "split_digest"):
+    for field, words in (("recipe", "recipe"), ("species", "species"), ("split_digest", "split"), ("teachers", "choice of teachers")):
         if getattr(begun, field) != getattr(description, field):
-            raise RunError(
-                f"{run} was begun with another {field.replace('_digest', '')}; give a new folder with --run, or the same {field} again"
-            )
+            raise RunError(f"{run} was begun with another {words}; give a new folder with --run, or the same {words} again")
     return load_weights(run / LAST) if (run / LAST).exists() else None
 
 
@@ -80,6 +81,23 @@ def load_weights(file: Path) -> dict[str, Any]:
         raise RunError(f"{file} is missing; the run has not finished an epoch: start 'python -m training fit' with it again") from None
     except Exception as error:  # a damaged archive raises whatever its damage leads to
         raise RunError(f"{file} is damaged ({str(error).splitlines()[0][:120]}); remove it, and the run starts over") from None
+
+
+def result_name(recipe_name: str, recipe: Recipe) -> str:
+    """`<recipe>.<network>.<seed>`; a recipe given as a file counts by the file's name."""
+    return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
+
+
+def load_best(run: Path) -> tuple[Description, Network, int]:
+    """What a run was, its network with the best weights, and their epoch. Raises RunError."""
+    description = read_description(run)
+    best = load_weights(run / BEST)
+    network = networks.build(description.recipe.network, len(description.species)).to(memory_format=torch.channels_last)
+    try:
+        network.load_state_dict(best["network"])
+    except (KeyError, RuntimeError):
+        raise RunError(f"{run / BEST} does not fit network {description.recipe.network!r}; start the run anew") from None
+    return description, network.eval(), best["epoch"]
 
 
 def save_weights(file: Path, tensors: dict[str, Any]) -> None:

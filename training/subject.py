@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models_store.manifest import Calibration
-from training import artifact, evaluate, export, results, split
+from training import artifact, evaluate, run, split
 from training.data import Images
 from training.errors import DataError
 
@@ -43,9 +43,9 @@ class Subject:
 
 def of_run(folder: Path) -> Subject:
     """The best weights of a run. Raises RunError."""
-    description, network, _ = export.load_best(folder)
+    description, network, _ = run.load_best(folder)
     return Subject(
-        results.result_name(description.recipe_name, description.recipe),
+        run.result_name(description.recipe_name, description.recipe),
         description.species,
         description.split_digest,
         description.recipe.split_seed,

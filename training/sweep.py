@@ -75,7 +75,7 @@ def sweep(fabric: Fabric, entries: Iterable[Entry], seeds: Sequence[int], images
     todo = [(entry, entry.load(seed)) for seed in seeds for entry in entries]
     splits = {seed: split.of(images, seed) for seed in {recipe.split_seed for _, recipe in todo}}
     for entry, recipe in todo:
-        name = results.result_name(entry.recipe, recipe)
+        name = run.result_name(entry.recipe, recipe)
         parts = splits[recipe.split_seed]
         known = results.find(into, name)
         if known is None:

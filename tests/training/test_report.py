@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from models_store import store
-from training import curve, export, leakage, recipe, results
+from training import curve, export, leakage, recipe, results, run
 from training import fit as fitting
 from training.errors import RunError
 from training.files import write_json
@@ -72,7 +72,7 @@ def test_nothing_yet_names_the_commands(images, tmp_path, monkeypatch):
 
 
 def test_everything_there(images, parts, published, tmp_path, trained):
-    _, network, _ = export.load_best(trained)
+    _, network, _ = run.load_best(trained)
     points = list(curve.points(network, images, parts, [None, 4, 8]))
     write_json(tmp_path / "results" / "compact.json", {"run": "seedlings.tiny.0", "points": points})
     answers = torch.nn.functional.one_hot(images.labels[parts.test], 3).float()
