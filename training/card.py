@@ -1,5 +1,7 @@
 """The model card: what the manifest says, for people."""
 
+from typing import Any
+
 from models_store.manifest import Calibration, Figures, Manifest
 from training.species import known
 
@@ -29,7 +31,7 @@ def text(manifest: Manifest) -> str:
 # {manifest.name} {manifest.version}
 
 Tells {len(manifest.species)} species of seedlings apart on a photo of one plant. Network *{training.network}*
-({training.parameters:,} parameters), trained from scratch by recipe *{recipe["name"]}*, seed {training.seed}.
+({training.parameters:,} parameters), trained from scratch by recipe *{recipe["name"]}*, seed {training.seed}.{_from_whom(recipe)}
 Weights of epoch {training.epoch} of {recipe["epochs"]}, chosen on validation.
 Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 
@@ -64,6 +66,14 @@ For sorting photos of single young seedlings, for teaching, and as the start of 
 uint8 [N,3,{manifest.input.size},{manifest.input.size}], the central square of a photo,
 to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
 """
+
+
+def _from_whom(recipe: dict[str, Any]) -> str:
+    """Whose weights it went on from, and whose answers it learnt; the recipes of older versions may not say."""
+    start, teachers = recipe.get("start"), recipe.get("teachers")
+    went_on = f"\nIt went on from the weights of {start}." if start else ""
+    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
+    return went_on + learnt
 
 
 def _familiar(calibration: Calibration) -> str:

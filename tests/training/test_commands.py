@@ -46,6 +46,17 @@ def trained(run_command, tmp_path):
     return tmp_path / "run"
 
 
+def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
+    learner, recipe = tmp_path / "learner", tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace("epochs = 20", "epochs = 2") + "[distillation]\nshare = 0.8\n")
+    assert run_command("fit", "--run", learner) == 1
+    assert "name their finished runs: --teacher RUN" in capsys.readouterr().err
+    assert not learner.exists()
+    assert run_command("fit", "--run", learner, "--teacher", trained) == 0
+    assert run_command("export", "--run", learner, "--store", tmp_path / "store") == 0
+    assert "It learnt the answers of tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
+
+
 @pytest.mark.parametrize("compact", [[], ["--compact", "--rank", "16"]])
 def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
     assert run_command("export", "--run", trained, "--store", tmp_path / "store", *compact) == 0
