@@ -144,9 +144,9 @@ def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
 
 
 def test_pasting_and_dropping(page: Any) -> None:
-    stream = io.BytesIO()
-    Image.new("RGB", (16, 16), RED).save(stream, "PNG")
-    for event in ("drop", "paste"):
+    for event, colour, species in (("drop", RED, "Maize"), ("paste", GREEN, "Sugar beet")):
+        stream = io.BytesIO()
+        Image.new("RGB", (16, 16), colour).save(stream, "PNG")
         page.evaluate(
             """([event, bytes]) => {
                 const data = new DataTransfer();
@@ -158,7 +158,7 @@ def test_pasting_and_dropping(page: Any) -> None:
             [event, list(stream.getvalue())],
         )
         page.wait_for_selector(f"#file:text-is('{event}.png')")
-        page.wait_for_selector("#bars li")
+        page.wait_for_selector(f"#species:text-is('{species}')")
 
 
 def test_on_a_phone(phone: Any) -> None:
