@@ -46,6 +46,7 @@ class Augment(_Part):
     brightness: float = Field(0.2, ge=0, lt=1)  # factor, uniform in 1 ± this
     contrast: float = Field(0.2, ge=0, lt=1)
     saturation: float = Field(0.2, ge=0, lt=1)  # hue stays: colour tells species apart
+    ground: float = Field(0.0, ge=0, le=1)  # share of the images whose plant is set on the ground of another one
     mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.augment import augment, mix, resize, to_float
+from training.augment import augment, mix, plants, resize, to_float
 from training.recipe import Augment
 
 OFF = {"rotate_degrees": 0, "flip": False, "scale": (1, 1), "shift": 0, "brightness": 0, "contrast": 0, "saturation": 0}
@@ -115,3 +115,40 @@ def test_the_seed_decides_what_is_mixed():
     assert torch.equal(once[0], again[0])
     assert torch.equal(once[1], again[1])
     assert not torch.equal(once[0], other[0])
+
+
+def on_grounds(n=32, side=40):
+    """A green square, somewhere in each image, on a ground of a grey of the image's own. Returns images and where the squares are."""
+    greys = torch.linspace(0.2, 0.9, n)
+    images = greys[:, None, None, None].expand(n, 3, side, side).clone()
+    squares = torch.zeros(n, 1, side, side, dtype=torch.bool)
+    for i in range(n):
+        squares[i, :, 4 + i % 16 : 18 + i % 16, 6 + i % 12 : 20 + i % 12] = True
+    return torch.where(squares, torch.tensor([0.2, 0.7, 0.2])[:, None, None], images), squares
+
+
+def test_plants_are_what_is_green():
+    images, squares = on_grounds()
+    share = plants(images)
+    inside, outside = -torch.nn.functional.max_pool2d(-squares.float(), 5, 1, 2), torch.nn.functional.max_pool2d(squares.float(), 5, 1, 2)
+    assert (share[inside > 0] > 0.95).all()
+    assert (share[outside == 0] < 0.05).all()
+
+
+def test_plants_stay_and_grounds_change():
+    images, squares = on_grounds()
+    changed = augment(images, Augment(**OFF, ground=1), random())
+    assert torch.allclose(changed[squares.expand_as(images)], images[squares.expand_as(images)], atol=0.05)
+    corners = changed[:, 0, 0, 0]  # no square comes near
+    assert sorted(corners.tolist()) == pytest.approx(sorted(images[:, 0, 0, 0].tolist()), abs=0.04)  # each ground is used once
+    assert (corners != images[:, 0, 0, 0]).sum() > 24
+    green = plants(changed) > 0.5
+    around = torch.nn.functional.max_pool2d(squares.float(), 5, 1, 2) > 0
+    assert not green[~around].any()  # the other image's plant did not come along
+
+
+def test_as_many_grounds_change_as_the_recipe_says():
+    images, _ = on_grounds(256)
+    for share in (0.0, 0.5):
+        corners = augment(images, Augment(**OFF, ground=share), random())[:, 0, 0, 0]
+        assert ((corners - images[:, 0, 0, 0]).abs() > 1e-4).float().mean() == pytest.approx(share, abs=0.1)
