@@ -76,6 +76,7 @@ def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     evaluate.add_argument(
         "--views", type=int, choices=[1, 8], default=1, help="8: also the figures of the mean over the 8 orientations of each image"
     )
+    evaluate.add_argument("--grounds", action="store_true", help="also the accuracy with the plants set on grounds they never stood on")
     evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
     evaluate.set_defaults(perform="evaluate")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
-from training import check, familiarity, fetch, machine, metrics, results, run, subject
+from training import check, familiarity, fetch, grounds, machine, metrics, results, run, subject
 from training import curve as curves
 from training import evaluate as evaluating
 from training import export as exporting
@@ -65,6 +65,8 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.views > 1:
         averaged = metrics.figures(options.split, images.species, evaluating.over_views(measured.probabilities, pixels), labels)
         more["views"] = {"orientations": options.views, **averaged.model_dump(mode="json")}
+    if options.grounds:
+        more["grounds"] = grounds.accuracy(measured.probabilities, pixels, labels)
     if distances is not None and measured.calibration is not None and measured.module is not None:
         more["familiarity"] = familiarity.figures(measured.calibration, probabilities, distances, labels)
         more["strangers"] = familiarity.on_strangers(measured.calibration, measured.module)
@@ -181,6 +183,8 @@ def _sentences(more: dict[str, Any]) -> list[str]:
             f"averaged over {row['orientations']} orientations:"
             f" accuracy {row['accuracy']:.2%}, macro-F1 {row['macro_f1']:.4f}, ECE {row['ece']:.2%}"
         )
+    if "grounds" in more:
+        lines.append("plants set on other grounds: " + ", ".join(f"{name} {share:.1%}" for name, share in more["grounds"].items()))
     if "familiarity" in more:
         row, drawn = more["familiarity"], more["strangers"]
         lines.append(

@@ -85,10 +85,11 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
 def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     assert run_command("evaluate", "--run", trained, "--split", "validation", "--json", tmp_path / "figures.json") == 0
     assert json.loads((tmp_path / "figures.json").read_text())["split"] == "validation"
-    assert run_command("evaluate", "--run", trained, "--split", "all", "--views", 8) == 0
+    assert run_command("evaluate", "--run", trained, "--split", "all", "--views", 8, "--grounds") == 0
     out = capsys.readouterr().out
     assert "all: 72 images, accuracy" in out
     assert "averaged over 8 orientations: accuracy" in out
+    assert "plants set on other grounds: another photo's" in out
 
 
 def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, trained, tmp_path, capsys):
