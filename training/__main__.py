@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|fit|evaluate|export|record|sweep|pace|leakage|curve|report`."""
+"""The command line of training: `python -m training data|fit|average|evaluate|export|record|sweep|pace|leakage|curve|report`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
     groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _data(groups)
     _fit(groups)
+    _average(groups)
     _evaluate(groups)
     _export(groups)
     _record(groups)
@@ -66,6 +67,13 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
     fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
     fit.set_defaults(perform="fit")
+
+
+def _average(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    average = groups.add_parser("average", help="the mean of the weights of runs that set out from the same ones")
+    average.add_argument("--runs", type=Path, nargs="+", required=True, metavar="RUN", help="finished runs, of one network and one start")
+    average.add_argument("--run", type=Path, required=True, help="a new folder, for the mean")
+    average.set_defaults(perform="average")
 
 
 def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

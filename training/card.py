@@ -32,7 +32,7 @@ def text(manifest: Manifest) -> str:
 
 Tells {len(manifest.species)} species of seedlings apart on a photo of one plant. Network *{training.network}*
 ({training.parameters:,} parameters), trained from scratch by recipe *{recipe["name"]}*, seed {training.seed}.{_from_whom(recipe)}
-Weights of epoch {training.epoch} of {recipe["epochs"]}, chosen on validation.
+{_which_weights(manifest)}
 Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 
 ## Figures
@@ -66,6 +66,13 @@ For sorting photos of single young seedlings, for teaching, and as the start of 
 uint8 [N,3,{manifest.input.size},{manifest.input.size}], the central square of a photo,
 to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
 """
+
+
+def _which_weights(manifest: Manifest) -> str:
+    recipe = manifest.training.recipe
+    if runs := recipe.get("averaged"):
+        return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
+    return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, chosen on validation."
 
 
 def _from_whom(recipe: dict[str, Any]) -> str:

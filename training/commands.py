@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
+from training import average as averaging
 from training import check, familiarity, fetch, grounds, machine, metrics, results, run, subject
 from training import curve as curves
 from training import evaluate as evaluating
@@ -51,6 +52,12 @@ def fit(options: argparse.Namespace) -> None:
     history = fitting.fit(fabric, recipe, options.recipe, images, splits.of(images, recipe.split_seed), options.run, options.teacher)
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
+
+
+def average(options: argparse.Namespace) -> None:
+    """`average`: one network from several runs that set out from the same weights."""
+    described = averaging.average(options.runs, options.run)
+    _say(f"{options.run}: the mean of {' and '.join(described.averaged)}")
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -59,6 +59,7 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
                 parameters=networks.parameters(network),
                 recipe={
                     "name": description.recipe_name,
+                    "averaged": description.averaged,
                     "teachers": description.teachers,
                     **description.recipe.model_dump(mode="json"),
                 },

@@ -63,6 +63,8 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
     """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
     description, network, epoch = run.load_best(folder)
     split = description.split(images)
+    if description.averaged:
+        raise RunError(f"{folder} is a mean of runs and was not trained itself; export it, and its figures stand in the manifest")
     rows = run.read_metrics(folder)
     if len(rows) < description.recipe.epochs:
         raise RunError(f"{folder} has finished {len(rows)} of {description.recipe.epochs} epochs; go on with 'python -m training fit'")
@@ -73,7 +75,7 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
 
     result = RunResult(
         recipe_name=Path(description.recipe_name).name.removesuffix(".toml"),
-        **description.model_dump(exclude={"recipe_name", "recipe", "torch_version"}),
+        **description.model_dump(exclude={"recipe_name", "recipe", "torch_version", "averaged"}),
         recipe=description.recipe,
         machine=machine.describe(),
         parameters=networks.parameters(network),

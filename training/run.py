@@ -37,6 +37,7 @@ class Description(BaseModel):
     species: list[str]
     split_digest: str
     images: dict[str, int]  # split → number of images
+    averaged: list[str] = []  # the runs whose mean this is, named as teachers are; none for one that was trained
     teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
     device: str
     precision: str
@@ -67,7 +68,13 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         write_json(run / DESCRIPTION, description.model_dump(mode="json"))
         return None
     begun = read_description(run)
-    for field, words in (("recipe", "recipe"), ("species", "species"), ("split_digest", "split"), ("teachers", "choice of teachers")):
+    for field, words in (
+        ("recipe", "recipe"),
+        ("species", "species"),
+        ("split_digest", "split"),
+        ("teachers", "choice of teachers"),
+        ("averaged", "origin"),
+    ):
         if getattr(begun, field) != getattr(description, field):
             raise RunError(f"{run} was begun with another {words}; give a new folder with --run, or the same {words} again")
     return load_weights(run / LAST) if (run / LAST).exists() else None

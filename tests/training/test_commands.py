@@ -57,6 +57,14 @@ def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained
     assert "It learnt the answers of tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
 
 
+def test_the_mean_of_two_runs_is_published_as_such(run_command, trained, tmp_path, capsys):
+    assert run_command("fit", "--run", tmp_path / "two", "--seed", 1) == 0
+    assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 0
+    assert f"{tmp_path / 'mean'}: the mean of tiny.tiny.0@" in capsys.readouterr().out
+    assert run_command("export", "--run", tmp_path / "mean", "--store", tmp_path / "store") == 0
+    assert "Weights: the mean of those that tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
+
+
 @pytest.mark.parametrize("compact", [[], ["--compact", "--rank", "16"]])
 def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
     assert run_command("export", "--run", trained, "--store", tmp_path / "store", *compact) == 0
