@@ -29,12 +29,12 @@ def check_pinned(required: list[str], pinned: dict[str, set[str]]) -> None:
 
 
 def test_the_dockerfile_has_nothing_to_complain_of(tool):
-    tool("hadolint", "Dockerfile")
+    assert tool("hadolint", "Dockerfile") == ""
 
 
 @pytest.mark.parametrize("script", ["scripts/lock", ".ci/run"])
 def test_shell_scripts_have_nothing_to_complain_of(tool, script):
-    tool("shellcheck", script)
+    assert tool("shellcheck", script) == ""
 
 
 def test_the_service_image_installs_what_the_project_needs():

@@ -159,6 +159,7 @@ def test_pasting_and_dropping(page: Any) -> None:
         )
         page.wait_for_selector(f"#file:text-is('{event}.png')")
         page.wait_for_selector(f"#species:text-is('{species}')")
+        assert page.text_content("#bars li:first-child").startswith(species)
 
 
 def test_on_a_phone(phone: Any) -> None:
