@@ -76,8 +76,13 @@ def _other_ground(images: Tensor, settings: Augment, random: Generator) -> Tenso
     partner = torch.randperm(n, generator=random).to(device)  # [N]
     chosen = (torch.rand(n, generator=random) < settings.ground).to(device)[:, None, None, None]  # [N,1,1,1]
     plant = plants(images)  # [N,1,H,W]
-    around = F.max_pool2d(plant, 5, stride=1, padding=2)  # two pixels more, for the green shine about a leaf
-    return torch.lerp(images, images[partner], chosen * (1 - plant) * (1 - around[partner]))
+    return torch.lerp(images, images[partner], chosen * ground_in_both(plant, plant[partner]))
+
+
+def ground_in_both(plant: Tensor, other: Tensor) -> Tensor:
+    """How much of each pixel is plant neither in one image nor in the other: two masks of `plants`, [N,1,H,W] → [N,1,H,W]."""
+    around = F.max_pool2d(other, 5, stride=1, padding=2)  # two pixels more, for the green shine about a leaf
+    return (1 - plant) * (1 - around)
 
 
 def plants(images: Tensor) -> Tensor:

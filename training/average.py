@@ -32,7 +32,7 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
         if _kind(description) != _kind(first):
             raise RunError(f"{one} is of another network, species, start or split than {runs[0]}; their mean would answer nothing")
         weights = _last_weights(one, description)
-        names.append(f"{run.result_name(description.recipe_name, description.recipe)}@{_digest(weights)}")
+        names.append(f"{description.name}@{_digest(weights)}")
         for name, tensor in weights.items():
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
     mean = {name: tensor / len(runs) if tensor.is_floating_point() else tensor for name, tensor in total.items()}

@@ -148,7 +148,7 @@ def curve(options: argparse.Namespace) -> None:
             _say(f"{rank:<9} {point['storage']:<8} {point['bytes'] / 1e6:>7.2f} MB  test {point['test_accuracy']:.2%}")
     except ValueError as error:
         raise RunError(f"--ranks: {error}") from None
-    name = run.result_name(description.recipe_name, description.recipe)
+    name = description.name
     document = {"run": name, "split_digest": split.digest, "machine": machine.describe(), "points": points}
     write_json(options.results / "compact.json", document)
 

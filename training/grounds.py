@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.augment import plants, to_float
+from training.augment import ground_in_both, plants, to_float
 
 _BATCH = 128
 _SOIL = (0.30, 0.22, 0.16)  # a moist brown, RGB
@@ -35,14 +35,13 @@ def accuracy(answer: Callable[[Tensor], Tensor], pixels: Tensor, labels: Tensor)
 def on_grounds(pixels: Tensor, others: Tensor, random: torch.Generator) -> dict[str, Tensor]:
     """Plants on the grounds of `others`, on drawn soil, on black and on white: both uint8 [N,3,S,S] → uint8 [N,3,S,S] by name."""
     images, photos = to_float(pixels), to_float(others)
-    around = 1 - plants(images)  # [N,1,S,S]
-    no_plant = 1 - F.max_pool2d(plants(photos), 5, stride=1, padding=2)  # the other one's plant does not come along
+    plant = plants(images)  # [N,1,S,S]
     clods = F.interpolate(torch.randn(len(images), 1, _CLODS, _CLODS, generator=random), images.shape[2:], mode="bicubic")
     soil = (torch.tensor(_SOIL)[:, None, None] + 0.06 * clods).clamp(0, 1)  # [N,3,S,S]
     grounds = {
-        "another photo's": torch.lerp(images, photos, around * no_plant),
-        "soil": torch.lerp(images, soil, around),
-        "black": images * (1 - around),
-        "white": images * (1 - around) + around,
+        "another photo's": torch.lerp(images, photos, ground_in_both(plant, plants(photos))),
+        "soil": torch.lerp(soil, images, plant),
+        "black": images * plant,
+        "white": images * plant + (1 - plant),
     }
     return {name: set_on.mul(255).round_().to(torch.uint8) for name, set_on in grounds.items()}

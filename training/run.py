@@ -43,6 +43,11 @@ class Description(BaseModel):
     precision: str
     torch_version: str
 
+    @property
+    def name(self) -> str:
+        """What the run's result is called."""
+        return result_name(self.recipe_name, self.recipe)
+
     def split(self, images: Images) -> Split:
         """The run's split of its images. Raises DataError when these are others."""
         return of_training(images, self.recipe.split_seed, self.split_digest)

@@ -45,7 +45,7 @@ def of_run(folder: Path) -> Subject:
     """The best weights of a run. Raises RunError."""
     description, network, _ = run.load_best(folder)
     return Subject(
-        run.result_name(description.recipe_name, description.recipe),
+        description.name,
         description.species,
         description.split_digest,
         description.recipe.split_seed,

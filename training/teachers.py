@@ -40,7 +40,7 @@ class Teachers:
             if description.split_digest != split.digest:
                 raise RunError(f"{folder} was trained on another split, so it may have seen test images of this one; it cannot teach")
             digest = hashlib.sha256((folder / run.BEST).read_bytes()).hexdigest()
-            self.names.append(f"{run.result_name(description.recipe_name, description.recipe)}@{digest[:12]}")
+            self.names.append(f"{description.name}@{digest[:12]}")
             self.networks.append(AnySize(network, SIZE).eval())
 
     @torch.no_grad()
