@@ -34,9 +34,11 @@ from benchmarks import results
 from benchmarks.processes import shipped
 from models_store import store
 from models_store.manifest import Manifest
-from service import cores, engine
-from training import artifact as exported
-from training import compact, networks
+from service.inference import engine
+from service.process import cores
+from training import networks
+from training.artifact import compression
+from training.artifact import torchscript as exported
 
 Pixels = NDArray[np.uint8]  # [n, 3, size, size]
 Infer = Callable[[Pixels], NDArray[np.float32]]  # → [n, species]
@@ -51,7 +53,7 @@ def eager(opened: store.Opened) -> nn.Module:
     manifest = opened.manifest
     network = networks.build(manifest.training.network, len(manifest.species))
     if manifest.compact is not None:
-        network = compact.STORAGES[manifest.compact.storage](compact.factorize(network, manifest.compact.rank))
+        network = compression.STORAGES[manifest.compact.storage](compression.factorize(network, manifest.compact.rank))
     module = exported.Exported(network, manifest.calibration.temperature).eval()
     saved = exported.open_module(opened.model)
     module.load_state_dict({name: operator.attrgetter(name)(saved) for name in module.state_dict()})

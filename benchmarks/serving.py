@@ -25,7 +25,7 @@ from benchmarks import images, load, results
 from benchmarks.processes import Make, Server, free_port, memory_mib, ours, raw, running, shipped
 from benchmarks.results import Requirement
 from models_store import store
-from service import engine
+from service.inference import engine
 
 PEERS = Path(__file__).parent / "peers"
 CLIENTS = (1, 16, 64)

@@ -29,8 +29,11 @@ from typing import Any
 
 import torch
 
-from training import data, machine, recipe, run, split
+from training import machine, recipe
+from training.data import split
+from training.data.images import load
 from training.errors import RecipeError, TrainingError
+from training.fitting import run
 
 PLAIN = Path(__file__).parent / "peers" / "plain_training.py"
 POLL_S = 0.5
@@ -177,7 +180,7 @@ def _measure(options: argparse.Namespace, settings: recipe.Recipe, device: str, 
     root = options.data.absolute()
     conditions = machine.describe() | {"load": os.getloadavg()[0], "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     began = time.perf_counter()
-    images = data.load(root, work / "cache")
+    images = load(root, work / "cache")
     decode_s = round(time.perf_counter() - began, 1)
     parts = split.of(images, settings.split_seed)
     files = {name: [images.files[row] for row in parts.rows(name)] for name in ("train", "validation")}

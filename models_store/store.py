@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from models_store.manifest import SCHEMA_VERSION, Manifest
 
 MODEL, MANIFEST, CARD = "model.pt", "manifest.json", "card.md"
-SHIPPED_STORE = Path(__file__).parent  # holds seedlings/<version>, the model that comes with the project
+SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
 _STALE_S = 24 * 3600  # a temporary folder this old belongs to a writer that died
 

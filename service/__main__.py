@@ -12,8 +12,8 @@ from pathlib import Path
 
 import uvicorn
 
-from service import cores, logs
 from service import settings as configuration
+from service.process import cores, logs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cores.let_threads_sleep(os.environ)
     # Imported where they are needed: the process that minds several workers holds no model, and need not hold torch.
     if arguments[:1] == ["predict"]:
-        from service import command
+        from service.cli import predict
 
-        return command.main(arguments[1:])
+        return predict.main(arguments[1:])
     if arguments[:1] == ["openapi"]:
         from service.app import create_app
 
@@ -74,7 +74,7 @@ def _serve(settings: configuration.Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         server_header=False,
-        http="service.connections:TimedHead",
+        http="service.http.head_timeout:TimedHead",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered

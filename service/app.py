@@ -11,12 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models_store.store import Opened
-from service import engine, logs, memory
-from service import services as parts
-from service.document import document, operation_id
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
-from service.observe import Observe
-from service.routes import batch, explain, health, metrics, open_inference, page, predict, species
+from service.http import services as parts
+from service.http.dependencies import of
+from service.http.middleware import Observe
+from service.http.openapi import document, operation_id
+from service.http.routes import batch, explain, health, metrics, open_inference, page, predict, species
+from service.inference import engine
+from service.process import logs, memory
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
@@ -77,7 +79,7 @@ def from_environment() -> FastAPI:
 
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
-    services = await parts.of(request)
+    services = await of(request)
     services.metrics.rejected(error.slug)
     return _error_response(request, problem(error), error.headers)
 

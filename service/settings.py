@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
-from service import cores
+from service.process import cores
 
 PREFIX = "SEEDLINGS_"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.metrics import Metrics
+from service.process.metrics import Metrics
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]

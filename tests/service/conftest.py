@@ -13,8 +13,8 @@ import pytest
 import uvicorn
 
 from service.app import create_app
-from service.connections import TimedHead
-from service.services import Services
+from service.http.head_timeout import TimedHead
+from service.http.services import Services
 from service.settings import Settings
 from tests import fakes
 

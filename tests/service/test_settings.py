@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models_store.store import SHIPPED_STORE
-from service import cores
 from service.__main__ import main
+from service.process import cores
 from service.settings import BadSetting, Settings, from_environment
 
 

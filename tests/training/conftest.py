@@ -6,12 +6,13 @@ import pytest
 from torch import nn
 
 from tests import drawn
-from training import data, networks, split
-from training.data import Images
-from training.fit import make_fabric
+from training import networks
+from training.data import split
+from training.data.images import Images, load
+from training.data.split import Split
+from training.fitting.loop import make_fabric
 from training.networks.network import Network
 from training.recipe import Recipe
-from training.split import Split
 
 
 class Tiny(Network):
@@ -47,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def images(drawn_folder: Path, cache: Path) -> Images:
     """The drawn folder, decoded."""
-    return data.load(drawn_folder, cache)
+    return load(drawn_folder, cache)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,172 @@
+"""`python -m service predict`: classify photos from the command line, in this process or by a running service."""
+
+import argparse
+import asyncio
+import csv
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from models_store.store import Opened
+from service.answers import answer
+from service.cli import client
+from service.cli.progress import Progress
+from service.errors import ModelFailed, NotReady, ServiceError, UndecodableImage, problem
+from service.http import services
+from service.inference import engine
+from service.inference.fan_out import each
+from service.process import memory
+from service.settings import BadSetting, Settings, from_environment
+
+SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
+_COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
+_REMOTE_AT_ONCE = 8
+_PATIENCE_S = 600.0
+Result = dict[str, Any]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not, 2 a wrong call."""
+    parser = argparse.ArgumentParser(prog="python -m service predict", description="Tells the species on photos.")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PHOTO|FOLDER", help="folders are searched for images, whole trees of them")
+    parser.add_argument(
+        "--url", help="ask a running service instead, such as http://localhost:8000; its key is read from SEEDLINGS_API_KEY"
+    )
+    parser.add_argument("--format", choices=["table", "csv", "json"], default="table", help="what is written to stdout (default: table)")
+    options = parser.parse_args(arguments)
+    try:
+        photos = find(options.paths)
+        settings = from_environment(os.environ)
+    except (FileNotFoundError, BadSetting) as error:
+        parser.error(str(error))
+    progress = Progress(len(photos), sys.stderr)
+    try:
+        work = _ask(photos, settings, options.url, progress) if options.url else _classify(photos, settings, progress)
+        results = asyncio.run(work)
+    except (ServiceError, ValueError) as error:
+        progress.close()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        progress.close()
+        print("interrupted", file=sys.stderr)
+        return 1
+    progress.close()
+    write(results, options.format, sys.stdout)
+    failed = [result for result in results if "problem" in result]
+    if failed:
+        print(f"{len(failed)} of {len(results)} photos were not answered:", file=sys.stderr)
+        for result in failed:
+            print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The photos named, and those in the folders named, sorted. Raises FileNotFoundError if there are none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            if not inside:
+                raise FileNotFoundError(f"{path} holds no photos ({', '.join(sorted(SUFFIXES))})")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"{path} does not exist")
+    return found
+
+
+async def _classify(photos: list[Path], settings: Settings, progress: Progress) -> list[Result]:
+    """Results of the model in this process, through the batches of the service."""
+    memory.keep_freed()
+
+    def load(opened: Opened, _: Callable[[], bool]) -> engine.Engine:
+        # Not warmed: here nobody waits for the first answer, and most batches are of one size.
+        return engine.load_as_set(opened, settings, lambda: True)
+
+    running = services.build(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
+    running.start()
+    try:
+        while running.registry.current is None:
+            if running.registry.error:
+                raise NotReady(running.registry.error)
+            await asyncio.sleep(0.02)
+        species = {entry.name: entry.scientific_name for entry in running.registry.current.manifest.species}
+
+        async def one(photo: Path) -> Result:
+            prediction = await running.predictor.predict(await _content(photo))
+            return answer(prediction) | {"scientific_name": species.get(prediction.species.name)}
+
+        return await _each(one, photos, progress, at_once=2 * settings.max_batch)
+    finally:
+        await asyncio.to_thread(running.close)
+
+
+async def _ask(photos: list[Path], settings: Settings, url: str, progress: Progress) -> list[Result]:
+    """Results of the service at `url`."""
+    remote = client.Client(url, settings.api_key.get_secret_value() if settings.api_key else None)
+    listed = await asyncio.to_thread(remote.species)
+    species = {entry["name"]: entry["scientific_name"] for entry in listed["species"]}
+
+    async def one(photo: Path) -> Result:
+        answered = await asyncio.to_thread(remote.predict, await _content(photo))
+        return answered | {"scientific_name": species.get(answered["species"])}
+
+    return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
+
+
+async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], progress: Progress, at_once: int) -> list[Result]:
+    async def counted(photo: Path) -> Result:
+        try:
+            return await one(photo)
+        finally:
+            progress.step()
+
+    outcomes = await each(counted, photos, at_once=at_once, patience_s=_PATIENCE_S)
+    if isinstance(outcomes[0], ModelFailed) and all(isinstance(outcome, ModelFailed) for outcome in outcomes):
+        raise outcomes[0]  # not the photos' fault
+    return [
+        {"file": str(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
+        for photo, outcome in zip(photos, outcomes, strict=True)
+    ]
+
+
+async def _content(photo: Path) -> bytes:
+    try:
+        return await asyncio.to_thread(photo.read_bytes)
+    except OSError as error:
+        raise UndecodableImage(f"the file cannot be read ({error.strerror})") from None
+
+
+def write(results: list[Result], style: str, stream: TextIO) -> None:
+    """Write results as a table for people, as CSV or as JSON."""
+    if style == "json":
+        json.dump(results, stream, ensure_ascii=False, indent=1)
+        stream.write("\n")
+    elif style == "csv":
+        table = csv.writer(stream)
+        table.writerow(_COLUMNS)
+        table.writerows([_cell(result, column) for column in _COLUMNS] for result in results)
+    else:
+        rows = [_row(result) for result in results if "problem" not in result]
+        widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
+        for row in rows:
+            stream.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n")
+
+
+def _cell(result: Result, column: str) -> str:
+    value = result.get(column)
+    if column == "problem" and value:
+        return str(value["detail"])
+    if column in ("confident", "familiar") and value is not None:
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _row(result: Result) -> list[str]:
+    doubt = "  not a seedling?" if result.get("familiar") is False else "" if result["confident"] else "  not sure"
+    return [result["file"], result["species"], result["group"] or "", f"{result['probability']:.1%}{doubt}"]

@@ -1,0 +1,70 @@
+"""Around every request: its id, its place in the count, its line in the log, its share in the metrics."""
+
+import logging
+import time
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
+from service.process import logs
+from service.process.metrics import Metrics
+from service.process.shutdown import Life
+
+log = logging.getLogger("service.access")
+_REQUEST_ID = "X-Request-ID"
+_QUIET = "/health"  # probes would drown the log
+
+
+class Observe:
+    """ASGI middleware. Whatever a route raises ends here, as a problem without a traceback."""
+
+    def __init__(self, app: ASGIApp, life: Life, metrics: Metrics) -> None:
+        self._app, self._life, self._metrics = app, life, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        request_id = logs.accept_id(Headers(scope=scope).get(_REQUEST_ID))
+        token = logs.request_id.set(request_id)
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[_REQUEST_ID] = request_id
+            await send(message)
+
+        try:
+            with self._life.request():
+                try:
+                    await self._app(scope, receive, send_with_id)
+                except Exception:
+                    log.exception("a defect of this service")
+                    if status is None:
+                        error = ServiceError("something went wrong here; the request id leads to it in the log")
+                        await JSONResponse(problem(error), error.status, media_type=PROBLEM_TYPE)(scope, receive, send_with_id)
+            self._report(scope, status if status is not None else CallerGone.status, time.monotonic() - started)
+        finally:
+            logs.request_id.reset(token)
+
+    def _report(self, scope: Scope, status: int, total_s: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")  # the template, so that callers cannot make up labels
+        self._metrics.request(route, status, total_s)
+        level = logging.DEBUG if route.startswith(_QUIET) else logging.INFO
+        if log.isEnabledFor(level):
+            fields = {"method": scope["method"], "path": scope["path"][:200], "status": status, "total_ms": round(total_s * 1e3, 1)}
+            log.log(level, _phrase(status), extra={"fields": fields})
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return CallerGone.title

@@ -1,0 +1,68 @@
+"""The OpenAPI document, with what the framework cannot know: examples, both kinds of errors, one name for each operation."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+
+from service.errors import Problem
+from service.http import openapi_examples
+from service.http.open_inference_codec import InferRequest
+
+TAGS = [
+    {"name": "predictions", "description": "Photos in, species out."},
+    {"name": "model", "description": "What is served."},
+    {"name": "health", "description": "For probes; never guarded by a key."},
+    {"name": "metrics", "description": "For Prometheus."},
+    {"name": "open inference protocol", "description": "For KServe's, Triton's and other clients of the protocol."},
+]
+
+
+def operation_id(route: APIRoute) -> str:
+    """A name that generators turn into a method."""
+    return route.name + ("_of_version" if "{version}" in route.path else "")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of `app`, made once."""
+    if app.openapi_schema is None:
+        guarded = app.state.services.settings.api_key is not None
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
+        schemas = made["components"]["schemas"]
+        for model in (Problem, InferRequest):
+            schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        for name, example in openapi_examples.SCHEMAS.items():
+            schemas[name]["examples"] = [example]
+        for path in made["paths"].values():
+            for operation in path.values():
+                _drop_validation_error(operation)
+                _mend_parameters(operation)
+                if "security" in operation and not guarded:
+                    operation["security"].append({})  # without a key as well
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        made["paths"]["/metrics"]["get"]["responses"]["200"]["content"] = {
+            "text/plain": {"schema": {"type": "string"}, "example": openapi_examples.METRICS}
+        }
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _drop_validation_error(operation: dict[str, Any]) -> None:
+    """The framework's own 422, which these routes never give: their parameters are strings, and bodies are read by hand."""
+    content = operation["responses"].get("422", {}).get("content", {})
+    if "HTTPValidationError" in str(content.get("application/json", "")):
+        del operation["responses"]["422"]
+
+
+def _mend_parameters(operation: dict[str, Any]) -> None:
+    """A version stands in the path or is not asked for: of a handler for both, the framework makes a query, and a null."""
+    parameters = [one for one in operation.get("parameters", []) if (one["in"], one["name"]) != ("query", "version")]
+    for one in parameters:
+        if (example := openapi_examples.PARAMETERS.get(one["name"])) is not None:
+            one |= {"schema": {"type": "string"}, "example": example}
+    if parameters:
+        operation["parameters"] = parameters

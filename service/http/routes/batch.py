@@ -1,0 +1,84 @@
+"""`POST /predict/batch`: many images in, for each its species or what is wrong with it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from service import errors
+from service.answers import Answer, answer
+from service.errors import MalformedRequest, Problem, ServiceError, documented, problem
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.services import Services
+from service.http.uploads import Part
+from service.inference.fan_out import each
+from service.inference.predictor import Prediction
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
+_FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+_BODY = {
+    "required": True,
+    "content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}},
+}
+
+
+class Answered(BaseModel):
+    """An image that was answered."""
+
+    file: str | None
+    prediction: Answer
+
+
+class Failed(BaseModel):
+    """An image that was not."""
+
+    file: str | None
+    problem: Problem
+
+
+class Batch(BaseModel):
+    """One result for each image, in order."""
+
+    results: list[Answered | Failed]
+
+
+@router.post(
+    "/predict/batch",
+    response_model=Batch,
+    openapi_extra={"requestBody": _BODY},
+    responses=documented(
+        errors.MalformedRequest,
+        errors.Unauthorized,
+        errors.SlowUpload,
+        errors.BodyTooLarge,
+        errors.UnsupportedImage,
+        errors.QueueFull,
+        errors.NotReady,
+    ),
+)
+async def predict_batch(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell the species on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
+    services.check_open()
+    settings = services.settings
+
+    async def one(part: Part) -> Prediction:
+        if not part.content:
+            raise MalformedRequest("the part is empty; send an image")
+        return await services.predictor.predict(bytes(part.content))
+
+    with services.uploads.room() as room:
+        parts = await room.read_images(request)
+        # Two batches, so that the next one waits while the last one runs; but never the whole queue, which is everybody's.
+        at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
+        outcomes = await unless_gone(request, each(one, parts, at_once=at_once, patience_s=settings.deadline_s))
+    results: list[dict[str, Any]] = []
+    for part, outcome in zip(parts, outcomes, strict=True):
+        if isinstance(outcome, ServiceError):
+            services.metrics.rejected(outcome.slug)
+            results.append({"file": part.filename, "problem": problem(outcome)})
+        else:
+            results.append({"file": part.filename, "prediction": answer(outcome)})
+    return JSONResponse({"results": results})

@@ -1,0 +1,49 @@
+"""`POST /explain`: the photo, with what spoke for the species glowing on it."""
+
+import asyncio
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from service import errors
+from service.answers import timing
+from service.errors import documented
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.services import Services
+from service.http.uploads import IMAGE_BODY
+from service.inference import saliency
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
+
+
+class Picture(Response):
+    """A PNG."""
+
+    media_type = "image/png"
+
+
+@router.post(
+    "/explain",
+    response_class=Picture,
+    openapi_extra={"requestBody": IMAGE_BODY},
+    responses=documented(*errors.OF_IMAGES, errors.NotExplainable),
+)
+async def explain(
+    request: Request,
+    services: Annotated[Services, Depends(of)],
+    species: Annotated[str | None, Query(description="the species to explain, by its name; the most probable one if left out")] = None,
+) -> Picture:
+    """Show what on one photo spoke for its species: a PNG of its central square, with a heat map."""
+    services.check_open()
+    with services.uploads.room() as room:
+        image = await room.read_image(request)
+        explanation = await unless_gone(request, services.predictor.explain(image, species))
+        photo = await services.predictor.picture(image, saliency.SIDE)
+    png = await asyncio.to_thread(saliency.render, photo, explanation.heat)
+    # A header is ASCII and a name may be anything, hence the quotes of an URL.
+    headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
+    return Picture(png, headers=headers)

@@ -1,0 +1,21 @@
+"""`GET /metrics`, for Prometheus."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from service import errors
+from service.errors import documented
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.services import Services
+from service.process.metrics import CONTENT_TYPE
+
+router = APIRouter(tags=["metrics"], dependencies=[Depends(authorized)])
+
+
+@router.get("/metrics", response_class=Response, responses=documented(errors.Unauthorized))
+async def metrics(services: Annotated[Services, Depends(of)]) -> Response:
+    """Give the counters and histograms of all workers, as text."""
+    return Response(services.metrics.render(services.predictor.queued), media_type=CONTENT_TYPE)

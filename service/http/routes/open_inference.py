@@ -1,0 +1,203 @@
+"""`/v2`: the Open Inference Protocol, as KServe's and Triton's clients speak it."""
+
+import asyncio
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from service import errors
+from service.errors import NotReady, ServiceError, UnknownModel, documented_as_protocol, probe_status
+from service.http import open_inference_codec
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.services import Services
+from service.inference.fan_out import each
+from service.inference.predictor import Prediction
+from service.inference.registry import Model
+
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+_UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, errors.NotReady)
+_TAGS: list[str] = ["open inference protocol"]
+probes = APIRouter(prefix="/v2", tags=[*_TAGS])
+guarded = APIRouter(prefix="/v2", tags=[*_TAGS], dependencies=[Depends(authorized)])
+
+
+def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    return {probe_status(ready=False): {"description": "Loading, draining or failed", "model": model}}
+
+
+class ServerLive(BaseModel):
+    """The process answers."""
+
+    live: bool
+
+
+class ServerReady(BaseModel):
+    """Whether inference can be answered."""
+
+    ready: bool
+
+
+class ModelReady(ServerReady):
+    """Whether this model can be asked."""
+
+    name: str
+
+
+class ServerMetadata(BaseModel):
+    """What this server is and speaks."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(BaseModel):
+    """One input or output; -1 is a free dimension."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives. A request has one of the inputs."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class OutputTensor(TensorMetadata):
+    """One tensor of an answer; without `data` its bytes follow the JSON."""
+
+    parameters: dict[str, Any] | None = None
+    data: list[float] | list[str] | None = None
+
+
+class InferResponse(BaseModel):
+    """An answer, in the order of the outputs asked for."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[OutputTensor]
+
+
+_MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelReady)
+
+
+@guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
+@guarded.get("/", response_model=ServerMetadata, include_in_schema=False)
+async def server_metadata(request: Request) -> dict[str, Any]:
+    """Name the server and the extensions it speaks."""
+    extensions = ["binary_tensor_data", "classification"]
+    return {"name": "seedlings", "version": request.app.version, "extensions": extensions}
+
+
+@probes.get("/health/live", response_model=ServerLive)
+async def server_live() -> dict[str, bool]:
+    """Tell that the process answers."""
+    return {"live": True}
+
+
+@probes.get("/health/ready", response_model=ServerReady, responses=_not_ready(ServerReady))
+async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell whether inference can be answered."""
+    is_ready = services.status == "ready"
+    return JSONResponse({"ready": is_ready}, probe_status(is_ready))
+
+
+@guarded.get("/models/{name}", response_model=ModelMetadata, responses=_UNKNOWN)
+@guarded.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_UNKNOWN)
+async def model_metadata(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> dict[str, Any]:
+    """Describe the inputs and outputs of a model."""
+    model = _model(services, name, version)
+    n_species = len(model.manifest.species)
+    return {
+        "name": name,
+        "versions": [model.version],
+        "platform": "pytorch_torchscript",
+        "inputs": [
+            {"name": open_inference_codec.PIXELS, "datatype": "UINT8", "shape": [-1, 3, model.size, model.size]},
+            {"name": open_inference_codec.ENCODED, "datatype": "BYTES", "shape": [-1]},
+        ],
+        "outputs": [
+            {"name": open_inference_codec.PROBABILITIES, "datatype": "FP32", "shape": [-1, n_species]},
+            {"name": open_inference_codec.SPECIES, "datatype": "BYTES", "shape": [-1]},
+        ],
+    }
+
+
+@probes.get("/models/{name}/ready", response_model=ModelReady, responses=_MODEL_READY)
+@probes.get("/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=_MODEL_READY)
+async def model_ready(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> JSONResponse:
+    """Tell whether a model can be asked."""
+    is_ready = services.status == "ready"
+    try:
+        _model(services, name, version)
+    except NotReady:
+        is_ready = False
+    return JSONResponse({"name": name, "ready": is_ready}, probe_status(is_ready))
+
+
+_INFER: dict[str, Any] = {
+    "response_model": InferResponse,
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel),
+}
+
+
+@guarded.post("/models/{name}/infer", **_INFER)
+@guarded.post("/models/{name}/versions/{version}/infer", **_INFER)
+async def infer(request: Request, services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> Response:
+    """Infer the species on the images of a request, all of them by one version of the model."""
+    model = _model(services, name, version)
+    services.check_open()
+    settings = services.settings
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+
+    async def one(image: bytes | NDArray[np.uint8]) -> Prediction:
+        return await services.predictor.predict(image, model)
+
+    with services.uploads.room() as room:
+        body = await room.read(request)
+        # Parsing a long JSON takes a while, which the event loop has not.
+        body = await asyncio.to_thread(open_inference_codec.inflate, body, encoding, settings.max_body_bytes)
+        asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
+        at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
+        outcomes = await unless_gone(request, each(one, images, at_once=at_once, patience_s=settings.deadline_s))
+    rows = []
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, ServiceError):
+            raise type(outcome)(f"image {index}: {outcome.detail}", outcome.retry_after_s)
+        rows.append(outcome.probabilities)
+    content, header_length = open_inference_codec.write(asked, (name, model.version), model.manifest.species, np.stack(rows))
+    if header_length is None:
+        return Response(content, media_type="application/json")
+    return Response(content, headers={_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")
+
+
+def _model(services: Services, name: str, version: str | None) -> Model:
+    """The model in service, if it is the one that is asked for. Raises UnknownModel or NotReady."""
+    if name != services.settings.model:
+        raise UnknownModel(f"there is no model {name[:100]!r}; there is {services.settings.model!r}")
+    model = services.predictor.model()
+    if version is not None and version != model.version:
+        raise UnknownModel(f"version {version[:20]!r} of {name!r} is not in service; version {model.version} is")
+    return model

@@ -1,0 +1,32 @@
+"""`POST /predict`: one image in, its species out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from service import errors
+from service.answers import Answer, answer, timing
+from service.errors import documented
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.services import Services
+from service.http.uploads import IMAGE_BODY
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
+
+
+@router.post(
+    "/predict",
+    response_model=Answer,
+    openapi_extra={"requestBody": IMAGE_BODY},
+    responses=documented(*errors.OF_IMAGES),
+)
+async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
+    services.check_open()
+    with services.uploads.room() as room:
+        image = await room.read_image(request)
+        prediction = await unless_gone(request, services.predictor.predict(image))
+    return JSONResponse(answer(prediction), headers={"Server-Timing": timing(prediction)})

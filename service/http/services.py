@@ -1,0 +1,92 @@
+"""The parts of one running service, built from its settings."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from service.errors import NotReady
+from service.http.uploads import Uploads
+from service.inference.batcher import Ran
+from service.inference.decoder import Decoder
+from service.inference.predictor import Prediction, Predictor
+from service.inference.registry import Load, Model, Registry
+from service.process import memory
+from service.process.metrics import Metrics
+from service.process.shutdown import Life
+from service.settings import Settings
+
+Status = Literal["ready", "loading", "draining", "failed"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the routes work with."""
+
+    settings: Settings
+    life: Life
+    metrics: Metrics
+    uploads: Uploads
+    registry: Registry
+    predictor: Predictor
+
+    @property
+    def status(self) -> Status:
+        """In one word, whether predictions can be answered."""
+        if self.life.draining:
+            return "draining"
+        if self.registry.current is None:
+            return "failed" if self.registry.error else "loading"
+        return "failed" if self.predictor.failing else "ready"
+
+    def check_open(self) -> None:
+        """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
+        if self.life.draining:
+            raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
+        self.predictor.check_room()
+
+    def start(self) -> None:
+        """Start the threads; the model is loaded in the background."""
+        self.predictor.start()
+        self.registry.start()
+
+    def close(self) -> None:
+        """End the threads."""
+        self.registry.close()
+        self.predictor.close()
+
+
+def build(settings: Settings, load: Load) -> Services:
+    """Put the parts together; nothing runs yet."""
+    metrics = Metrics(settings.metrics_dir)
+
+    def on_swap(model: Model) -> None:
+        metrics.loaded(model.manifest.name, model.manifest.version)
+
+    def on_batch(ran: Ran) -> None:
+        metrics.batch(ran.size, ran.inference_s, len(ran.failures))
+
+    def on_prediction(prediction: Prediction) -> None:
+        metrics.prediction(prediction.species.name, prediction.familiar, prediction.decode_s, prediction.queue_s)
+
+    registry = Registry(
+        load,
+        settings.store,
+        settings.model,
+        version=settings.version,
+        poll_s=settings.poll_s,
+        on_swap=on_swap,
+        on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
+    )
+    predictor = Predictor(
+        registry,
+        Decoder(settings.decoding_threads, settings.max_pixels),
+        streams=settings.streams,
+        max_batch=settings.max_batch,
+        max_queue=settings.max_queue,
+        batch_wait_s=settings.batch_wait_s,
+        deadline_s=settings.deadline_s,
+        on_batch=on_batch,
+        on_prediction=on_prediction,
+    )
+    uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
+    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor)

@@ -1,0 +1,257 @@
+"""A verified artifact → a network that answers. The only module of the service that knows the artifact's format.
+
+Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.jit
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from models_store.manifest import Manifest
+from models_store.store import ArtifactCorrupt, Opened
+from service.errors import ModelFailed
+from service.inference import cpu_graph
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
+_Answers = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]  # images → probabilities, and distances if there are
+_HALVES = ("features", "classify")  # optional methods of an artifact: of its forward pass
+_MEASURED = ("answer", "distance")  # and of one that tells how far an image is from those trained on
+_SUM_TOLERANCE = 1e-3
+_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
+_COMPARED = 4  # images on which two forms of a forward pass are compared
+# How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
+# rounding gives a hundredth of that, in bfloat16 a third.
+_SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
+
+
+class EngineError(Exception):
+    """The device asked for is not there, or does not compute in the precision asked for."""
+
+
+class Engine:
+    """One loaded version. `rows` and `heat` may be called from several threads at a time, as many as `streams` says.
+
+    One that runs `alone` computes with all of `threads`, else with its share of them: two batches of one thread each are
+    through sooner than one after the other with two threads, which wait for each other at the end of each layer.
+    """
+
+    def __init__(
+        self, manifest: Manifest, module: torch.jit.ScriptModule, answers: _Answers, device: torch.device, threads: int, streams: int = 1
+    ) -> None:
+        self.manifest = manifest
+        self._module = module  # as published; its halves explain an answer
+        self._answers = answers  # its answers, by the form of its forward pass that is quickest here
+        self._device = device
+        self._threads, self._share = threads, max(1, threads // streams)
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of what `rows` takes."""
+        return self.manifest.input.size
+
+    @property
+    def version(self) -> str:
+        """The version, as it stands in answers."""
+        return str(self.manifest.version)
+
+    @property
+    def explainable(self) -> bool:
+        """Whether the artifact exports its two halves, which `heat` needs."""
+        return all(hasattr(self._module, name) for name in _HALVES)
+
+    @property
+    def measuring(self) -> bool:
+        """Whether the artifact tells the distance from the images trained on."""
+        return all(hasattr(self._module, name) for name in _MEASURED)
+
+    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
+        return self.rows(pixels)[:, :-1]
+
+    def rows(self, pixels: NDArray[np.uint8], alone: bool = True) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → float32 [n, species + 1]: probabilities, and the distance from the images trained on.
+
+        The distance is 0 where the artifact has none. A row that is not finite is the caller's to refuse. Raises ModelFailed
+        if the network raises or its output has another shape.
+        """
+        self._use_threads(alone)
+        try:
+            with torch.inference_mode():
+                probabilities, distances = self._answers(self._batch(pixels))
+                if not isinstance(probabilities, torch.Tensor) or probabilities.shape != (len(pixels), len(self.manifest.species)):
+                    raise ModelFailed("the model's output has a wrong shape")
+                rows = F.pad(probabilities.float(), (0, 1))
+                if distances is not None:
+                    rows[:, -1] = distances
+                answer: NDArray[np.float32] = rows.cpu().numpy()
+                return answer
+        except ModelFailed:
+            raise
+        except Exception as error:
+            raise ModelFailed("the model raised an error") from error
+
+    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool = True) -> NDArray[np.float32]:
+        """Where the last convolution spoke for a species: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
+
+        Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
+        Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
+        against the species is left out. Raises ModelFailed, also where the model is not `explainable`.
+        """
+        self._use_threads(alone)
+        try:
+            with torch.no_grad():
+                features = self._module.features(self._batch(pixels))  # [n, c, h, w]
+            with torch.enable_grad():
+                features.requires_grad_()
+                logits = self._module.classify(features)  # [n, species]
+                (gradient,) = torch.autograd.grad(logits[:, species].sum(), features)
+            heat = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
+            heat /= heat.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
+            answer: NDArray[np.float32] = heat.float().cpu().numpy()
+            return answer
+        except Exception as error:
+            raise ModelFailed("the model raised an error") from error
+
+    def _use_threads(self, alone: bool) -> None:
+        # Each time: OpenMP keeps this count for each thread, MKL one for all of them.
+        torch.set_num_threads(self._threads if alone else self._share)
+
+    def _batch(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this processor does, so that `load` takes that precision."""
+    return any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+
+
+def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
+    """`load` with the settings of the service."""
+    return load(
+        opened,
+        device=settings.device,
+        threads=settings.inference_threads,
+        streams=settings.streams,
+        max_batch=settings.max_batch,
+        precision=settings.precision,
+        given_up=given_up,
+    )
+
+
+def load(
+    opened: Opened,
+    *,
+    device: Device,
+    threads: int,
+    max_batch: int,
+    streams: int = 1,
+    precision: Precision = "float32",
+    given_up: Callable[[], bool] = lambda: False,
+) -> Engine:
+    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
+
+    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`. A model
+    whose answers that would change by more than rounding is served in float32.
+
+    Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
+    `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
+    """
+    where = _device(device)
+    dtype = _dtype(precision, where)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
+            module = module.to(memory_format=torch.channels_last)
+            answers = _quickest(module, opened.manifest, where, dtype)
+        except Exception as error:
+            raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
+    engine = Engine(opened.manifest, module, answers, where, threads, streams)
+    _check(engine, opened)
+    for size in range(1, -(-max_batch // streams) + 1):
+        for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
+            engine.rows(_grey(engine, size), alone)
+    return engine
+
+
+def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
+    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen."""
+    measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
+    frozen = torch.jit.freeze(module, preserved_attrs=[_MEASURED[0]] if measured else [])
+
+    def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return frozen.answer(images) if measured else (frozen(images), None)
+
+    rebuilt = cpu_graph.rebuild(frozen, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
+    if rebuilt is None:
+        return _in_float32(published, manifest, dtype)
+    scripted: torch.jit.ScriptModule = torch.jit.script(rebuilt)
+
+    def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        probabilities, activations = scripted(images)
+        return probabilities, module.distance(activations.float()) if measured else None
+
+    shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        (ours, our_distances), (theirs, their_distances) = quick(images), published(images)
+        same = torch.allclose(ours, theirs, rtol=0, atol=_SAME[dtype])
+        if our_distances is not None and their_distances is not None:
+            same = same and torch.allclose(our_distances, their_distances, rtol=_SAME[dtype])
+    return quick if same else _in_float32(published, manifest, dtype)
+
+
+def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
+    """The module's own answers, for want of quicker ones; said, where another precision was asked for."""
+    if asked != torch.float32:
+        log.warning("%s/%s is served in float32: bfloat16 would change its answers, or its layers", manifest.name, manifest.version)
+    return answers
+
+
+def _check(engine: Engine, opened: Opened) -> None:
+    if engine.manifest.calibration.familiarity is not None and not engine.measuring:
+        raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
+    try:
+        row = engine.infer(_grey(engine, 1))[0]
+        if engine.explainable:
+            engine.heat(_grey(engine, 1), 0)
+    except ModelFailed as error:
+        raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
+    if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:
+        raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
+
+
+def _grey(engine: Engine, n: int) -> NDArray[np.uint8]:
+    return np.full((n, engine.manifest.input.channels, engine.size, engine.size), 128, np.uint8)
+
+
+def _device(device: Device) -> torch.device:
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise EngineError("SEEDLINGS_DEVICE is cuda, but there is no CUDA device; set it to auto or cpu")
+    return torch.device("cuda" if there and device != "cpu" else "cpu")
+
+
+def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    if precision == "float32":
+        return torch.float32
+    if device.type != "cpu":
+        raise EngineError("SEEDLINGS_PRECISION is bfloat16, which is for CPUs; set it to float32, or SEEDLINGS_DEVICE to cpu")
+    if not computes_in_bfloat16():
+        raise EngineError("SEEDLINGS_PRECISION is bfloat16, but this processor does not compute in it; set it to float32")
+    return torch.bfloat16
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

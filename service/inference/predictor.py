@@ -1,0 +1,192 @@
+"""Bytes → probabilities: decoding, batching and the model in service, put together. Knows no HTTP."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models_store.manifest import Species
+from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
+from service.inference.batcher import Batcher, Ran, Served
+from service.inference.decoder import Decoded, Decoder
+from service.inference.registry import Model, Registry
+
+log = logging.getLogger(__name__)
+Row = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+DIGITS = 7  # of a probability: all that float32 holds
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities of one image, the model they are of, and what they took."""
+
+    model: Model
+    probabilities: Row  # [species], in the manifest's order
+    distance: float  # from the images that the model was trained on
+    decode_s: float
+    queue_s: float
+    inference_s: float
+    batch_size: int
+
+    @property
+    def species(self) -> Species:
+        """The most probable species."""
+        return self.model.manifest.species[int(self.probabilities.argmax())]
+
+    @property
+    def familiar(self) -> bool | None:
+        """Whether the model knows the like of the image; None where it cannot tell."""
+        familiarity = self.model.manifest.calibration.familiarity
+        return None if familiarity is None else self.distance <= familiarity.limit
+
+    @property
+    def confident(self) -> bool:
+        """Whether the answer is to be relied upon: probable enough, and of an image that is not unfamiliar."""
+        return round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.threshold and self.familiar is not False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What spoke for a species on one image."""
+
+    prediction: Prediction
+    species: Species
+    heat: Row  # [h, w], 0–1
+
+
+class _Runs(Protocol):
+    """What the batcher runs images through: a model, or its heat for a species."""
+
+    def rows(self, pixels: Pixels, alone: bool) -> Row: ...
+
+
+@dataclass(frozen=True)
+class _Heat:
+    model: Model
+    species: int
+
+    def rows(self, pixels: Pixels, alone: bool) -> Row:
+        return self.model.heat(pixels, self.species, alone)
+
+
+class Predictor:
+    """Answers predictions with whichever model the registry holds at the time."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        decoder: Decoder,
+        *,
+        streams: int,
+        max_batch: int,
+        max_queue: int,
+        batch_wait_s: float,
+        deadline_s: float,
+        on_batch: Callable[[Ran], None] | None = None,
+        on_prediction: Callable[[Prediction], None] | None = None,
+    ) -> None:
+        self._registry, self._decoder = registry, decoder
+        self._deadline_s = deadline_s
+        self._report_batch, self._report_prediction = on_batch, on_prediction
+        self._batcher = Batcher[_Runs, Pixels, Row](
+            _infer, streams=streams, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
+        )
+        self.failing = False  # the last batch had failures only
+
+    def start(self) -> None:
+        """Start the inference threads."""
+        self._batcher.start()
+
+    def close(self) -> None:
+        """Turn away what waits, and end the threads."""
+        self._batcher.close()
+        self._decoder.close()
+
+    @property
+    def queued(self) -> int:
+        """Images admitted and not yet in a forward pass."""
+        return len(self._batcher)
+
+    def check_room(self) -> None:
+        """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
+        self.model()
+        self._batcher.check_room()
+
+    def model(self) -> Model:
+        """The model in service now. Raises NotReady."""
+        model = self._registry.current
+        if model is None:
+            raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
+        return model
+
+    async def predict(self, image: bytes | Pixels, model: Model | None = None) -> Prediction:
+        """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
+
+        Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or
+        ModelFailed. Cancelled, it gives its place back.
+        """
+        model = model or self.model()
+        async with self._in_time():
+            with self._batcher.admit() as place:
+                decoded = await self._decoder.decode(image, model.size) if isinstance(image, bytes) else Decoded(image, 0.0)
+                served = await place.submit(model, decoded.pixels)
+        return self._prediction(model, decoded, served)
+
+    async def explain(self, image: bytes, species: str | None = None) -> Explanation:
+        """What spoke for a species, by its name, or for the most probable one.
+
+        Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
+        """
+        model = self.model()
+        names = [known.name for known in model.manifest.species]
+        if species is not None and species not in names:
+            raise MalformedRequest(f"{species[:100]!r} is not a species of this model; it knows: {', '.join(names)}")
+        if not model.explainable:
+            raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
+        async with self._in_time():
+            with self._batcher.admit() as place:
+                decoded = await self._decoder.decode(image, model.size)
+                served = await place.submit(model, decoded.pixels)
+            prediction = self._prediction(model, decoded, served)
+            index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
+            with self._batcher.admit() as place:
+                heat = await place.submit(_Heat(model, index), decoded.pixels)
+        return Explanation(prediction, model.manifest.species[index], heat.answer)
+
+    async def picture(self, image: bytes, side: int) -> Pixels:
+        """The central square of an image file, uint8 [3, side, side]. Raises UnsupportedImage or UndecodableImage."""
+        return (await self._decoder.decode(image, side)).pixels
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                yield
+        except TimeoutError:
+            raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
+
+    def _prediction(self, model: Model, decoded: Decoded, served: Served[Row]) -> Prediction:
+        row = served.answer  # [species + 1]
+        prediction = Prediction(model, row[:-1], float(row[-1]), decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
+        if self._report_prediction is not None:
+            self._report_prediction(prediction)
+        return prediction
+
+    def _on_batch(self, ran: Ran) -> None:
+        if ran.failures:
+            log.error("the model failed for %d of %d images", len(ran.failures), ran.size, exc_info=ran.failures[0])
+        self.failing = len(ran.failures) == ran.size
+        if self._report_batch is not None:
+            self._report_batch(ran)
+
+
+def _infer(runs: _Runs, images: list[Pixels], alone: bool) -> list[Row | Exception]:
+    rows = runs.rows(np.stack(images), alone)  # [n, species + 1], or [n, h, w] of a heat
+    finite = [bool(np.isfinite(row).all()) for row in rows]
+    return [row if good else ModelFailed("the model's answer is not a number") for row, good in zip(rows, finite, strict=True)]

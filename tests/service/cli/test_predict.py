@@ -1,0 +1,112 @@
+"""`python -m service predict`, by itself and against a service."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from service.__main__ import main
+from service.cli.progress import Progress
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for i in range(20):
+        (folder / f"{i:02}.png").write_bytes(fakes.image((200 - i, 40, 10)))
+    (folder / "deep" / "green.JPG").write_bytes(fakes.image((10, 200, 10), "JPEG"))
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.publish(tmp_path / "store", fakes.Shares)
+    monkeypatch.setenv("SEEDLINGS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SEEDLINGS_THREADS", "1")
+    monkeypatch.setenv("SEEDLINGS_MAX_BATCH", "4")
+    monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
+
+
+@pytest.mark.usefixtures("model")
+def test_classifies_a_folder(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--format", "json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [Path(result["file"]).name for result in results] == [*(f"{i:02}.png" for i in range(20)), "green.JPG"]
+    for i, result in enumerate(results[:20]):
+        assert list(result["probabilities"].values()) == pytest.approx(fakes.shares((200 - i, 40, 10)), abs=1e-5)
+    assert results[20]["species"] == "Sugar beet"
+
+
+@pytest.mark.usefixtures("model")
+def test_lists_the_unreadable_and_says_so(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "broken.png").write_bytes(fakes.image()[:-30])
+    assert main(["predict", str(photos / "00.png"), str(photos / "broken.png"), str(photos / "notes.txt"), "--format", "csv"]) == 1
+    written = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(written.out)))
+    assert [(row["species"], row["confident"], bool(row["problem"])) for row in rows] == [
+        ("Maize", "yes", False),
+        ("", "", True),
+        ("", "", True),
+    ]
+    assert "2 of 3 photos were not answered" in written.err
+    assert "broken.png: the image cannot be decoded" in written.err
+
+
+@pytest.mark.usefixtures("model")
+def test_a_table_for_people(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos / "00.png")]) == 0
+    assert capsys.readouterr().out.split() == [str(photos / "00.png"), "Maize", "crop", "80.0%"]
+
+
+def test_asks_a_service(
+    photos: Path, start: Start, publish_in, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_in()
+    service: Running = start(api_key="secret", max_queue=1)  # so full that some are answered 429 at first
+    url = f"http://127.0.0.1:{service.port}"
+    (photos / "broken.png").write_bytes(fakes.image()[:-30])
+    monkeypatch.setenv("SEEDLINGS_API_KEY", "secret")
+    assert main(["predict", str(photos / "00.png"), str(photos / "broken.png"), "--url", url, "--format", "json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["species"] == "Maize"
+    assert "cannot be decoded" in second["problem"]["detail"]
+    monkeypatch.setenv("SEEDLINGS_API_KEY", "wrong")
+    assert main(["predict", str(photos), "--url", url]) == 1
+    assert "Bearer" in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_there(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--url", "http://127.0.0.1:9"]) == 1
+    assert "is the service running?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing-there.png"], ["."], ["--format", "xml", "a.png"]])
+def test_wrong_calls(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        main(["predict", *arguments])
+    assert exit_.value.code == 2
+
+
+@pytest.mark.usefixtures("model")
+def test_no_model_is_a_failure(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEEDLINGS_MODEL", "roses")
+    assert main(["predict", str(photos)]) == 1
+    assert "roses holds no version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress(terminal: bool) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    progress = Progress(3, stream)
+    for _ in range(3):
+        progress.step()
+    progress.close()
+    assert ("3/3 photos" in stream.getvalue()) == terminal  # elsewhere only long work is reported

@@ -1,0 +1,134 @@
+"""Loading verified artifacts: good ones answer, bad ones are refused with an error that names them."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models_store import store
+from models_store.manifest import Familiarity
+from models_store.store import ArtifactCorrupt
+from service.errors import ModelFailed
+from service.inference import engine
+from tests import fakes
+
+OPTIONS = {"device": "cpu", "threads": 1, "max_batch": 3}
+
+
+def load(path: Path) -> engine.Engine:
+    return engine.load(store.open_artifact(path), **OPTIONS)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_answers_batches(publish_in, n: int) -> None:
+    loaded = load(publish_in(fakes.Shares))
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    sums = pixels.astype(float).sum((2, 3))
+    assert loaded.infer(pixels) == pytest.approx(sums / sums.sum(1, keepdims=True), abs=1e-5)
+    assert (loaded.version, loaded.size) == ("1", fakes.SIZE)
+
+
+@pytest.mark.parametrize("network", [fakes.Logits, fakes.TooNarrow])
+def test_refuses_what_gives_no_probabilities(publish_in, network: type) -> None:
+    path = publish_in(network)
+    with pytest.raises(ArtifactCorrupt, match=str(path)):
+        load(path)
+
+
+def test_refuses_what_is_no_torchscript(tmp_path: Path) -> None:
+    path = store.publish(tmp_path, b"not a network", fakes.manifest, lambda _: "", "seedlings")
+    with pytest.raises(ArtifactCorrupt, match=str(path)):
+        load(path)
+
+
+def test_a_raising_network_is_a_model_failure(publish_in) -> None:
+    loaded = load(publish_in(fakes.Fragile))
+    with pytest.raises(ModelFailed):
+        loaded.infer(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
+
+
+def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    loaded = load(publish_in(fakes.Shares))
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(torch.set_num_threads, 2).result()
+            pool.submit(loaded.infer, np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)).result()
+            assert pool.submit(torch.get_num_threads).result() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_batch_that_is_not_alone_has_its_share_of_the_threads(publish_in) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    loaded = engine.load(store.open_artifact(publish_in(fakes.Shares)), device="cpu", threads=4, streams=2, max_batch=1)
+    pixels = np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    with ThreadPoolExecutor(1) as pool:
+        for alone, threads in ((True, 4), (False, 2), (True, 4)):
+            pool.submit(loaded.rows, pixels, alone).result()
+            assert pool.submit(torch.get_num_threads).result() == threads
+
+
+def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(engine.EngineError, match="SEEDLINGS_DEVICE"):
+        engine.load(store.open_artifact(publish_in()), device="cuda", threads=1, max_batch=1)
+
+
+def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
+    if not engine.computes_in_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
+    path = publish_in(fakes.Convolving)
+    exact, rounded = (engine.load(store.open_artifact(path), **OPTIONS, precision=precision) for precision in ("float32", "bfloat16"))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert rounded.infer(pixels).sum(1) == pytest.approx(1, abs=1e-5)
+    assert rounded.infer(pixels) == pytest.approx(exact.infer(pixels), abs=0.03)
+    assert (rounded.infer(pixels) != exact.infer(pixels)).any()
+
+
+@pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
+def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)
+    path = publish_in(network)
+    loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
+    assert "served in float32" in caplog.text
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert loaded.infer(pixels) == pytest.approx(load(path).infer(pixels), abs=1e-5)
+
+
+def test_bfloat16_where_there_is_none_is_told(publish_in, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    with pytest.raises(engine.EngineError, match="SEEDLINGS_PRECISION"):
+        engine.load(store.open_artifact(publish_in()), **OPTIONS, precision="bfloat16")
+
+
+def test_gives_up_warming_when_told(publish_in) -> None:
+    loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
+    assert loaded.version == "1"
+
+
+def test_the_distance_stands_beside_the_probabilities(publish_in) -> None:
+    loaded = load(publish_in(fakes.Measured))
+    pixels = np.stack([np.full((3, fakes.SIZE, fakes.SIZE), value, np.uint8) for value in (0, 51, 255)])
+    rows = loaded.rows(pixels)
+    assert rows[:, :-1] == pytest.approx(loaded.infer(pixels))
+    assert rows[:, -1] == pytest.approx([0, 0.2, 1], abs=1e-5)
+
+
+def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
+    known = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=1)
+    describe = functools.partial(fakes.manifest, familiarity=known)
+    path = store.publish(tmp_path, fakes.scripted(fakes.Halves), describe, lambda _: "", "seedlings")
+    with pytest.raises(ArtifactCorrupt, match="distance"):
+        load(path)
+
+
+def test_without_a_distance_there_is_none(publish_in) -> None:
+    loaded = load(publish_in(fakes.Shares))
+    assert loaded.rows(np.ones((2, 3, fakes.SIZE, fakes.SIZE), np.uint8))[:, -1].tolist() == [0, 0]

@@ -1,0 +1,47 @@
+import io
+
+import pytest
+import torch
+
+from training import networks
+from training.artifact import compression, torchscript
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return networks.build("tiny", 5).eval()
+
+
+def some_pixels(n=3):
+    return torch.randint(0, 256, (n, 3, 150, 150), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("make", [lambda network: network, lambda network: compression.store_halves(compression.factorize(network, 8))])
+def test_what_is_read_back_answers_as_what_was_written(network, make):
+    served = make(network)
+    module = torchscript.open_module(io.BytesIO(torchscript.to_torchscript(served, temperature=1.7)))
+    pixels = some_pixels()
+    with torch.no_grad():
+        probabilities = module(pixels)
+        assert torch.allclose(probabilities, (served(pixels.float() / 255) / 1.7).softmax(1), atol=1e-6)
+        assert torch.allclose(module.classify(module.features(pixels)).softmax(1), probabilities, atol=1e-6)
+    assert probabilities.dtype == torch.float32
+    assert probabilities.shape == (3, 5)
+    assert torch.allclose(probabilities.sum(1), torch.ones(3), atol=1e-5)
+
+
+@pytest.mark.parametrize("store", compression.STORAGES.values(), ids=compression.STORAGES)
+def test_freezing_folds_the_storage_away(network, store):
+    module = torchscript.open_module(io.BytesIO(torchscript.to_torchscript(store(network), 1.0)))
+    frozen = torchscript.freeze(module)
+    assert not {"Half", "Char", "aten::mul"} & set(str(frozen.graph).replace("(", " ").split())
+    with torch.no_grad():
+        assert torch.allclose(frozen(some_pixels()), module(some_pixels()), atol=1e-5)
+
+
+def test_the_file_says_nothing_of_the_machine_it_was_made_on(network):
+    model = torchscript.to_torchscript(compression.factorize(network, 2), 1.0)
+    assert b"artifact.py" not in model
+    assert b".debug_pkl" not in model
+    assert model == torchscript.to_torchscript(compression.factorize(network, 2), 1.0)

@@ -1,0 +1,212 @@
+"""The command line, from images to a published artifact."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models_store import store
+from tests import drawn
+from training.__main__ import main
+
+RECIPE = """
+network = "tiny"
+epochs = 20
+batch_size = 16
+ema_decay = 0.8
+label_smoothing = 0.0
+[optimizer]
+learning_rate = 5e-3
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return drawn.folder(tmp_path_factory.mktemp("commands") / "data", images=24)
+
+
+@pytest.fixture
+def run_command(folder, cache, tmp_path):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE)
+
+    def call(command, *options):
+        given = {"fit": ["--recipe", str(recipe), "--device", "cpu"]}.get(command, [])
+        return main([command, *given, "--data", str(folder), "--cache", str(cache), *map(str, options)])
+
+    return call
+
+
+@pytest.fixture
+def trained(run_command, tmp_path):
+    assert run_command("fit", "--run", tmp_path / "run") == 0
+    return tmp_path / "run"
+
+
+def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
+    learner, recipe = tmp_path / "learner", tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE.replace("epochs = 20", "epochs = 2") + "[distillation]\nshare = 0.8\n")
+    assert run_command("fit", "--run", learner) == 1
+    assert "name their finished runs: --teacher RUN" in capsys.readouterr().err
+    assert not learner.exists()
+    assert run_command("fit", "--run", learner, "--teacher", trained) == 0
+    assert run_command("export", "--run", learner, "--store", tmp_path / "store") == 0
+    assert "It learnt the answers of tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
+
+
+def test_the_mean_of_two_runs_is_published_as_such(run_command, trained, tmp_path, capsys):
+    assert run_command("fit", "--run", tmp_path / "two", "--seed", 1) == 0
+    assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 0
+    assert f"{tmp_path / 'mean'}: the mean of tiny.tiny.0@" in capsys.readouterr().out
+    assert run_command("export", "--run", tmp_path / "mean", "--store", tmp_path / "store") == 0
+    assert "Weights: the mean of those that tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
+
+
+@pytest.mark.parametrize("compact", [[], ["--compact", "--rank", "16"]])
+def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store", *compact) == 0
+    folder = tmp_path / "store" / "seedlings" / "1"
+    assert f"published {folder}" in capsys.readouterr().out
+    manifest = store.verify(folder)
+    assert manifest.figures.accuracy > 0.8  # three drawn species are easy
+    assert (manifest.compact is not None) == bool(compact)
+    known = manifest.calibration.familiarity
+    assert known.validation_share >= 0.99
+    assert run_command("evaluate", "--artifact", folder, "--split", "test", "--views", 8, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert 0 < printed["familiarity"]["familiar"] <= 1
+    assert printed["strangers"]["not_confident"] >= printed["strangers"]["unfamiliar"] > 0.5
+    assert printed["views"]["n"] == printed["n"]
+    assert printed["views"]["accuracy"] > 0.8
+    assert printed["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
+    assert printed["confusion"] == manifest.figures.confusion
+    assert len(printed["predictions"]) == printed["n"]
+    assert sum(printed["predictions"][0]["probabilities"]) == pytest.approx(1, abs=1e-5)
+    card = (folder / "card.md").read_text()
+    assert f"{manifest.figures.accuracy:.2%}" in card
+    assert manifest.sha256 in card
+
+
+def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
+    assert run_command("evaluate", "--run", trained, "--split", "validation", "--json", tmp_path / "figures.json") == 0
+    assert json.loads((tmp_path / "figures.json").read_text())["split"] == "validation"
+    assert run_command("evaluate", "--run", trained, "--split", "all", "--views", 8, "--grounds") == 0
+    out = capsys.readouterr().out
+    assert "all: 72 images, accuracy" in out
+    assert "averaged over 8 orientations: accuracy" in out
+    assert "plants set on other grounds: another photo's" in out
+
+
+def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, trained, tmp_path, capsys):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    assert run_command("evaluate", "--artifact", tmp_path / "store" / "seedlings" / "1", "--split", "validation") == 0
+    out = capsys.readouterr().out
+    assert "familiar 100.0%; confident" in out
+    assert "drawn pictures of anything else: unfamiliar" in out
+
+
+def test_an_artifact_is_not_measured_on_images_it_may_have_seen(trained, run_command, tmp_path, capsys):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    other = drawn.folder(tmp_path / "other", images=10)
+    options = [
+        "evaluate",
+        "--artifact",
+        str(tmp_path / "store" / "seedlings" / "1"),
+        "--data",
+        str(other),
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
+    assert main([*options, "--split", "test"]) == 1
+    assert "--split all" in capsys.readouterr().err
+    assert main([*options, "--split", "all"]) == 0
+
+
+@pytest.mark.parametrize("spoil", ["truncate", "flip", "remove", "schema"])
+def test_a_bad_artifact_is_refused_by_name(trained, run_command, tmp_path, capsys, spoil):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    folder = tmp_path / "store" / "seedlings" / "1"
+    model, manifest = folder / "model.pt", folder / "manifest.json"
+    content = bytearray(model.read_bytes())
+    match spoil:
+        case "truncate":
+            model.write_bytes(content[:-100])
+        case "flip":
+            content[5000] ^= 1
+            model.write_bytes(content)
+        case "remove":
+            model.unlink()
+        case "schema":
+            manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))
+    assert run_command("evaluate", "--artifact", folder, "--split", "test") == 1
+    error = capsys.readouterr().err
+    assert str(manifest if spoil == "schema" else model) in error
+    assert error.count("\n") == 1
+
+
+def test_data_check(tmp_path, capsys):
+    folder = drawn.folder(tmp_path / "data", images=4)
+    twin = (folder / "Maize" / "000.png").read_bytes()
+    (folder / "Maize" / "twin.png").write_bytes(twin)
+    assert main(["data", "check", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "13 images of 3 species" in out
+    assert "Maize/000.png = Maize/twin.png" in out
+    (folder / "Charlock" / "broken.jpg").write_bytes(b"not an image")
+    (folder / "Charlock" / "twin.png").write_bytes(twin)
+    assert main(["data", "check", str(folder)]) == 1
+    printed = capsys.readouterr()
+    assert "broken.jpg" in printed.out
+    assert "under two species" in printed.out
+    assert "2 problems" in printed.err
+
+
+def test_errors_leave_no_run_and_take_one_line(run_command, folder, tmp_path, capsys):
+    (tmp_path / "one" / "Maize").mkdir(parents=True)
+    drawn.plant(0, 0).save(tmp_path / "one" / "Maize" / "a.png")
+    recipe = str(tmp_path / "tiny.toml")
+    assert main(["fit", "--recipe", recipe, "--data", str(tmp_path / "one"), "--run", str(tmp_path / "run"), "--device", "cpu"]) == 1
+    assert main(["fit", "--recipe", "nosuch", "--data", str(folder), "--run", str(tmp_path / "run")]) == 1
+    assert not (tmp_path / "run").exists()
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert "one species" in errors[0]
+    assert "no recipe 'nosuch'" in errors[1]
+
+
+def test_a_wrong_call_exits_with_2():
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "fit", "--recipe", "smoke"], capture_output=True, text=True, cwd=Path(__file__).parents[3]
+    )
+    assert done.returncode == 2
+    assert "--data" in done.stderr
+
+
+def test_two_processes_train_one_network(folder, cache, tmp_path):
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 3"))
+    options = ["--recipe", "tiny.toml", "--data", str(folder), "--cache", str(cache), "--run", "run", "--device", "cpu", "--devices", "2"]
+    root = Path(__file__).parents[3]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    script = root / "tests" / "training" / "two_processes.py"
+    for epochs in (3, 3):  # the second time there is nothing left to do
+        done = subprocess.run([sys.executable, str(script), "fit", *options], capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == epochs + 1
+
+
+def test_what_the_report_is_made_of(run_command, trained, tmp_path, capsys):
+    results = tmp_path / "results"
+    assert run_command("record", "--run", trained, "--results", results) == 0
+    assert run_command("leakage", "--run", trained, "--results", results) == 0
+    assert run_command("curve", "--run", trained, "--results", results, "--ranks", 4, 8) == 0
+    assert "tiny.tiny.0: validation" in capsys.readouterr().out
+    recorded = json.loads((results / "runs" / "tiny.tiny.0.json").read_text())
+    assert recorded["test_views"]["n"] == recorded["test"]["n"]
+    assert {file.name for file in results.iterdir()} == {"runs", "runs.csv", "leakage.json", "compact.json"}
+    assert json.loads((results / "leakage.json").read_text())["model"] == "tiny.tiny.0"
+    assert [point["rank"] for point in json.loads((results / "compact.json").read_text())["points"]] == [None] * 3 + [4, 4, 8, 8]
+    assert run_command("curve", "--run", trained, "--results", results, "--ranks", 99) == 1
+    assert "rank = 99" in capsys.readouterr().err

@@ -1,0 +1,71 @@
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from models_store import pixels
+from tests import drawn
+from training.data.images import load
+from training.errors import DataError, DiskError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return drawn.folder(tmp_path / "data", species=2, images=3)
+
+
+def test_pixels_labels_and_names_go_together(folder, tmp_path):
+    images = load(folder, tmp_path / "cache")
+    assert images.species == ["Charlock", "Maize"]  # by name, whatever the file system's order
+    assert images.pixels.shape == (6, 3, 150, 150)
+    for row, file in enumerate(images.files):
+        assert (images.pixels[row].numpy() == pixels.decode(folder / file)).all()
+        assert file.startswith(images.species[images.labels[row]])
+
+
+def test_decoded_once_and_again_after_a_change(folder, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    before = load(folder, cache)
+    with monkeypatch.context() as patched:
+        patched.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
+        assert (load(folder, cache).pixels == before.pixels).all()
+    drawn.plant(5, 99).save(folder / "Maize" / "000.png")
+    assert not (load(folder, cache).pixels == before.pixels).all()
+
+
+def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
+    (folder / "Maize" / "001.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    with pytest.raises(DataError, match=r"Maize/001\.png: .*replace the file or remove it"):
+        load(folder, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: shutil.rmtree(root), "does not exist"),
+        (lambda root: [shutil.rmtree(entry) for entry in root.iterdir()], "holds no images"),
+        (lambda root: shutil.rmtree(root / "Maize"), "holds one species, Charlock"),
+        (lambda root: [file.unlink() for file in (root / "Maize").iterdir()], "Maize holds no images"),
+        (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Charlock" / "x.png"), "the same image under two species"),
+    ],
+)
+def test_what_is_wrong_is_named(folder, tmp_path, spoil, message):
+    spoil(folder)
+    with pytest.raises(DataError, match=message):
+        load(folder, tmp_path / "cache")
+
+
+def test_a_full_disk_is_named(folder, tmp_path, monkeypatch):
+    Usage = namedtuple("Usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1, 1, 0))
+    with pytest.raises(DiskError, match="free space"):
+        load(folder, tmp_path / "cache")
+
+
+def test_other_files_are_left_alone(folder, tmp_path):
+    (folder / "README.txt").write_text("notes")
+    (folder / "Maize" / "notes.txt").write_text("notes")
+    (folder / "Maize" / "._000.png").write_bytes(b"what another system leaves behind")
+    (folder / ".cache").mkdir()
+    assert len(load(folder, tmp_path / "cache").files) == 6

@@ -1,0 +1,137 @@
+"""The page: every section, with results and without."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from PIL import Image
+
+from models_store import store
+from training import recipe
+from training.atomic_files import write_json
+from training.data import near_duplicates
+from training.errors import RunError
+from training.experiments import compression_curve, results
+from training.experiments.report import build, page, summary
+from training.experiments.report.material import spread
+from training.fitting import loop as fitting
+from training.fitting import run
+from training.publishing import export
+
+SECTIONS = 13
+
+
+class Reader(HTMLParser):
+    """Collects headings, pictures and text; fails on tags that do not close."""
+
+    def __init__(self, document):
+        super().__init__()
+        self.open, self.pictures, self.text = [], [], ""
+        self.feed(document)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.pictures.append(dict(attributes)["src"])
+        elif tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def trained(fabric, images, parts, tmp_path):
+    """Runs of the reports' recipes and of a comparison, one epoch of the tiny network under each."""
+    for name in ("report-base", "report-dropout", "ablation-1-logits", "comparison", "seedlings"):
+        for seed in (0, 1) if name == "report-base" else (0,):
+            settings = recipe.load(name, network="lenet" if name == "comparison" else "tiny", epochs=1, seed=seed)
+            fitting.fit(fabric, settings, name, images, parts, tmp_path / "runs" / f"{name}-{seed}")
+            results.record(tmp_path / "runs" / f"{name}-{seed}", images, tmp_path / "results")
+    return tmp_path / "runs" / "seedlings-0"
+
+
+@pytest.fixture
+def published(trained, images, tmp_path):
+    return export.export(trained, images, tmp_path / "store", "seedlings")
+
+
+def made(images, tmp_path, artifact):
+    file = build.build(images, tmp_path / "results", artifact, tmp_path / "page")
+    return file, Reader(file.read_text())
+
+
+def test_nothing_yet_names_the_commands(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "SHIPPED_STORE", tmp_path / "none")
+    file, read = made(images, tmp_path, None)
+    assert len(re.findall("<h2>", file.read_text())) == SECTIONS
+    for command in ("sweep ablation", "sweep networks", "export --run", "curve --run", "leakage --artifact"):
+        assert f"python -m training {command}" in read.text
+    assert {path.name for path in file.parent.iterdir()} == {"index.html", *read.pictures}
+    assert read.pictures == ["figure-4-samples.png", "figure-5-distribution.png"]
+
+
+def test_everything_there(images, parts, published, tmp_path, trained):
+    _, network, _ = run.load_best(trained)
+    points = list(compression_curve.points(network, images, parts, [None, 4, 8]))
+    write_json(tmp_path / "results" / "compact.json", {"run": "seedlings.tiny.0", "points": points})
+    answers = torch.nn.functional.one_hot(images.labels[parts.test], 3).float()
+    write_json(tmp_path / "results" / "leakage.json", near_duplicates.document(images, parts, answers, "seedlings/1"))
+    pace = {"machine": {"cores": 3, "processor": "slow"}, "precision": "32-true"}
+    pace |= {"networks": {"lenet": {"seconds_per_epoch": 12.34, "milliseconds_per_prediction": 5.67}}}
+    write_json(tmp_path / "results" / "pace.json", pace)
+    file, read = made(images, tmp_path, published)
+    shown = set(read.pictures)
+    assert shown >= {f"{name}.png" for name in ("figure-8-loss", "figure-9-accuracy", "ablation", "confusion", "reliability", "compact")}
+    for name in shown:
+        with Image.open(file.parent / name) as picture:
+            assert picture.format == "PNG"
+            assert picture.width > 800
+    assert {path.name for path in file.parent.iterdir()} == {"index.html", *shown}
+    base = [one.test.accuracy for one in results.read(tmp_path / "results") if one.recipe_name == "report-base"]
+    assert spread(base) in read.text
+    assert "16%" in read.text
+    assert "<td>12.3</td><td>5.7</td>" in re.sub(r"<td[^>]*>", "<td>", file.read_text())
+    assert "3 cores of slow" in read.text
+    assert "seedlings/1 on all" in read.text
+    assert "Make it with python -m training sweep ablation" in read.text  # the other steps of the ablation
+    assert str(tmp_path) not in file.read_text()
+
+
+def test_a_model_of_other_images_leaves_the_rest(images, published, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "SHIPPED_STORE", published.parents[1])
+    fewer = type(images)(images.species, images.files[:-1], images.pixels[:-1], images.labels[:-1], images.digests[:-1])
+    _, read = made(fewer, tmp_path, None)
+    assert "not the images of the training" in read.text
+    assert "figure-8-loss.png" in read.pictures
+
+
+def test_a_damaged_result_is_named(images, tmp_path):
+    (tmp_path / "results" / "runs").mkdir(parents=True)
+    (tmp_path / "results" / "runs" / "broken.json").write_text("{")
+    with pytest.raises(RunError, match=r"broken\.json cannot be read"):
+        build.build(images, tmp_path / "results", None, tmp_path / "page")
+
+
+def test_text_from_outside_is_escaped():
+    document = page.render("<t>", "", [page.Section("a & b", page.table(("<h>",), [("<script>",)]) + page.missing("<w>", "<c>"))], "")
+    assert not re.search("<script>|<h>|<w>|<c>|<t>", document)
+    Reader(document)
+
+
+@pytest.mark.parametrize("name", ["base", "dropout"])
+def test_the_summary_is_the_reports(name):
+    found = summary.layers(name, 12)
+    assert sum(layer.parameters for layer in found) == 54_717_714
+    assert ("Conv2d 7×7, stride 2, padding 1", (64, 73, 73), 9_472) in [(one.name, one.output, one.parameters) for one in found]
+    assert sum(layer.name == "Dropout 0.2" for layer in found) == (4 if name == "dropout" else 0)
+
+
+def test_spread():
+    assert spread([]) == "–"
+    assert spread([0.5]) == "50.0%"
+    assert spread([0.5, 0.6]) == "55.0 ± 7.1%"

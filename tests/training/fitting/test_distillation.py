@@ -1,0 +1,89 @@
+"""A network that learns from others answers as they do, and never from one that may have seen its test images."""
+
+import pytest
+import torch
+
+from training.data import split
+from training.errors import RunError
+from training.evaluation.predictions import logits
+from training.fitting import run
+from training.fitting.distillation import Teachers
+from training.fitting.loop import fit
+from training.recipe import Augment, Distillation
+
+WHOLLY = Distillation(share=1.0)
+
+
+@pytest.fixture
+def teach(fabric, recipe, images, parts, tmp_path):
+    """Train a network of a seed. Returns its run folder."""
+
+    def trained(seed=0):
+        folder = tmp_path / f"teacher-{seed}"
+        fit(fabric, recipe.model_copy(update={"seed": seed}), "teacher", images, parts, folder)
+        return folder
+
+    return trained
+
+
+def answers(folder, pixels):
+    return logits(run.load_best(folder)[1], pixels).softmax(1)
+
+
+def test_targets_move_towards_the_mean_of_the_teachers(teach, images, parts):
+    folders = [teach(0), teach(1)]
+    pixels = images.pixels[:6]
+    inputs, labels = pixels.float() / 255, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    taught = Teachers(folders, Distillation(share=0.25), images.species, parts)
+    mean = (answers(folders[0], pixels) + answers(folders[1], pixels)) / 2
+    assert torch.allclose(taught.soften(labels, inputs), 0.75 * labels + 0.25 * mean, atol=1e-5)
+
+
+def test_without_teachers_targets_stay(images, parts):
+    labels = torch.eye(3)
+    assert Teachers([], Distillation(), images.species, parts).soften(labels, torch.rand(3, 3, 150, 150)) is labels
+
+
+def test_a_learner_that_never_sees_a_label_learns_its_teachers_answers(teach, fabric, recipe, images, parts, tmp_path):
+    teacher, learner = teach(), tmp_path / "learner"
+    recipe = recipe.model_copy(
+        update={"seed": 5, "epochs": 12, "label_smoothing": 0.0, "distillation": WHOLLY, "augment": Augment(enabled=False)}
+    )
+    fit(fabric, recipe, "learner", images, parts, learner, [teacher])
+    wanted, given = answers(teacher, images.pixels[parts.train]), answers(learner, images.pixels[parts.train])
+    labels = torch.eye(3)[images.labels[parts.train]]
+    assert (given - wanted).abs().mean() < 0.5 * (given - labels).abs().mean()
+
+
+def test_a_run_says_who_taught_it_and_does_not_resume_with_another(teach, fabric, recipe, images, parts, tmp_path):
+    recipe = recipe.model_copy(update={"distillation": WHOLLY, "epochs": 1})
+    first, second = teach(0), teach(1)
+    fit(fabric, recipe, "learner", images, parts, tmp_path / "learner", [first])
+    [name] = run.read_description(tmp_path / "learner").teachers
+    assert name.startswith("teacher.tiny.0@")
+    with pytest.raises(RunError, match="begun with another choice of teachers"):
+        fit(fabric, recipe, "learner", images, parts, tmp_path / "learner", [second])
+
+
+def test_recipe_and_teachers_go_together(teach, images, parts):
+    with pytest.raises(RunError, match="name their finished runs: --teacher RUN"):
+        Teachers([], WHOLLY, images.species, parts)
+    with pytest.raises(RunError, match=r"no \[distillation\] share"):
+        Teachers([teach()], Distillation(), images.species, parts)
+
+
+def test_a_teacher_of_another_split_is_refused(teach, fabric, recipe, images, tmp_path):
+    recipe = recipe.model_copy(update={"distillation": WHOLLY, "split_seed": 1})
+    with pytest.raises(RunError, match="may have seen test images of this one"):
+        fit(fabric, recipe, "learner", images, split.of(images, 1), tmp_path / "learner", [teach()])
+    assert not (tmp_path / "learner").exists()
+
+
+def test_a_teacher_of_other_species_is_refused(teach, parts):
+    with pytest.raises(RunError, match="knows other species"):
+        Teachers([teach()], WHOLLY, ["Oak", "Ash", "Elm"], parts)
+
+
+def test_a_folder_that_is_no_run_is_named(images, parts, tmp_path):
+    with pytest.raises(RunError, match="is no run"):
+        Teachers([tmp_path], WHOLLY, images.species, parts)

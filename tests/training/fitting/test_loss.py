@@ -1,0 +1,59 @@
+"""The checks that would have caught the report's failure, and the failure itself."""
+
+import math
+
+import pytest
+import torch
+
+from training import networks, recipe
+from training.errors import TrainingError
+from training.fitting.loss import cross_entropy, refuse_probabilities
+from training.fitting.optimizer import build as build_optimizer
+
+
+def test_a_sure_and_right_answer_costs_nothing():
+    labels = torch.arange(12)
+    assert cross_entropy(20 * torch.eye(12), labels) < 1e-6
+
+
+def test_with_the_reports_softmax_it_costs_1_6_all_the_same():
+    labels = torch.arange(12)
+    floor = math.log(1 + 11 / math.e)  # reference: the loss is confined to [1.619, 2.619]
+    assert cross_entropy(20 * torch.eye(12), labels, softmax_before_loss=True) == pytest.approx(floor, abs=1e-4)
+    assert cross_entropy(20 * torch.eye(12).roll(1, 1), labels, softmax_before_loss=True) == pytest.approx(floor + 1, abs=1e-4)
+
+
+def test_the_doubled_softmax_takes_the_gradient_away():
+    outputs = torch.zeros(1, 12, requires_grad=True)
+    right = torch.autograd.grad(cross_entropy(outputs, torch.tensor([0])), outputs)[0].norm()
+    doubled = torch.autograd.grad(cross_entropy(outputs, torch.tensor([0]), softmax_before_loss=True), outputs)[0].norm()
+    assert doubled / right == pytest.approx(1 / 12, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["base", "dropout"])
+def test_the_loss_is_given_logits(name):
+    torch.manual_seed(0)
+    outputs = networks.build(name, 12).eval()(torch.rand(2, 3, 150, 150))
+    assert not torch.allclose(outputs.sum(1), torch.ones(2), atol=1e-2)
+    refuse_probabilities(outputs)
+    with pytest.raises(TrainingError, match="ends in a softmax"):
+        refuse_probabilities(outputs.softmax(1))
+
+
+def test_one_batch_can_be_learnt_by_heart(images):
+    torch.manual_seed(0)
+    network = networks.build("base", 3)
+    settings = recipe.Optimizer(learning_rate=3e-4, weight_decay=0)
+    optimizer = build_optimizer(network, settings)
+    rows = torch.arange(0, 36, 3)
+    batch, labels = images.pixels[rows].float() / 255, images.labels[rows]
+    losses = []
+    for _ in range(25):
+        loss = cross_entropy(network(batch), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        if losses[-1] < 0.1:
+            break
+    assert losses[-1] < 0.1, losses

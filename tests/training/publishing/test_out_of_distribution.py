@@ -1,0 +1,108 @@
+import io
+
+import pytest
+import torch
+
+from models_store.manifest import Calibration
+from training import networks
+from training.artifact import compression, torchscript
+from training.artifact.mahalanobis import RIDGE, Distance, pool
+from training.evaluation import predictions, synthetic_ood
+from training.publishing import out_of_distribution
+from training.recipe import Recipe
+
+
+def calibration(**values):
+    return Calibration(temperature=1, threshold=0.5, threshold_rule="", validation_coverage=1, validation_accuracy=1, **values)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return networks.build("tiny", 3).eval()
+
+
+@pytest.fixture
+def exported(network, images, parts):
+    distance = out_of_distribution.fit(network, Recipe(network="tiny", epochs=1), images, parts)
+    return torchscript.open_module(io.BytesIO(torchscript.to_torchscript(network, 1.0, distance)))
+
+
+def test_the_distance_is_mahalanobis():
+    random = torch.Generator().manual_seed(0)
+    mixed = (torch.randn(5000, 6, generator=random) @ torch.randn(6, 6, generator=random) + 9).abs()
+    activations = mixed.square()[:, :, None, None].expand(-1, -1, 2, 3)  # [N,6,2,3], pooled they are `mixed` again
+    distances = Distance(mixed)(activations)
+    assert torch.allclose(pool(activations), mixed, atol=1e-4)
+    centred = (mixed - mixed.mean(0)).double()
+    covariance = centred.T @ centred / len(centred)
+    covariance += RIDGE * covariance.diagonal().mean() * torch.eye(6)
+    true = (centred @ torch.linalg.inv(covariance) * centred).sum(1).sqrt()
+    assert torch.allclose(distances.double(), true, rtol=1e-3)
+
+
+def test_fewer_images_than_channels_are_no_obstacle():
+    pooled = torch.rand(4, 64, generator=torch.Generator().manual_seed(0))
+    assert Distance(pooled)(torch.ones(2, 64, 3, 3)).isfinite().all()
+    assert Distance(torch.zeros(4, 8))(torch.zeros(2, 8, 3, 3)).isfinite().all()  # channels that never speak
+
+
+def test_answer_gives_what_forward_gives_and_the_distance(network, exported, images):
+    pixels = images.pixels[:5]
+    with torch.no_grad():
+        probabilities, distances = exported.answer(pixels)
+        assert torch.equal(probabilities, exported(pixels))
+        halfway = network.convolutions[: networks.halfway(network)](pixels.float() / 255)
+        assert torch.allclose(distances, exported.distance(halfway), rtol=1e-4)
+        frozen = torch.jit.freeze(exported, preserved_attrs=["answer"])
+        assert torch.allclose(frozen.answer(pixels)[1], distances, rtol=1e-4)
+
+
+def test_the_limit_lets_the_images_of_validation_pass(network, exported, images, parts):
+    known = out_of_distribution.choose_limit(network, exported, images, parts)
+    distances = predictions.answers(exported, images.pixels[parts.validation])[1]
+    assert known.validation_share >= out_of_distribution.PASSED
+    assert known.validation_share == float((distances <= known.limit).float().mean())
+    assert known.convolution == 2
+
+
+@pytest.mark.parametrize("storage", [None, "float16", "int8"])
+@pytest.mark.parametrize(("name", "convolution"), [("base", 3), ("dropout", 3), ("alexnet", 3), ("lenet", 2), ("resnet", 1)])
+def test_which_convolution_is_measured(name, convolution, storage):
+    network = networks.build(name, 3)
+    if storage:
+        network = compression.STORAGES[storage](network)
+    assert out_of_distribution.convolutions_measured(network) == convolution
+
+
+def test_an_artifact_without_a_distance_has_none(network, images):
+    module = torchscript.open_module(io.BytesIO(torchscript.to_torchscript(network, 1.0)))
+    assert not hasattr(module, "answer")
+    probabilities, distances = predictions.answers(module, images.pixels[:3])
+    assert probabilities.shape == (3, 3)
+    assert distances is None
+
+
+def test_figures_count_what_is_unfamiliar_as_not_confident():
+    known = {"convolution": 1, "limit": 2.0, "limit_rule": "", "validation_share": 1}
+    probabilities = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.5001, 0.4999]])
+    found = out_of_distribution.figures(
+        calibration(familiarity=known), probabilities, torch.tensor([1.0, 3, 2, 1]), torch.tensor([0, 0, 1, 0])
+    )
+    assert found == pytest.approx({"familiar": 0.75, "confident": 0.75, "confident_by_probability_alone": 1, "confident_accuracy": 2 / 3})
+
+
+def test_strangers_are_drawn_the_same_again_and_all_unlike():
+    drawn = synthetic_ood.draw(2, seed=0)
+    assert set(drawn) == set(synthetic_ood.KINDS)
+    for kind, again in synthetic_ood.draw(2, seed=0).items():
+        assert torch.equal(drawn[kind], again)
+        assert (again.shape, again.dtype) == ((2, 3, 150, 150), torch.uint8)
+        assert not torch.equal(again[0], again[1])
+
+
+def test_strangers_are_counted_by_kind(exported):
+    known = {"convolution": 2, "limit": 1e-6, "limit_rule": "", "validation_share": 1}
+    found = out_of_distribution.on_strangers(calibration(familiarity=known), exported, images=1)
+    assert found["images"] == len(found["kinds"]) == len(synthetic_ood.KINDS)
+    assert found["unfamiliar"] == found["not_confident"] == 1

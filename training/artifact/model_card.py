@@ -1,0 +1,112 @@
+"""The model card: what the manifest says, for people."""
+
+from typing import Any
+
+from models_store.manifest import Calibration, Figures, Manifest
+from training.data.species import known
+
+_DATA = """\
+Photographs of single seedlings from above, indoors, on gravel, from the Plant Seedlings data set (version 1):
+Giselsson, Dyrmann, Jørgensen, Jensen, Midtiby (2017), *A Public Image Database for Benchmark of Plant Seedling
+Classification Algorithms*, arXiv:1711.05458. © 2014 Mads Dyrmann, Peter Christiansen, University of Southern Denmark, and
+Aarhus University; Creative Commons BY-SA 4.0. About 960 plants were photographed several times, and the file names do not
+say which: as in every published result on this set, a random split has photos of one plant on both sides, so accuracy on
+plants never seen will be lower than stated here."""
+
+_OWN_DATA = "Images of the publisher's own. Add their source and licence here before passing the model on."
+
+_NOT_FOR = """\
+Not for decisions that cannot be undone, such as spraying or pulling, without a person or a second sensor. It knows the
+species listed and nothing else: any other plant is still given one of their names, at times with confidence. Field photos
+with several plants, other soils, shadows or older plants differ from what it was trained on."""
+
+
+def text(manifest: Manifest) -> str:
+    """The card of a manifest, as Markdown."""
+    data = _DATA if {species.name for species in manifest.species} == set(known()) else _OWN_DATA
+    training, calibration = manifest.training, manifest.calibration
+    recipe = training.recipe
+    parts = ", ".join(f"{n} {split}" for split, n in training.images.items())
+    return f"""\
+# {manifest.name} {manifest.version}
+
+Tells {len(manifest.species)} species of seedlings apart on a photo of one plant. Network *{training.network}*
+({training.parameters:,} parameters), trained from scratch by recipe *{recipe["name"]}*, seed {training.seed}.{_from_whom(recipe)}
+{_which_weights(manifest)}
+Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
+
+## Figures
+
+On the {manifest.figures.n} images of the test split, which nothing was trained or chosen on, one forward pass each:
+
+{_comparison(manifest)}
+
+{_per_species(manifest.figures)}
+
+## Probabilities
+
+Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
+An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.
+On validation that is {calibration.validation_coverage:.1%} of the images, {calibration.validation_accuracy:.1%} of them right.
+{_familiar(calibration)}
+## Data
+
+{data}
+
+Split: {parts}; digest `{training.split_digest[:16]}`.
+
+## For what, and for what not
+
+For sorting photos of single young seedlings, for teaching, and as the start of a model of one's own species.
+{_NOT_FOR}
+
+## Input and output
+
+`model.pt` (TorchScript, {manifest.size_bytes / 1e6:.1f} MB, SHA-256 `{manifest.sha256}`):
+uint8 [N,3,{manifest.input.size},{manifest.input.size}], the central square of a photo,
+to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
+"""
+
+
+def _which_weights(manifest: Manifest) -> str:
+    recipe = manifest.training.recipe
+    if runs := recipe.get("averaged"):
+        return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
+    return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, chosen on validation."
+
+
+def _from_whom(recipe: dict[str, Any]) -> str:
+    """Whose weights it went on from, and whose answers it learnt; the recipes of older versions may not say."""
+    start, teachers = recipe.get("start"), recipe.get("teachers")
+    went_on = f"\nIt went on from the weights of {start}." if start else ""
+    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
+    return went_on + learnt
+
+
+def _familiar(calibration: Calibration) -> str:
+    known = calibration.familiarity
+    if known is None:
+        return "No picture is unfamiliar to it: one that shows no plant at all is still given a name, at times with confidence.\n"
+    return f"""
+A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one whose activations after
+convolution {known.convolution} lie farther from theirs than {known.limit:.1f}, {known.limit_rule}.
+It notices pictures of something else altogether, not another plant photographed in the same way.
+"""
+
+
+def _comparison(manifest: Manifest) -> str:
+    rows = [("this model", manifest.figures, manifest.compact.parameters if manifest.compact else manifest.training.parameters)]
+    if manifest.compact:
+        rows.append(("the full network it was made from", manifest.compact.full_figures, manifest.training.parameters))
+    head = "| | parameters | accuracy | macro-F1 | ECE |\n|---|---|---|---|---|\n"
+    table = head + "\n".join(f"| {what} | {n:,} | {f.accuracy:.2%} | {f.macro_f1:.4f} | {f.ece:.2%} |" for what, f, n in rows)
+    if manifest.compact:
+        table += f"\n\nCompact: the first dense layer has rank {manifest.compact.rank}, weights are stored as {manifest.compact.storage}."
+    return table
+
+
+def _per_species(figures: Figures) -> str:
+    head = "| species | precision | recall | F1 | images |\n|---|---|---|---|---|\n"
+    return head + "\n".join(
+        f"| {name} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |" for name, row in figures.per_species.items()
+    )

@@ -1,0 +1,133 @@
+"""Networks as TorchScript and back: the one module of training that knows the format of `model.pt`."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import torch
+import torch.jit
+from torch import Tensor, nn
+
+from models_store import store
+from models_store.manifest import Manifest
+from training import networks
+from training.artifact.mahalanobis import Distance
+from training.errors import TrainingError
+from training.networks.network import Network
+
+
+class Exported(nn.Module):
+    """A network with everything in front of it and behind it, so that training and service cannot drift apart.
+
+    `forward` is `softmax(classify(features(images)))`; the halves are exported too, for those who ask which part of an
+    image spoke for an answer.
+    """
+
+    def __init__(self, network: Network, temperature: float) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    @torch.jit.export
+    def features(self, images: Tensor) -> Tensor:
+        """Activations of the last convolution: uint8 [N,3,S,S] → float32 [N,C,h,w]."""
+        return self.network.features(images.to(torch.float32) / 255)
+
+    @torch.jit.export
+    def classify(self, features: Tensor) -> Tensor:
+        """Calibrated logits from `features`: float32 [N,C,h,w] → float32 [N,species]."""
+        return self.network.classify(features) / self.temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probabilities: uint8 [N,3,S,S] → float32 [N,species]."""
+        return self.classify(self.features(images)).softmax(1)
+
+
+class Measured(Exported):
+    """An exported network that also tells how far an image is from those trained on."""
+
+    halfway: Final[int]
+
+    def __init__(self, network: Network, temperature: float, distance: Distance) -> None:
+        super().__init__(network, temperature)
+        self.halfway = networks.halfway(network)
+        self.measure = distance
+
+    @torch.jit.export
+    def distance(self, activations: Tensor) -> Tensor:
+        """Distance from the images trained on, by activations halfway: float32 [N,C,h,w] → float32 [N]."""
+        return self.measure(activations)  # type: ignore[no-any-return]
+
+    @torch.jit.export
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives and the distance, in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
+        features = images.to(torch.float32) / 255
+        activations = features
+        for count, layer in enumerate(self.network.convolutions):
+            features = layer(features)
+            if count + 1 == self.halfway:
+                activations = features
+        return self.classify(features).softmax(1), self.distance(activations)
+
+
+def to_torchscript(network: Network, temperature: float, distance: Distance | None = None) -> bytes:
+    """The bytes of `model.pt` for a network that gives logits [N,species], with its distance where there is one."""
+    network = network.cpu().eval()
+    exported = Exported(network, temperature) if distance is None else Measured(network, temperature, distance)
+    stream = io.BytesIO()
+    with _deprecation_known():
+        torch.jit.save(torch.jit.script(exported.eval()), stream)
+    return _without_debug_records(stream)
+
+
+def open_module(model: io.BytesIO) -> nn.Module:
+    """The module in the bytes of a `model.pt`. Raises RuntimeError if they are not TorchScript."""
+    with _deprecation_known():
+        module: nn.Module = torch.jit.load(model, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    return module
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """The module as it is served: in channels-last order, its constants and storage conversions folded."""
+    with _deprecation_known():
+        frozen: nn.Module = torch.jit.freeze(module.to(memory_format=torch.channels_last))
+        torch._C._jit_pass_constant_propagation(frozen.graph)  # about once in 30 it leaves a product of constants
+    return frozen
+
+
+def load(path: Path) -> tuple[Manifest, nn.Module]:
+    """Manifest and module of the artifact in folder `path`, verified. Raises TrainingError naming the file."""
+    try:
+        opened = store.open_artifact(path)
+    except store.StoreError as error:
+        raise TrainingError(str(error)) from None
+    try:
+        return opened.manifest, open_module(opened.model)
+    except RuntimeError as error:
+        raise TrainingError(f"{path / store.MODEL} is not TorchScript ({str(error).splitlines()[0]}); publish it again") from None
+
+
+@contextlib.contextmanager
+def _deprecation_known() -> Iterator[None]:
+    with warnings.catch_warnings():  # TorchScript is the artifact's format until torch.export takes over
+        warnings.filterwarnings("ignore", r".*torch\.jit", FutureWarning)
+        warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
+        yield
+
+
+def _without_debug_records(archive: io.BytesIO) -> bytes:
+    """The archive without its debug records, which hold the paths of the source files on the exporting machine."""
+    archive.seek(0)
+    reader = torch._C.PyTorchFileReader(archive)
+    stream = io.BytesIO()
+    writer = torch._C.PyTorchFileWriter(stream)
+    for name in reader.get_all_records():
+        # The writer adds version and identity records of its own.
+        if not name.endswith(".debug_pkl") and name not in ("version", "byteorder", ".data/serialization_id"):
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+    return stream.getvalue()

@@ -1,0 +1,64 @@
+"""The page from its material."""
+
+from pathlib import Path
+
+from models_store import store
+from training.atomic_files import write_atomically
+from training.data.images import Images
+from training.errors import TrainingError
+from training.experiments import results
+from training.experiments.report import sections, sections_model
+from training.experiments.report.material import Material, Measured, measure
+from training.experiments.report.page import paragraph, render
+
+PAGE = "index.html"
+_SECTIONS = (
+    sections.samples,
+    sections.distribution,
+    sections.architectures,
+    sections.curves,
+    sections.validation,
+    sections.table_1,
+    sections.ablation,
+    sections.five_networks,
+    sections_model.confusion,
+    sections_model.reliability,
+    sections_model.mistakes,
+    sections_model.sizes,
+    sections_model.leakage,
+)
+_INTRODUCTION = (
+    "A report trained an AlexNet-style network of 54,717,714 parameters from scratch to tell twelve species of seedlings apart,"
+    " saw 16% and 11% on its test images, and could not say why. This page repeats its figures and tables on the same images,"
+    " explains the failure by measurement, and shows how far the same network goes."
+)
+_FOOTER = (
+    "Photos: Plant Seedlings data set, version 1 (Giselsson, Dyrmann, Jørgensen, Jensen, Midtiby 2017, arXiv:1711.05458)."
+    " © 2014 Mads Dyrmann, Peter Christiansen, University of Southern Denmark, and Aarhus University; Creative Commons BY-SA 4.0."
+    " Figures on this page that show them fall under the same licence."
+)
+
+
+def build(images: Images, kept: Path, artifact: Path | None, out: Path) -> Path:
+    """Write the page and its PNGs into `out`; returns the page.
+
+    Training curves and tables come from the folder of results `kept`, the answers for the test images from `artifact`, or
+    else from the newest version that ships with the project. What is not there yet is named, with the command that makes
+    it. Raises RunError for a damaged result, TrainingError for an `artifact` that cannot be used, DiskError.
+    """
+    measured, reason = _measured(images, artifact)
+    material = Material(images, results.read(kept), kept, out, measured, reason)
+    document = render("Plant seedlings: the report, regenerated", paragraph(_INTRODUCTION), [make(material) for make in _SECTIONS], _FOOTER)
+    write_atomically(out / PAGE, lambda stream: stream.write(document.encode()))
+    return out / PAGE
+
+
+def _measured(images: Images, artifact: Path | None) -> tuple[Measured | None, str]:
+    if artifact is not None:
+        return measure(artifact, images), ""
+    try:
+        return measure(store.resolve(store.SHIPPED_STORE, "seedlings"), images), ""
+    except store.ArtifactMissing:
+        return None, "no version of it is published"
+    except TrainingError as error:  # other images than the shipped model's are no reason to withhold the rest
+        return None, str(error)

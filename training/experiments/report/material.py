@@ -1,0 +1,84 @@
+"""What the page is made of: the images, the committed results, and the model's answers for the test images."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from torch import Tensor
+
+from models_store.manifest import Manifest
+from models_store.store import read_manifest
+from training.data.images import Images
+from training.data.split import Split
+from training.errors import DataError, RunError
+from training.experiments.results import RunResult
+from training.publishing import measured_model
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A published version and its answers for the test images, computed when the page is built."""
+
+    manifest: Manifest
+    images: Images  # labels in the order of the manifest's species
+    split: Split
+    probabilities: Tensor  # float32 [N,species], in the order of `split.test`
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 [N] of the test images."""
+        return self.images.labels[self.split.test]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a section can draw on. `measured` is None where there is no model of these images; `reason` says why."""
+
+    images: Images
+    runs: list[RunResult]
+    results: Path
+    out: Path
+    measured: Measured | None
+    reason: str
+
+    def of(self, recipe: str, network: str | None = None) -> list[RunResult]:
+        """The results of a recipe, one a seed, by seed."""
+        found = [one for one in self.runs if one.recipe_name == recipe and network in (None, one.recipe.network)]
+        return sorted(found, key=lambda one: one.recipe.seed)
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A result file of the folder of results, or None where it is not there. Raises RunError if it is damaged."""
+        file = self.results / name
+        try:
+            document: dict[str, Any] = json.loads(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); remove it and make it again") from None
+        return document
+
+    @property
+    def most_frequent(self) -> float:
+        """The accuracy of one answer for all: the share of the most frequent species."""
+        return float(self.images.labels.bincount().max()) / len(self.images.labels)
+
+
+def measure(artifact: Path, images: Images) -> Measured:
+    """The answers of a published version on its test images. Raises DataError when it is not of these images."""
+    measured = measured_model.of_artifact(artifact)
+    if set(images.species) != set(measured.species):
+        raise DataError("the model is of other species than this folder holds")
+    ordered = measured.in_order(images)
+    split = measured.split(ordered)
+    return Measured(read_manifest(artifact.absolute()), ordered, split, measured.probabilities(ordered.pixels[split.test]))
+
+
+def spread(values: Iterable[float]) -> str:
+    """Mean of shares of 1 as percent, with the standard deviation where there are several."""
+    found = list(values)
+    if len(found) < 2:
+        return f"{found[0]:.1%}" if found else "–"
+    return f"{100 * mean(found):.1f} ± {100 * stdev(found):.1f}%"

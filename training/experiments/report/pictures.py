@@ -1,0 +1,43 @@
+"""Figures made of the data's own photos; they are built with the page and never committed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from training.data.images import Images
+from training.experiments.report import style
+
+_COLUMNS = 6
+
+
+def samples(images: Images, file: Path) -> None:
+    """One photo of each species, the report's figure 4: the one whose mean colour is the median of its species."""
+    rows = []
+    for label in range(len(images.species)):
+        of_species = torch.nonzero(images.labels == label)[:, 0]
+        colours = images.pixels[of_species].float().mean((1, 2, 3))  # [n]
+        rows.append(int(of_species[colours.argsort()[len(colours) // 2]]))
+    _grid(images, rows, [name.replace(" ", "\n") if len(name) > 18 else name for name in images.species], file)
+
+
+def mistakes(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path) -> None:
+    """Photos that were answered wrongly, with a title each."""
+    _grid(images, rows, titles, file, size=8)
+
+
+def pairs(images: Images, rows: Sequence[tuple[int, int]], titles: Sequence[str], file: Path) -> None:
+    """Pairs of photos side by side, three pairs a line, one title a pair."""
+    flat = [row for pair in rows for row in pair]
+    heads = [title for pair in titles for title in (pair, "")]
+    _grid(images, flat, heads, file, size=8)
+
+
+def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path, size: float = 9) -> None:
+    lines = -(-len(rows) // _COLUMNS)
+    with style.drawing(file, 10, 2.0 * lines, lines, _COLUMNS, squeeze=False) as axes:
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for axis, row, title in zip(axes.flat, rows, titles, strict=False):
+            axis.imshow(images.pixels[row].permute(1, 2, 0).numpy())  # [150,150,3]
+            axis.set_title(title, fontsize=size, fontweight="normal", pad=4)

@@ -1,0 +1,43 @@
+"""How fast each network of a comparison is, measured one after the other on a machine that does nothing else.
+
+A sweep's own seconds are those of whatever else ran beside it, so that networks trained on different days cannot be
+compared by them.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from training import machine, networks
+from training.data import split
+from training.data.images import Images
+from training.evaluation import latency
+from training.experiments.sweep import Entry
+from training.fitting import loop as fitting
+from training.fitting import run
+
+FILE = "pace.json"  # in the folder of results
+
+
+def document(fabric: Fabric, entries: Iterable[Entry], images: Images) -> dict[str, Any]:
+    """Seconds of an epoch, validation included, and milliseconds of a prediction (one image, exported, on the CPU) of each entry.
+
+    Raises RecipeError, RunError, DiskError.
+    """
+    found: dict[str, Any] = {"machine": machine.describe(), "networks": {}}
+    for entry in entries:
+        recipe = entry.load(seed=0).model_copy(update={"epochs": 1})
+        with tempfile.TemporaryDirectory() as work:
+            folder = Path(work) / "run"
+            (row,) = fitting.fit(fabric, recipe, entry.recipe, images, split.of(images, recipe.split_seed), folder)
+            description = run.read_description(folder)
+        found |= {"recipe": entry.recipe, "device": description.device, "precision": description.precision}
+        network = networks.build(recipe.network, len(images.species)).eval()
+        found["networks"][recipe.network] = {
+            "seconds_per_epoch": row["seconds"],
+            "milliseconds_per_prediction": round(latency.milliseconds(network), 2),
+        }
+    return found

@@ -1,0 +1,270 @@
+"""Training: one loop for CPU, one GPU, or several, through Lightning Fabric."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from models_store.manifest import Manifest
+from models_store.pixels import SIZE
+from training import networks
+from training.atomic_files import need_space
+from training.data.images import Images
+from training.data.split import Split
+from training.data.tensors import to_float
+from training.errors import RunError
+from training.evaluation import metrics
+from training.evaluation.predictions import logits
+from training.fitting import batchnorm, ema, run, warm_start
+from training.fitting.augment import augment, mix, resize
+from training.fitting.distillation import Teachers
+from training.fitting.loss import cross_entropy, refuse_probabilities
+from training.fitting.optimizer import build as build_optimizer
+from training.fitting.optimizer import learning_rate
+from training.networks.network import AnySize, Network
+from training.recipe import Recipe
+
+_ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
+
+
+@dataclass
+class _State:
+    """All that an interrupted run needs to go on as if nothing had happened, besides seed and epoch."""
+
+    network: Network
+    averaged: AveragedModel | None
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0  # finished epochs
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        return self.network if self.averaged is None else self.averaged.module
+
+    def save(self, file: Path) -> None:
+        tensors: dict[str, Any] = {"epoch": self.epoch, "history": self.history}
+        tensors |= {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.averaged is not None:
+            tensors["averaged"] = self.averaged.state_dict()
+        run.save_weights(file, tensors)
+
+    def restore(self, tensors: dict[str, Any]) -> None:
+        self.epoch, self.history = tensors["epoch"], tensors["history"]
+        self.network.load_state_dict(tensors["network"])
+        self.optimizer.load_state_dict(tensors["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(tensors["averaged"])
+
+
+def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "auto") -> Fabric:
+    """A launched Fabric: `device` auto, cpu or cuda; `precision` auto, 32-true or bf16-mixed. Raises RunError.
+
+    auto takes bfloat16 where the processor computes in it (tensor cores; AVX512-BF16 or AMX), else float32.
+    """
+    accelerator = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda" and torch.cuda.device_count() < devices:
+        raise RunError(f"{devices} CUDA devices were asked for, {torch.cuda.device_count()} are there; use --devices or --device cpu")
+    if precision == "auto":
+        precision = "bf16-mixed" if _computes_in_bf16(accelerator) else "32-true"
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def fit(
+    fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split: Split, folder: Path, teachers: Sequence[Path] = ()
+) -> list[dict[str, float]]:
+    """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
+
+    `teachers` are the folders of finished runs, for a recipe that learns from other networks.
+    Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
+    same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
+    """
+    taught = Teachers(teachers, recipe.distillation, images.species, split)
+    torch.manual_seed(recipe.seed)
+    state = _begin(recipe, images, split)
+    need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
+    description = run.Description(
+        recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
+        teachers=taught.names,
+        device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
+    )  # fmt: skip
+    checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
+    fabric.barrier()
+    if not fabric.is_global_zero and (folder / run.LAST).exists():
+        checkpoint = run.load_weights(folder / run.LAST)
+    model, optimizer = fabric.setup(_compiled(AnySize(state.network, SIZE), fabric.device), state.optimizer)
+    if state.averaged is not None:
+        state.averaged.to(fabric.device)
+    if checkpoint is not None:
+        state.restore(checkpoint)
+        fabric.print(f"resuming {folder} after epoch {state.epoch} of {recipe.epochs}")
+    taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
+    train = _Rows(images, split.train, fabric.device)
+    validation = _Rows(images, split.validation, fabric.device)
+    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=state.epoch + 1) if fabric.is_global_zero else None
+    while state.epoch < recipe.epochs:
+        began = time.perf_counter()
+        loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught)
+        if recipe.norms_without_dropout:
+            with fabric.autocast():
+                batchnorm.measure(state.evaluated, train.pixels)
+        row = {
+            "epoch": state.epoch + 1,
+            "learning_rate": rate,
+            "train_loss": loss,
+            **_validate(fabric, state.evaluated, validation, recipe),
+        }
+        row["seconds"] = round(time.perf_counter() - began, 2)
+        state.epoch += 1
+        state.history.append(row)
+        if writer is not None:
+            _record(folder, state, writer)
+            fabric.print(_line(row, recipe.epochs))
+        fabric.barrier()
+    if writer is not None:
+        writer.close()
+    return state.history
+
+
+@dataclass
+class _Rows:
+    """One part of the images, uint8, on the device for good: the report's training part is 220 MB."""
+
+    pixels: Tensor  # uint8 [N,3,150,150]
+    labels: Tensor  # int64 [N]
+    targets: Tensor  # the same as float32 [N,species], one-hot
+
+    def __init__(self, images: Images, rows: list[int], device: torch.device) -> None:
+        self.pixels = images.pixels[rows].to(device)
+        self.labels = images.labels[rows].to(device)
+        self.targets = F.one_hot(self.labels, len(images.species)).float()
+
+
+def _begin(recipe: Recipe, images: Images, split: Split) -> _State:
+    network = networks.build(recipe.network, len(images.species))
+    if recipe.start:
+        _refuse_another_split(warm_start.set_weights(network, images.species, recipe.start), split)
+    network = network.to(memory_format=torch.channels_last)
+    averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
+    return _State(network, averaged, build_optimizer(network, recipe.optimizer))
+
+
+def _refuse_another_split(origin: Manifest, split: Split) -> None:
+    """Raise RunError when these are most likely the images of the origin's training, divided otherwise: it has seen the test images."""
+    if origin.training.split_digest != split.digest and origin.training.images == split.counts():
+        seed = origin.training.recipe["split_seed"]
+        raise RunError(f"{origin.name}/{origin.version} has seen test images of this split; start from it with split_seed = {seed} only")
+
+
+def _epoch(
+    fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, recipe: Recipe, train: _Rows, taught: Teachers
+) -> tuple[float, float]:
+    """One pass over the training images; returns mean loss and last learning rate."""
+    order = torch.randperm(len(train.labels), generator=_random(recipe.seed, state.epoch, _ORDER))
+    random = _random(recipe.seed, state.epoch, _AUGMENT, fabric.global_rank)
+    torch.manual_seed(_random(recipe.seed, state.epoch, _DROPOUT, fabric.global_rank).initial_seed())
+    share = max(1, min(recipe.batch_size, len(order)) // fabric.world_size)  # images of a batch on this device
+    steps = max(1, len(order) // (share * fabric.world_size))  # what is left over comes first in another epoch's order
+    side = recipe.resolution.at(state.epoch, recipe.epochs)
+    total = torch.zeros((), device=fabric.device)
+    rate = 0.0
+    model.train()
+    bar = tqdm(range(steps), f"epoch {state.epoch + 1}", leave=False, disable=None if fabric.is_global_zero else True)
+    for step in bar:
+        first = (step * fabric.world_size + fabric.global_rank) * share
+        batch = order[first : first + share].to(fabric.device)  # [B]
+        inputs = augment(resize(to_float(train.pixels[batch]), side), recipe.augment, random)  # [B,3,side,side]
+        rate = learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        inputs, targets = mix(inputs, train.targets[batch], recipe.augment, random)  # [B,species]
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with fabric.autocast():
+            targets = taught.soften(targets, inputs)
+        outputs = model(inputs)  # [B,species]
+        if state.epoch == step == 0:
+            refuse_probabilities(outputs)
+        loss = cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss)
+        fabric.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        if state.averaged is not None:
+            state.averaged.update_parameters(state.network)
+        total += loss.detach()
+    mean = float(total) / steps
+    if not np.isfinite(mean):
+        raise RunError(f"the loss became {mean} in epoch {state.epoch + 1}; lower optimizer.learning_rate and start a new run")
+    return mean, rate
+
+
+def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Recipe) -> dict[str, float]:
+    with fabric.autocast():
+        outputs = logits(network, validation.pixels)  # [N,species], on the CPU
+    labels = validation.labels.cpu()
+    return {
+        "validation_loss": float(
+            cross_entropy(outputs, labels, softmax_before_loss=recipe.softmax_before_loss)
+        ),  # smoothing is for training
+        "validation_accuracy": metrics.accuracy(outputs, labels),
+        "validation_macro_f1": metrics.macro_f1(outputs, labels),
+    }
+
+
+def _record(folder: Path, state: _State, writer: SummaryWriter) -> None:
+    """Keep what the last epoch gave: best weights first, so that the checkpoint never knows of an epoch that is lost."""
+    ranked = [(row["validation_accuracy"], -row["validation_loss"]) for row in state.history]
+    if ranked[-1] == max(ranked):
+        run.save_weights(folder / run.BEST, {"epoch": state.epoch, "network": state.evaluated.state_dict()})
+    state.save(folder / run.LAST)
+    run.write_metrics(folder, state.history)
+    for name, value in state.history[-1].items():
+        writer.add_scalar(name, value, state.epoch)
+    writer.flush()
+
+
+def _random(*path: int) -> torch.Generator:
+    """A CPU generator for one stream of one epoch."""
+    seed = int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0]) >> 1
+    return torch.Generator().manual_seed(seed)
+
+
+def _line(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}  validation loss {row['validation_loss']:.4f}"
+        f"  accuracy {row['validation_accuracy']:.2%}  macro-F1 {row['validation_macro_f1']:.4f}  {row['seconds']:.0f} s"
+    )
+
+
+def _checkpoint_bytes(state: _State) -> int:
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in state.network.parameters())
+    return weights * (4 if state.averaged is not None else 3)  # weights, their average, and Adam's two moments
+
+
+def _computes_in_bf16(accelerator: str) -> bool:
+    if accelerator == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_bf16_tile"))
+
+
+def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
+    """On a GPU the compiled network, where there is the C compiler that this takes; on a CPU compiling made steps slower."""
+    has_compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+    return cast(nn.Module, torch.compile(network)) if device.type == "cuda" and has_compiler else network
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

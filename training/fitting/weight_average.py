@@ -1,0 +1,67 @@
+"""One network from several runs: the mean of the weights that they ended with.
+
+Wortsman et al. (2022), *Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing inference
+time*. It works for runs that set out from the same trained weights; the mean of networks trained apart from each other answers nothing.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from training.atomic_files import write_json
+from training.errors import RunError
+from training.fitting import run
+
+
+def average(runs: Sequence[Path], folder: Path) -> run.Description:
+    """Write a run folder whose best weights are the mean of the last ones of finished `runs`; returns its description.
+
+    Recipe, device and seed are those of the first. Raises RunError where a run has not ended, where one is of another network, other
+    species or another split, or where `folder` holds something; DiskError.
+    """
+    if len(runs) < 2:
+        raise RunError("a mean takes two runs or more: --runs RUN RUN …")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder} is there already; give a new folder with --run")
+    descriptions = [run.read_description(one) for one in runs]
+    first, names = descriptions[0], []
+    total: dict[str, Tensor] = {}
+    for one, description in zip(runs, descriptions, strict=True):
+        if _kind(description) != _kind(first):
+            raise RunError(f"{one} is of another network, species, start or split than {runs[0]}; their mean would answer nothing")
+        weights = _last_weights(one, description)
+        names.append(f"{description.name}@{_digest(weights)}")
+        for name, tensor in weights.items():
+            total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
+    mean = {name: tensor / len(runs) if tensor.is_floating_point() else tensor for name, tensor in total.items()}
+    teachers = sorted({teacher for description in descriptions for teacher in description.teachers})
+    described = first.model_copy(update={"averaged": names, "teachers": teachers})
+    write_json(folder / run.DESCRIPTION, described.model_dump(mode="json"))
+    run.save_weights(folder / run.BEST, {"epoch": first.recipe.epochs, "network": mean})
+    return described
+
+
+def _kind(description: run.Description) -> tuple[object, ...]:
+    """What has to be the same for a mean to make sense."""
+    return description.recipe.network, description.recipe.start, description.species, description.split_digest
+
+
+def _last_weights(folder: Path, description: run.Description) -> dict[str, Tensor]:
+    """What the run would be evaluated with after its last epoch: the averaged weights where its recipe has them."""
+    checkpoint = run.load_weights(folder / run.LAST)
+    if checkpoint["epoch"] < description.recipe.epochs:
+        raise RunError(
+            f"{folder} has finished {checkpoint['epoch']} of {description.recipe.epochs} epochs; go on with 'python -m training fit'"
+        )
+    if "averaged" not in checkpoint:
+        return dict(checkpoint["network"])
+    return {name.removeprefix("module."): tensor for name, tensor in checkpoint["averaged"].items() if name != "n_averaged"}
+
+
+def _digest(weights: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(weights[name].contiguous().numpy(force=True).tobytes())
+    return digest.hexdigest()[:12]

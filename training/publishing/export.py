@@ -1,0 +1,103 @@
+"""A run's best weights as a published artifact: made compact if wanted, calibrated, measured, described."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor, nn
+
+from models_store import store
+from models_store.manifest import Compact, Figures, Input, Manifest, Training
+from models_store.pixels import SIZE
+from training import networks
+from training.artifact import calibration as calibrating
+from training.artifact import compression, model_card, torchscript
+from training.data import species
+from training.data.images import Images
+from training.data.split import Split
+from training.errors import DiskError, RunError
+from training.evaluation import metrics, predictions
+from training.fitting import run
+from training.networks.network import Network
+from training.publishing import out_of_distribution
+
+Storage = Literal["float16", "int8"]
+
+
+def export(folder: Path, images: Images, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16") -> Path:
+    """Publish a run's best weights as the next version of model `name`. Returns its folder.
+
+    With `rank` the largest dense layer is factored to that rank and weights are kept in `storage`; the figures of the
+    full network are kept beside the compact one's. Raises RunError, DataError, DiskError.
+    """
+    description, network, epoch = run.load_best(folder)
+    split = description.split(images)
+    made_compact, served = None, network
+    if rank is not None:
+        try:
+            served = compression.STORAGES[storage](compression.factorize(network, rank))
+        except ValueError as error:
+            raise RunError(f"--{error}") from None
+        made_compact = Compact(
+            rank=rank, storage=storage, parameters=_numbers(served), full_figures=_test_figures(network, images, split)
+        )  # fmt: skip
+    calibration = calibrating.calibrate(_logits(served, images, split.validation), images.labels[split.validation])
+    distance = out_of_distribution.fit(served, description.recipe, images, split)
+    model = torchscript.to_torchscript(served, calibration.temperature, distance)
+    module = torchscript.open_module(io.BytesIO(model))
+    calibration = calibration.model_copy(update={"familiarity": out_of_distribution.choose_limit(served, module, images, split)})
+    answers = predictions.probabilities(module, images.pixels[split.test])
+    figures = metrics.figures("test", images.species, answers, images.labels[split.test])
+    created = datetime.now(UTC).replace(microsecond=0)
+
+    def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
+        return Manifest(
+            name=name,
+            version=version,
+            created=created,
+            species=species.describe(images.species),
+            input=Input(size=SIZE),
+            calibration=calibration,
+            figures=figures,
+            training=Training(
+                network=description.recipe.network,
+                parameters=networks.parameters(network),
+                recipe={
+                    "name": description.recipe_name,
+                    "averaged": description.averaged,
+                    "teachers": description.teachers,
+                    **description.recipe.model_dump(mode="json"),
+                },
+                seed=description.recipe.seed,
+                epoch=epoch,
+                split_digest=split.digest,
+                images=description.images,
+                torch_version=description.torch_version,
+            ),
+            compact=made_compact,
+            sha256=sha256,
+            size_bytes=size_bytes,
+        )
+
+    try:
+        return store.publish(destination, model, describe, model_card.text, name)
+    except store.PublishFailed as error:
+        raise DiskError(str(error)) from None
+
+
+def _test_figures(network: Network, images: Images, split: Split) -> Figures:
+    """Figures of the full network on the test split, with a temperature of its own."""
+    temperature = calibrating.fit_temperature(_logits(network, images, split.validation), images.labels[split.validation])
+    probabilities = (_logits(network, images, split.test) / temperature).softmax(1)
+    return metrics.figures("test", images.species, probabilities, images.labels[split.test])
+
+
+def _logits(network: Network, images: Images, rows: list[int]) -> Tensor:
+    return predictions.logits(network, images.pixels[rows])
+
+
+def _numbers(network: nn.Module) -> int:
+    """Weights, biases and norms of a network whose weights may be stored as buffers."""
+    running = ("running_mean", "running_var", "num_batches_tracked", "scale")
+    return sum(tensor.numel() for name, tensor in network.state_dict().items() if not name.endswith(running))

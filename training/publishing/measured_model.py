@@ -1,0 +1,70 @@
+"""What is measured: a run's best weights or a published artifact, behind one interface."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models_store.manifest import Calibration
+from training.artifact import torchscript
+from training.data import split
+from training.data.images import Images
+from training.errors import DataError
+from training.evaluation import predictions
+from training.fitting import run
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and the split that it was trained on."""
+
+    name: str
+    species: list[str]  # in the order of its answers
+    split_digest: str
+    split_seed: int
+    answers: Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N,3,150,150] → probabilities [N,species], distances [N]
+    calibration: Calibration | None = None  # of an artifact
+    module: nn.Module | None = None  # of an artifact
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """uint8 [N,3,150,150] → float32 [N,species]."""
+        return self.answers(pixels)[0]
+
+    def in_order(self, images: Images) -> Images:
+        """The images with labels counted in the subject's order. Raises DataError for a species it does not know."""
+        if unknown := [name for name in images.species if name not in self.species]:
+            raise DataError(f"the model does not know the species {', '.join(unknown)}; it knows {', '.join(self.species)}")
+        position = torch.tensor([self.species.index(name) for name in images.species])
+        return Images(self.species, images.files, images.pixels, position[images.labels], images.digests)
+
+    def split(self, images: Images) -> split.Split:
+        """The split of its training, of images that are `in_order`. Raises DataError when these are not the images of the training."""
+        return split.of_training(images, self.split_seed, self.split_digest)
+
+
+def of_run(folder: Path) -> Subject:
+    """The best weights of a run. Raises RunError."""
+    description, network, _ = run.load_best(folder)
+    return Subject(
+        description.name,
+        description.species,
+        description.split_digest,
+        description.recipe.split_seed,
+        lambda pixels: (predictions.logits(network, pixels).softmax(1), None),
+    )
+
+
+def of_artifact(folder: Path) -> Subject:
+    """A published version. Raises TrainingError naming the file."""
+    manifest, module = torchscript.load(folder)
+    return Subject(
+        f"{manifest.name}/{manifest.version}",
+        [one.name for one in manifest.species],
+        manifest.training.split_digest,
+        int(manifest.training.recipe["split_seed"]),
+        lambda pixels: predictions.answers(module, pixels),
+        manifest.calibration,
+        module,
+    )

@@ -1,0 +1,101 @@
+"""What the network knows the like of: how far from the images trained on an image may lie, and whom that turns away."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models_store.manifest import Calibration, Familiarity
+from training import networks
+from training.artifact.mahalanobis import Distance, pool
+from training.data.images import Images
+from training.data.split import Split
+from training.data.tensors import to_float
+from training.evaluation import predictions, synthetic_ood
+from training.fitting.augment import augment
+from training.networks.network import Network
+from training.recipe import Recipe
+
+PASSED = 0.995  # share of validation images that are to count as familiar
+STRANGERS = 20  # of each kind are drawn
+
+
+def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Distance:
+    """The distance from the training images, each as it is and once as the recipe's augmentation changes it."""
+    shallow = network.convolutions[: networks.halfway(network)].eval()
+    random = torch.Generator().manual_seed(recipe.seed)
+    pixels = images.pixels[split.train]
+
+    def described(batch: Tensor) -> Tensor:
+        return pool(shallow(batch.contiguous(memory_format=torch.channels_last)))  # [N,C]
+
+    return Distance(
+        torch.cat(
+            [
+                predictions.in_batches(lambda batch: described(to_float(batch)), pixels),
+                predictions.in_batches(lambda batch: described(augment(to_float(batch), recipe.augment, random)), pixels),
+            ]
+        )
+    )
+
+
+def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:
+    """The limit on the distance, chosen on the validation images; `module` is the exported network."""
+    _, distances = predictions.answers(module, images.pixels[split.validation])
+    if distances is None:
+        raise ValueError("the module was exported without a distance")
+    limit = float(distances.double().quantile(PASSED, interpolation="higher"))
+    return Familiarity(
+        convolution=convolutions_measured(network),
+        limit=limit,
+        limit_rule=f"the least within which {PASSED:.1%} of the validation images lie",
+        validation_share=float((distances <= limit).double().mean()),
+    )
+
+
+def convolutions_measured(network: Network) -> int:
+    """How many convolutions, stored in any form, an image goes through before its distance is measured."""
+    weights = (getattr(layer, "weight", None) for layer in network.convolutions[: networks.halfway(network)].modules())
+    return sum(isinstance(weight, Tensor) and weight.ndim == 4 for weight in weights)
+
+
+def figures(calibration: Calibration, probabilities: Tensor, distances: Tensor, labels: Tensor) -> dict[str, float]:
+    """How many images are familiar, and what that leaves of the confident answers.
+
+    probabilities float [N,species], distances float [N], labels int64 [N].
+    """
+    familiar, sure = _verdicts(calibration, probabilities, distances)
+    right = probabilities.argmax(1) == labels
+    return {
+        "familiar": _share(familiar),
+        "confident": _share(familiar & sure),
+        "confident_by_probability_alone": _share(sure),
+        "confident_accuracy": _share(right[familiar & sure]),
+    }
+
+
+def on_strangers(calibration: Calibration, module: nn.Module, images: int = STRANGERS, seed: int = 0) -> dict[str, Any]:
+    """The same of `images` drawn pictures of each kind of `strangers`: shares that are turned away, by kind and in all."""
+    kinds = {}
+    for kind, pixels in synthetic_ood.draw(images, seed).items():
+        probabilities, distances = predictions.answers(module, pixels)
+        if distances is None:
+            raise ValueError("the module was exported without a distance")
+        familiar, sure = _verdicts(calibration, probabilities, distances)
+        kinds[kind] = {"unfamiliar": _share(~familiar), "not_confident": _share(~(familiar & sure)), "unsure": _share(~sure)}
+    return {
+        "images": images * len(kinds),
+        **{name: sum(kind[name] for kind in kinds.values()) / len(kinds) for name in ("unfamiliar", "not_confident", "unsure")},
+        "kinds": kinds,
+    }
+
+
+def _verdicts(calibration: Calibration, probabilities: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """Which images are familiar, and which answers are sure by their probability: bool [N] each."""
+    familiarity = calibration.familiarity
+    familiar = torch.ones(len(distances), dtype=torch.bool) if familiarity is None else distances <= familiarity.limit
+    return familiar, probabilities.max(1).values >= calibration.threshold
+
+
+def _share(chosen: Tensor) -> float:
+    return float(chosen.double().mean()) if len(chosen) else 0.0
