@@ -71,7 +71,8 @@ class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
     network: str
-    start: str = ""  # published version whose weights training goes on from: its folder, or seedlings/1; empty: random weights
+    # Weights to go on from: "imagenet" (efficientnet-lite0, 1, 2), a published version (its folder, or seedlings/1); empty: random ones.
+    start: str = ""
     epochs: int = Field(ge=1)
     batch_size: int = Field(128, ge=2)  # over all devices together
     optimizer: Optimizer = Optimizer()

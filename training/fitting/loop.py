@@ -26,7 +26,7 @@ from training.data.tensors import to_float
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, run, warm_start
+from training.fitting import batchnorm, ema, imagenet, run, warm_start
 from training.fitting.augment import augment, mix, resize
 from training.fitting.distillation import Teachers
 from training.fitting.loss import cross_entropy, refuse_probabilities
@@ -155,7 +155,9 @@ class _Rows:
 
 def _begin(recipe: Recipe, images: Images, split: Split) -> _State:
     network = networks.build(recipe.network, len(images.species))
-    if recipe.start:
+    if recipe.start == imagenet.START:
+        imagenet.set_weights(network, recipe.network)
+    elif recipe.start:
         _refuse_another_split(warm_start.set_weights(network, images.species, recipe.start), split)
     network = network.to(memory_format=torch.channels_last)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from training.networks.alexnet import alexnet
+from training.networks.efficientnet_lite import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from training.networks.lenet import lenet
 from training.networks.network import Network
 from training.networks.report import base, dropout
@@ -16,6 +17,9 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
     "lenet": lenet,
     "alexnet": alexnet,
     "resnet": resnet,
+    "efficientnet-lite0": efficientnet_lite0,
+    "efficientnet-lite1": efficientnet_lite1,
+    "efficientnet-lite2": efficientnet_lite2,
 }
 
 

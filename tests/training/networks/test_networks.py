@@ -14,8 +14,17 @@ from training.fitting.optimizer import build as build_optimizer
 from training.networks.network import AnySize
 from training.recipe import Optimizer
 
-NAMES = ("base", "dropout", "lenet", "alexnet", "resnet")
-PARAMETERS = {"base": 54_717_714, "dropout": 54_717_714, "lenet": 2_233_696, "alexnet": 57_053_004, "resnet": 11_182_668}
+NAMES = ("base", "dropout", "lenet", "alexnet", "resnet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+PARAMETERS = {
+    "base": 54_717_714,
+    "dropout": 54_717_714,
+    "lenet": 2_233_696,
+    "alexnet": 57_053_004,
+    "resnet": 11_182_668,
+    "efficientnet-lite0": 3_386_380,
+    "efficientnet-lite1": 4_151_052,
+    "efficientnet-lite2": 4_826_444,
+}
 # The report's own summary (its figures 6 and 7): layer, output for one image, parameters.
 SUMMARY = [
     ("BatchNorm2d", (3, 150, 150), 6),
