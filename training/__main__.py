@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|fit|average|evaluate|export|record|sweep|pace|leakage|curve|report`."""
+"""The command line of training: `python -m training data|augment|fit|average|evaluate|export|record|sweep|pace|leakage|curve|report`."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     )
     groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _data(groups)
+    _augment(groups)
     _fit(groups)
     _average(groups)
     _evaluate(groups)
@@ -29,7 +30,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed; a wrong call exits with 2."""
-    options = parser().parse_args(arguments)
+    wanted = parser()
+    options = wanted.parse_args(arguments)
+    if options.command == "evaluate" and options.split is not None and options.data is None:
+        wanted.error("--split is of the images in a folder: name it with --data DIR")
     from training.cli import commands  # here, since importing torch takes seconds that a wrong call or --help need not wait for
 
     try:
@@ -53,6 +57,16 @@ def _data(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     fetch.set_defaults(perform="data_fetch")
 
 
+def _augment(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    augment = groups.add_parser("augment", help="one picture of what a network learns from by a recipe")
+    augment.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
+    _data_options(augment)
+    _grounds_option(augment)
+    augment.add_argument("--images", type=int, default=96, metavar="N", help="on the sheet (default: 96)")
+    augment.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG")
+    augment.set_defaults(perform="augment")
+
+
 def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit = groups.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
     fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
@@ -61,6 +75,7 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
     )
+    _grounds_option(fit)
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
     _machine_options(fit)
@@ -79,8 +94,12 @@ def _average(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     evaluate = groups.add_parser("evaluate", help="measure a run or an artifact on a split")
     _subject_options(evaluate)
-    _data_options(evaluate)
-    evaluate.add_argument("--split", choices=["train", "validation", "test", "all"], required=True)
+    _data_options(evaluate, required=False)
+    what = evaluate.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=["train", "validation", "test", "all"], help="of the images in --data")
+    what.add_argument(
+        "--images", type=Path, metavar="DIR", help="photos in no split, one folder for each species; some of the model's, or others"
+    )
     evaluate.add_argument(
         "--views", type=int, choices=[1, 8], default=1, help="8: also the figures of the mean over the 8 orientations of each image"
     )
@@ -176,8 +195,19 @@ def _results_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where results are kept (default: results)")
 
 
-def _data_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", required=True, type=Path, metavar="DIR", help="holds one folder of images for each species")
+def _grounds_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--grounds",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="photos to set plants on (recipes with a [field]); of those with a folder `masks` beside theirs, the bare parts",
+    )
+
+
+def _data_options(command: argparse.ArgumentParser, required: bool = True) -> None:
+    command.add_argument("--data", required=required, type=Path, metavar="DIR", help="holds one folder of images for each species")
     command.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept (default: ~/.cache/seedlings)")
 
 

@@ -50,6 +50,41 @@ class Augment(_Part):
     mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
 
 
+class FieldScenes(_Part):
+    """Plants cut out and set on other grounds, as in a field. Off while `share` is 0."""
+
+    share: float = Field(0.0, ge=0, le=1)  # of the images whose plant leaves its own ground
+    # What it is set on: shares of the ground of another image of the batch, of photos (`--grounds`), the rest drawn soils.
+    others: float = Field(0.35, ge=0, le=1)
+    photos: float = Field(0.25, ge=0, le=1)
+    scale: tuple[float, float] = (0.75, 1.3)  # zoom, log-uniform between the two
+    shift: float = Field(0.1, ge=0, le=0.5)  # uniform in ± this share of the side
+    wide: float = Field(0.35, ge=0, le=1)  # share of the images with these in place of the two above
+    wide_scale: tuple[float, float] = (0.4, 2.0)  # a plant in a corner, leaves that run out of the picture
+    wide_shift: float = Field(0.25, ge=0, le=0.5)
+    stretch: float = Field(0.12, ge=0, lt=1)  # sides apart, by a factor of up to e to ± this
+    looks: float = Field(0.4, ge=0, le=1)  # share of the moved plants that are paler, of another shade, shining
+    second: float = Field(0.25, ge=0, le=1)  # share of the images with part of a second plant at the edge
+    sun: float = Field(0.3, ge=0, le=1)  # share with a shadow over a part of the picture
+
+
+class Camera(_Part):
+    """Light and camera of another place. Off while `share` is 0."""
+
+    share: float = Field(0.0, ge=0, le=1)  # of the images that are changed
+    own_share: float | None = Field(None, ge=0, le=1)  # the same of those whose plant stands on its own ground; as `share`
+    light: tuple[float, float] = (0.3, 3.0)  # factor, log-uniform between the two
+    colour: float = Field(0.1, ge=0, lt=1)  # of the light: spread of the logarithm of each colour's factor
+    tone: float = Field(0.3, ge=0, lt=1)  # exponent, uniform in 1 ± this
+    blur: float = Field(1.6, ge=0.3, le=5)  # half of the changed images, by a Gauss of 0.3 to this many pixels
+    fringe: float = Field(0.15, ge=0, le=1)  # share of the changed images with colours a pixel apart
+    few_pixels: float = Field(0.5, ge=0, le=1)  # share of the changed images that lose resolution
+    least_side: int = Field(45, ge=8, le=SIZE)  # pixels a side, at least, that are left of them
+    noise: float = Field(0.05, ge=0, lt=1)  # of the strongest, where a pixel is bright
+    jpeg: float = Field(0.5, ge=0, le=1)  # share of the changed images
+    jpeg_quality: tuple[int, int] = (25, 95)
+
+
 class Resolution(_Part):
     """Smaller images in the first epochs, whose steps take less time by the square of the side."""
 
@@ -78,6 +113,8 @@ class Recipe(_Part):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
+    field: FieldScenes = FieldScenes()
+    camera: Camera = Camera()
     resolution: Resolution = Resolution()
     distillation: Distillation = Distillation()
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -105,6 +142,18 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"{file}: {problems}") from None
     if recipe.network not in NETWORKS:
         raise RecipeError(f"{file}: network = {recipe.network!r}: there are {', '.join(NETWORKS)}")
-    if not 0 < recipe.augment.scale[0] <= recipe.augment.scale[1]:
-        raise RecipeError(f"{file}: augment.scale = {recipe.augment.scale!r}: two positive factors, the smaller first")
+    ranges = {
+        "augment.scale": recipe.augment.scale,
+        "field.scale": recipe.field.scale,
+        "field.wide_scale": recipe.field.wide_scale,
+        "camera.light": recipe.camera.light,
+        "camera.jpeg_quality": recipe.camera.jpeg_quality,
+    }
+    for key, (low, high) in ranges.items():
+        if not 0 < low <= high:
+            raise RecipeError(f"{file}: {key} = {(low, high)!r}: two positive factors, the smaller first")
+    if recipe.camera.jpeg_quality[1] > 100:
+        raise RecipeError(f"{file}: camera.jpeg_quality = {recipe.camera.jpeg_quality!r}: at most 100")
+    if recipe.field.others + recipe.field.photos > 1:
+        raise RecipeError(f"{file}: field.others + field.photos: shares of one whole, at most 1 together")
     return recipe

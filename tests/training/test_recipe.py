@@ -23,6 +23,9 @@ def test_only_the_reports_recipes_have_its_mistake():
         ('network = "base"\nepochs = 1\n[optimizer]\nlearning_rate = "fast"', "optimizer.learning_rate = 'fast'"),
         ('network = "vgg"\nepochs = 1', "network = 'vgg': there are base, dropout"),
         ('network = "base"\nepochs = 1\n[augment]\nscale = [1.2, 0.8]', "augment.scale = .*the smaller first"),
+        ('network = "base"\nepochs = 1\n[field]\nwide_scale = [0, 1]', r"field.wide_scale = \(0.0, 1.0\): two positive"),
+        ('network = "base"\nepochs = 1\n[field]\nothers = 0.6\nphotos = 0.5', "at most 1 together"),
+        ('network = "base"\nepochs = 1\n[camera]\njpeg_quality = [50, 101]', "at most 100"),
         ('network = "base"', "epochs = .*Field required"),
         ("network = base", "cannot be read as a recipe"),
     ],
@@ -43,3 +46,9 @@ def test_a_change_is_checked_too():
     assert recipe.load("smoke", seed=7).seed == 7
     with pytest.raises(RecipeError, match="seed = -1"):
         recipe.load("smoke", seed=-1)
+
+
+def test_field_and_camera_are_off_unless_a_recipe_asks():
+    assert recipe.load("seedlings").field.share == 0
+    assert recipe.load("seedlings").camera.share == 0
+    assert recipe.load("field").field.share > 0

@@ -77,10 +77,13 @@ def _which_weights(manifest: Manifest) -> str:
 
 def _from_whom(recipe: dict[str, Any]) -> str:
     """Whose weights it went on from, and whose answers it learnt; the recipes of older versions may not say."""
-    start, teachers = recipe.get("start"), recipe.get("teachers")
+    start, teachers, grounds = recipe.get("start"), recipe.get("teachers"), recipe.get("grounds")
     went_on = f"\nIt went on from the weights of {start}." if start else ""
+    if start == "imagenet":
+        went_on = "\nIt went on from weights learnt on ImageNet, so it is not trained from scratch."
     learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
-    return went_on + learnt
+    set_on = f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}." if grounds else ""
+    return went_on + learnt + set_on
 
 
 def _familiar(calibration: Calibration) -> str:

@@ -12,13 +12,14 @@ from models_store.manifest import Figures
 from training import machine
 from training import recipe as recipes
 from training.atomic_files import write_json
-from training.data import audit, kaggle
+from training.cli import sheet
+from training.data import audit, ground_photos, kaggle
 from training.data import near_duplicates as leaks
 from training.data import split as splits
 from training.data.images import Images
 from training.data.images import load as load_images
 from training.errors import DataError, DiskError, RunError
-from training.evaluation import backgrounds, metrics
+from training.evaluation import backgrounds, elsewhere, metrics
 from training.evaluation import predictions as evaluating
 from training.experiments import compression_curve as curves
 from training.experiments import results
@@ -47,6 +48,14 @@ def data_fetch(options: argparse.Namespace) -> None:
     _say(f"{kaggle.fetch(options.data)} images in {options.data}")
 
 
+def augment(options: argparse.Namespace) -> None:
+    """`augment`: a sheet of what a network learns from."""
+    recipe = recipes.load(options.recipe)
+    squares = ground_photos.for_recipe(options.grounds, recipe.field)
+    sheet.write(load_images(options.data, options.cache), recipe, squares, options.out, options.images)
+    _say(f"wrote {options.out}")
+
+
 def fit(options: argparse.Namespace) -> None:
     """`fit`: all that can be wrong with recipe and images is looked at before the run folder appears."""
     changes = {"seed": options.seed, "network": options.network}
@@ -54,7 +63,8 @@ def fit(options: argparse.Namespace) -> None:
     keep_freed_memory()
     fabric = fitting.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = load_images(options.data, options.cache)
-    history = fitting.fit(fabric, recipe, options.recipe, images, splits.of(images, recipe.split_seed), options.run, options.teacher)
+    split = splits.of(images, recipe.split_seed)
+    history = fitting.fit(fabric, recipe, options.recipe, images, split, options.run, options.teacher, options.grounds)
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
 
@@ -66,8 +76,11 @@ def average(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """`evaluate`: figures of a run's best weights, or of an artifact, on one split."""
+    """`evaluate`: figures of a run's best weights, or of an artifact, on one split or on photos in none."""
     measured = _subject(options)
+    if options.images is not None:
+        _evaluate_elsewhere(measured, options)
+        return
     images = measured.in_order(load_images(options.data, options.cache))
     rows = list(range(len(images.files))) if options.split == "all" else measured.split(images).rows(options.split)
     pixels, labels = images.pixels[rows], images.labels[rows]
@@ -86,11 +99,31 @@ def evaluate(options: argparse.Namespace) -> None:
         _say("\n".join([_table(figures), *_sentences(more)]))
         return
     predictions = _predictions(images, rows, probabilities)
-    document = figures.model_dump(mode="json") | more | {"species": images.species, "predictions": predictions}
-    if options.json == "-":
+    _write(figures.model_dump(mode="json") | more | {"species": images.species, "predictions": predictions}, options.json)
+
+
+def _evaluate_elsewhere(measured: measured_model.Subject, options: argparse.Namespace) -> None:
+    """`evaluate --images`: figures on a folder of photos that are in no split."""
+    images = load_images(options.images, options.cache, least=1)
+    probabilities, distances = measured.answers(images.pixels)
+    calibration = measured.calibration
+    familiar = None
+    if calibration is not None and calibration.familiarity is not None and distances is not None:
+        familiar = distances <= calibration.familiarity.limit
+    threshold = None if calibration is None else calibration.threshold
+    found = elsewhere.figures(measured.species, images.species, images.labels, probabilities, threshold, familiar)
+    if options.json is None:
+        _say(elsewhere.text(f"{measured.name} on {options.images}", found))
+    else:
+        _write(found | {"species": measured.species}, options.json)
+
+
+def _write(document: dict[str, Any], where: str) -> None:
+    """To a file, or to the terminal for `-`."""
+    if where == "-":
         _say(json.dumps(document, indent=1, ensure_ascii=False))
     else:
-        write_json(Path(options.json), document)
+        write_json(Path(where), document)
 
 
 def export(options: argparse.Namespace) -> None:

@@ -48,8 +48,8 @@ class Images:
     digests: list[str]  # SHA-256 of each file, [N]
 
 
-def scan(root: Path) -> Folder:
-    """Find `root/<species>/<image>`. Raises DataError for no folder, no images, or fewer than two species."""
+def scan(root: Path, least: int = 2) -> Folder:
+    """Find `root/<species>/<image>`. Raises DataError for no folder, no images, or fewer than `least` species."""
     try:
         folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         images = {folder.name: _images_in(folder) for folder in folders}
@@ -61,19 +61,19 @@ def scan(root: Path) -> Folder:
         raise DataError(f"{root} holds no images; it needs one folder for each species with images ({', '.join(sorted(SUFFIXES))}) in it")
     if empty := [name for name, found in images.items() if not found]:
         raise DataError(f"{root / empty[0]} holds no images; add some, or remove the folder")
-    if len(images) == 1:
+    if len(images) < least:
         raise DataError(f"{root} holds one species, {folders[0].name}; telling species apart takes at least two folders")
     files = [f"{name}/{image}" for name, found in images.items() for image in found]
     labels = [label for label, found in enumerate(images.values()) for _ in found]
     return Folder(root, list(images), files, labels)
 
 
-def load(root: Path, cache: Path | None = None) -> Images:
-    """Decode all images of a data folder, or take them from the cache when no file has changed since.
+def load(root: Path, cache: Path | None = None, least: int = 2) -> Images:
+    """Decode all images of a data folder with at least that many species, or take them from the cache when no file has changed since.
 
     Raises DataError naming the file that cannot be read or that stands under two species, DiskError.
     """
-    folder = scan(root)
+    folder = scan(root, least)
     kept = (cache or default_cache()) / _state_digest(folder)
     if not (kept / "index.json").is_file():
         _decode_into(folder, kept)

@@ -20,18 +20,19 @@ from models_store.manifest import Manifest
 from models_store.pixels import SIZE
 from training import networks
 from training.atomic_files import need_space
+from training.data import ground_photos
 from training.data.images import Images
 from training.data.split import Split
-from training.data.tensors import to_float
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
 from training.fitting import batchnorm, ema, imagenet, run, warm_start
-from training.fitting.augment import augment, mix, resize
+from training.fitting.augment import mix
 from training.fitting.distillation import Teachers
 from training.fitting.loss import cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
+from training.fitting.views import view
 from training.networks.network import AnySize, Network
 from training.recipe import Recipe
 
@@ -84,21 +85,30 @@ def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precisio
 
 
 def fit(
-    fabric: Fabric, recipe: Recipe, recipe_name: str, images: Images, split: Split, folder: Path, teachers: Sequence[Path] = ()
+    fabric: Fabric,
+    recipe: Recipe,
+    recipe_name: str,
+    images: Images,
+    split: Split,
+    folder: Path,
+    teachers: Sequence[Path] = (),
+    grounds: Sequence[Path] = (),
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
-    `teachers` are the folders of finished runs, for a recipe that learns from other networks.
+    `teachers` are the folders of finished runs, for a recipe that learns from other networks; `grounds` folders of photos, for
+    one that sets plants on them.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
     taught = Teachers(teachers, recipe.distillation, images.species, split)
+    squares = ground_photos.for_recipe(grounds, recipe.field)
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, split)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
-        teachers=taught.names,
+        teachers=taught.names, grounds=ground_photos.names(grounds, squares),
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
@@ -114,10 +124,11 @@ def fit(
     taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
     train = _Rows(images, split.train, fabric.device)
     validation = _Rows(images, split.validation, fabric.device)
+    squares = None if squares is None else squares.to(fabric.device)
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=state.epoch + 1) if fabric.is_global_zero else None
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
-        loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught)
+        loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
         if recipe.norms_without_dropout:
             with fabric.autocast():
                 batchnorm.measure(state.evaluated, train.pixels)
@@ -172,7 +183,14 @@ def _refuse_another_split(origin: Manifest, split: Split) -> None:
 
 
 def _epoch(
-    fabric: Fabric, model: nn.Module, optimizer: Any, state: _State, recipe: Recipe, train: _Rows, taught: Teachers
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: Any,
+    state: _State,
+    recipe: Recipe,
+    train: _Rows,
+    taught: Teachers,
+    grounds: Tensor | None,
 ) -> tuple[float, float]:
     """One pass over the training images; returns mean loss and last learning rate."""
     order = torch.randperm(len(train.labels), generator=_random(recipe.seed, state.epoch, _ORDER))
@@ -188,7 +206,7 @@ def _epoch(
     for step in bar:
         first = (step * fabric.world_size + fabric.global_rank) * share
         batch = order[first : first + share].to(fabric.device)  # [B]
-        inputs = augment(resize(to_float(train.pixels[batch]), side), recipe.augment, random)  # [B,3,side,side]
+        inputs = view(train.pixels[batch], recipe, grounds, random, side)  # [B,3,side,side]
         rate = learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate

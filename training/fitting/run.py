@@ -39,6 +39,7 @@ class Description(BaseModel):
     images: dict[str, int]  # split → number of images
     averaged: list[str] = []  # the runs whose mean this is, named as teachers are; none for one that was trained
     teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
+    grounds: list[str] = []  # folders of photos that plants were set on, named <folder>@<start of the SHA-256 of their squares>
     device: str
     precision: str
     torch_version: str
@@ -78,6 +79,7 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         ("species", "species"),
         ("split_digest", "split"),
         ("teachers", "choice of teachers"),
+        ("grounds", "choice of grounds"),
         ("averaged", "origin"),
     ):
         if getattr(begun, field) != getattr(description, field):

@@ -67,6 +67,7 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
                     "name": description.recipe_name,
                     "averaged": description.averaged,
                     "teachers": description.teachers,
+                    "grounds": description.grounds,
                     **description.recipe.model_dump(mode="json"),
                 },
                 seed=description.recipe.seed,

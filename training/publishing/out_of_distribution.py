@@ -12,7 +12,7 @@ from training.data.images import Images
 from training.data.split import Split
 from training.data.tensors import to_float
 from training.evaluation import predictions, synthetic_ood
-from training.fitting.augment import augment
+from training.fitting.views import view
 from training.networks.network import Network
 from training.recipe import Recipe
 
@@ -33,7 +33,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
         torch.cat(
             [
                 predictions.in_batches(lambda batch: described(to_float(batch)), pixels),
-                predictions.in_batches(lambda batch: described(augment(to_float(batch), recipe.augment, random)), pixels),
+                predictions.in_batches(lambda batch: described(view(batch, recipe, None, random)), pixels),
             ]
         )
     )

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from models_store import store
 from tests import drawn
@@ -106,6 +108,44 @@ def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, trained, t
     out = capsys.readouterr().out
     assert "familiar 100.0%; confident" in out
     assert "drawn pictures of anything else: unfamiliar" in out
+
+
+def test_evaluate_photos_in_no_split(run_command, trained, folder, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    other, known = sorted(path.name for path in folder.iterdir())[:2]
+    shutil.copytree(folder / known, photos / known)
+    shutil.copytree(folder / other, photos / "Nettle")
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    artifact = tmp_path / "store" / "seedlings" / "1"
+    capsys.readouterr()
+    assert main(["evaluate", "--artifact", str(artifact), "--images", str(photos), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    named, nettle = found["per_species"][known], found["per_species"]["Nettle"]
+    assert named["n"] == nettle["n"] == 24
+    assert nettle["accuracy"] is None
+    assert named["accuracy"] == found["accuracy"] == named["taken_for"].get(known, 0) / 24
+    assert sum(nettle["taken_for"].values()) == 24
+    assert 0 <= named["confident"] <= named["familiar"] <= 1
+    assert main(["evaluate", "--run", str(trained), "--images", str(photos)]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table[1:4]] == [*sorted([known.split()[0], "Nettle"]), "all"]
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--run", str(trained), "--split", "test"])
+    assert "name it with --data DIR" in capsys.readouterr().err
+
+
+def test_a_sheet_of_what_is_learnt_from(run_command, folder, cache, tmp_path, capsys):
+    recipe, sheet = tmp_path / "field.toml", tmp_path / "sheet.png"
+    recipe.write_text(RECIPE + "[field]\nshare = 0.7\n[camera]\nshare = 0.5\n")
+    options = ["--recipe", recipe, "--images", 14, "--out", sheet, "--grounds", folder]
+    assert run_command("augment", *options) == 0
+    with Image.open(sheet) as picture:
+        assert picture.size == (12 * 150, 2 * 150)
+        first = picture.tobytes()
+    assert run_command("augment", *options) == 0
+    assert Image.open(sheet).tobytes() == first
+    assert run_command("augment", "--recipe", "seedlings", "--out", sheet, "--grounds", folder) == 1
+    assert "sets no plants on photos" in capsys.readouterr().err
 
 
 def test_an_artifact_is_not_measured_on_images_it_may_have_seen(trained, run_command, tmp_path, capsys):

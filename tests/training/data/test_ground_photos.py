@@ -1,0 +1,53 @@
+"""Squares of photos to set plants on."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training.data import ground_photos
+from training.errors import DataError
+from training.recipe import FieldScenes
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A photo, brown on the left, green on the right, with a mask of the green beside its folder."""
+    picture = np.zeros((200, 200, 3), np.uint8)
+    picture[:, :100], picture[:, 100:] = (120, 90, 60), (40, 160, 40)
+    (tmp_path / "frames").mkdir()
+    Image.fromarray(picture).save(tmp_path / "frames" / "one.png")
+    (tmp_path / "masks").mkdir()
+    Image.fromarray((picture[..., 1] > 100).astype(np.uint8)).save(tmp_path / "masks" / "one.png")
+    return tmp_path / "frames"
+
+
+def test_where_there_is_a_mask_only_bare_ground_is_taken(photos):
+    squares = ground_photos.squares([photos], 32)
+    assert squares.shape[1:] == (3, 32, 32)
+    assert 0 < len(squares) <= 12
+    assert (squares[:, 0] > 110).all()
+
+
+def test_without_a_mask_all_is_ground(photos):
+    (photos.parent / "masks" / "one.png").unlink()
+    squares = ground_photos.squares([photos], 32)
+    assert len(squares) == 12
+    assert (squares[:, 0] < 60).any()
+
+
+def test_the_seed_decides(photos):
+    assert torch.equal(ground_photos.squares([photos], 32, 1), ground_photos.squares([photos], 32, 1))
+    assert not torch.equal(ground_photos.squares([photos], 32, 1), ground_photos.squares([photos], 32, 2))
+
+
+def test_what_is_wrong_is_said(photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds no photos"):
+        ground_photos.squares([tmp_path / "empty"])
+    with pytest.raises(DataError, match="sets no plants on photos"):
+        ground_photos.for_recipe([photos], FieldScenes())
+    assert ground_photos.for_recipe([], FieldScenes()) is None
+    (photos / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"broken\.png"):
+        ground_photos.squares([photos])

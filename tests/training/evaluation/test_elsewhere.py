@@ -1,0 +1,47 @@
+"""Figures on photos in no split, by hand."""
+
+import torch
+
+from training.evaluation import elsewhere
+
+SPECIES = ["Charlock", "Maize", "Sugar beet"]
+ANSWERS = torch.tensor([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.1, 0.1, 0.8], [0.0, 0.05, 0.95]])
+LABELS = torch.tensor([0, 0, 0, 1, 1])  # three of Maize, two of a species that the model does not know
+
+
+def test_by_hand():
+    familiar = torch.tensor([True, False, True, True, False])
+    found = elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.75, familiar)
+    maize, nettle = found["per_species"]["Maize"], found["per_species"]["Nettle"]
+    assert maize == {
+        "n": 3,
+        "accuracy": 2 / 3,
+        "familiar": 2 / 3,
+        "confident": 2 / 3,
+        "confident_accuracy": 1 / 2,
+        "taken_for": {"Maize": 2, "Charlock": 1},
+    }
+    assert nettle == {
+        "n": 2,
+        "accuracy": None,
+        "familiar": 1 / 2,
+        "confident": 1 / 2,
+        "confident_accuracy": 0.0,
+        "taken_for": {"Sugar beet": 2},
+    }
+    assert found["n"] == 5
+    assert found["accuracy"] == 2 / 3  # of the photos whose species it knows
+    assert found["confident"] == 3 / 5
+    assert found["confident_accuracy"] == 1 / 3
+
+
+def test_a_run_has_no_threshold_and_no_limit():
+    found = elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS)
+    assert set(found) == {"n", "accuracy", "per_species"}
+
+
+def test_the_table():
+    lines = elsewhere.text("seedlings/3 on field", elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.85)).splitlines()
+    assert lines[1].split() == ["Maize", "3", "66.7%", "–", "33.3%", "Maize", "2,", "Charlock", "1"]
+    assert lines[2].split() == ["Nettle", "2", "–", "–", "50.0%", "Sugar", "beet", "2"]
+    assert lines[-1] == "seedlings/3 on field; of the confident answers 0.0% are right"

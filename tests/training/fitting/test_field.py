@@ -1,0 +1,115 @@
+"""Plants set on other grounds: what is plant stays, what is ground goes."""
+
+import pytest
+import torch
+
+from training.data.tensors import cut_out
+from training.fitting.field import bare, compose
+from training.fitting.soils import soils
+from training.recipe import FieldScenes
+
+STILL = {"share": 1.0, "scale": (1, 1), "shift": 0, "wide": 0, "stretch": 0, "looks": 0, "second": 0, "sun": 0}
+GREEN, BROWN = torch.tensor([0.2, 0.6, 0.15]), torch.tensor([0.4, 0.3, 0.25])
+SIDE = 60
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def discs(n=8, radius=12):
+    """A green disc in the middle of brown, and its mask by geometry: float [n,3,60,60], [n,1,60,60]."""
+    places = torch.arange(SIDE) - (SIDE - 1) / 2
+    mask = ((places[:, None] ** 2 + places**2) <= radius**2).float().expand(n, 1, SIDE, SIDE)
+    return torch.lerp(BROWN[:, None, None].expand(n, 3, SIDE, SIDE), GREEN[:, None, None].expand(n, 3, SIDE, SIDE), mask), mask
+
+
+def test_the_cut_out_is_the_disc():
+    images, mask = discs()
+    noisy = (images + 0.02 * torch.randn(images.shape, generator=random())).clamp(0, 1)
+    cut = cut_out(noisy) > 0.5
+    assert float((cut & (mask > 0.5)).sum() / (cut | (mask > 0.5)).sum()) > 0.85
+
+
+def test_the_cut_out_keeps_a_leaf_of_two_pixels():
+    images = BROWN[:, None, None].expand(1, 3, SIDE, SIDE).clone()
+    images[:, :, 20:22, 5:55] = GREEN[:, None, None]
+    cut = cut_out(images)[0, 0] > 0.5
+    assert cut[20:22, 8:52].all()
+    assert not cut[:17].any()
+    assert not cut[25:].any()
+
+
+def test_a_moved_plant_keeps_its_colour_and_its_ground_is_gone():
+    images, mask = discs()
+    scene = compose(images, mask, None, FieldScenes(**STILL | {"others": 0, "photos": 0}), random())
+    assert scene.moved.all()
+    inside, outside = scene.plants[:, 0] > 0.99, scene.plants[:, 0] < 0.01
+    core = torch.nn.functional.avg_pool2d(scene.plants, 7, 1, 3)[:, 0] > 0.999
+    assert torch.allclose(scene.images.permute(0, 2, 3, 1)[core], GREEN.expand(int(core.sum()), 3), atol=0.02)
+    assert float(inside.float().mean()) == pytest.approx(float(mask.mean()), rel=0.1)  # turned, not scaled
+    ground = scene.images.permute(0, 2, 3, 1)[outside]
+    assert float((ground - BROWN).abs().sum(1).lt(0.02).float().mean()) < 0.2
+
+
+def test_a_photo_as_ground():
+    images, mask = discs()
+    blue = torch.tensor([20, 40, 200], dtype=torch.uint8)[None, :, None, None].expand(3, 3, SIDE, SIDE)
+    scene = compose(images, mask, blue, FieldScenes(**STILL | {"others": 0, "photos": 1}), random())
+    ground = scene.images.permute(0, 2, 3, 1)[scene.plants[:, 0] < 0.01]
+    assert (ground[:, 2] > 2 * ground[:, 0]).all()
+
+
+def test_share_0_keeps_each_plant_on_its_ground():
+    images, mask = discs()
+    scene = compose(images, mask, None, FieldScenes(**STILL | {"share": 0}), random())
+    assert not scene.moved.any()
+    assert torch.allclose(scene.images, images, atol=0.45)
+    flat = scene.images.permute(0, 2, 3, 1)[scene.plants[:, 0] < 0.01]
+    assert torch.allclose(flat, BROWN.expand_as(flat), atol=5e-3)
+
+
+def test_scale_decides_how_much_of_the_picture_is_plant():
+    images, mask = discs(16)
+    small = compose(images, mask, None, FieldScenes(**STILL | {"scale": (0.5, 0.5)}), random()).plants
+    large = compose(images, mask, None, FieldScenes(**STILL | {"scale": (2, 2)}), random()).plants
+    assert float(small.mean()) == pytest.approx(float(mask.mean()) / 4, rel=0.1)
+    assert float(large.mean()) == pytest.approx(float(mask.mean()) * 4, rel=0.1)
+
+
+def test_a_second_plant_stands_at_the_edge():
+    images, mask = discs(32, radius=20)
+    scene = compose(images, mask, None, FieldScenes(**STILL | {"second": 1.0}), random())
+    alone = compose(images, mask, None, FieldScenes(**STILL), random()).plants
+    more = (scene.plants - alone).clamp(min=0)
+    assert int((more.amax((1, 2, 3)) > 0.5).sum()) > 16
+    middle = more[:, :, 24:36, 24:36]
+    assert float(middle.mean()) < 0.05
+
+
+def test_the_seed_decides():
+    images, mask = discs()
+    settings = FieldScenes(share=0.7)
+    once = compose(images, mask, None, settings, random(2))
+    again = compose(images, mask, None, settings, random(2))
+    assert torch.equal(once.images, again.images)
+    assert torch.equal(once.plants, again.plants)
+    assert not torch.equal(once.images, compose(images, mask, None, settings, random(3)).images)
+    assert once.images.min() >= 0
+    assert once.images.max() <= 1
+
+
+def test_bare_ground_has_no_plant():
+    images, mask = discs()
+    ground = bare(images, mask)
+    assert torch.allclose(ground, BROWN[:, None, None].expand_as(ground), atol=0.03)
+
+
+def test_soils_are_of_many_colours_and_never_green():
+    drawn = soils(64, SIDE, random())
+    assert drawn.shape == (64, 3, SIDE, SIDE)
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    means = drawn.mean((2, 3))
+    assert float(means.std(0).min()) > 0.05
+    assert float(cut_out(drawn).mean()) < 0.1

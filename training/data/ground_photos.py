@@ -1,0 +1,95 @@
+"""Squares of any photos, to set plants on: bare soils above all, but whatever lies under a plant will do."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from models_store import pixels
+from training.data.images import SUFFIXES
+from training.errors import DataError
+from training.recipe import FieldScenes
+
+_SIDE = 640  # pixels a side of a photo's central square, from which the squares are cut
+_SQUARES = 12  # of each photo
+_TRIES = 20  # for each square, before a photo is left as overgrown
+_LEAST = 0.2  # side of a square, of the photo's
+_PLANT = 0.002  # share of a square that may be plant by its mask
+
+
+def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0) -> Tensor:
+    """Squares of all photos in `folders` and theirs, uint8 [M,3,size,size], the same for the same files and seed.
+
+    Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for ground, only its bare parts are taken.
+    Raises DataError for a folder without photos or a file that cannot be read.
+    """
+    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate(_files(folders))]
+    cut = [square for some in found for square in some]
+    if not cut:
+        raise DataError(f"{', '.join(map(str, folders))}: plants cover every part of the photos by their masks; give others")
+    return torch.from_numpy(np.stack(cut))
+
+
+def for_recipe(folders: Sequence[Path], settings: FieldScenes) -> Tensor | None:
+    """The squares of `folders` for a recipe that sets plants on photos; None without folders.
+
+    Raises DataError where the recipe has no use for them.
+    """
+    if folders and not (settings.share and settings.photos):
+        raise DataError("the recipe sets no plants on photos; --grounds is for those whose [field] has a share and photos")
+    return squares(folders) if folders else None
+
+
+def names(folders: Sequence[Path], squares: Tensor | None) -> list[str]:
+    """What a run's description calls them: each folder's name, with the start of the SHA-256 of all their squares."""
+    if squares is None:
+        return []
+    digest = hashlib.sha256(squares.numpy().tobytes()).hexdigest()[:12]
+    return [f"{folder.resolve().name}@{digest}" for folder in folders]
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for folder in folders:
+        inside = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and "masks" not in file.parts)
+        if not inside:
+            raise DataError(f"{folder} holds no photos ({', '.join(sorted(SUFFIXES))}); give a folder of grounds to set plants on")
+        files += inside
+    return files
+
+
+def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
+    try:
+        photo = pixels.decode(file, _SIDE)  # uint8 [3,side,side]
+    except (pixels.PixelsError, OSError) as error:
+        raise DataError(f"{file}: {error}") from None
+    plant = _mask(file)  # bool [side,side]
+    cut = []
+    for _ in range(_SQUARES):
+        for _ in range(_TRIES):
+            side = int(_SIDE * math.exp(random.uniform(math.log(_LEAST), 0)))
+            top, left = random.integers(0, _SIDE - side + 1, 2)
+            rows, columns = slice(top, top + side), slice(left, left + side)
+            if plant[rows, columns].mean() <= _PLANT:
+                square = Image.fromarray(photo[:, rows, columns].transpose(1, 2, 0)).resize((size, size), Image.Resampling.BILINEAR)
+                cut.append(np.asarray(square).transpose(2, 0, 1))
+                break
+    return cut
+
+
+def _mask(file: Path) -> NDArray[np.bool_]:
+    """Where the photo's mask shows a plant, of its central square; nowhere without a mask."""
+    beside = file.parent.parent / "masks" / f"{file.stem}.png"
+    if not beside.is_file():
+        return np.zeros((_SIDE, _SIDE), bool)
+    with Image.open(beside) as mask:
+        side = min(mask.size)
+        left, top = (mask.width - side) // 2, (mask.height - side) // 2
+        whole = mask.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
+        return np.asarray(whole) > 0

@@ -1,0 +1,30 @@
+"""What a network in training is shown: images as a recipe changes them."""
+
+import torch
+from torch import Generator, Tensor
+
+from training.data.tensors import cut_out, to_float
+from training.fitting.augment import augment, resize
+from training.fitting.camera import photograph
+from training.fitting.field import compose
+from training.recipe import Recipe
+
+
+def view(pixels: Tensor, recipe: Recipe, grounds: Tensor | None, random: Generator, side: int | None = None) -> Tensor:
+    """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → float [N,3,side,side] in 0–1.
+
+    grounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
+    that a seed gives the same draws on every device. Where a recipe has a `[field]`, its geometry takes the place of `[augment]`'s.
+    """
+    images = to_float(pixels)
+    share = None
+    if recipe.field.share:
+        scene = compose(images, cut_out(images), grounds, recipe.field, random)
+        images = scene.images
+        own = recipe.camera.share if recipe.camera.own_share is None else recipe.camera.own_share
+        share = torch.where(scene.moved.cpu(), recipe.camera.share, own)
+    if side is not None:
+        images = resize(images, side)
+    if not recipe.field.share:
+        images = augment(images, recipe.augment, random)
+    return photograph(images, recipe.camera, random, share)
