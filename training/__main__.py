@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data|augment|fit|average|evaluate|export|record|sweep|pace|leakage|curve|report`."""
+"""The command line of training: `python -m training COMMAND`, data, augment, segmenter, fit, average, evaluate, export and more."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
     groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _data(groups)
     _augment(groups)
+    _segmenter(groups)
     _fit(groups)
     _average(groups)
     _evaluate(groups)
@@ -67,6 +68,19 @@ def _augment(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     augment.set_defaults(perform="augment")
 
 
+def _segmenter(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    segmenter = groups.add_parser("segmenter", help="train what cuts plants out, for recipes with a plant_view; an interrupted one goes on")
+    _data_options(segmenter)
+    _grounds_option(segmenter)
+    for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
+        about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
+        segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
+    segmenter.add_argument("--steps", type=int, default=1000, help="batches of 48 pictures (default: 1000)")
+    segmenter.add_argument("--seed", type=int, default=0)
+    segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
+    segmenter.set_defaults(perform="segmenter")
+
+
 def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit = groups.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
     fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
@@ -76,6 +90,7 @@ def _fit(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
     )
     _grounds_option(fit)
+    fit.add_argument("--segmenter", type=Path, metavar="FILE", help="cuts plants out (recipes with a plant_view)")
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
     _machine_options(fit)

@@ -108,6 +108,7 @@ class Recipe(_Part):
     network: str
     # Weights to go on from: "imagenet" (efficientnet-lite0, 1, 2), a published version (its folder, or seedlings/1); empty: random ones.
     start: str = ""
+    plant_view: bool = False  # the network sees the plant alone, cut out by a segmenter: --segmenter FILE
     epochs: int = Field(ge=1)
     batch_size: int = Field(128, ge=2)  # over all devices together
     optimizer: Optimizer = Optimizer()

@@ -13,7 +13,7 @@ from training import machine
 from training import recipe as recipes
 from training.atomic_files import write_json
 from training.cli import sheet
-from training.data import audit, ground_photos, kaggle
+from training.data import audit, ground_photos, kaggle, masked_photos
 from training.data import near_duplicates as leaks
 from training.data import split as splits
 from training.data.images import Images
@@ -28,6 +28,7 @@ from training.experiments import throughput as paces
 from training.experiments.report import build as reports
 from training.fitting import loop as fitting
 from training.fitting import run
+from training.fitting import segmenter as segmenters
 from training.fitting import weight_average as averaging
 from training.memory import keep_freed_memory
 from training.publishing import export as exporting
@@ -56,6 +57,20 @@ def augment(options: argparse.Namespace) -> None:
     _say(f"wrote {options.out}")
 
 
+def segmenter(options: argparse.Namespace) -> None:
+    """`segmenter`: trained on the training part of the images alone, since networks behind it are measured on the others."""
+    keep_freed_memory()
+    images = load_images(options.data, options.cache)
+    squares = ground_photos.squares(options.grounds) if options.grounds else None
+    measured = {folder: masked_photos.squares(folder) for folder in options.measure}
+    learnt = [masked_photos.squares(folder) for folder in options.masks]
+    rows = splits.of(images).train
+    trained = segmenters.train(images.pixels[rows], squares, learnt, options.steps, options.seed, options.out)
+    for folder, masked in measured.items():
+        _say(f"{folder}: IoU of plants {segmenters.iou(trained, masked):.3f} on {len(masked.pixels)} squares")
+    _say(f"wrote {options.out}")
+
+
 def fit(options: argparse.Namespace) -> None:
     """`fit`: all that can be wrong with recipe and images is looked at before the run folder appears."""
     changes = {"seed": options.seed, "network": options.network}
@@ -64,7 +79,7 @@ def fit(options: argparse.Namespace) -> None:
     fabric = fitting.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = load_images(options.data, options.cache)
     split = splits.of(images, recipe.split_seed)
-    history = fitting.fit(fabric, recipe, options.recipe, images, split, options.run, options.teacher, options.grounds)
+    history = fitting.fit(fabric, recipe, options.recipe, images, split, options.run, options.teacher, options.grounds, options.segmenter)
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
 

@@ -37,8 +37,8 @@ def compose(images: Tensor, plants: Tensor, grounds: Tensor | None, settings: Fi
     n = len(images)
     moved = drawn(n, settings.share, random)  # [N]
     layers = torch.cat([images, plants], 1)  # [N,4,S,S]
-    placed = _placed(layers, moved, settings, random)
-    scene, plant = placed[:, :3], placed[:, 3:]
+    turned = placed(layers, moved, settings, random)
+    scene, plant = turned[:, :3], turned[:, 3:]
     looks = _looks(scene, settings, random)
     ground = _grounds(images, plants, grounds, settings, random)
     ground = _plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
@@ -49,7 +49,7 @@ def compose(images: Tensor, plants: Tensor, grounds: Tensor | None, settings: Fi
     return Scene(shadowed(scene, settings.sun, random), plant, moved.to(images.device))
 
 
-def _placed(layers: Tensor, moved: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
+def placed(layers: Tensor, moved: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
     """Each image turned, mirrored, scaled, stretched and shifted. Around one that keeps its ground it is mirrored, else empty."""
     n = len(layers)
     wide = drawn(n, settings.wide, random)  # [N]

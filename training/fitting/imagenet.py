@@ -12,6 +12,7 @@ from torch import Tensor
 
 from training.errors import RunError
 from training.networks.network import Network
+from training.networks.plant_view import view_of
 
 START = "imagenet"  # what a recipe calls them
 _COUNTS = "num_batches_tracked"  # of norms; of no use without the training that they count
@@ -25,7 +26,8 @@ def set_weights(network: Network, name: str) -> None:
     """
     weights = _read(name)
     given = [(key, tensor) for key, tensor in weights.items() if not key.endswith(_COUNTS) and not key.startswith(_CLASSES)]
-    targets = [(key, tensor) for key, tensor in network.convolutions.state_dict().items() if not key.endswith(_COUNTS)]
+    layers = network.convolutions if view_of(network) is None else network.convolutions[1:]
+    targets = [(key, tensor) for key, tensor in layers.state_dict().items() if not key.endswith(_COUNTS)]
     # Names differ, the order does not: stem, blocks, head, in each the convolution before its norm.
     if [tensor.shape for _, tensor in given] != [tensor.shape for _, tensor in targets]:
         raise RunError(f"the ImageNet weights of {name} do not fit network {name!r}: {len(given)} tensors for {len(targets)}")

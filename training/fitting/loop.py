@@ -32,8 +32,10 @@ from training.fitting.distillation import Teachers
 from training.fitting.loss import cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
+from training.fitting.segmenter import load as load_segmenter
 from training.fitting.views import view
 from training.networks.network import AnySize, Network
+from training.networks.plant_view import view_of
 from training.recipe import Recipe
 
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
@@ -93,22 +95,23 @@ def fit(
     folder: Path,
     teachers: Sequence[Path] = (),
     grounds: Sequence[Path] = (),
+    segmenter: Path | None = None,
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
     `teachers` are the folders of finished runs, for a recipe that learns from other networks; `grounds` folders of photos, for
-    one that sets plants on them.
+    one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
     taught = Teachers(teachers, recipe.distillation, images.species, split)
     squares = ground_photos.for_recipe(grounds, recipe.field)
     torch.manual_seed(recipe.seed)
-    state = _begin(recipe, images, split)
+    state = _begin(recipe, images, split, segmenter)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
-        teachers=taught.names, grounds=ground_photos.names(grounds, squares),
+        teachers=taught.names, grounds=ground_photos.names(grounds, squares), segmenter=run.file_name(segmenter),
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
@@ -164,12 +167,20 @@ class _Rows:
         self.targets = F.one_hot(self.labels, len(images.species)).float()
 
 
-def _begin(recipe: Recipe, images: Images, split: Split) -> _State:
-    network = networks.build(recipe.network, len(images.species))
+def _begin(recipe: Recipe, images: Images, split: Split, segmenter: Path | None) -> _State:
+    if recipe.plant_view != (segmenter is not None):
+        raise RunError(
+            "the recipe has a plant view; name the file of its segmenter: --segmenter FILE"
+            if recipe.plant_view
+            else "the recipe has no plant_view, and --segmenter is for those that have"
+        )
+    network = networks.build(recipe.network, len(images.species), recipe.plant_view)
     if recipe.start == imagenet.START:
         imagenet.set_weights(network, recipe.network)
     elif recipe.start:
         _refuse_another_split(warm_start.set_weights(network, images.species, recipe.start), split)
+    if (plant_view := view_of(network)) is not None and segmenter is not None:
+        plant_view.segmenter.load_state_dict(load_segmenter(segmenter).state_dict())
     network = network.to(memory_format=torch.channels_last)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
     return _State(network, averaged, build_optimizer(network, recipe.optimizer))

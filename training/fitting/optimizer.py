@@ -10,8 +10,9 @@ from training import recipe
 
 def build(network: nn.Module, settings: recipe.Optimizer) -> torch.optim.Optimizer:
     """The optimiser of a recipe. Weight decay touches matrices and kernels only, not biases and norms."""
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    weights = [parameter for parameter in trained if parameter.ndim > 1]
+    others = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": weights, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
     rate = settings.learning_rate
     match settings.name:

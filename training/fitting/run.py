@@ -8,6 +8,7 @@ best.pt         the weights with the best validation accuracy so far
 """
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -40,6 +41,7 @@ class Description(BaseModel):
     averaged: list[str] = []  # the runs whose mean this is, named as teachers are; none for one that was trained
     teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
     grounds: list[str] = []  # folders of photos that plants were set on, named <folder>@<start of the SHA-256 of their squares>
+    segmenter: str = ""  # <file>@<start of its SHA-256>, of a recipe with a plant view
     device: str
     precision: str
     torch_version: str
@@ -80,6 +82,7 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         ("split_digest", "split"),
         ("teachers", "choice of teachers"),
         ("grounds", "choice of grounds"),
+        ("segmenter", "segmenter"),
         ("averaged", "origin"),
     ):
         if getattr(begun, field) != getattr(description, field):
@@ -97,6 +100,11 @@ def load_weights(file: Path) -> dict[str, Any]:
         raise RunError(f"{file} is damaged ({str(error).splitlines()[0][:120]}); remove it, and the run starts over") from None
 
 
+def file_name(file: Path | None) -> str:
+    """What a run's description calls a file that it was made with: its name and the start of its SHA-256; nothing for none."""
+    return f"{file.name}@{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}" if file is not None else ""
+
+
 def result_name(recipe_name: str, recipe: Recipe) -> str:
     """`<recipe>.<network>.<seed>`; a recipe given as a file counts by the file's name."""
     return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
@@ -106,11 +114,12 @@ def load_best(run: Path) -> tuple[Description, Network, int]:
     """What a run was, its network with the best weights, and their epoch. Raises RunError."""
     description = read_description(run)
     best = load_weights(run / BEST)
-    network = networks.build(description.recipe.network, len(description.species)).to(memory_format=torch.channels_last)
+    recipe = description.recipe
+    network = networks.build(recipe.network, len(description.species), recipe.plant_view).to(memory_format=torch.channels_last)
     try:
         network.load_state_dict(best["network"])
     except (KeyError, RuntimeError):
-        raise RunError(f"{run / BEST} does not fit network {description.recipe.network!r}; start the run anew") from None
+        raise RunError(f"{run / BEST} does not fit network {recipe.network!r}; start the run anew") from None
     return description, network.eval(), best["epoch"]
 
 

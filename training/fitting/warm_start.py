@@ -10,6 +10,7 @@ from models_store.manifest import Manifest
 from training.artifact import torchscript
 from training.errors import RunError
 from training.networks.network import Network
+from training.networks.plant_view import view_of
 
 _Layer = dict[str, Tensor]  # "weight", "bias", "running_mean" … of one layer
 
@@ -26,6 +27,10 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
     known = [one.name for one in manifest.species]
     layers = _multiplied_out(_layers(getattr(module, "network", module)))  # not what an artifact has beside its network
     targets = [layer for layer in network.modules() if not list(layer.children()) and layer.state_dict()]
+    view = view_of(network)
+    if view is not None and len(layers) < len(targets):  # the version saw whole photos
+        of_view = set(view.modules())
+        targets = [layer for layer in targets if layer not in of_view]
     if len(layers) != len(targets):
         raise RunError(f"start = {start!r}: it has {len(layers)} layers with weights and the recipe's network {len(targets)}")
     for given, layer in zip(layers, targets, strict=True):

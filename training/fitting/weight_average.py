@@ -37,7 +37,8 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
     mean = {name: tensor / len(runs) if tensor.is_floating_point() else tensor for name, tensor in total.items()}
     teachers = sorted({teacher for description in descriptions for teacher in description.teachers})
-    described = first.model_copy(update={"averaged": names, "teachers": teachers})
+    grounds = sorted({ground for description in descriptions for ground in description.grounds})
+    described = first.model_copy(update={"averaged": names, "teachers": teachers, "grounds": grounds})
     write_json(folder / run.DESCRIPTION, described.model_dump(mode="json"))
     run.save_weights(folder / run.BEST, {"epoch": first.recipe.epochs, "network": mean})
     return described
@@ -45,7 +46,8 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
 
 def _kind(description: run.Description) -> tuple[object, ...]:
     """What has to be the same for a mean to make sense."""
-    return description.recipe.network, description.recipe.start, description.species, description.split_digest
+    recipe = description.recipe
+    return recipe.network, recipe.start, recipe.plant_view, description.segmenter, description.species, description.split_digest
 
 
 def _last_weights(folder: Path, description: run.Description) -> dict[str, Tensor]:

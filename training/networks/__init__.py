@@ -8,6 +8,7 @@ from training.networks.alexnet import alexnet
 from training.networks.efficientnet_lite import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from training.networks.lenet import lenet
 from training.networks.network import Network
+from training.networks.plant_view import Segmenter, with_plant_view
 from training.networks.report import base, dropout
 from training.networks.resnet import resnet
 
@@ -23,9 +24,10 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
 }
 
 
-def build(name: str, species: int) -> Network:
-    """A new network with fresh weights and `species` outputs. Raises KeyError for an unknown name."""
-    return NETWORKS[name](species)
+def build(name: str, species: int, plant_view: bool = False) -> Network:
+    """A new network with fresh weights and `species` outputs, behind a plant view if wanted. Raises KeyError for an unknown name."""
+    network = NETWORKS[name](species)
+    return with_plant_view(network, Segmenter()) if plant_view else network
 
 
 def parameters(network: nn.Module) -> int:

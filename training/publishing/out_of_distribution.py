@@ -14,6 +14,7 @@ from training.data.tensors import to_float
 from training.evaluation import predictions, synthetic_ood
 from training.fitting.views import view
 from training.networks.network import Network
+from training.networks.plant_view import PlantView
 from training.recipe import Recipe
 
 PASSED = 0.995  # share of validation images that are to count as familiar
@@ -55,7 +56,8 @@ def choose_limit(network: Network, module: nn.Module, images: Images, split: Spl
 
 def convolutions_measured(network: Network) -> int:
     """How many convolutions, stored in any form, an image goes through before its distance is measured."""
-    weights = (getattr(layer, "weight", None) for layer in network.convolutions[: networks.halfway(network)].modules())
+    shallow = [layer for layer in network.convolutions[: networks.halfway(network)] if not isinstance(layer, PlantView)]
+    weights = (getattr(layer, "weight", None) for layer in nn.ModuleList(shallow).modules())
     return sum(isinstance(weight, Tensor) and weight.ndim == 4 for weight in weights)
 
 

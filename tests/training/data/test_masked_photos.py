@@ -1,0 +1,50 @@
+"""Photos with masks."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training.data import masked_photos
+from training.errors import DataError
+
+
+@pytest.fixture
+def patches(tmp_path):
+    """Two photos of a green stripe on brown, their masks beside the folder."""
+    for name in ("patches", "masks"):
+        (tmp_path / name).mkdir()
+    for name in ("a", "b"):
+        picture = np.full((240, 300, 3), (120, 90, 60), np.uint8)
+        picture[100:120] = (40, 160, 40)
+        Image.fromarray(picture).save(tmp_path / "patches" / f"{name}.png")
+        Image.fromarray((picture[..., 1] > 100).astype(np.uint8) * 2).save(tmp_path / "masks" / f"{name}.png")
+    return tmp_path / "patches"
+
+
+def test_masks_lie_on_their_plants(patches):
+    masked = masked_photos.squares(patches, 64)
+    assert len(masked.pixels) == len(masked.plants) > 8
+    green = (masked.pixels[:, 1].float() - masked.pixels[:, 0].float()) > 60
+    drawn = masked.plants[:, 0] > 0.9
+    assert float((green & drawn).sum() / drawn.sum()) > 0.95
+    assert (masked.plants.mean((1, 2, 3)) >= 0.009).all()
+
+
+def test_the_seed_decides(patches):
+    assert torch.equal(masked_photos.squares(patches, 32, 1).pixels, masked_photos.squares(patches, 32, 1).pixels)
+
+
+def test_what_is_wrong_is_said(patches, tmp_path):
+    with pytest.raises(DataError, match="nowhere holds no photos"):
+        masked_photos.squares(tmp_path / "nowhere")
+    Image.new("L", (10, 10)).save(patches.parent / "masks" / "b.png")
+    with pytest.raises(DataError, match=r"b\.png is 10×10, its photo 300×240"):
+        masked_photos.squares(patches)
+    (patches.parent / "masks" / "b.png").unlink()
+    with pytest.raises(DataError, match=r"has no mask .*b\.png"):
+        masked_photos.squares(patches)
+    (patches / "b.png").unlink()
+    Image.new("L", (300, 240)).save(patches.parent / "masks" / "a.png")
+    with pytest.raises(DataError, match="hardly a plant"):
+        masked_photos.squares(patches)

@@ -1,0 +1,87 @@
+"""What cuts plants out, trained for a few steps."""
+
+import pytest
+import torch
+
+from training.data.masked_photos import Masked
+from training.errors import RunError
+from training.fitting import loop, segmenter
+from training.fitting.run import load_best
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Small batches, and a checkpoint after each second step."""
+    monkeypatch.setattr(segmenter, "BATCH", 8)
+    monkeypatch.setattr(segmenter, "_KEPT", 2)
+
+
+def green_discs():
+    places = torch.arange(64) - 31.5
+    mask = ((places[:, None] ** 2 + places**2) < 300).float().expand(16, 1, 64, 64)
+    brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
+    pixels = torch.lerp(brown.expand(16, 3, 64, 64), green.expand(16, 3, 64, 64), mask).mul(255).to(torch.uint8)
+    return Masked(pixels, mask)
+
+
+def test_the_loss_by_hand():
+    plants = torch.zeros(1, 1, 10, 10)
+    plants[..., :5] = 1
+    sure = torch.where(plants > 0, 20.0, -20.0)
+    assert float(segmenter.mask_loss(sure, plants)) == pytest.approx(0, abs=1e-4)
+    unsure = float(segmenter.mask_loss(torch.zeros_like(plants), plants))
+    assert unsure == pytest.approx(2 * 0.693147 + 0.3 * (1 - (2 * 25 + 30) / (50 + 50 + 30)), rel=1e-4)
+
+
+def test_it_learns_and_is_read_again(tmp_path):
+    discs = green_discs()
+    before = segmenter.iou(segmenter.Segmenter().eval(), discs)
+    trained = segmenter.train(discs.pixels, None, [discs], 40, 0, tmp_path / "one.pt")
+    assert segmenter.iou(trained, discs) > max(0.5, before)
+    assert segmenter.iou(segmenter.load(tmp_path / "one.pt"), discs) == segmenter.iou(trained, discs)
+    assert not (tmp_path / "one.part").exists()
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    discs = green_discs()
+    whole = segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "whole.pt").state_dict()
+    loss, calls = segmenter.mask_loss, []
+
+    def interrupted(logits, plants):
+        calls.append(0)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return loss(logits, plants)
+
+    monkeypatch.setattr(segmenter, "mask_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "parts.pt")
+    monkeypatch.setattr(segmenter, "mask_loss", loss)
+    with pytest.raises(RunError, match="is of another training"):
+        segmenter.train(discs.pixels, None, [], 7, 0, tmp_path / "parts.pt")
+    resumed = segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "parts.pt").state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_behind_it(tmp_path, fabric, images, parts, recipe):
+    segmenter.train(images.pixels, None, [], 2, 0, tmp_path / "one.pt")
+    recipe = recipe.model_copy(update={"plant_view": True, "epochs": 1})
+    with pytest.raises(RunError, match="--segmenter FILE"):
+        loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
+    description, network, _ = load_best(tmp_path / "run")
+    given = segmenter.load(tmp_path / "one.pt").state_dict()
+    kept = network.convolutions[0].segmenter.state_dict()
+    assert all(torch.equal(kept[name], given[name]) for name in given)
+    assert description.segmenter.startswith("one.pt@")
+    with pytest.raises(RunError, match="has no plant_view"):
+        loop.fit(fabric, recipe.model_copy(update={"plant_view": False}), "x", images, parts, tmp_path / "b", segmenter=tmp_path / "one.pt")
+
+
+def test_what_is_no_segmenter_is_refused(tmp_path):
+    with pytest.raises(RunError, match="is no segmenter"):
+        segmenter.load(tmp_path / "none.pt")
+    torch.save({"segmenter": {}}, tmp_path / "empty.pt")
+    with pytest.raises(RunError, match="holds no segmenter of this form"):
+        segmenter.load(tmp_path / "empty.pt")

@@ -1,0 +1,121 @@
+"""The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from training.data.masked_photos import Masked
+from training.data.tensors import cut_out, to_float
+from training.errors import RunError
+from training.fitting import ema, run
+from training.fitting.camera import photograph
+from training.fitting.field import compose, placed
+from training.networks.plant_view import Segmenter
+from training.recipe import Camera, FieldScenes
+
+BATCH = 48
+_RATE, _WARMUP, _DECAY = 3e-3, 50, 0.01
+_AVERAGE = 0.99
+_MASKED = 0.25  # share of a batch that is photos with masks, where there are some
+_FIELD = FieldScenes(share=0.75, others=0.2, photos=0.2, looks=0.5)
+_CAMERA = Camera(share=0.85, light=(0.28, 2.2))
+_KEPT = 100  # steps between two checkpoints
+
+
+def train(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path) -> Segmenter:
+    """Train a segmenter on plants, uint8 [N,3,S,S] in the data set's own light, and write its weights to `out`.
+
+    grounds: squares of photos to set plants on, or None. What was interrupted goes on from its last checkpoint, beside `out`, and
+    ends as if it had not been: each step draws from (seed, step). Raises DiskError, RunError for another's checkpoint.
+    """
+    torch.manual_seed(seed)
+    network = Segmenter().to(memory_format=torch.channels_last)
+    averaged = ema.averaged(network, _AVERAGE)
+    optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
+    kept = out.with_suffix(".part")
+    first = _resume(kept, {"steps": steps, "seed": seed}, network, averaged, optimizer)
+    for step in tqdm(range(first, steps), "segmenter", initial=first, total=steps, leave=False, disable=None):
+        random = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        images, plants = _batch(pixels, grounds, masked, random)
+        for group in optimizer.param_groups:
+            group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        network.train()
+        loss = mask_loss(network(images.contiguous(memory_format=torch.channels_last)), plants)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        averaged.update_parameters(network)
+        if (step + 1) % _KEPT == 0:
+            tensors = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict()}
+            run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
+    segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
+    run.save_weights(out, {"segmenter": segmenter.state_dict()})
+    kept.unlink(missing_ok=True)
+    return segmenter
+
+
+def load(file: Path) -> Segmenter:
+    """A segmenter that `train` wrote. Raises RunError."""
+    if not file.is_file():
+        raise RunError(f"{file} is no segmenter; make one with 'python -m training segmenter'")
+    segmenter = Segmenter()
+    try:
+        segmenter.load_state_dict(run.load_weights(file)["segmenter"])
+    except (KeyError, RuntimeError):
+        raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training segmenter'") from None
+    return segmenter.eval()
+
+
+def mask_loss(logits: Tensor, plants: Tensor) -> Tensor:
+    """Cross-entropy in which plants count three times, and Dice's measure for each image: [N,1,S,S], [N,1,S,S] → scalar.
+
+    Dice: Milletari et al. (2016), *V-Net*; it counts a thin leaf as much as a wide one. Softened by 30 pixels.
+    """
+    entropy = F.binary_cross_entropy_with_logits(logits, plants, reduction="none") * (1 + 2 * plants)
+    found = logits.sigmoid()
+    both, either = (found * plants).sum((1, 2, 3)), found.sum((1, 2, 3)) + plants.sum((1, 2, 3))
+    return entropy.mean() + 0.3 * (1 - (2 * both + 30) / (either + 30)).mean()
+
+
+@torch.no_grad()
+def iou(segmenter: Segmenter, masked: Masked) -> float:
+    """Intersection over union of the plants, over all pixels of all squares."""
+    both = either = 0
+    for images, plants in zip(torch.split(masked.pixels, BATCH), torch.split(masked.plants, BATCH), strict=True):
+        found, drawn = segmenter(to_float(images)) > 0, plants > 0.5
+        both, either = both + int((found & drawn).sum()), either + int((found | drawn).sum())
+    return both / max(1, either)
+
+
+def _batch(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures as a camera takes them and the masks of all plants on them: float [B,3,S,S], [B,1,S,S]."""
+    images = to_float(pixels[torch.randint(len(pixels), (BATCH,), generator=random)])
+    scene = compose(images, cut_out(images), grounds, _FIELD, random)
+    images, plants = scene.images, scene.plants
+    for number, photos in enumerate(masked):
+        share = int(BATCH * _MASKED) // len(masked)
+        chosen = torch.randint(len(photos.pixels), (share,), generator=random)
+        layers = torch.cat([to_float(photos.pixels[chosen]), photos.plants[chosen]], 1)
+        turned = placed(layers, torch.zeros(share, dtype=torch.bool), _FIELD, random)
+        rows = slice(number * share, (number + 1) * share)
+        images[rows], plants[rows] = turned[:, :3], turned[:, 3:]
+    return photograph(images, _CAMERA, random), plants
+
+
+def _resume(kept: Path, made: dict[str, int], network: Segmenter, averaged: AveragedModel, optimizer: torch.optim.Optimizer) -> int:
+    if not kept.exists():
+        return 0
+    tensors: dict[str, Any] = run.load_weights(kept)
+    if tensors["made"] != made:
+        raise RunError(f"{kept} is of another training ({tensors['made']}); remove it, or give the same --steps and --seed again")
+    network.load_state_dict(tensors["network"])
+    averaged.load_state_dict(tensors["averaged"])
+    optimizer.load_state_dict(tensors["optimizer"])
+    return int(tensors["step"])

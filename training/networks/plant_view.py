@@ -1,0 +1,113 @@
+"""The plant alone: what a network sees that never sees a ground.
+
+Each image goes through a small segmenter; the plant is brought to one brightness and stands on one neutral colour, in training
+and in service alike, since this is the first layer of the network.
+"""
+
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.networks.network import Network
+
+_CHANNELS = (16, 32, 48)  # at a half, a quarter and an eighth of the resolution
+_NEUTRAL = (0.45, 0.42, 0.38)  # about the mean colour of the gravel in the boxes, RGB
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+class Segmenter(nn.Module):
+    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 87,972 parameters.
+
+    Ronneberger, Fischer, Brox (2015), *U-Net*, with sums in place of concatenations. Light is taken out first: colours are
+    divided by the image's mean.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        half, quarter, eighth = _CHANNELS
+        self.stem = nn.Sequential(_layer(12, half), _layer(half, half))
+        self.down_quarter = nn.Sequential(_layer(half, quarter, stride=2), _layer(quarter, quarter))
+        self.down_eighth = nn.Sequential(_layer(quarter, eighth, stride=2), _layer(eighth, eighth), _layer(eighth, eighth))
+        self.up_quarter, self.join_quarter = _layer(eighth, quarter, kernel=1), _layer(quarter, quarter)
+        self.up_half, self.join_half = _layer(quarter, half, kernel=1), _layer(half, half)
+        self.last = nn.Conv2d(half, 4, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of plant: float [N,3,S,S] in 0–1, S even → [N,1,S,S]."""
+        level = images.mean((1, 2, 3), keepdim=True)
+        half = self.stem(F.pixel_unshuffle((images / (level + 0.02)).clamp(max=4.0) - 1, 2))
+        quarter = self.down_quarter(half)
+        eighth = self.up_quarter(self.down_eighth(quarter))
+        quarter = self.join_quarter(quarter + F.interpolate(eighth, quarter.shape[2:], mode="bilinear", align_corners=False))
+        wide = F.interpolate(self.up_half(quarter), half.shape[2:], mode="bilinear", align_corners=False)
+        return F.pixel_shuffle(self.last(self.join_half(half + wide)), 2)
+
+
+class PlantView(nn.Module):
+    """An image with its plant alone, in one light, on one neutral ground.
+
+    In training, masks get errors of the kinds that a segmenter makes, so that the network behind it does not trust their edges.
+    """
+
+    brightness: Final = 0.38  # of a plant: about the mean of the training images' plants
+    least_gain: Final = 0.3  # limits of the factor that brings it there
+    most_gain: Final = 10.0
+    few: Final = 1e-3  # of the image: with less plant than this the brightness of all counts
+    neutral: Tensor
+    luma: Tensor
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        """The segmenter is not trained further."""
+        super().__init__()
+        self.segmenter = segmenter.requires_grad_(False).eval()
+        self.register_buffer("neutral", torch.tensor(_NEUTRAL)[:, None, None])
+        self.register_buffer("luma", torch.tensor(_LUMA)[:, None, None])
+
+    def train(self, mode: bool = True) -> "PlantView":
+        """Norms of the segmenter stay as they were learnt, whatever the network around it does."""
+        super().train(mode)
+        self.segmenter.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float [N,3,S,S] in 0–1 → the same."""
+        logits = self.segmenter(images).float()
+        return self.shown(images, self.mistaken(logits) if self.training else logits)
+
+    def mistaken(self, logits: Tensor) -> Tensor:
+        """Masks that are surer or less sure, wider or narrower, some with pieces of ground or with holes: [N,1,S,S] → [N,1,S,S]."""
+        n, _, height, width = logits.shape
+        draws = torch.randn(4, n, 1, 1, 1, device=logits.device)
+        logits = logits * (0.4 * draws[0]).exp() + 0.8 * draws[1]
+        points = torch.randn(n, 1, 9, 9, device=logits.device)
+        spots = F.interpolate(points, [height, width], mode="bicubic", align_corners=False)
+        ground = (draws[2] > 0.84).to(logits.dtype)  # a fifth of normal draws
+        holes = (draws[3] > 1.04).to(logits.dtype)  # 15%
+        return logits + 7 * ground * ((spots - 1.6) * 8).sigmoid() - 9 * holes * ((-spots - 1.7) * 8).sigmoid()
+
+    def shown(self, images: Tensor, logits: Tensor) -> Tensor:
+        """The images with the pixels that `logits`, [N,1,S,S], call ground made neutral."""
+        plant = logits.sigmoid()
+        weight = plant * plant
+        light = (images * self.luma).sum(1, keepdim=True)  # [N,1,S,S]
+        share = weight.mean((2, 3), keepdim=True)
+        of_plant = (weight * light).mean((2, 3), keepdim=True) + self.few * light.mean((2, 3), keepdim=True)
+        gain = (self.brightness / (of_plant / (share + self.few) + 0.01)).clamp(self.least_gain, self.most_gain)
+        return torch.lerp(self.neutral.expand_as(images), (images * gain).clamp(0, 1), plant)
+
+
+def with_plant_view(network: Network, segmenter: Segmenter) -> Network:
+    """The network with a plant view in front of its first layer."""
+    return Network(nn.Sequential(PlantView(segmenter), *network.convolutions), network.classifier)
+
+
+def view_of(network: Network) -> PlantView | None:
+    """The plant view of a network that has one."""
+    first = network.convolutions[0]
+    return first if isinstance(first, PlantView) else None
+
+
+def _layer(channels: int, out: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
