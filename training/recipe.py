@@ -100,6 +100,7 @@ class Distillation(_Part):
     """Learning from what other networks, the teachers, answer to the very same changed and mixed images."""
 
     share: float = Field(0.0, ge=0, le=1)  # of each target that is the teachers' mean probability; the rest is the label
+    temperature: float = Field(1.0, ge=1, le=20)  # divides the logits of both where they are compared: softer answers tell more
 
 
 class Recipe(_Part):
@@ -120,6 +121,7 @@ class Recipe(_Part):
     distillation: Distillation = Distillation()
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
+    best_by: Literal["accuracy", "loss"] = "accuracy"  # on validation: which epoch's weights are kept as the run's
     norms_without_dropout: bool = False  # after each epoch measure the norms anew with dropout off, as they are used
     softmax_before_loss: bool = False  # the report's mistake, for its reproduction only
     seed: int = Field(0, ge=0)  # of weights, order, augmentation and dropout

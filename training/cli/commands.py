@@ -80,7 +80,7 @@ def fit(options: argparse.Namespace) -> None:
     images = load_images(options.data, options.cache)
     split = splits.of(images, recipe.split_seed)
     history = fitting.fit(fabric, recipe, options.recipe, images, split, options.run, options.teacher, options.grounds, options.segmenter)
-    best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+    best = run.best_epoch(history, recipe.best_by)
     fabric.print(f"best: epoch {best['epoch']}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
 
 

@@ -15,6 +15,7 @@ from models_store.pixels import SIZE
 from training.data.split import Split
 from training.errors import RunError
 from training.fitting import run
+from training.fitting.loss import cross_entropy
 from training.networks.network import AnySize
 from training.recipe import Distillation
 
@@ -30,7 +31,7 @@ class Teachers:
                 if runs
                 else "the recipe learns from other networks; name their finished runs: --teacher RUN"
             )
-        self.share = settings.share
+        self.share, self.temperature = settings.share, settings.temperature
         self.names: list[str] = []
         self.networks: list[nn.Module] = []
         for folder in runs:
@@ -44,9 +45,18 @@ class Teachers:
             self.networks.append(AnySize(network, SIZE).eval())
 
     @torch.no_grad()
-    def soften(self, targets: Tensor, images: Tensor) -> Tensor:
-        """Put the teachers' mean probability in the place of a share of each target: float [B,species], [B,3,S,S] → [B,species]."""
+    def answers(self, images: Tensor) -> Tensor | None:
+        """The teachers' mean probabilities at the recipe's temperature: [B,3,S,S] → float [B,species]; None without teachers."""
         if not self.networks:
-            return targets
-        answers = torch.stack([network(images).float().softmax(1) for network in self.networks]).mean(0)  # [B,species]
-        return torch.lerp(targets, answers, self.share)
+            return None
+        return torch.stack([(network(images).float() / self.temperature).softmax(1) for network in self.networks]).mean(0)
+
+    def loss(self, outputs: Tensor, answers: Tensor | None, from_labels: Tensor) -> Tensor:
+        """A share of the distance from the teachers' `answers` beside the loss by the labels: logits [B,species] → scalar.
+
+        Multiplied by the temperature's square, with which gradients shrink (Hinton et al., section 2.1).
+        """
+        if answers is None:
+            return from_labels
+        from_teachers = cross_entropy(outputs / self.temperature, answers) * self.temperature**2
+        return torch.lerp(from_labels, from_teachers, self.share)

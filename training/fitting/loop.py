@@ -145,7 +145,7 @@ def fit(
         state.epoch += 1
         state.history.append(row)
         if writer is not None:
-            _record(folder, state, writer)
+            _record(folder, state, writer, recipe.best_by)
             fabric.print(_line(row, recipe.epochs))
         fabric.barrier()
     if writer is not None:
@@ -224,11 +224,11 @@ def _epoch(
         inputs, targets = mix(inputs, train.targets[batch], recipe.augment, random)  # [B,species]
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with fabric.autocast():
-            targets = taught.soften(targets, inputs)
+            answers = taught.answers(inputs)
         outputs = model(inputs)  # [B,species]
         if state.epoch == step == 0:
             refuse_probabilities(outputs)
-        loss = cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss)
+        loss = taught.loss(outputs, answers, cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss))
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
@@ -254,10 +254,9 @@ def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Rec
     }
 
 
-def _record(folder: Path, state: _State, writer: SummaryWriter) -> None:
+def _record(folder: Path, state: _State, writer: SummaryWriter, best_by: str) -> None:
     """Keep what the last epoch gave: best weights first, so that the checkpoint never knows of an epoch that is lost."""
-    ranked = [(row["validation_accuracy"], -row["validation_loss"]) for row in state.history]
-    if ranked[-1] == max(ranked):
+    if run.best_epoch(state.history, best_by) is state.history[-1]:
         run.save_weights(folder / run.BEST, {"epoch": state.epoch, "network": state.evaluated.state_dict()})
     state.save(folder / run.LAST)
     run.write_metrics(folder, state.history)

@@ -4,7 +4,7 @@ run.json        recipe, species, split, machine
 metrics.csv     one row an epoch
 tensorboard/    the same for TensorBoard
 last.pt         network, averaged weights, optimiser after the last whole epoch
-best.pt         the weights with the best validation accuracy so far
+best.pt         the weights that were best on validation so far, by accuracy or loss as the recipe says
 """
 
 import csv
@@ -126,6 +126,13 @@ def load_best(run: Path) -> tuple[Description, Network, int]:
 def save_weights(file: Path, tensors: dict[str, Any]) -> None:
     """Write tensors so that `file` is whole or as it was before. Raises DiskError."""
     write_atomically(file, lambda stream: torch.save(tensors, stream))
+
+
+def best_epoch(history: list[dict[str, float]], best_by: str) -> dict[str, float]:
+    """The row of the epoch whose weights are kept: by validation accuracy and, where that is the same, loss; or by loss alone."""
+    if best_by == "loss":
+        return min(history, key=lambda row: row["validation_loss"])
+    return max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:

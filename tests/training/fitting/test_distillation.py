@@ -30,18 +30,29 @@ def answers(folder, pixels):
     return logits(run.load_best(folder)[1], pixels).softmax(1)
 
 
-def test_targets_move_towards_the_mean_of_the_teachers(teach, images, parts):
+def test_answers_are_the_mean_of_the_teachers(teach, images, parts):
     folders = [teach(0), teach(1)]
     pixels = images.pixels[:6]
-    inputs, labels = pixels.float() / 255, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
     taught = Teachers(folders, Distillation(share=0.25), images.species, parts)
     mean = (answers(folders[0], pixels) + answers(folders[1], pixels)) / 2
-    assert torch.allclose(taught.soften(labels, inputs), 0.75 * labels + 0.25 * mean, atol=1e-5)
+    assert torch.allclose(taught.answers(pixels.float() / 255), mean, atol=1e-5)
+    softer = Teachers(folders[:1], Distillation(share=0.25, temperature=3), images.species, parts)
+    outputs = logits(run.load_best(folders[0])[1], pixels)
+    assert torch.allclose(softer.answers(pixels.float() / 255), (outputs / 3).softmax(1), atol=1e-5)
 
 
-def test_without_teachers_targets_stay(images, parts):
-    labels = torch.eye(3)
-    assert Teachers([], Distillation(), images.species, parts).soften(labels, torch.rand(3, 3, 150, 150)) is labels
+def test_the_loss_by_hand(teach, images, parts):
+    taught = Teachers([teach()], Distillation(share=0.25, temperature=2), images.species, parts)
+    outputs, soft = torch.tensor([[2.0, 0.0, -2.0]]), torch.tensor([[0.5, 0.3, 0.2]])
+    # log softmax of (1, 0, -1) is (-0.407606, -1.407606, -2.407606)
+    from_teachers = 4 * (0.5 * 0.407606 + 0.3 * 1.407606 + 0.2 * 2.407606)
+    assert float(taught.loss(outputs, soft, torch.tensor(1.0))) == pytest.approx(0.75 + 0.25 * from_teachers, rel=1e-5)
+
+
+def test_without_teachers_the_labels_decide(images, parts):
+    alone = Teachers([], Distillation(), images.species, parts)
+    assert alone.answers(torch.rand(3, 3, 150, 150)) is None
+    assert float(alone.loss(torch.rand(3, 3), None, torch.tensor(0.7))) == pytest.approx(0.7)
 
 
 def test_a_learner_that_never_sees_a_label_learns_its_teachers_answers(teach, fabric, recipe, images, parts, tmp_path):
