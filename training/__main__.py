@@ -30,7 +30,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed; a wrong call exits with 2."""
     options = parser().parse_args(arguments)
-    from training.cli import commands  # here, since importing torch takes seconds that a wrong call or --help need not wait for
+    try:  # here, since importing torch takes seconds that a wrong call or --help need not wait for
+        from training.cli import commands
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("training"):
+            raise
+        print(f"error: training needs {error.name}, which is not installed; run: pip install 'seedlings[train]'", file=sys.stderr)
+        return 1
 
     try:
         getattr(commands, options.perform)(options)
