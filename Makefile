@@ -6,7 +6,7 @@ RECIPE ?= seedlings
 RUN ?= runs/$(notdir $(basename $(RECIPE)))
 OUT ?= build/serving.json
 
-.PHONY: help serve test lint train bench image-test clean
+.PHONY: help serve test lint train bench docs image-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ train: .venv/train  ## train on the images in DATA=FOLDER by RECIPE=seedlings in
 bench: .venv/bench  ## the service beside other frameworks, on this machine; figures go to OUT=build/serving.json
 	@mkdir -p "$(dir $(OUT))"
 	$(BIN)/python -m benchmarks.serving --out "$(OUT)"
+
+docs: .venv/all  ## write anew what the documents take from the code
+	$(BIN)/python -m scripts.generate_docs
 
 image-test: .venv/service  ## build both images and run them: predict, train, publish, stop; needs podman or docker
 	$(BIN)/python scripts/image_test.py

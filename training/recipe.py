@@ -20,41 +20,45 @@ class _Part(BaseModel):
 class Optimizer(_Part):
     """The optimiser; decay touches the weights of convolutions and dense layers, not biases and norms."""
 
-    name: Literal["sgd", "rmsprop", "adagrad", "adam", "adamw"] = "adamw"
-    learning_rate: float = Field(6e-4, gt=0)  # the peak, where there is a schedule
-    momentum: float = Field(0.9, ge=0, lt=1)  # sgd and rmsprop
-    betas: tuple[float, float] = (0.9, 0.999)  # adam and adamw
-    weight_decay: float = Field(0.05, ge=0)  # adamw: decoupled; the others: an L2 term in the gradient
+    name: Literal["sgd", "rmsprop", "adagrad", "adam", "adamw"] = Field("adamw", description="the optimiser")
+    learning_rate: float = Field(6e-4, gt=0, description="the highest learning rate of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="betas of adam and adamw")
+    weight_decay: float = Field(0.05, ge=0, description="adamw: decoupled weight decay; the others: an L2 term in the gradient")
 
 
 class Schedule(_Part):
     """The learning rate over the steps of the run."""
 
-    name: Literal["constant", "one-cycle", "step"] = "one-cycle"
-    warmup: float = Field(0.15, ge=0, lt=1)  # one-cycle: share of the steps that rise linearly to the peak; a half cosine falls after
-    falls: int = Field(2, ge=1)  # step: times the rate falls to a tenth, evenly spaced over the run
+    name: Literal["constant", "one-cycle", "step"] = Field("one-cycle", description="the schedule")
+    warmup: float = Field(
+        0.15, ge=0, lt=1, description="one-cycle: share of the steps in which the rate rises linearly; after them it falls by a half cosine"
+    )
+    falls: int = Field(2, ge=1, description="step: how often the rate falls to a tenth, evenly spaced over the run")
 
 
 class Augment(_Part):
     """Random changes to each training image, drawn anew each time it is seen. All off: `enabled = false`."""
 
-    enabled: bool = True
-    rotate_degrees: float = Field(180, ge=0, le=180)  # uniform in ± this; a seedling from above has no up
-    flip: bool = True
-    scale: tuple[float, float] = (0.75, 1.25)  # zoom, log-uniform between the two
-    shift: float = Field(0.1, ge=0, le=0.5)  # uniform in ± this share of the side
-    brightness: float = Field(0.2, ge=0, lt=1)  # factor, uniform in 1 ± this
-    contrast: float = Field(0.2, ge=0, lt=1)
-    saturation: float = Field(0.2, ge=0, lt=1)  # hue stays: colour tells species apart
-    ground: float = Field(0.0, ge=0, le=1)  # share of the images whose plant is set on the ground of another one
-    mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
+    enabled: bool = Field(True, description="whether images are changed at all")
+    rotate_degrees: float = Field(180, ge=0, le=180, description="rotation, uniform in ± this; a seedling from above has no up")
+    flip: bool = Field(True, description="mirror half of the images")
+    scale: tuple[float, float] = Field((0.75, 1.25), description="zoom, log-uniform between the two")
+    shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
+    brightness: float = Field(0.2, ge=0, lt=1, description="factor of the brightness, uniform in 1 ± this")
+    contrast: float = Field(0.2, ge=0, lt=1, description="factor of the contrast, uniform in 1 ± this")
+    saturation: float = Field(
+        0.2, ge=0, lt=1, description="factor of the saturation, uniform in 1 ± this; the hue stays, since it tells species apart"
+    )
+    ground: float = Field(0.0, ge=0, le=1, description="share of the images whose plant is set on the ground of another image")
+    mixup: float = Field(0.0, ge=0, description="mixup: a of Beta(a, a), the share of a second image in each one; 0: off")
 
 
 class Resolution(_Part):
     """Smaller images in the first epochs, whose steps take less time by the square of the side."""
 
-    side: int = Field(SIZE, ge=32, le=SIZE)  # pixels, in those epochs; validation and all later ones see whole images
-    share: float = Field(0.0, ge=0, le=1)  # of the run's epochs
+    side: int = Field(SIZE, ge=32, le=SIZE, description="pixels a side in those epochs; validation always sees full size")
+    share: float = Field(0.0, ge=0, le=1, description="share of the run's epochs that use this size, the first ones")
 
     def at(self, epoch: int, epochs: int) -> int:
         """Pixels a side in epoch 0…epochs-1."""
@@ -64,27 +68,31 @@ class Resolution(_Part):
 class Distillation(_Part):
     """Learning from what other networks, the teachers, answer to the very same changed and mixed images."""
 
-    share: float = Field(0.0, ge=0, le=1)  # of each target that is the teachers' mean probability; the rest is the label
+    share: float = Field(0.0, ge=0, le=1, description="share of the teachers' mean probability in each target; the rest is the label")
 
 
 class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
-    network: str
-    start: str = ""  # published version whose weights training goes on from: its folder, or seedlings/1; empty: random weights
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(128, ge=2)  # over all devices together
+    network: str = Field(description="name of the network")
+    start: str = Field(
+        "", description="published version whose weights training goes on from: its folder, or `seedlings/1`; empty: random weights"
+    )
+    epochs: int = Field(ge=1, description="epochs of the run")
+    batch_size: int = Field(128, ge=2, description="images in a step, over all devices together")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
     resolution: Resolution = Resolution()
     distillation: Distillation = Distillation()
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
-    norms_without_dropout: bool = False  # after each epoch measure the norms anew with dropout off, as they are used
-    softmax_before_loss: bool = False  # the report's mistake, for its reproduction only
-    seed: int = Field(0, ge=0)  # of weights, order, augmentation and dropout
-    split_seed: int = Field(0, ge=0)  # of the split alone, so that seeds can be compared on the same test images
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing of the cross-entropy")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay per step of the weights' moving average, which is evaluated; 0: off")
+    norms_without_dropout: bool = Field(
+        False, description="after each epoch, compute the statistics of batch normalisation anew with dropout off"
+    )
+    softmax_before_loss: bool = Field(False, description="the mistake of the report, for its reproduction only")
+    seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and dropout")
+    split_seed: int = Field(0, ge=0, description="seed of the split alone, so that runs of several seeds share their test images")
 
 
 def load(name: str, **changes: Any) -> Recipe:
