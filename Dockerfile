@@ -13,11 +13,12 @@ FROM scratch AS wheels
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS base
-ARG VERSION=0.1.0
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.vendor="Seedlings"
+      org.opencontainers.image.vendor="Seedlings" \
+      org.opencontainers.image.licenses="Apache-2.0 AND CC-BY-SA-4.0"
 # A home that can be written even when the root cannot. Bytecode is compiled below, while the root still can.
 ENV HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -27,6 +28,7 @@ RUN groupadd --gid 10001 seedlings \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin seedlings \
  && install --directory --owner=10001 --group=10001 /models
 WORKDIR /app
+COPY LICENSE NOTICE ./
 
 
 FROM base AS service
@@ -63,12 +65,12 @@ CMD ["python", "-m", "service"]
 
 FROM base AS training
 ARG PIP_NO_INDEX=""
-# For a machine without a GPU: torch-cpu-training.txt and the index of CPU builds.
+# From pip's own index. For a machine without a GPU: torch-cpu-training.txt and PyTorch's index of CPU builds.
 ARG TRAINING_TORCH=torch-cuda.txt
-ARG TRAINING_TORCH_INDEX=https://pypi.org/simple
+ARG TRAINING_TORCH_INDEX=""
 RUN --mount=type=bind,source=requirements,target=/requirements --mount=type=bind,from=wheels,target=/wheels \
-    pip install --no-cache-dir --no-deps --only-binary :all: --find-links /wheels --index-url "${TRAINING_TORCH_INDEX}" \
-      --requirement "/requirements/${TRAINING_TORCH}"
+    pip install --no-cache-dir --no-deps --only-binary :all: --find-links /wheels \
+      ${TRAINING_TORCH_INDEX:+--index-url "${TRAINING_TORCH_INDEX}"} --requirement "/requirements/${TRAINING_TORCH}"
 # hadolint ignore=DL3059
 RUN --mount=type=bind,source=requirements,target=/requirements --mount=type=bind,from=wheels,target=/wheels \
     pip install --no-cache-dir --no-deps --only-binary :all: --find-links /wheels --require-hashes \

@@ -1,8 +1,15 @@
 # A fresh clone needs nothing but Python 3.11–3.13 and make: each target installs what it needs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+DATA ?= $(SEEDLINGS_DATA)
+RECIPE ?= seedlings
+RUN ?= runs/$(notdir $(basename $(RECIPE)))
+OUT ?= build/serving.json
 
-.PHONY: serve test lint image-test clean
+.PHONY: help serve test lint train bench docs image-test clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
@@ -16,6 +23,17 @@ lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+train: .venv/train  ## train on the images in DATA=FOLDER by RECIPE=seedlings into RUN=runs/RECIPE; resumes an interrupted run
+	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
+	$(BIN)/python -m training fit --recipe "$(RECIPE)" --data "$(DATA)" --run "$(RUN)"
+
+bench: .venv/bench  ## the service beside other frameworks, on this machine; figures go to OUT=build/serving.json
+	@mkdir -p "$(dir $(OUT))"
+	$(BIN)/python -m benchmarks.serving --out "$(OUT)"
+
+docs: .venv/all  ## write anew what the documents take from the code
+	$(BIN)/python -m scripts.generate_docs
+
 image-test: .venv/service  ## build both images and run them: predict, train, publish, stop; needs podman or docker
 	$(BIN)/python scripts/image_test.py
 
@@ -26,9 +44,17 @@ clean:  ## remove what the targets above made
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+.venv/train: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	touch $@ .venv/service
+
+.venv/bench: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@ .venv/service
+
 .venv/all: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[train,test]'
-	touch $@ .venv/service
+	touch $@ .venv/service .venv/train
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \

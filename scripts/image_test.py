@@ -7,9 +7,10 @@ a restart, and leaves in good order on SIGTERM.
 Needs podman, which builds with buildah's code, or docker. Environment, all optional:
 
     ENGINE          podman or docker
-    BASE            the base image; where it cannot be pulled, a stand-in of this machine's own Python is made
+    BASE            the base image
     TORCH_INDEX     where the CPU build of torch comes from, besides pip's own find-links
     TRAINING_TORCH  torch-cpu.txt (default), torch-cpu-training.txt or torch-cuda.txt
+    STAND_IN        a program that makes a base image where BASE cannot be pulled; it is given the Python to put into it
     SEEDLINGS_DATA  folder of real images; a drawn one is predicted without it
 """
 
@@ -28,14 +29,14 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from tests import drawn  # noqa: E402  the path comes first
+from models_store import __version__  # noqa: E402  the path comes first
+from tests import drawn  # noqa: E402
 
 WHEELS, WORK = ROOT / "build/wheels", ROOT / "build/image-test"
-STAND_IN = ROOT.parent / "shared/tools/stand-in-python-image"
+STAND_IN = os.environ.get("STAND_IN")
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 BASE = os.environ.get("BASE", f"docker.io/library/python:{VERSION}-slim")
 TRAINING_TORCH = os.environ.get("TRAINING_TORCH", "torch-cpu.txt")
-INDEXES = {"torch-cuda.txt": "https://pypi.org/simple"}
 CPU_INDEX = os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
 SERVICE, TRAINING = "seedlings-service", "seedlings-training"
 PORT, GRACE_S, READY_S, SWAP_S = 8097, 30, 120, 60
@@ -103,7 +104,7 @@ class Engine:
 
     def build(self, target: str, tag: str, *build_arguments: str) -> None:
         """Build one target from the wheels alone, with no package index in reach."""
-        arguments = [f"BASE={BASE}", "PIP_NO_INDEX=1", *build_arguments]
+        arguments = [f"BASE={BASE}", f"VERSION={__version__}", "PIP_NO_INDEX=1", *build_arguments]
         started = time.monotonic()
         options = [*self.build_options, "--build-context", f"wheels={WHEELS}", *(f"--build-arg={item}" for item in arguments)]
         self("build", *options, "--target", target, "--tag", tag, str(ROOT))
@@ -139,10 +140,10 @@ def make_base(engine: Engine) -> None:
     for arguments in (["image", "inspect", BASE], ["pull", BASE]):
         if subprocess.run([engine.program, *arguments], capture_output=True, check=False).returncode == 0:
             return
-    if not STAND_IN.exists():
-        raise Failed(f"{BASE} cannot be pulled; name another base image in BASE")
+    if not STAND_IN:
+        raise Failed(f"{BASE} cannot be pulled; name another base image in BASE, or a program that makes one in STAND_IN")
     said(f"{BASE} cannot be pulled: making a stand-in of {sys.base_prefix}")
-    run(str(STAND_IN), str(Path(sys.base_prefix, "bin", f"python{VERSION}")))
+    run(STAND_IN, str(Path(sys.base_prefix, "bin", f"python{VERSION}")))
 
 
 def download_wheels() -> None:
@@ -150,7 +151,8 @@ def download_wheels() -> None:
     WHEELS.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(WHEELS)]
     for name in sorted({"torch-cpu.txt", TRAINING_TORCH}):
-        run(*pip, "--retries", "0", "--index-url", INDEXES.get(name, CPU_INDEX), "--requirement", f"requirements/{name}")
+        index = [] if name == "torch-cuda.txt" else ["--index-url", CPU_INDEX]
+        run(*pip, "--retries", "0", *index, "--requirement", f"requirements/{name}")
     for name in ("service.txt", "training.txt"):
         run(*pip, "--require-hashes", "--requirement", f"requirements/{name}")
 

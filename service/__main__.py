@@ -16,20 +16,35 @@ from service import settings as configuration
 from service.process import cores, logs
 
 
+# The commands import what they need themselves: the process that minds several workers holds no model, and need not hold torch.
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop, or run the command `predict` or `openapi`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
+    """Run the command named first, or `serve`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    commands = {"serve": serve, "predict": predict, "openapi": openapi}
+    if arguments and (command := commands.get(arguments[0])):
+        return command(arguments[1:])
+    return serve(arguments)
+
+
+def predict(arguments: Sequence[str]) -> int:
+    """Classify photos without a server. Returns the exit status."""
     cores.let_threads_sleep(os.environ)
-    # Imported where they are needed: the process that minds several workers holds no model, and need not hold torch.
-    if arguments[:1] == ["predict"]:
-        from service.cli import predict
+    from service.cli import predict as command
 
-        return predict.main(arguments[1:])
-    if arguments[:1] == ["openapi"]:
-        from service.app import create_app
+    return command.main(arguments)
 
-        print(json.dumps(create_app(configuration.Settings()).openapi(), indent=1, ensure_ascii=False))
-        return 0
+
+def openapi(_: Sequence[str]) -> int:
+    """Print the OpenAPI document. Returns the exit status."""
+    from service.app import create_app
+
+    print(json.dumps(create_app(configuration.Settings()).openapi(), indent=1, ensure_ascii=False))
+    return 0
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Run the service until it is told to stop. Returns the exit status."""
+    cores.let_threads_sleep(os.environ)
     parser = argparse.ArgumentParser(
         prog="python -m service",
         description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.inference.predictor import DIGITS, Prediction
 
@@ -10,20 +10,24 @@ from service.inference.predictor import DIGITS, Prediction
 class ModelName(BaseModel):
     """Which model answered."""
 
-    name: str
-    version: str
+    name: str = Field(description="name of the model")
+    version: str = Field(description="its version, a whole number as text; a higher one is newer")
 
 
 class Answer(BaseModel):
     """What is on the photo."""
 
-    species: str
-    probability: float
-    group: str | None
-    confident: bool
-    familiar: bool | None = None  # whether the model knows the like of the photo; absent where it cannot tell
-    probabilities: dict[str, float]
-    model: ModelName
+    species: str = Field(description="the most probable species")
+    probability: float = Field(description="the probability of that species, 0 to 1")
+    group: str | None = Field(description="crop or weed; null if the model does not know")
+    confident: bool = Field(
+        description="true: the probability reaches the model's threshold, and the photo is not unfamiliar. Ask a person if it is false"
+    )
+    familiar: bool | None = Field(
+        None, description="false: the photo is unlike the images that the model was trained on. Absent if the model cannot tell"
+    )
+    probabilities: dict[str, float] = Field(description="the probability of each species, in the order of `/species`; the sum is 1")
+    model: ModelName = Field(description="the model that answered")
 
 
 def answer(prediction: Prediction) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from models_store import __version__
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
 from service.http import services as parts
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Seedlings",
         description=description,
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         docs_url=None,  # the page has its own

@@ -21,24 +21,24 @@ import math
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it. `type` names the kind for programs, `detail` says what to do."""
+    """What went wrong, in the form of RFC 9457."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    type: str = Field(description="the kind of error, for programs, such as `urn:seedlings:queue-full`")
+    title: str = Field(description="the kind of error, for people")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="what is wrong with this request, and what to do")
 
 
 class ProtocolError(BaseModel):
-    """What went wrong, as the Open Inference Protocol has it."""
+    """What went wrong, in the form of the Open Inference Protocol."""
 
-    error: str
+    error: str = Field(description="what is wrong with this request, and what to do")
 
 
 class ServiceError(Exception):

@@ -5,13 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
 
+from scripts import generate_docs
 from service.process.metrics import Metrics
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 WITH_METRICS = ("operating.md", "alerts.yml", "grafana-dashboard.json")
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "results" / "README.md"]
+FOLDERS = ("benchmarks", "deploy", "docs", "models_store", "scripts", "service", "tests", "training")
 _SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -57,9 +61,26 @@ def test_every_metric_is_documented(exposed: str) -> None:
     assert {name for name in families if f"`{name}`" not in operating} == set()
 
 
-def test_every_setting_is_documented() -> None:
-    named = set(re.findall(rf"`{PREFIX}(\w+)`", (DOCS / "operating.md").read_text()))
-    assert named == {name.upper() for name in Settings.model_fields}
+def test_what_comes_from_the_code_is_fresh() -> None:
+    stale = [path.name for path, text in generate_docs.documents().items() if path.read_text() != text]
+    assert stale == [], "run: make docs"
+
+
+def test_a_stale_table_is_noticed() -> None:
+    text = "before\n<!-- generated: errors -->\n| old |\n<!-- end -->\nafter"
+    assert generate_docs.filled(text, {"errors": "| new |"}) == text.replace("old", "new")
+
+
+def test_a_field_without_a_description_is_refused() -> None:
+    with pytest.raises(ValueError, match="rate has no description"):
+        generate_docs.described(FieldInfo(default=1), "rate")
+
+
+@pytest.mark.parametrize("name", ["operating.md", "containers.md"])
+def test_every_setting_named_exists(name: str) -> None:
+    named = set(re.findall(rf"`{PREFIX}(\w+)", (DOCS / name).read_text()))
+    others = {"DATA", "CPUS"}  # of docker-compose.yml
+    assert named - others <= {name.upper() for name in Settings.model_fields}
 
 
 def test_the_dashboard_can_be_imported() -> None:
@@ -69,7 +90,22 @@ def test_the_dashboard_can_be_imported() -> None:
     assert all(target["expr"] for panel in panels for target in panel.get("targets", []))
 
 
-@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
-        assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", document.read_text()):
+        file = document.parent / target if target else document
+        assert file.exists(), target
+        if anchor:
+            assert anchor in {slug(title) for title in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)}, f"{target}#{anchor}"
+
+
+def slug(title: str) -> str:
+    """The anchor of a heading, as the usual renderers of Markdown make it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_named_exist(document: Path) -> None:
+    """What stands in backticks and begins with a folder of the repository."""
+    for name in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", document.read_text()):
+        assert (ROOT / name).exists(), name

@@ -35,7 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = wanted.parse_args(arguments)
     if options.command == "evaluate" and options.split is not None and options.data is None:
         wanted.error("--split is of the images in a folder: name it with --data DIR")
-    from training.cli import commands  # here, since importing torch takes seconds that a wrong call or --help need not wait for
+    try:  # here, since importing torch takes seconds that a wrong call or --help need not wait for
+        from training.cli import commands
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("training"):
+            raise
+        print(f"error: training needs {error.name}, which is not installed; run: pip install 'seedlings[train]'", file=sys.stderr)
+        return 1
 
     try:
         getattr(commands, options.perform)(options)
@@ -76,7 +82,7 @@ def _segmenter(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
     segmenter.add_argument("--steps", type=int, default=1000, help="batches of 48 pictures (default: 1000)")
-    segmenter.add_argument("--seed", type=int, default=0)
+    segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
     segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     segmenter.set_defaults(perform="segmenter")
 
@@ -107,7 +113,7 @@ def _average(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _evaluate(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    evaluate = groups.add_parser("evaluate", help="measure a run or an artifact on a split")
+    evaluate = groups.add_parser("evaluate", help="measure a run or an artifact on a split, or on photos in none")
     _subject_options(evaluate)
     _data_options(evaluate, required=False)
     what = evaluate.add_mutually_exclusive_group(required=True)

@@ -20,76 +20,79 @@ class _Part(BaseModel):
 class Optimizer(_Part):
     """The optimiser; decay touches the weights of convolutions and dense layers, not biases and norms."""
 
-    name: Literal["sgd", "rmsprop", "adagrad", "adam", "adamw"] = "adamw"
-    learning_rate: float = Field(6e-4, gt=0)  # the peak, where there is a schedule
-    momentum: float = Field(0.9, ge=0, lt=1)  # sgd and rmsprop
-    betas: tuple[float, float] = (0.9, 0.999)  # adam and adamw
-    weight_decay: float = Field(0.05, ge=0)  # adamw: decoupled; the others: an L2 term in the gradient
+    name: Literal["sgd", "rmsprop", "adagrad", "adam", "adamw"] = Field("adamw", description="the optimiser")
+    learning_rate: float = Field(6e-4, gt=0, description="the highest learning rate of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="betas of adam and adamw")
+    weight_decay: float = Field(0.05, ge=0, description="adamw: decoupled weight decay; the others: an L2 term in the gradient")
 
 
 class Schedule(_Part):
     """The learning rate over the steps of the run."""
 
-    name: Literal["constant", "one-cycle", "step"] = "one-cycle"
-    warmup: float = Field(0.15, ge=0, lt=1)  # one-cycle: share of the steps that rise linearly to the peak; a half cosine falls after
-    falls: int = Field(2, ge=1)  # step: times the rate falls to a tenth, evenly spaced over the run
+    name: Literal["constant", "one-cycle", "step"] = Field("one-cycle", description="the schedule")
+    warmup: float = Field(
+        0.15, ge=0, lt=1, description="one-cycle: share of the steps in which the rate rises linearly; after them it falls by a half cosine"
+    )
+    falls: int = Field(2, ge=1, description="step: how often the rate falls to a tenth, evenly spaced over the run")
 
 
 class Augment(_Part):
     """Random changes to each training image, drawn anew each time it is seen. All off: `enabled = false`."""
 
-    enabled: bool = True
-    rotate_degrees: float = Field(180, ge=0, le=180)  # uniform in ± this; a seedling from above has no up
-    flip: bool = True
-    scale: tuple[float, float] = (0.75, 1.25)  # zoom, log-uniform between the two
-    shift: float = Field(0.1, ge=0, le=0.5)  # uniform in ± this share of the side
-    brightness: float = Field(0.2, ge=0, lt=1)  # factor, uniform in 1 ± this
-    contrast: float = Field(0.2, ge=0, lt=1)
-    saturation: float = Field(0.2, ge=0, lt=1)  # hue stays: colour tells species apart
-    ground: float = Field(0.0, ge=0, le=1)  # share of the images whose plant is set on the ground of another one
-    mixup: float = Field(0.0, ge=0)  # a of Beta(a, a), the share of a second image laid over each one; 0: none
+    enabled: bool = Field(True, description="whether images are changed at all")
+    rotate_degrees: float = Field(180, ge=0, le=180, description="rotation, uniform in ± this; a seedling from above has no up")
+    flip: bool = Field(True, description="mirror half of the images")
+    scale: tuple[float, float] = Field((0.75, 1.25), description="zoom, log-uniform between the two")
+    shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
+    brightness: float = Field(0.2, ge=0, lt=1, description="factor of the brightness, uniform in 1 ± this")
+    contrast: float = Field(0.2, ge=0, lt=1, description="factor of the contrast, uniform in 1 ± this")
+    saturation: float = Field(
+        0.2, ge=0, lt=1, description="factor of the saturation, uniform in 1 ± this; the hue stays, since it tells species apart"
+    )
+    ground: float = Field(0.0, ge=0, le=1, description="share of the images whose plant is set on the ground of another image")
+    mixup: float = Field(0.0, ge=0, description="mixup: a of Beta(a, a), the share of a second image in each one; 0: off")
 
 
 class FieldScenes(_Part):
-    """Plants cut out and set on other grounds, as in a field. Off while `share` is 0."""
+    """Plants cut out and set on other grounds, as in a field. Off while `share` is 0, else in place of `[augment]`."""
 
-    share: float = Field(0.0, ge=0, le=1)  # of the images whose plant leaves its own ground
-    # What it is set on: shares of the ground of another image of the batch, of photos (`--grounds`), the rest drawn soils.
-    others: float = Field(0.35, ge=0, le=1)
-    photos: float = Field(0.25, ge=0, le=1)
-    scale: tuple[float, float] = (0.75, 1.3)  # zoom, log-uniform between the two
-    shift: float = Field(0.1, ge=0, le=0.5)  # uniform in ± this share of the side
-    wide: float = Field(0.35, ge=0, le=1)  # share of the images with these in place of the two above
-    wide_scale: tuple[float, float] = (0.4, 2.0)  # a plant in a corner, leaves that run out of the picture
-    wide_shift: float = Field(0.25, ge=0, le=0.5)
-    stretch: float = Field(0.12, ge=0, lt=1)  # sides apart, by a factor of up to e to ± this
-    looks: float = Field(0.4, ge=0, le=1)  # share of the moved plants that are paler, of another shade, shining
-    second: float = Field(0.25, ge=0, le=1)  # share of the images with part of a second plant at the edge
-    sun: float = Field(0.3, ge=0, le=1)  # share with a shadow over a part of the picture
+    share: float = Field(0.0, ge=0, le=1, description="share of the images whose plant leaves its own ground; 0: off")
+    others: float = Field(0.35, ge=0, le=1, description="share of these on the ground of another image; the rest on drawn soils")
+    photos: float = Field(0.25, ge=0, le=1, description="share of these on squares of the photos given by `--grounds`")
+    scale: tuple[float, float] = Field((0.75, 1.3), description="zoom of the plant, log-uniform between the two")
+    shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
+    wide: float = Field(0.35, ge=0, le=1, description="share of the images with the next two keys in place of the two above")
+    wide_scale: tuple[float, float] = Field((0.4, 2.0), description="zoom, from a small plant to leaves that run out of the picture")
+    wide_shift: float = Field(0.25, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
+    stretch: float = Field(0.12, ge=0, lt=1, description="logarithm of the ratio of the sides, uniform in ± twice this")
+    looks: float = Field(0.4, ge=0, le=1, description="share of the moved plants that are paler, of another shade, shining")
+    second: float = Field(0.25, ge=0, le=1, description="share of the images with part of a second plant at the edge")
+    sun: float = Field(0.3, ge=0, le=1, description="share of the images with a shadow over a part of them")
 
 
 class Camera(_Part):
     """Light and camera of another place. Off while `share` is 0."""
 
-    share: float = Field(0.0, ge=0, le=1)  # of the images that are changed
-    own_share: float | None = Field(None, ge=0, le=1)  # the same of those whose plant stands on its own ground; as `share`
-    light: tuple[float, float] = (0.3, 3.0)  # factor, log-uniform between the two
-    colour: float = Field(0.1, ge=0, lt=1)  # of the light: spread of the logarithm of each colour's factor
-    tone: float = Field(0.3, ge=0, lt=1)  # exponent, uniform in 1 ± this
-    blur: float = Field(1.6, ge=0.3, le=5)  # half of the changed images, by a Gauss of 0.3 to this many pixels
-    fringe: float = Field(0.15, ge=0, le=1)  # share of the changed images with colours a pixel apart
-    few_pixels: float = Field(0.5, ge=0, le=1)  # share of the changed images that lose resolution
-    least_side: int = Field(45, ge=8, le=SIZE)  # pixels a side, at least, that are left of them
-    noise: float = Field(0.05, ge=0, lt=1)  # of the strongest, where a pixel is bright
-    jpeg: float = Field(0.5, ge=0, le=1)  # share of the changed images
-    jpeg_quality: tuple[int, int] = (25, 95)
+    share: float = Field(0.0, ge=0, le=1, description="share of the images that are changed; 0: off")
+    own_share: float | None = Field(None, ge=0, le=1, description="the same for images that keep their ground; without it as `share`")
+    light: tuple[float, float] = Field((0.3, 3.0), description="factor of the light, log-uniform between the two")
+    colour: float = Field(0.1, ge=0, lt=1, description="standard deviation of the logarithm of each colour's factor")
+    tone: float = Field(0.3, ge=0, lt=1, description="exponent of the colours, uniform in 1 ± this")
+    blur: float = Field(1.6, ge=0.3, le=5, description="half of the changed images: Gaussian blur of 0.3 to this many pixels")
+    fringe: float = Field(0.15, ge=0, le=1, description="share of the changed images with red and blue a pixel apart")
+    few_pixels: float = Field(0.5, ge=0, le=1, description="share of the changed images that lose resolution")
+    least_side: int = Field(45, ge=8, le=SIZE, description="pixels a side that are left of these, at least")
+    noise: float = Field(0.05, ge=0, lt=1, description="noise of the sensor: the most there can be in a bright pixel")
+    jpeg: float = Field(0.5, ge=0, le=1, description="share of the changed images that are compressed as JPEG")
+    jpeg_quality: tuple[int, int] = Field((25, 95), description="quality, uniform between the two")
 
 
 class Resolution(_Part):
     """Smaller images in the first epochs, whose steps take less time by the square of the side."""
 
-    side: int = Field(SIZE, ge=32, le=SIZE)  # pixels, in those epochs; validation and all later ones see whole images
-    share: float = Field(0.0, ge=0, le=1)  # of the run's epochs
+    side: int = Field(SIZE, ge=32, le=SIZE, description="pixels a side in those epochs; validation always sees full size")
+    share: float = Field(0.0, ge=0, le=1, description="share of the run's epochs that use this size, the first ones")
 
     def at(self, epoch: int, epochs: int) -> int:
         """Pixels a side in epoch 0…epochs-1."""
@@ -99,19 +102,22 @@ class Resolution(_Part):
 class Distillation(_Part):
     """Learning from what other networks, the teachers, answer to the very same changed and mixed images."""
 
-    share: float = Field(0.0, ge=0, le=1)  # of each target that is the teachers' mean probability; the rest is the label
-    temperature: float = Field(1.0, ge=1, le=20)  # divides the logits of both where they are compared: softer answers tell more
+    share: float = Field(0.0, ge=0, le=1, description="share of the teachers' mean probability in each target; the rest is the label")
+    temperature: float = Field(1.0, ge=1, le=20, description="divides the logits of both where they are compared: softer answers tell more")
 
 
 class Recipe(_Part):
     """One way to train one network. Every key has a default but the network's name."""
 
-    network: str
-    # Weights to go on from: "imagenet" (efficientnet-lite0, 1, 2), a published version (its folder, or seedlings/1); empty: random ones.
-    start: str = ""
-    plant_view: bool = False  # the network sees the plant alone, cut out by a segmenter: --segmenter FILE
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(128, ge=2)  # over all devices together
+    network: str = Field(description="name of the network")
+    start: str = Field(
+        "",
+        description="weights to go on from: `imagenet` (efficientnet-lite0, 1, 2), or a published version: its folder, or `seedlings/1`;"
+        " empty: random weights",
+    )
+    plant_view: bool = Field(False, description="the network sees the plant alone, cut out by a segmenter (`--segmenter FILE`)")
+    epochs: int = Field(ge=1, description="epochs of the run")
+    batch_size: int = Field(128, ge=2, description="images in a step, over all devices together")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
@@ -119,13 +125,15 @@ class Recipe(_Part):
     camera: Camera = Camera()
     resolution: Resolution = Resolution()
     distillation: Distillation = Distillation()
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    ema_decay: float = Field(0.0, ge=0, lt=1)  # per step, of the averaged weights that are evaluated; 0: none
-    best_by: Literal["accuracy", "loss"] = "accuracy"  # on validation: which epoch's weights are kept as the run's
-    norms_without_dropout: bool = False  # after each epoch measure the norms anew with dropout off, as they are used
-    softmax_before_loss: bool = False  # the report's mistake, for its reproduction only
-    seed: int = Field(0, ge=0)  # of weights, order, augmentation and dropout
-    split_seed: int = Field(0, ge=0)  # of the split alone, so that seeds can be compared on the same test images
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing of the cross-entropy")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay per step of the weights' moving average, which is evaluated; 0: off")
+    best_by: Literal["accuracy", "loss"] = Field("accuracy", description="what on validation decides whose weights are kept as the run's")
+    norms_without_dropout: bool = Field(
+        False, description="after each epoch, compute the statistics of batch normalisation anew with dropout off"
+    )
+    softmax_before_loss: bool = Field(False, description="the mistake of the report, for its reproduction only")
+    seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and dropout")
+    split_seed: int = Field(0, ge=0, description="seed of the split alone, so that runs of several seeds share their test images")
 
 
 def load(name: str, **changes: Any) -> Recipe:
@@ -145,6 +153,12 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"{file}: {problems}") from None
     if recipe.network not in NETWORKS:
         raise RecipeError(f"{file}: network = {recipe.network!r}: there are {', '.join(NETWORKS)}")
+    _check_ranges(recipe, file)
+    return recipe
+
+
+def _check_ranges(recipe: Recipe, file: Path) -> None:
+    """Raise RecipeError where two bounds are no range, or shares are more than the whole."""
     ranges = {
         "augment.scale": recipe.augment.scale,
         "field.scale": recipe.field.scale,
@@ -159,4 +173,3 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"{file}: camera.jpeg_quality = {recipe.camera.jpeg_quality!r}: at most 100")
     if recipe.field.others + recipe.field.photos > 1:
         raise RecipeError(f"{file}: field.others + field.photos: shares of one whole, at most 1 together")
-    return recipe

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models_store import __version__
+
 _NAMES = (
     "Black-grass",
     "Charlock",
@@ -53,7 +55,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "error": None,
         "queued": 0,
     },
-    "ServerMetadata": {"name": "seedlings", "version": "0.1.0", "extensions": ["binary_tensor_data", "classification"]},
+    "ServerMetadata": {"name": "seedlings", "version": __version__, "extensions": ["binary_tensor_data", "classification"]},
     "ModelMetadata": {
         "name": "seedlings",
         "versions": ["1"],

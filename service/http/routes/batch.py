@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service import errors
 from service.answers import Answer, answer
@@ -26,23 +26,23 @@ _BODY = {
 
 
 class Answered(BaseModel):
-    """An image that was answered."""
+    """The answer to one image."""
 
-    file: str | None
-    prediction: Answer
+    file: str | None = Field(description="the file name of the part; null if it has none")
+    prediction: Answer = Field(description="as of `POST /predict`")
 
 
 class Failed(BaseModel):
-    """An image that was not."""
+    """The error of one image."""
 
-    file: str | None
-    problem: Problem
+    file: str | None = Field(description="the file name of the part; null if it has none")
+    problem: Problem = Field(description="why this image has no answer; other images are not affected")
 
 
 class Batch(BaseModel):
     """One result for each image, in order."""
 
-    results: list[Answered | Failed]
+    results: list[Answered | Failed] = Field(description="one result for each image, in the order of the request")
 
 
 @router.post(

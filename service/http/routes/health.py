@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.errors import probe_status
 from service.http.dependencies import of
@@ -16,33 +16,33 @@ router = APIRouter(tags=["health"])
 class ServedModel(BaseModel):
     """The model in service."""
 
-    name: str
-    version: str
-    network: str
-    species: int  # how many
-    created: str  # ISO 8601
+    name: str = Field(description="name of the model")
+    version: str = Field(description="its version")
+    network: str = Field(description="name of the network")
+    species: int = Field(description="number of species")
+    created: str = Field(description="when the version was published, ISO 8601")
 
 
 class Health(BaseModel):
     """Whether predictions can be answered, and by which model."""
 
-    status: Status
-    model: ServedModel | None
-    error: str | None  # why no better version is in service
-    queued: int  # images admitted and not yet in a forward pass
+    status: Status = Field(description="only a service that is ready answers predictions")
+    model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
+    error: str | None = Field(description="why a version of the store is not served; null if there is no such version")
+    queued: int = Field(description="number of images that wait for a forward pass")
 
 
 class Live(BaseModel):
     """The process answers."""
 
-    live: bool
+    live: bool = Field(description="always true")
 
 
 class Ready(BaseModel):
     """Whether predictions can be answered."""
 
-    ready: bool
-    status: Status
+    ready: bool = Field(description="whether predictions can be answered")
+    status: Status = Field(description="the same in a word")
 
 
 def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service import errors
 from service.answers import ModelName
@@ -16,21 +16,21 @@ router = APIRouter(tags=["model"], dependencies=[Depends(authorized)])
 
 
 class SpeciesEntry(BaseModel):
-    """One species. A model trained on somebody's own folders may know no more than the name."""
+    """One species. All but the name is null for a species that is not in the project's table."""
 
-    name: str
-    scientific_name: str | None
-    eppo_code: str | None
-    group: str | None
+    name: str = Field(description="the name that answers use")
+    scientific_name: str | None = Field(description="the scientific name")
+    eppo_code: str | None = Field(description="the code of the European and Mediterranean Plant Protection Organization")
+    group: str | None = Field(description="crop or weed")
 
 
 class SpeciesList(BaseModel):
-    """The species, in the order of all probabilities."""
+    """The species that the model tells apart."""
 
-    model: ModelName
-    threshold: float  # answers of a lower probability are not "confident"
-    explainable: bool  # whether `POST /explain` works
-    species: list[SpeciesEntry]
+    model: ModelName = Field(description="the model in service")
+    threshold: float = Field(description="an answer with a lower probability is not confident")
+    explainable: bool = Field(description="whether `POST /explain` works with this model")
+    species: list[SpeciesEntry] = Field(description="the species, in the order of all probabilities")
 
 
 @router.get("/species", response_model=SpeciesList, responses=documented(errors.Unauthorized, errors.NotReady))

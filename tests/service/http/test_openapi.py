@@ -26,7 +26,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_is_the_one_checked_in(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["openapi"]) == 0
-    assert capsys.readouterr().out == FILE.read_text(), "the interface changed: python -m service openapi > docs/openapi.json"
+    assert capsys.readouterr().out == FILE.read_text(), "the interface changed: make docs"
 
 
 def test_every_operation_is_described(document: dict[str, Any]) -> None:

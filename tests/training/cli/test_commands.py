@@ -230,7 +230,7 @@ def test_two_processes_train_one_network(folder, cache, tmp_path):
     options = ["--recipe", "tiny.toml", "--data", str(folder), "--cache", str(cache), "--run", "run", "--device", "cpu", "--devices", "2"]
     root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    script = root / "tests" / "training" / "two_processes.py"
+    script = root / "tests" / "training" / "fitting" / "two_processes.py"
     for epochs in (3, 3):  # the second time there is nothing left to do
         done = subprocess.run([sys.executable, str(script), "fit", *options], capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
