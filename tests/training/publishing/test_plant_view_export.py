@@ -1,0 +1,26 @@
+"""A network with a plant view is published and measured like any other."""
+
+import torch
+
+from training.artifact import torchscript
+from training.fitting import loop, segmenter
+from training.publishing import export, measured_model
+
+
+def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, drawn_folder, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(segmenter, "BATCH", 4)
+    segmenter.train(images.pixels, None, [], 1, 0, tmp_path / "one.pt")
+    recipe = recipe.model_copy(update={"plant_view": True, "epochs": 2})
+    loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
+    folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings")
+    manifest, module = torchscript.load(folder)
+    assert manifest.training.recipe["plant_view"] is True
+    assert manifest.calibration.familiarity is not None
+    assert manifest.calibration.familiarity.convolution == 2  # of the network's own, not of the segmenter's
+    run, artifact = measured_model.of_run(tmp_path / "run"), measured_model.of_artifact(folder)
+    answers, distances = artifact.answers(images.pixels[:4])
+    assert distances is not None
+    assert torch.equal(answers.argmax(1), run.probabilities(images.pixels[:4]).argmax(1))
+    assert torch.isfinite(distances).all()
+    ground = torch.full((1, 3, 150, 150), 90, dtype=torch.uint8)
+    assert torch.isfinite(module(ground)).all()
