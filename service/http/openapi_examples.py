@@ -20,6 +20,7 @@ _NAMES = (
 )
 _SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224, 0.9995109, 0.0000001, 0.0, 0.0000131, 0.000097)
 _IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green square as WebP, in base64
+_MAIZE = {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop", "recall": 0.974, "test_images": 38}
 _MODEL = {"name": "seedlings", "version": "1"}
 ANSWER = {
     "species": "Maize",
@@ -45,8 +46,15 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "threshold": 0.9,
         "explainable": True,
         "species": [
-            {"name": "Charlock", "scientific_name": "Sinapis arvensis", "eppo_code": "SINAR", "group": "weed"},
-            {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop"},
+            {
+                "name": "Charlock",
+                "scientific_name": "Sinapis arvensis",
+                "eppo_code": "SINAR",
+                "group": "weed",
+                "recall": 1.0,
+                "test_images": 66,
+            },
+            {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop", "recall": 0.97, "test_images": 38},
         ],
     },
     "Health": {

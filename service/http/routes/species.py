@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from models_store.manifest import SpeciesFigures
 from service import errors
 from service.answers import ModelName
 from service.errors import documented
@@ -22,6 +23,8 @@ class SpeciesEntry(BaseModel):
     scientific_name: str | None = Field(description="the scientific name")
     eppo_code: str | None = Field(description="the code of the European and Mediterranean Plant Protection Organization")
     group: str | None = Field(description="crop or weed")
+    recall: float | None = Field(description="share of this species' test images that the model named rightly; null where not measured")
+    test_images: int = Field(description="how many those were")
 
 
 class SpeciesList(BaseModel):
@@ -38,9 +41,17 @@ async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
     manifest = model.manifest
+    figures = manifest.figures.per_species
     return {
         "model": {"name": manifest.name, "version": model.version},
         "threshold": manifest.calibration.threshold,
         "explainable": model.explainable,
-        "species": [species.model_dump() for species in manifest.species],
+        "species": [
+            species.model_dump(include={"name", "scientific_name", "eppo_code", "group"}) | _measured(figures.get(species.name))
+            for species in manifest.species
+        ],
     }
+
+
+def _measured(figures: SpeciesFigures | None) -> dict[str, Any]:
+    return {"recall": figures.recall, "test_images": figures.n} if figures and figures.n else {"recall": None, "test_images": 0}
