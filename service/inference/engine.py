@@ -35,7 +35,7 @@ _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
 class EngineError(Exception):
-    """The device asked for is not there, or does not compute in the precision asked for."""
+    """The device asked for is not there."""
 
 
 class Engine:
@@ -132,7 +132,8 @@ class Engine:
 
 def computes_in_bfloat16() -> bool:
     """Whether this processor does, so that `load` takes that precision."""
-    return any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+    made_for_it = any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+    return made_for_it and cpu_graph.runs_in(torch.bfloat16)
 
 
 def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
@@ -160,8 +161,9 @@ def load(
 ) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
 
-    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`. A model
-    whose answers that would change by more than rounding is served in float32.
+    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`.
+    What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
+    than rounding, the model is served without it, in float32, and the log says so.
 
     Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
     `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
@@ -173,10 +175,9 @@ def load(
         warnings.simplefilter("ignore", FutureWarning)
         try:
             module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
-            module = module.to(memory_format=torch.channels_last)
-            answers = _quickest(module, opened.manifest, where, dtype)
         except Exception as error:
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
+        answers = _quickest(module, opened.manifest, where, dtype)
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
     for size in range(1, -(-max_batch // streams) + 1):
@@ -186,30 +187,67 @@ def load(
 
 
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
-    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen."""
+    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
     measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
-    frozen = torch.jit.freeze(module, preserved_attrs=[_MEASURED[0]] if measured else [])
+    form = module
 
     def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return frozen.answer(images) if measured else (frozen(images), None)
+        return form.answer(images) if measured else (form(images), None)
 
-    rebuilt = cpu_graph.rebuild(frozen, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
-    if rebuilt is None:
+    try:
+        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[_MEASURED[0]] if measured else [])
+        rebuilt = cpu_graph.rebuild(form, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
+        scripted = None if rebuilt is None else torch.jit.script(rebuilt)
+    except Exception as error:
+        _served_slowly(manifest, error)
+        return published
+    if scripted is None:
         return _in_float32(published, manifest, dtype)
-    scripted: torch.jit.ScriptModule = torch.jit.script(rebuilt)
 
     def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         probabilities, activations = scripted(images)
         return probabilities, module.distance(activations.float()) if measured else None
 
+    answers = _Guarded(quick, published, manifest)
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        (ours, our_distances), (theirs, their_distances) = quick(images), published(images)
+        try:
+            (ours, our_distances), (theirs, their_distances) = answers(images), published(images)
+        except Exception:  # both forms fail: the model's own fault, which the check of the engine names
+            return published
         same = torch.allclose(ours, theirs, rtol=0, atol=_SAME[dtype])
         if our_distances is not None and their_distances is not None:
             same = same and torch.allclose(our_distances, their_distances, rtol=_SAME[dtype])
-    return quick if same else _in_float32(published, manifest, dtype)
+    return answers if same else _in_float32(published, manifest, dtype)
+
+
+class _Guarded:
+    """Answers by the quick form of a forward pass, and from its first failure on by the published one.
+
+    A kernel may be missing on one processor, or from one release of torch, or fail for one size of a batch alone. Where the
+    published form fails on the same images, the images or the model are to blame, and the quick form stays.
+    """
+
+    def __init__(self, quick: _Answers, published: _Answers, manifest: Manifest) -> None:
+        self._quick, self._published, self._manifest = quick, published, manifest
+        self._failed = False
+
+    def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if self._failed:
+            return self._published(images)
+        try:
+            return self._quick(images)
+        except Exception as error:
+            answers = self._published(images)
+            self._failed = True
+            _served_slowly(self._manifest, error)
+            return answers
+
+
+def _served_slowly(manifest: Manifest, error: Exception) -> None:
+    name, version = manifest.name, manifest.version
+    log.warning("%s/%s is served as published, more slowly: its quicker form fails here (%s)", name, version, _first_line(error))
 
 
 def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
@@ -246,11 +284,11 @@ def _device(device: Device) -> torch.device:
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "float32":
         return torch.float32
-    if device.type != "cpu":
-        raise EngineError("SEEDLINGS_PRECISION is bfloat16, which is for CPUs; set it to float32, or SEEDLINGS_DEVICE to cpu")
-    if not computes_in_bfloat16():
-        raise EngineError("SEEDLINGS_PRECISION is bfloat16, but this processor does not compute in it; set it to float32")
-    return torch.bfloat16
+    if device.type == "cpu" and computes_in_bfloat16():
+        return torch.bfloat16
+    where = "this processor does not compute in it" if device.type == "cpu" else "that is for CPUs"
+    log.warning("SEEDLINGS_PRECISION is bfloat16, but %s: models are served in float32, the default", where)
+    return torch.float32
 
 
 def _first_line(error: Exception) -> str:

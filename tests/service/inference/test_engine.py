@@ -11,7 +11,7 @@ from models_store import store
 from models_store.manifest import Familiarity
 from models_store.store import ArtifactCorrupt
 from service.errors import ModelFailed
-from service.inference import engine
+from service.inference import cpu_graph, engine
 from tests import fakes
 
 OPTIONS = {"device": "cpu", "threads": 1, "max_batch": 3}
@@ -93,8 +93,7 @@ def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
 
 @pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
 def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)
+    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
     path = publish_in(network)
     loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
     assert "served in float32" in caplog.text
@@ -102,10 +101,66 @@ def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch
     assert loaded.infer(pixels) == pytest.approx(load(path).infer(pixels), abs=1e-5)
 
 
-def test_bfloat16_where_there_is_none_is_told(publish_in, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
-    with pytest.raises(engine.EngineError, match="SEEDLINGS_PRECISION"):
-        engine.load(store.open_artifact(publish_in()), **OPTIONS, precision="bfloat16")
+@pytest.mark.parametrize("missing", ["the processor", "oneDNN"])
+def test_bfloat16_where_there_is_none_is_float32_and_told(publish_in, monkeypatch, caplog, missing: str) -> None:
+    if missing == "oneDNN":  # whose limits torch's list does not know
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+        monkeypatch.setattr(cpu_graph, "runs_in", lambda dtype: False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    path = publish_in(fakes.Convolving)
+    loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
+    assert "SEEDLINGS_PRECISION" in caplog.text
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert (loaded.infer(pixels) == load(path).infer(pixels)).all()
+
+
+def fail(*_: object, **__: object) -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+class FailsForTwo(torch.nn.Module):
+    """A quick forward pass that fails for one size of a batch, as kernels that depend on shapes may."""
+
+    def __init__(self, rebuilt: torch.nn.Module) -> None:
+        super().__init__()
+        self.rebuilt = rebuilt
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if images.size(0) == 2:
+            raise RuntimeError("could not create a primitive")
+        probabilities, activations = self.rebuilt(images)
+        return probabilities, activations
+
+
+@pytest.mark.parametrize("where", ["freezing", "packing", "scripting", "running", "running two"])
+def test_a_quicker_form_that_fails_is_a_warning(publish_in, monkeypatch, caplog, where: str) -> None:
+    path = publish_in(fakes.Convolving)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    expected = load(path).infer(pixels)
+    assert not caplog.text
+    rebuild = cpu_graph.rebuild
+    if where == "freezing":
+        monkeypatch.setattr(torch.jit, "freeze", fail)
+    elif where == "packing":
+        monkeypatch.setattr(cpu_graph._Convolution, "__init__", fail)
+    elif where == "scripting":
+        monkeypatch.setattr(torch.jit, "script", fail)
+    elif where == "running":
+        monkeypatch.setattr(torch.jit, "script", lambda _: fail)
+    else:
+        monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: FailsForTwo(rebuild(*arguments)).eval())
+    loaded = load(path)
+    assert caplog.text.count("more slowly") == 1
+    assert loaded.infer(pixels) == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_fails_in_every_form_is_no_fault_of_the_quick_one(publish_in, monkeypatch, caplog) -> None:
+    loaded = load(publish_in(fakes.Convolving))
+    with pytest.raises(ModelFailed):
+        loaded.infer(np.zeros((1, 3, 3, 3), np.uint8))  # another size than its dense layer takes
+    loaded.infer(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
+    assert not caplog.text
 
 
 def test_gives_up_warming_when_told(publish_in) -> None:
