@@ -35,7 +35,7 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        return "failed" if self.predictor.failing else "ready"
+        return "failed" if self.predictor.failing or not self.predictor.alive else "ready"
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""

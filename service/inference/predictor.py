@@ -113,6 +113,11 @@ class Predictor:
         """Images admitted and not yet in a forward pass."""
         return len(self._batcher)
 
+    @property
+    def alive(self) -> bool:
+        """Whether all inference threads run."""
+        return self._batcher.alive
+
     def check_room(self) -> None:
         """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
         self.model()
