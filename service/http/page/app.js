@@ -2,6 +2,7 @@
 
 import { choose as showOne, current, forget, show, spoken, useModel } from "./answer.js";
 import * as api from "./api.js";
+import { forgetAll, keep, kept } from "./keep.js";
 import { speciesName, t, translate, wholePercent } from "./language.js";
 import { fill, row, summarize } from "./list.js";
 import { csv, save } from "./table.js";
@@ -13,6 +14,7 @@ const $ = (id) => document.getElementById(id);
 
 const photos = []; // { file, url, row, answer?, problem?, heat? }
 let known = new Map(); // species by name
+let version = ""; // of the model in service
 let running = 0;
 let retry;
 
@@ -39,6 +41,7 @@ async function meet() {
     const model = await api.species();
     known = new Map(model.species.map((species) => [species.name, species]));
     useModel({ byName: known, explainable: model.explainable });
+    version = model.model.version;
     knows(model);
     $("key-form").hidden = $("down").hidden = true;
     return true;
@@ -65,8 +68,17 @@ function lost(problem) {
 async function again() {
   clearTimeout(retry);
   if (!(await meet())) return;
+  await remember();
   for (const photo of photos) if (PASSING.includes(photo.problem?.status)) photo.problem = null;
   work();
+}
+
+/** Bring back what was here before a reload; an answer of another model's is asked for anew. */
+async function remember() {
+  if (photos.length) return;
+  const before = await kept();
+  for (const photo of before) if (photo.answer?.model.version !== version) delete photo.answer;
+  begin(before);
 }
 
 $("key-form").addEventListener("submit", (event) => {
@@ -79,9 +91,14 @@ $("again").addEventListener("click", again);
 // ---- photos in ------------------------------------------------------------------------------------------------------
 
 function add(files) {
+  begin([...files].map((file) => ({ id: crypto.getRandomValues(new Uint32Array(2)).join("-"), file })));
+}
+
+/** Photos that are new, or kept from before with their answers. */
+function begin(given) {
   const first = photos.length;
-  for (const file of files) {
-    const photo = { file, url: URL.createObjectURL(file) };
+  for (const photo of given) {
+    photo.url = URL.createObjectURL(photo.file);
     photos.push(photo);
     photo.row = row(photo, () => {
       choose(photo);
@@ -89,6 +106,8 @@ function add(files) {
       $("headline").focus({ preventScroll: true });
     });
     $("rows").append(photo.row);
+    if (photo.answer) fill(photo);
+    else keep(photo);
   }
   if (photos.length === first) return;
   $("drop").classList.add("small");
@@ -107,6 +126,8 @@ async function work() {
       .predict(photo.file)
       .then((answer) => {
         photo.answer = answer;
+        photo.asked_at = new Date().toISOString();
+        if (photos.includes(photo)) keep(photo); // else it was cleared meanwhile
         $("down").hidden = true;
       })
       .catch((problem) => {
@@ -187,6 +208,7 @@ $("save").addEventListener("click", () => save(csv(photos, known), "seedlings.cs
 $("clear").addEventListener("click", () => {
   for (const photo of photos) [photo.url, photo.heat].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;
+  forgetAll();
   $("rows").replaceChildren();
   forget();
   $("drop").classList.remove("small");
@@ -201,4 +223,4 @@ const invitation = phone ? t.invitation_phone : t.invitation;
 $("drop-title").textContent = invitation;
 $("drop-hint").textContent = phone ? t.hint_phone : t.hint;
 translate();
-meet();
+again();

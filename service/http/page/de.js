@@ -50,7 +50,7 @@ export const texts = {
   photos: (n) => `${n} Fotos`,
   done: (n, file, answer) => `${n} Fotos fertig. ${file}: ${answer}`,
   save: "Als CSV speichern",
-  clear: "Leeren",
+  clear: "Leeren und vergessen",
   progress: "Fertige Fotos",
   table: "Tabelle der Fotos",
   photo: "Foto",
@@ -61,7 +61,7 @@ export const texts = {
   known_note: "Jede andere Pflanze bekommt einen falschen Namen oder keinen.",
   right: (share, n) => `${share} von ${n} Testfotos richtig`,
   model: (n, name, version) => `Unterscheidet ${n} Arten. Modell ${name}, Version ${version}.`,
-  kept_nowhere: "Fotos werden von diesem Server beantwortet und nirgends aufbewahrt.",
+  kept_nowhere: "Dieser Server beantwortet Fotos und bewahrt keines auf. Dieser Browser bewahrt sie auf, bis Sie sie löschen.",
   for_programs: "Schnittstelle für Programme",
   unknown_error: (status) => `Der Server antwortete ${status}; das kennt diese Seite nicht.`,
   errors: {

@@ -50,7 +50,7 @@ export const texts = {
   photos: (n) => `${n} photos`,
   done: (n, file, answer) => `${n} photos done. ${file}: ${answer}`,
   save: "Save as CSV",
-  clear: "Clear",
+  clear: "Clear and forget",
   progress: "Photos done",
   table: "Table of the photos",
   photo: "Photo",
@@ -61,7 +61,7 @@ export const texts = {
   known_note: "Any other plant gets a wrong name, or none.",
   right: (share, n) => `${share} of ${n} test photos right`,
   model: (n, name, version) => `Tells ${n} species apart. Model ${name}, version ${version}.`,
-  kept_nowhere: "Photos are answered by this server and kept nowhere.",
+  kept_nowhere: "Photos are answered by this server, which keeps none. This browser keeps them until you clear them.",
   for_programs: "API for programs",
   unknown_error: (status) => `The server answered ${status}, which this page does not know.`,
   errors: {

@@ -50,7 +50,7 @@ export const texts = {
   photos: (n) => `${n} fotos`,
   done: (n, file, answer) => `${n} fotos hechas. ${file}: ${answer}`,
   save: "Guardar como CSV",
-  clear: "Vaciar",
+  clear: "Vaciar y olvidar",
   progress: "Fotos hechas",
   table: "Tabla de las fotos",
   photo: "Foto",
@@ -61,7 +61,7 @@ export const texts = {
   known_note: "Cualquier otra planta recibe un nombre falso, o ninguno.",
   right: (share, n) => `${share} de ${n} fotos de prueba acertadas`,
   model: (n, name, version) => `Distingue ${n} especies. Modelo ${name}, versión ${version}.`,
-  kept_nowhere: "Este servidor responde a las fotos y no las guarda en ninguna parte.",
+  kept_nowhere: "Este servidor responde a las fotos y no guarda ninguna. Este navegador las guarda hasta que usted las borre.",
   for_programs: "Interfaz para programas",
   unknown_error: (status) => `El servidor respondió ${status}, que esta página no conoce.`,
   errors: {

@@ -50,7 +50,7 @@ export const texts = {
   photos: (n) => `${n} photos`,
   done: (n, file, answer) => `${n} photos traitées. ${file} : ${answer}`,
   save: "Enregistrer en CSV",
-  clear: "Effacer",
+  clear: "Effacer et oublier",
   progress: "Photos traitées",
   table: "Tableau des photos",
   photo: "Photo",
@@ -61,7 +61,7 @@ export const texts = {
   known_note: "Toute autre plante reçoit un nom faux, ou aucun.",
   right: (share, n) => `${share} de ${n} photos de test justes`,
   model: (n, name, version) => `Distingue ${n} espèces. Modèle ${name}, version ${version}.`,
-  kept_nowhere: "Les photos sont traitées par ce serveur et conservées nulle part.",
+  kept_nowhere: "Ce serveur traite les photos et n’en garde aucune. Ce navigateur les garde jusqu’à ce que vous les effaciez.",
   for_programs: "Interface pour programmes",
   unknown_error: (status) => `Le serveur a répondu ${status}, ce que cette page ne connaît pas.`,
   errors: {

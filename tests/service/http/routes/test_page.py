@@ -2,9 +2,12 @@
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,13 +271,54 @@ def test_asks_for_a_key_only_where_one_is_needed(browser: Any, page: Any, start:
     context.close()
 
 
-def test_the_interface_for_programs(page: Any, service: Running) -> None:
+def test_a_reload_keeps_photos_and_answers_until_they_are_cleared(page: Any) -> None:
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED)), photo("green.png", fakes.image(GREEN))])
+    page.wait_for_selector("#progress", state="hidden")
+    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).filter((one) => one.answer).length === 2")
+    page.reload()
+    page.wait_for_selector("#rows tr:nth-child(2)")
+    assert sorted(page.locator("#rows tr td:nth-child(2)").all_inner_texts()) == ["Maize", "Sugar beet"]
+    page.click("#clear")
+    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).length === 0")
+    page.reload()
+    page.wait_for_selector("#model:not(:empty)")
+    assert page.locator("#rows tr").count() == 0
+    assert page.locator("#result").is_hidden()
+
+
+def test_the_interface_for_programs(page: Any, service: Running, tmp_path: Path) -> None:
     page.click("text=API for programs")
     page.wait_for_selector("details")
     operations = [name for methods in service.client.get("/openapi.json").json()["paths"].values() for name in methods]
     assert page.locator("details").count() == len(operations)
-    page.click("#predict summary")
-    assert "Maize" in page.inner_text("#predict")
+    assert "`" not in page.inner_text("main")
+    page.click("#operation-predict summary")
+    page.wait_for_selector("#operation-predict .inside")
+    shown = page.inner_text("#operation-predict")
+    assert "confident" in shown
+    assert "the most probable species" in shown  # what a field means
+    assert "`" not in shown
+    page.click("#operation-predict_batch summary")
+    page.wait_for_selector("#operation-predict_batch .inside")
+    assert "files=@one.jpg" in page.inner_text("#operation-predict_batch")
+    no_defects_for(page)
+
+
+def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path: Path) -> None:
+    page.click("text=API for programs")
+    page.click("#operation-predict summary")
+    page.wait_for_selector("#operation-predict .sample")
+    curl, python, _ = page.locator("#operation-predict .sample pre").all_inner_texts()
+    (tmp_path / "photo.jpg").write_bytes(fakes.image(RED))
+    done = subprocess.run(curl.split(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["species"] == "Maize"
+    script = python + "\nprint(response.json()['species'])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "Maize"
+    page.set_input_files("#operation-predict input[type=file]", [photo("red.png", fakes.image(RED))])
+    page.click("#operation-predict form button")
+    page.wait_for_selector("#operation-predict [role=status] pre")
+    assert '"species": "Maize"' in page.inner_text("#operation-predict [role=status]")
 
 
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
