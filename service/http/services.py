@@ -1,5 +1,6 @@
 """The parts of one running service, built from its settings."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,7 @@ class Services:
     uploads: Uploads
     registry: Registry
     predictor: Predictor
+    parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
 
     @property
     def status(self) -> Status:
@@ -89,4 +91,4 @@ def build(settings: Settings, load: Load) -> Services:
         on_prediction=on_prediction,
     )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor)
+    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor, asyncio.Semaphore(1))
