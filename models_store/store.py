@@ -24,9 +24,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from models_store import manifest as manifests
 from models_store.manifest import SCHEMA_VERSION, Manifest
 
-MODEL, MANIFEST, CARD = "model.pt", "manifest.json", "card.md"
+MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
 _STALE_S = 24 * 3600  # a temporary folder this old belongs to a writer that died
@@ -102,7 +103,9 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, RecursionError):
         raise ArtifactCorrupt(f"{file} is not JSON; publish the version again") from None
     schema = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+    # A newer schema says itself whether readers of this one understand it. One that says nothing is not trusted.
+    needed = document.get("min_reader_schema", schema) if isinstance(document, dict) else None
+    if isinstance(needed, int) and needed > SCHEMA_VERSION:
         raise SchemaTooNew(f"{file} has schema {schema}, this release reads up to {SCHEMA_VERSION}; upgrade the service")
     try:
         manifest = Manifest.model_validate(document)
@@ -124,23 +127,30 @@ def open_artifact(path: Path) -> Opened:
     """
     path = path.absolute()  # so that a path such as `.` still ends in name/version
     manifest = read_manifest(path)
-    file = path / MODEL
+    return Opened(path, manifest, io.BytesIO(_verified(path / MODEL, manifest.sha256, manifest.size_bytes)))
+
+
+def verify(path: Path) -> Manifest:
+    """Check schema, size and the digest of every file of the artifact in folder `path`. Raises StoreError."""
+    manifest = open_artifact(path).manifest
+    for name, digest in manifest.files.items():
+        _verified(path / name, digest)
+    return manifest
+
+
+def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
+    """The bytes of a file that has this SHA-256, and this size where one is known. Raises StoreError."""
     try:
         content = file.read_bytes()
     except FileNotFoundError:
         raise ArtifactMissing(f"{file} is missing; publish the version again") from None
     except OSError as error:
         raise ArtifactCorrupt(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-    if len(content) != manifest.size_bytes:
-        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {manifest.size_bytes}; copy it again or publish anew")
-    if hashlib.sha256(content).hexdigest() != manifest.sha256:
+    if size_bytes is not None and len(content) != size_bytes:
+        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {size_bytes}; copy it again or publish anew")
+    if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactCorrupt(f"{file} does not have the SHA-256 of its manifest; it was altered: copy it again or publish anew")
-    return Opened(path, manifest, io.BytesIO(content))
-
-
-def verify(path: Path) -> Manifest:
-    """Check schema, size and digest of the artifact in folder `path`. Raises StoreError."""
-    return open_artifact(path).manifest
+    return content
 
 
 def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manifest], card: Callable[[Manifest], str], name: str) -> Path:

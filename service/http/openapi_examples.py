@@ -20,7 +20,6 @@ _NAMES = (
 )
 _SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224, 0.9995109, 0.0000001, 0.0, 0.0000131, 0.000097)
 _IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green square as WebP, in base64
-_MAIZE = {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop", "recall": 0.974, "test_images": 38}
 _MODEL = {"name": "seedlings", "version": "2"}
 ANSWER = {
     "species": "Maize",
@@ -44,6 +43,8 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     "SpeciesList": {
         "model": _MODEL,
         "threshold": 0.9,
+        "threshold_reason": None,
+        "promise": None,
         "explainable": True,
         "species": [
             {
@@ -51,10 +52,19 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
                 "scientific_name": "Sinapis arvensis",
                 "eppo_code": "SINAR",
                 "group": "weed",
+                "kind": "broadleaf weed",
                 "recall": 1.0,
                 "test_images": 66,
             },
-            {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop", "recall": 0.97, "test_images": 38},
+            {
+                "name": "Maize",
+                "scientific_name": "Zea mays",
+                "eppo_code": "ZEAMX",
+                "group": "crop",
+                "kind": "grass crop",
+                "recall": 0.97,
+                "test_images": 38,
+            },
         ],
     },
     "Health": {

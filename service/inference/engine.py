@@ -35,7 +35,7 @@ _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
 class EngineError(Exception):
-    """The device asked for is not there."""
+    """The device asked for is not there, or the model is of a task that is not served."""
 
 
 class Engine:
@@ -168,6 +168,10 @@ def load(
     Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
     `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
     """
+    if opened.manifest.task != "classification":
+        raise EngineError(
+            f"{opened.path} is a model for {opened.manifest.task}; this service serves classification: publish one of that task"
+        )
     where = _device(device)
     dtype = _dtype(precision, where)
     with warnings.catch_warnings():

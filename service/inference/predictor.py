@@ -48,7 +48,9 @@ class Prediction:
     @property
     def confident(self) -> bool:
         """Whether the answer is to be relied upon: probable enough, and of an image that is not unfamiliar."""
-        return round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.threshold and self.familiar is not False
+        return (
+            round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.confident_from and self.familiar is not False
+        )
 
 
 @dataclass(frozen=True)

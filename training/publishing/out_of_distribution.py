@@ -94,7 +94,7 @@ def _verdicts(calibration: Calibration, probabilities: Tensor, distances: Tensor
     """Which images are familiar, and which answers are sure by their probability: bool [N] each."""
     familiarity = calibration.familiarity
     familiar = torch.ones(len(distances), dtype=torch.bool) if familiarity is None else distances <= familiarity.limit
-    return familiar, probabilities.max(1).values >= calibration.threshold
+    return familiar, probabilities.max(1).values >= calibration.confident_from
 
 
 def _share(chosen: Tensor) -> float:

@@ -1,5 +1,6 @@
 """Loading verified artifacts: good ones answer, bad ones are refused with an error that names them."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -187,3 +188,10 @@ def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
 def test_without_a_distance_there_is_none(publish_in) -> None:
     loaded = load(publish_in(fakes.Shares))
     assert loaded.rows(np.ones((2, 3, fakes.SIZE, fakes.SIZE), np.uint8))[:, -1].tolist() == [0, 0]
+
+
+def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
+    opened = store.open_artifact(fakes.publish(tmp_path))
+    other = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"task": "segmentation"}))
+    with pytest.raises(engine.EngineError, match="is a model for segmentation; this service serves classification"):
+        engine.load(other, **OPTIONS)
