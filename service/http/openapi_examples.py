@@ -71,6 +71,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "status": "ready",
         "model": {"name": "seedlings", "version": "2", "network": "dropout", "species": 12, "created": "2026-11-23T01:13:57+00:00"},
         "error": None,
+        "refused": [],
         "queued": 0,
     },
     "ServerMetadata": {"name": "seedlings", "version": __version__, "extensions": ["binary_tensor_data", "classification"]},

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from models_store.manifest import Manifest
-from models_store.store import ArtifactCorrupt, Opened
+from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.errors import ModelFailed
 from service.inference import cpu_graph
 from service.settings import Settings
@@ -35,7 +35,7 @@ _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
 class EngineError(Exception):
-    """The device asked for is not there, or the model is of a task that is not served."""
+    """This machine cannot run the model now: the device asked for is not there, or memory is short."""
 
 
 class Engine:
@@ -159,7 +159,7 @@ def load(
     precision: Precision = "float32",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
+    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt, ArtifactUnsuitable or EngineError.
 
     In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`.
     What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
@@ -169,7 +169,7 @@ def load(
     `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
     """
     if opened.manifest.task != "classification":
-        raise EngineError(
+        raise ArtifactUnsuitable(
             f"{opened.path} is a model for {opened.manifest.task}; this service serves classification: publish one of that task"
         )
     where = _device(device)
@@ -180,13 +180,18 @@ def load(
         try:
             module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
         except Exception as error:
+            _blame_machine(error, opened)
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
         answers = _quickest(module, opened.manifest, where, dtype)
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
-    for size in range(1, -(-max_batch // streams) + 1):
-        for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
-            engine.rows(_grey(engine, size), alone)
+    try:
+        for size in range(1, -(-max_batch // streams) + 1):
+            for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
+                engine.rows(_grey(engine, size), alone)
+    except ModelFailed as error:
+        _blame_machine(error, opened)
+        raise ArtifactCorrupt(f"{opened.path}: {error} on {size} images at a time; export it again") from error
     return engine
 
 
@@ -269,9 +274,22 @@ def _check(engine: Engine, opened: Opened) -> None:
         if engine.explainable:
             engine.heat(_grey(engine, 1), 0)
     except ModelFailed as error:
+        _blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
     if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:
         raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
+
+
+def _blame_machine(error: Exception, opened: Opened) -> None:
+    """Raise EngineError where an artifact failed for want of memory, or with its device: it may be good."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # On CPUs torch has no class of its own for it; its allocator's words are all there is.
+        if isinstance(cause, MemoryError | torch.AcceleratorError | torch.OutOfMemoryError) or any(
+            words in str(cause) for words in ("allocate memory", "not enough memory", "bad_alloc")
+        ):
+            raise EngineError(f"{opened.path} cannot run on this machine now: {_first_line(cause)}") from error
+        cause = cause.__cause__
 
 
 def _grey(engine: Engine, n: int) -> NDArray[np.uint8]:
@@ -295,5 +313,5 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -10,7 +10,7 @@ import torch
 
 from models_store import store
 from models_store.manifest import Familiarity
-from models_store.store import ArtifactCorrupt
+from models_store.store import ArtifactCorrupt, ArtifactUnsuitable
 from service.errors import ModelFailed
 from service.inference import cpu_graph, engine
 from tests import fakes
@@ -164,6 +164,38 @@ def test_what_fails_in_every_form_is_no_fault_of_the_quick_one(publish_in, monke
     assert not caplog.text
 
 
+class Hungry(torch.nn.Module):
+    """Needs more memory than any machine has."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(pixels.size(0), 1 << 50)
+
+
+@pytest.mark.parametrize("where", ["reading", "allocating", "running"])
+def test_too_little_memory_is_no_fault_of_the_artifact(publish_in, monkeypatch, where: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError if where == "reading" else RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 2 bytes")
+
+    path = publish_in(Hungry if where == "running" else fakes.Shares)
+    if where != "running":
+        monkeypatch.setattr(torch.jit, "load", fail)
+    with pytest.raises(engine.EngineError, match=str(path)):
+        load(path)
+
+
+def test_refuses_what_fails_on_a_batch_of_some_size(publish_in) -> None:
+    with pytest.raises(ArtifactCorrupt, match="on 3 images at a time"):
+        load(publish_in(FailsOnThree))
+
+
+class FailsOnThree(fakes.Shares):
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.size(0) == 3:
+            raise RuntimeError("three")
+        sums = pixels.float().sum(dim=[2, 3]) + 1e-3
+        return sums / sums.sum(dim=1, keepdim=True)
+
+
 def test_gives_up_warming_when_told(publish_in) -> None:
     loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
     assert loaded.version == "1"
@@ -193,5 +225,5 @@ def test_without_a_distance_there_is_none(publish_in) -> None:
 def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
     opened = store.open_artifact(fakes.publish(tmp_path))
     other = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"task": "segmentation"}))
-    with pytest.raises(engine.EngineError, match="is a model for segmentation; this service serves classification"):
+    with pytest.raises(ArtifactUnsuitable, match="is a model for segmentation; this service serves classification"):
         engine.load(other, **OPTIONS)
