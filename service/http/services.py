@@ -83,7 +83,7 @@ def build(settings: Settings, load: Load) -> Services:
         registry,
         Decoder(settings.decoding_threads, settings.max_pixels),
         streams=settings.streams,
-        max_batch=settings.max_batch,
+        batch_size=settings.batch_size,
         max_queue=settings.max_queue,
         batch_wait_s=settings.batch_wait_s,
         deadline_s=settings.deadline_s,

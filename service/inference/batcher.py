@@ -57,7 +57,7 @@ class _Entry(Generic[Item, Answer]):
 
 
 class Batcher(Generic[Kind, Item, Answer]):
-    """Runs at most `max_batch` items at a time, in batches of one kind, each begun for the oldest item that waits.
+    """Runs items in batches of one kind, of at most `batch_size`, each begun for the oldest item that waits.
 
     `run(kind, items, alone)` gives one answer, or one exception, for each item; it is called from `streams` threads at a
     time, `alone` when nothing else runs or waits as it begins. If it raises, or gives another number of answers, each item
@@ -70,7 +70,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         self,
         run: Callable[[Kind, list[Item], bool], Sequence[Answer | Exception]],
         *,
-        max_batch: int,
+        batch_size: int,
         max_queue: int,
         streams: int = 1,
         wait_s: float = 0.0,
@@ -79,7 +79,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         self._run, self._max_queue, self._on_batch = run, max_queue, on_batch
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all use of the queue
-        self._queue = BatchQueue[Kind, _Entry[Item, Answer]](batch_size=-(-max_batch // streams), streams=streams, wait_s=wait_s)
+        self._queue = BatchQueue[Kind, _Entry[Item, Answer]](batch_size=batch_size, streams=streams, wait_s=wait_s)
         self._item_s = 0.1  # smoothed seconds an item takes, for Retry-After
         self._threads = [threading.Thread(target=self._serve, name=f"inference-{n}", daemon=True) for n in range(streams)]
 

@@ -64,16 +64,6 @@ def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float3
     return Forward(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
 
 
-def runs_in(dtype: torch.dtype) -> bool:
-    """Whether oneDNN, which computes the layers, takes them in `dtype` here: it knows more limits than torch's list of abilities."""
-    try:
-        layer = _Convolution(torch.ones(8, 8, 3, 3), None, [1, 1], [0, 0], [1, 1], 1, relu=False, dtype=dtype)
-        with torch.inference_mode():
-            return bool(layer(torch.ones(1, 8, 3, 3)).eq(8 * 9).all())
-    except Exception:  # as each release words it
-        return False
-
-
 def _chain(module: Any) -> list[_Step]:
     """The operations in order; empty where the graph is more than a chain."""
     steps: list[_Step] = []

@@ -1,19 +1,20 @@
 """A verified artifact → a network that answers. The only module of the service that knows the artifact's format.
 
-Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
+Another format (torch.export) follows by giving an object that is a `Model` of the registry.
 """
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.jit
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from models_store import artifact
+from models_store.artifact import Answer
 from models_store.manifest import Manifest
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.errors import ModelFailed
@@ -23,11 +24,9 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
-_Answers = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]  # images → probabilities, and distances if there are
-_HALVES = ("features", "classify")  # optional methods of an artifact: of its forward pass
-_MEASURED = ("answer", "distance")  # and of one that tells how far an image is from those trained on
+_Answers = Callable[[torch.Tensor], Answer[torch.Tensor]]
 _SUM_TOLERANCE = 1e-3
-_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
+_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
 _COMPARED = 4  # images on which two forms of a forward pass are compared
 # How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
 # rounding gives a hundredth of that, in bfloat16 a third.
@@ -39,7 +38,7 @@ class EngineError(Exception):
 
 
 class Engine:
-    """One loaded version. `rows` and `heat` may be called from several threads at a time, as many as `streams` says.
+    """One loaded version. `predict_batch` and `saliency` may be called from several threads at a time, as many as `streams` says.
 
     One that runs `alone` computes with all of `threads`, else with its share of them: two batches of one thread each are
     through sooner than one after the other with two threads, which wait for each other at the end of each layer.
@@ -56,7 +55,7 @@ class Engine:
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `rows` takes."""
+        """Pixels a side of what `predict_batch` takes."""
         return self.manifest.input.size
 
     @property
@@ -66,23 +65,19 @@ class Engine:
 
     @property
     def explainable(self) -> bool:
-        """Whether the artifact exports its two halves, which `heat` needs."""
-        return all(hasattr(self._module, name) for name in _HALVES)
+        """Whether the artifact exports its two halves, which `saliency` needs."""
+        return artifact.explains(self._module)
 
     @property
     def measuring(self) -> bool:
         """Whether the artifact tells the distance from the images trained on."""
-        return all(hasattr(self._module, name) for name in _MEASURED)
+        return artifact.measures(self._module)
 
-    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
-        return self.rows(pixels)[:, :-1]
+    def predict_batch(self, pixels: NDArray[np.uint8], alone: bool = True) -> Answer[NDArray[np.float32]]:
+        """uint8 [n, 3, size, size] → probabilities [n, species], and distances [n] where the artifact measures them.
 
-    def rows(self, pixels: NDArray[np.uint8], alone: bool = True) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → float32 [n, species + 1]: probabilities, and the distance from the images trained on.
-
-        The distance is 0 where the artifact has none. A row that is not finite is the caller's to refuse. Raises ModelFailed
-        if the network raises or its output has another shape.
+        A number that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
+        another shape.
         """
         self._use_threads(alone)
         try:
@@ -90,18 +85,14 @@ class Engine:
                 probabilities, distances = self._answers(self._batch(pixels))
                 if not isinstance(probabilities, torch.Tensor) or probabilities.shape != (len(pixels), len(self.manifest.species)):
                     raise ModelFailed("the model's output has a wrong shape")
-                rows = F.pad(probabilities.float(), (0, 1))
-                if distances is not None:
-                    rows[:, -1] = distances
-                answer: NDArray[np.float32] = rows.cpu().numpy()
-                return answer
+                return Answer(_numpy(probabilities), None if distances is None else _numpy(distances))
         except ModelFailed:
             raise
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
-    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool = True) -> NDArray[np.float32]:
-        """Where the last convolution spoke for a species: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
+    def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool = True) -> NDArray[np.float32]:
+        """Where the last convolution spoke for a species, one for each image: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
 
         Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
         Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
@@ -114,11 +105,10 @@ class Engine:
             with torch.enable_grad():
                 features.requires_grad_()
                 logits = self._module.classify(features)  # [n, species]
-                (gradient,) = torch.autograd.grad(logits[:, species].sum(), features)
-            heat = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
-            heat /= heat.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
-            answer: NDArray[np.float32] = heat.float().cpu().numpy()
-            return answer
+                (gradient,) = torch.autograd.grad(logits[range(len(pixels)), species].sum(), features)
+            saliency = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
+            saliency /= saliency.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
+            return _numpy(saliency)
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
@@ -130,10 +120,19 @@ class Engine:
         return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
 
 
+def _numpy(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array
+
+
 def computes_in_bfloat16() -> bool:
-    """Whether this processor does, so that `load` takes that precision."""
+    """Whether this processor is made for it and oneDNN takes it, so that `load` does; `training/machine.py` has the same rule.
+
+    torch's list of abilities knows neither the limits of oneDNN nor its masks; oneDNN counts processors that only imitate it.
+    """
     made_for_it = any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
-    return made_for_it and cpu_graph.runs_in(torch.bfloat16)
+    in_onednn = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
+    return made_for_it and bool(in_onednn)
 
 
 def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
@@ -143,7 +142,7 @@ def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]
         device=settings.device,
         threads=settings.inference_threads,
         streams=settings.streams,
-        max_batch=settings.max_batch,
+        batch_size=settings.batch_size,
         precision=settings.precision,
         given_up=given_up,
     )
@@ -154,7 +153,7 @@ def load(
     *,
     device: Device,
     threads: int,
-    max_batch: int,
+    batch_size: int,
     streams: int = 1,
     precision: Precision = "float32",
     given_up: Callable[[], bool] = lambda: False,
@@ -165,8 +164,8 @@ def load(
     What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
     than rounding, the model is served without it, in float32, and the log says so.
 
-    Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
-    `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
+    Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
+    left out, for a process that is asked to end meanwhile.
     """
     if opened.manifest.task != "classification":
         raise ArtifactUnsuitable(
@@ -186,9 +185,9 @@ def load(
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
     try:
-        for size in range(1, -(-max_batch // streams) + 1):
+        for size in range(1, batch_size + 1):
             for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
-                engine.rows(_grey(engine, size), alone)
+                engine.predict_batch(_grey(engine, size), alone)
     except ModelFailed as error:
         _blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error} on {size} images at a time; export it again") from error
@@ -197,14 +196,14 @@ def load(
 
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
     """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
-    measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
+    measured = manifest.calibration.familiarity if artifact.measures(module) else None
     form = module
 
-    def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return form.answer(images) if measured else (form(images), None)
+    def published(images: torch.Tensor) -> Answer[torch.Tensor]:
+        return Answer(*form.answer(images)) if measured else Answer(form(images), None)
 
     try:
-        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[_MEASURED[0]] if measured else [])
+        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[artifact.ANSWER] if measured else [])
         rebuilt = cpu_graph.rebuild(form, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
         scripted = None if rebuilt is None else torch.jit.script(rebuilt)
     except Exception as error:
@@ -213,9 +212,9 @@ def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.
     if scripted is None:
         return _in_float32(published, manifest, dtype)
 
-    def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def quick(images: torch.Tensor) -> Answer[torch.Tensor]:
         probabilities, activations = scripted(images)
-        return probabilities, module.distance(activations.float()) if measured else None
+        return Answer(probabilities, module.distance(activations.float()) if measured else None)
 
     answers = _Guarded(quick, published, manifest)
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
@@ -242,7 +241,7 @@ class _Guarded:
         self._quick, self._published, self._manifest = quick, published, manifest
         self._failed = False
 
-    def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def __call__(self, images: torch.Tensor) -> Answer[torch.Tensor]:
         if self._failed:
             return self._published(images)
         try:
@@ -270,9 +269,9 @@ def _check(engine: Engine, opened: Opened) -> None:
     if engine.manifest.calibration.familiarity is not None and not engine.measuring:
         raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
     try:
-        row = engine.infer(_grey(engine, 1))[0]
+        (row,), _ = engine.predict_batch(_grey(engine, 1))
         if engine.explainable:
-            engine.heat(_grey(engine, 1), 0)
+            engine.saliency(_grey(engine, 1), [0])
     except ModelFailed as error:
         _blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error

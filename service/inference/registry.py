@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import store
+from models_store.artifact import Answer
 from models_store.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Model(Protocol):
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `rows` takes."""
+        """Pixels a side of what `predict_batch` takes."""
 
     @property
     def version(self) -> str:
@@ -40,16 +41,13 @@ class Model(Protocol):
 
     @property
     def explainable(self) -> bool:
-        """Whether `heat` works."""
+        """Whether `saliency` works."""
 
-    def rows(self, pixels: NDArray[np.uint8], alone: bool) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, and the distance from the images trained on: float32 [n, species + 1].
+    def predict_batch(self, pixels: NDArray[np.uint8], alone: bool) -> Answer[NDArray[np.float32]]:
+        """uint8 [n, 3, size, size] → probabilities [n, species], distances [n]. `alone`: nothing else runs or waits. Raises ModelFailed."""
 
-        `alone`: nothing else runs or waits. Raises ModelFailed.
-        """
-
-    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → what spoke for a species, float32 [n, h, w], 0–1. Raises ModelFailed."""
+    def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → what spoke for a species of each image, float32 [n, h, w], 0–1. Raises ModelFailed."""
 
 
 @dataclass(frozen=True)

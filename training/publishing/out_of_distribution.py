@@ -41,7 +41,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
 
 def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:
     """The limit on the distance, chosen on the validation images; `module` is the exported network."""
-    _, distances = predictions.answers(module, images.pixels[split.validation])
+    distances = predictions.answers(module, images.pixels[split.validation]).distances
     if distances is None:
         raise ValueError("the module was exported without a distance")
     limit = float(distances.double().quantile(PASSED, interpolation="higher"))

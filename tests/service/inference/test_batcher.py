@@ -25,7 +25,7 @@ def doubled(_: str, items: list[int], alone: bool = True) -> list[int]:
 
 @contextmanager
 def running(run: Run, **values: Any):
-    batcher = Batcher(run, **({"max_batch": 4, "max_queue": 1000} | values))
+    batcher = Batcher(run, **({"batch_size": 4, "max_queue": 1000} | values))
     batcher.start()
     try:
         yield batcher
@@ -82,10 +82,10 @@ CALLERS = st.lists(
 
 
 @settings(deadline=None, max_examples=150)
-@given(callers=CALLERS, max_batch=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]), streams=st.integers(1, 3))
-def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: int, wait_s: float, streams: int) -> None:
+@given(callers=CALLERS, batch_size=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]), streams=st.integers(1, 3))
+def test_every_answer_reaches_its_own_caller(callers: list[Caller], batch_size: int, wait_s: float, streams: int) -> None:
     def run(kind: str, numbers: list[int], alone: bool) -> list[Any]:
-        assert 1 <= len(numbers) <= -(-max_batch // streams)
+        assert 1 <= len(numbers) <= batch_size
         batch = [callers[number] for number in numbers]
         assert {caller.kind for caller in batch} == {kind}  # no batch mixes kinds
         if any(caller.fate == "raises" for caller in batch):
@@ -94,7 +94,7 @@ def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: i
         return answers[1:] if any(caller.fate == "short" for caller in batch) else answers
 
     async def everyone() -> list[Any]:
-        with running(run, max_batch=max_batch, wait_s=wait_s, streams=streams) as batcher:
+        with running(run, batch_size=batch_size, wait_s=wait_s, streams=streams) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, number, caller.kind)) for number, caller in enumerate(callers)]
             await asyncio.sleep(0)
             for task, caller in zip(tasks, callers, strict=True):
@@ -141,7 +141,7 @@ def test_two_streams_share_what_there_is() -> None:
     gate = Gate()
 
     async def scenario() -> list[Served]:
-        with running(gate, streams=2, max_batch=16, wait_s=30) as batcher:
+        with running(gate, streams=2, batch_size=8, wait_s=30) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
             assert gate.alone == [True]
@@ -165,7 +165,7 @@ def test_what_waits_beside_a_batch_waits_no_longer_than_it() -> None:
     gate = Gate()
 
     async def scenario() -> None:
-        with running(gate, streams=2, max_batch=16, wait_s=0.01) as batcher:
+        with running(gate, streams=2, batch_size=8, wait_s=0.01) as batcher:
             first = asyncio.ensure_future(ask(batcher, 0))
             await asyncio.to_thread(gate.entered.wait)
             with batcher.admit():  # never submitted
@@ -280,7 +280,7 @@ def test_closing_answers_everyone(streams: int) -> None:
     gate = Gate()
 
     async def scenario() -> list[Any]:
-        batcher = Batcher(gate, max_batch=1, max_queue=9, streams=streams)
+        batcher = Batcher(gate, batch_size=1, max_queue=9, streams=streams)
         batcher.start()
         tasks = [asyncio.ensure_future(ask(batcher, item)) for item in range(3)]
         while len(gate.batches) < streams:
@@ -304,7 +304,7 @@ def test_kinds_that_alternate_run_in_full_batches() -> None:
     gate = Gate()
 
     async def scenario() -> list[Served]:
-        with running(gate, max_batch=6) as batcher:
+        with running(gate, batch_size=6) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
             tasks += [asyncio.ensure_future(ask(batcher, item, "ab"[item % 2])) for item in range(1, 13)]
@@ -320,7 +320,7 @@ def test_an_item_that_leaves_beside_a_batch_holds_up_no_later_one() -> None:
     gate = Gate()
 
     async def scenario() -> None:
-        with running(gate, streams=2, max_batch=16, wait_s=0.01) as batcher:
+        with running(gate, streams=2, batch_size=8, wait_s=0.01) as batcher:
             first = asyncio.ensure_future(ask(batcher, 0))
             await asyncio.to_thread(gate.entered.wait)
             with batcher.admit():  # "decoding", for ever

@@ -103,7 +103,7 @@ def chain(request: pytest.FixtureRequest) -> torch.jit.ScriptModule:
 
 @pytest.fixture
 def bfloat16() -> torch.dtype:
-    if not cpu_graph.runs_in(torch.bfloat16):
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("oneDNN does not compute in bfloat16 on this processor")
     return torch.bfloat16
 

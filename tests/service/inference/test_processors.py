@@ -24,9 +24,10 @@ _CHILD = """
 import json
 import torch
 from service.inference import engine
+from training import machine
 from tests.service.inference.test_processors import answers
 torch.nn.functional.conv2d(torch.ones(1, 16, 8, 8), torch.ones(16, 16, 3, 3))
-aten, bfloat16 = torch.backends.cpu.get_cpu_capability(), engine.computes_in_bfloat16()
+aten, bfloat16 = torch.backends.cpu.get_cpu_capability(), [engine.computes_in_bfloat16(), machine.computes_in_bfloat16()]
 print(json.dumps({"aten": aten, "bfloat16": bfloat16, "rows": answers().tolist()}))
 """
 
@@ -34,10 +35,12 @@ print(json.dumps({"aten": aten, "bfloat16": bfloat16, "rows": answers().tolist()
 def answers() -> np.ndarray:
     """What the shipped model answers to a few drawn images: [n, species + 1], the distance last."""
     path = store.resolve(store.SHIPPED_STORE, "seedlings")
-    loaded = engine.load(store.open_artifact(path), device="cpu", threads=1, max_batch=1)
+    loaded = engine.load(store.open_artifact(path), device="cpu", threads=1, batch_size=1)
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (IMAGES, 3, 10, 10), np.uint8)  # patches: noise of single pixels would all look alike
-    return loaded.rows(coarse.repeat(SIZE // 10, 2).repeat(SIZE // 10, 3))
+    probabilities, distances = loaded.predict_batch(coarse.repeat(SIZE // 10, 2).repeat(SIZE // 10, 3))
+    assert distances is not None
+    return np.column_stack([probabilities, distances])
 
 
 @pytest.mark.skipif(not torch.cpu.get_capabilities().get("avx2"), reason="this processor has no AVX2 to begin with")
@@ -51,7 +54,7 @@ def test_answers_are_the_same_on_a_processor_of_fewer_abilities(onednn: str, ate
     kernels = {line.split(",")[6] for line in lines if ",exec,cpu,convolution," in line}
     assert kernels
     assert not [kernel for kernel in kernels if "avx512" in kernel or (onednn == "SSE41" and "avx" in kernel)]
-    assert (child["aten"], child["bfloat16"]) == (aten.upper(), False)
+    assert (child["aten"], child["bfloat16"]) == (aten.upper(), [False, False])
     ours, theirs = answers(), np.array(child["rows"])
     assert ours[:, :-1].argmax(1).tolist() == theirs[:, :-1].argmax(1).tolist()
     assert ours[:, :-1] == pytest.approx(theirs[:, :-1], abs=1e-5)
