@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import attacks, images, load, mutations, results, watch
-from benchmarks.attacks import Attack
+from benchmarks import fuzz_cases, images, load, mutations, results, watch
+from benchmarks.fuzz_cases import Case
 from benchmarks.mutations import File
 from benchmarks.processes import free_port, ours, running, shipped
 from benchmarks.results import Requirement
@@ -67,10 +67,10 @@ def sources(folder: Path | None) -> list[File]:
 
 def run_case(case: int, *, seed: int, files: Sequence[File], port: int, save: Path) -> Outcome:
     """Ask, judge, and save what is wrong."""
-    made = attacks.attack(Random(f"{seed}/{case}"), files)
+    made = fuzz_cases.make(Random(f"{seed}/{case}"), files)
     started = time.monotonic()
     status, headers, content = ask(made, port)
-    wrong = "no answer" if status == 0 else attacks.fault(made, status, headers, content)
+    wrong = "no answer" if status == 0 else fuzz_cases.fault(made, status, headers, content)
     if wrong is not None:
         save.mkdir(parents=True, exist_ok=True)
         (save / f"{case}.body").write_bytes(made.body)
@@ -80,7 +80,7 @@ def run_case(case: int, *, seed: int, files: Sequence[File], port: int, save: Pa
     return Outcome(case, made.path.partition("?")[0], status, time.monotonic() - started, wrong)
 
 
-def ask(made: Attack, port: int) -> tuple[int, dict[str, str], bytes]:
+def ask(made: Case, port: int) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and content of the answer; a busy service is asked again. The status 0 is no answer."""
     status = 0
     headers: dict[str, str] = {}
@@ -101,7 +101,7 @@ def ask(made: Attack, port: int) -> tuple[int, dict[str, str], bytes]:
             if fresh:  # an old one may have been closed for its age
                 return 0, {}, b""
             continue
-        if status not in attacks.BUSY:
+        if status not in fuzz_cases.BUSY:
             break
         time.sleep(0.1)
     return status, headers, content

@@ -95,11 +95,13 @@ def in_halves(loaded: engine.Engine) -> Infer:
     """The service's engine as it runs when busy: two batches at a time, each with half of the threads."""
     pool = ThreadPoolExecutor(2)
 
-    def rows(half: Pixels) -> NDArray[np.float32]:
-        return loaded.rows(half, alone=False)[:, :-1]
+    def beside(half: Pixels) -> NDArray[np.float32]:
+        return loaded.predict_batch(half, alone=False).probabilities
 
     def infer(pixels: Pixels) -> NDArray[np.float32]:
-        return np.concatenate(list(pool.map(rows, np.array_split(pixels, 2)))) if len(pixels) > 1 else loaded.infer(pixels)
+        if len(pixels) == 1:
+            return loaded.predict_batch(pixels).probabilities
+        return np.concatenate(list(pool.map(beside, np.array_split(pixels, 2))))
 
     return infer
 
@@ -111,12 +113,12 @@ def runtimes(path: Path, module: nn.Module, threads: int) -> dict[str, Infer]:
         return exported.open_module(store.open_artifact(path).model)
 
     opened = store.open_artifact(path)
-    ours = engine.load(opened, device="cpu", threads=threads, streams=2, max_batch=max(BATCHES))
+    ours = engine.load(opened, device="cpu", threads=threads, streams=2, batch_size=-(-max(BATCHES) // 2))
     return {
         "TorchScript, as loaded": in_torch(loaded()),
         "frozen": in_torch(torch.jit.freeze(loaded())),
         "frozen, channels last": in_torch(exported.freeze(loaded()), torch.channels_last),
-        "the service's engine": ours.infer,
+        "the service's engine": lambda pixels: ours.predict_batch(pixels).probabilities,
         "the service's engine, in two halves side by side": in_halves(ours),
         "ONNX Runtime": in_onnx(module, opened.manifest, threads),
     }

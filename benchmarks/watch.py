@@ -22,8 +22,8 @@ class Sample:
     health: int  # status; 0: no answer
 
 
-def watch(pid: int, port: int, goes_on: Callable[[], bool]) -> list[Sample]:
-    """A look every half second while `goes_on()`, and one at the end. Its load has to run in another process or none."""
+def watch(pid: int, port: int, goes_on: Callable[[], bool], every_s: float = EVERY_S) -> list[Sample]:
+    """A look every `every_s` while `goes_on()`, and one at the end. Its load has to run in another process or none."""
     samples: list[Sample] = []
     started = time.monotonic()
     last = False
@@ -33,7 +33,7 @@ def watch(pid: int, port: int, goes_on: Callable[[], bool]) -> list[Sample]:
         memory = memory_mib(pid)
         status, seconds = ask_health(port)
         samples.append(Sample(round(at - started, 2), memory, round(seconds * 1e3, 2), status))
-        time.sleep(max(0.0, at + EVERY_S - time.monotonic()))
+        time.sleep(max(0.0, at + every_s - time.monotonic()))
     return samples
 
 

@@ -1,24 +1,31 @@
 """What a model says of itself: `manifest.json`, one per published version."""
 
+import math
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 1  # raised when a reader of the older schema would misread a newer manifest
+SCHEMA_VERSION = 2  # of what is written here, and the newest that this release knows
+MIN_READER_SCHEMA = 2  # the oldest schema whose readers understand what is written here; raised when they would misread it
+MODEL = "model.pt"
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A field that this release does not know is of a newer one, which promises by `min_reader_schema` that it can be ignored.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Species(_Part):
-    """One output of the model. Names outside the project's own table have no codes and no group."""
+    """One output of the model. Names outside the project's own table have no codes, no group and no kind."""
 
     name: str
     scientific_name: str | None = None
     eppo_code: str | None = None
     group: Literal["crop", "weed"] | None = None
+    kind: Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"] | None = None
 
 
 class Input(_Part):
@@ -43,11 +50,25 @@ class Calibration(_Part):
     """How far the probabilities can be trusted. The temperature is already inside `model.pt`."""
 
     temperature: float = Field(gt=0)
-    threshold: float = Field(ge=0, le=1)  # under it an answer is "not confident"
+    threshold: float | None = Field(ge=0, le=1)  # under it an answer is "not confident"; None: no answer is confident
+    threshold_reason: str | None = None  # why there is no threshold, and what to do; None where there is one
     threshold_rule: str  # how the threshold was chosen, in words
-    validation_coverage: float = Field(ge=0, le=1)  # share of validation images at or over it
-    validation_accuracy: float = Field(ge=0, le=1)  # accuracy on that share
+    promise: float | None = Field(None, gt=0, lt=1)  # share of confident answers that are right, at least; None: nothing was promised
+    certainty: float | None = Field(None, gt=0, lt=1)  # of the promise: the confidence level of the bound
+    validation_coverage: float = Field(ge=0, le=1)  # share of validation images at or over the threshold
+    validation_accuracy: float | None = Field(ge=0, le=1)  # accuracy on that share; None where it is empty
     familiarity: Familiarity | None = None  # None: every image counts as familiar
+
+    @property
+    def confident_from(self) -> float:
+        """The threshold to compare probabilities with: infinity, which none reaches, where there is none."""
+        return math.inf if self.threshold is None else self.threshold
+
+    @model_validator(mode="after")
+    def _no_threshold_has_a_reason(self) -> Self:
+        if (self.threshold is None) != bool(self.threshold_reason):
+            raise ValueError("threshold_reason says why threshold is null; there is one exactly where the other is null")
+        return self
 
 
 class SpeciesFigures(_Part):
@@ -87,8 +108,8 @@ class Training(_Part):
 class Compact(_Part):
     """How the network was made smaller, and the figures of the full one it was made from."""
 
-    rank: int  # of the first dense layer's factors
-    storage: Literal["float16", "int8"]
+    rank: int | None  # of the largest dense layer's factors; None: no layer is factored
+    storage: Literal["float32", "float16", "int8"]
     parameters: int
     full_figures: Figures
 
@@ -97,6 +118,8 @@ class Manifest(_Part):
     """The whole of `manifest.json`. `species` stands in the order of the model's outputs."""
 
     schema_version: int = SCHEMA_VERSION
+    min_reader_schema: int = MIN_READER_SCHEMA
+    task: Literal["classification", "segmentation"] = "classification"
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     version: int = Field(ge=1)
     created: datetime
@@ -106,8 +129,27 @@ class Manifest(_Part):
     figures: Figures  # of this very artifact, on the test split
     training: Training
     compact: Compact | None = None
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of model.pt
+    files: dict[FileName, Sha256]  # what lies beside the manifest: name → SHA-256; model.pt always
     size_bytes: int = Field(gt=0)  # of model.pt
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of model.pt."""
+        return self.files[MODEL]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_schema_1(cls, document: Any) -> Any:
+        """Schema 1 named the digest of model.pt alone. What it did not say is unknown, not assumed."""
+        if not isinstance(document, dict) or document.get("schema_version") != 1 or "sha256" not in document:
+            return document
+        return document | {"schema_version": SCHEMA_VERSION, "files": {MODEL: document["sha256"]}}
+
+    @model_validator(mode="after")
+    def _model_is_among_the_files(self) -> Self:
+        if MODEL not in self.files:
+            raise ValueError(f"files does not name {MODEL}")
+        return self
 
     @model_validator(mode="after")
     def _species_are_distinct(self) -> Self:

@@ -5,7 +5,9 @@ positive integer and the highest is the newest, the layout of a Triton model rep
 
     StoreError
     ├── ArtifactMissing      there is no such store, model, version or file
-    ├── ArtifactCorrupt      a file is truncated, altered or unreadable
+    ├── ArtifactCorrupt      a file is truncated or altered
+    ├── ArtifactUnreadable   a file is there and cannot be read now
+    ├── ArtifactUnsuitable   it is whole, and not for this reader
     ├── SchemaTooNew         the manifest was written by a newer release
     └── PublishFailed        the store could not be written
 """
@@ -24,9 +26,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from models_store import manifest as manifests
 from models_store.manifest import SCHEMA_VERSION, Manifest
 
-MODEL, MANIFEST, CARD = "model.pt", "manifest.json", "card.md"
+MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
 _STALE_S = 24 * 3600  # a temporary folder this old belongs to a writer that died
@@ -41,7 +44,15 @@ class ArtifactMissing(StoreError):
 
 
 class ArtifactCorrupt(StoreError):
-    """A file is truncated, altered or unreadable."""
+    """A file is truncated or altered."""
+
+
+class ArtifactUnreadable(StoreError):
+    """A file is there and cannot be read now: its permissions, its disk or its mount."""
+
+
+class ArtifactUnsuitable(StoreError):
+    """The artifact is whole, and not for this reader: a model for another task."""
 
 
 class SchemaTooNew(StoreError):
@@ -63,21 +74,25 @@ class Opened:
 
 def versions(store: Path, name: str) -> list[int]:
     """Published versions of a model, oldest first; empty if the store holds none."""
-    try:
-        found = [entry.name for entry in (store / name).iterdir() if entry.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise StoreError(f"{store / name} cannot be listed ({error.strerror}); give the process read access") from None
+    found = _folders(store / name)
     return sorted(int(version) for version in found if version.isascii() and version.isdigit() and str(int(version)) == version != "0")
 
 
 def models(store: Path) -> dict[str, list[int]]:
     """Every model of the store that has a version: name → versions, oldest first."""
-    if not store.is_dir():
-        return {}
-    names = sorted(entry.name for entry in store.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_")))
+    names = sorted(name for name in _folders(store) if not name.startswith((".", "_")))
     return {name: found for name in names if (found := versions(store, name))}
+
+
+def _folders(path: Path) -> list[str]:
+    """Names of the folders inside; none where there is no such path. Raises StoreError."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{path} cannot be listed ({error.strerror}); give the process read access") from None
 
 
 def resolve(store: Path, name: str, version: int | None = None) -> Path:
@@ -98,11 +113,13 @@ def read_manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise ArtifactMissing(f"{file} is missing; publish the version again") from None
     except OSError as error:
-        raise ArtifactCorrupt(f"{file} cannot be read ({error.strerror}); check its permissions") from None
+        raise ArtifactUnreadable(f"{file} cannot be read ({error.strerror}); check its permissions and its disk") from None
     except (ValueError, RecursionError):
         raise ArtifactCorrupt(f"{file} is not JSON; publish the version again") from None
     schema = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+    # A newer schema says itself whether readers of this one understand it. One that says nothing is not trusted.
+    needed = document.get("min_reader_schema", schema) if isinstance(document, dict) else None
+    if isinstance(needed, int) and needed > SCHEMA_VERSION:
         raise SchemaTooNew(f"{file} has schema {schema}, this release reads up to {SCHEMA_VERSION}; upgrade the service")
     try:
         manifest = Manifest.model_validate(document)
@@ -124,23 +141,30 @@ def open_artifact(path: Path) -> Opened:
     """
     path = path.absolute()  # so that a path such as `.` still ends in name/version
     manifest = read_manifest(path)
-    file = path / MODEL
+    return Opened(path, manifest, io.BytesIO(_verified(path / MODEL, manifest.sha256, manifest.size_bytes)))
+
+
+def verify(path: Path) -> Manifest:
+    """Check schema, size and the digest of every file of the artifact in folder `path`. Raises StoreError."""
+    manifest = open_artifact(path).manifest
+    for name, digest in manifest.files.items():
+        _verified(path / name, digest)
+    return manifest
+
+
+def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
+    """The bytes of a file that has this SHA-256, and this size where one is known. Raises StoreError."""
     try:
         content = file.read_bytes()
     except FileNotFoundError:
         raise ArtifactMissing(f"{file} is missing; publish the version again") from None
     except OSError as error:
-        raise ArtifactCorrupt(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-    if len(content) != manifest.size_bytes:
-        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {manifest.size_bytes}; copy it again or publish anew")
-    if hashlib.sha256(content).hexdigest() != manifest.sha256:
+        raise ArtifactUnreadable(f"{file} cannot be read ({error.strerror}); check its permissions and its disk") from None
+    if size_bytes is not None and len(content) != size_bytes:
+        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {size_bytes}; copy it again or publish anew")
+    if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactCorrupt(f"{file} does not have the SHA-256 of its manifest; it was altered: copy it again or publish anew")
-    return Opened(path, manifest, io.BytesIO(content))
-
-
-def verify(path: Path) -> Manifest:
-    """Check schema, size and digest of the artifact in folder `path`. Raises StoreError."""
-    return open_artifact(path).manifest
+    return content
 
 
 def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manifest], card: Callable[[Manifest], str], name: str) -> Path:

@@ -89,7 +89,8 @@ def _serve(settings: configuration.Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         server_header=False,
-        http="service.http.head_timeout:TimedHead",
+        http="service.http.connection:Connection",
+        ws="none",  # there are none here
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered

@@ -23,6 +23,11 @@ class Answer(BaseModel):
     confident: bool = Field(
         description="true: the probability reaches the model's threshold, and the photo is not unfamiliar. Ask a person if it is false"
     )
+    promise: float | None = Field(
+        None,
+        description="at least this share of confident answers is right on photos like the validation images, at 95% certainty."
+        " Absent if the model states none",
+    )
     familiar: bool | None = Field(
         None, description="false: the photo is unlike the images that the model was trained on. Absent if the model cannot tell"
     )
@@ -40,6 +45,7 @@ def answer(prediction: Prediction) -> dict[str, Any]:
         "probability": probabilities[best],
         "group": manifest.species[best].group,
         "confident": prediction.confident,
+        **({} if manifest.calibration.promise is None else {"promise": manifest.calibration.promise}),
         **({} if prediction.familiar is None else {"familiar": prediction.familiar}),
         "probabilities": {species.name: value for species, value in zip(manifest.species, probabilities, strict=True)},
         "model": {"name": manifest.name, "version": prediction.model.version},

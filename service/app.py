@@ -48,7 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
-        docs_url=None,  # the page has its own
+        openapi_url=None,  # the page has its own, and for people too
+        docs_url=None,
         redoc_url=None,
     )
     app.state.services = services

@@ -11,6 +11,7 @@ ServiceError
 ├── UnsupportedImage       415  not an image of a format we read
 ├── UndecodableImage       422  damaged, truncated, too many pixels or too few
 ├── QueueFull              429  more work than can be done in time; come back later
+├── HeadTooLarge           431  too many headers, or too long ones
 ├── CallerGone             499  nobody is left to read the answer
 ├── ModelFailed            500  the model raised, or answered nonsense
 ├── NotReady               503  no model is loaded, or the process is on its way out
@@ -127,6 +128,12 @@ class QueueFull(ServiceError):
     """More work than can be done in time."""
 
     status, slug, title = 429, "queue-full", "Too many requests at once"
+
+
+class HeadTooLarge(ServiceError):
+    """Too many headers, or too long ones."""
+
+    status, slug, title, closes = 431, "head-too-large", "The head of the request is too large", True
 
 
 class CallerGone(ServiceError):

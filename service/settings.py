@@ -71,6 +71,11 @@ class Settings(BaseModel):
         return min(2, self.inference_threads)
 
     @property
+    def batch_size(self) -> int:
+        """Most images of one batch: a stream's part of `max_batch`."""
+        return -(-self.max_batch // self.streams)
+
+    @property
     def decoding_threads(self) -> int:
         """Threads of one process's decoding."""
         return self.decode_threads or self.inference_threads

@@ -15,6 +15,7 @@ from models_store.manifest import Calibration, Familiarity, Figures, Input, Mani
 
 SIZE = 16  # pixels a side of the fake models' input, to keep them quick
 NAMES = ("Maize", "Sugar beet", "Charlock")
+TOO_FEW = "too few images"
 DARK = 0.9  # the brightest pixel of an image that `Measured` knows the like of
 
 
@@ -121,9 +122,16 @@ def scripted(network: type[nn.Module]) -> bytes:
 
 
 def manifest(
-    version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = "seedlings", familiarity: Familiarity | None = None
+    version: int = 1,
+    sha256: str = "0" * 64,
+    size_bytes: int = 1,
+    *,
+    name: str = "seedlings",
+    familiarity: Familiarity | None = None,
+    threshold: float | None = 0.5,
+    promise: float | None = None,
 ) -> Manifest:
-    """A manifest of three species that passes all checks."""
+    """A manifest of three species that passes all checks; without a threshold it gives `TOO_FEW` as the reason."""
     per_species = {species: SpeciesFigures(precision=1, recall=1, f1=1, n=1) for species in NAMES}
     confusion = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     return Manifest(
@@ -133,21 +141,28 @@ def manifest(
         species=[Species(name="Maize", group="crop"), Species(name="Sugar beet", group="crop"), Species(name="Charlock", group="weed")],
         input=Input(size=SIZE),
         calibration=Calibration(
-            temperature=1, threshold=0.5, threshold_rule="fixed", validation_coverage=1, validation_accuracy=1, familiarity=familiarity
+            temperature=1,
+            threshold=threshold,
+            threshold_reason=None if threshold is not None else TOO_FEW,
+            threshold_rule="fixed",
+            promise=promise,
+            validation_coverage=1,
+            validation_accuracy=1,
+            familiarity=familiarity,
         ),
         figures=Figures(split="test", n=3, accuracy=1, macro_f1=1, ece=0, per_species=per_species, confusion=confusion),
         training=Training(
             network="fake", parameters=0, recipe={}, seed=0, epoch=1, split_digest="0", images={}, torch_version=str(torch.__version__)
         ),
-        sha256=sha256,
+        files={store.MODEL: sha256},
         size_bytes=size_bytes,
     )
 
 
-def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings") -> Path:
-    """Publish the next version of a fake model."""
+def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings", **calibration: float | None) -> Path:
+    """Publish the next version of a fake model; `calibration` is its threshold and its promise."""
     familiarity = Familiarity(convolution=1, limit=DARK, limit_rule="fixed", validation_share=1) if network is Measured else None
-    describe = functools.partial(manifest, name=name, familiarity=familiarity)
+    describe = functools.partial(manifest, name=name, familiarity=familiarity, **calibration)
     return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
 
 

@@ -20,6 +20,16 @@ def describe() -> dict[str, str | int]:
     }
 
 
+def computes_in_bfloat16() -> bool:
+    """Whether this processor is made for it and oneDNN takes it; `service/inference/engine.py` has the same rule.
+
+    torch's list of abilities knows neither the limits of oneDNN nor its masks; oneDNN counts processors that only imitate it.
+    """
+    made_for_it = any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+    in_onednn = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
+    return made_for_it and bool(in_onednn)
+
+
 def _processor() -> str:
     """The processor's name and what of its instruction set matters to a network."""
     lines = _lines(Path("/proc/cpuinfo"))

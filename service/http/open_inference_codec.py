@@ -4,95 +4,106 @@ A body is JSON, or JSON followed by the raw bytes of the tensors that say so by 
 element of a BYTES tensor is its length in four bytes, then itself. In JSON, where bytes have no place, they are base64.
 """
 
-import base64
-import binascii
 import json
 import math
-import zlib
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
-import pydantic_core
+from msgspec import Meta, Raw, Struct
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
 
 from models_store.manifest import Species
-from service.errors import BodyTooLarge, MalformedRequest
+from service.errors import MalformedRequest
 
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
 PROBABILITIES, SPECIES = "probabilities", "species"  # outputs
 MAX_IMAGES = 1024
-_WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_MAX_RANK = 8
+_MAX_SHAPE_BYTES = 256  # of JSON
+_MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
+_MAX_TEXT = 1024  # characters of an id or a name
+_SLICE_BYTES = 64 * 2**10  # of numbers read between two turns of other threads
+_SPACE = b" \t\r\n"
+_Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
+_Dimension = Annotated[int, Meta(ge=0, lt=2**31)]
+_SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=_MAX_RANK)])
+_NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
 
 
-class InputTensor(BaseModel):
+class Parameters(Struct, frozen=True):
+    """What is heeded of the parameters of a request and its tensors; others are passed over."""
+
+    binary_data_size: int | None = None
+    binary_data: bool | None = None
+    binary_data_output: bool | None = None
+    classification: int | None = None
+
+
+_NO_PARAMETERS = Parameters()
+
+
+class InputTensor(Struct):
     """One tensor of a request; without `data` its bytes follow the JSON."""
 
-    name: str
-    shape: list[Annotated[int, Field(strict=True, ge=0)]]
-    datatype: str
-    parameters: dict[str, Any] = {}
-    data: Any = None
+    name: _Text
+    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": _MAX_RANK})]
+    datatype: _Text
+    parameters: Parameters | None = None
+    # Left as it came: as objects, the numbers of one body would take a gigabyte and hold up all threads meanwhile.
+    data: Annotated[Raw, Meta(extra_json_schema={"description": "a list, flat or nested as the shape says"})] = msgspec.field(
+        default_factory=Raw
+    )
 
 
-class RequestedOutput(BaseModel):
+class RequestedOutput(Struct):
     """One tensor of the response, and the form it shall have."""
 
-    name: str
-    parameters: dict[str, Any] = {}
+    name: _Text
+    parameters: Parameters | None = None
 
 
-class InferRequest(BaseModel):
+class InferRequest(Struct):
     """The JSON of a request."""
 
-    id: str | None = None
-    parameters: dict[str, Any] = {}
-    inputs: list[InputTensor] = Field(min_length=1)
+    inputs: list[InputTensor]
+    id: _Text | None = None
+    parameters: Parameters | None = None
     outputs: list[RequestedOutput] | None = None
 
 
-def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its Content-Encoding. Raises MalformedRequest, or BodyTooLarge past `limit` bytes."""
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in _WINDOW:
-        raise MalformedRequest(f"Content-Encoding {encoding[:50]!r} is not read here; send gzip, deflate or none")
-    reader = zlib.decompressobj(_WINDOW[encoding])
-    try:
-        plain = reader.decompress(body, limit + 1)
-    except zlib.error:
-        raise MalformedRequest(f"the body is not {encoding}") from None
-    if len(plain) > limit:
-        raise BodyTooLarge(f"the body inflates to more than {limit} bytes; send fewer images at once")
-    if not reader.eof:
-        raise MalformedRequest(f"the {encoding} body is cut off")
-    return plain
+_REQUEST = msgspec.json.Decoder(InferRequest)
 
 
 def read(body: bytes, header_length: str | None, size: int) -> tuple[InferRequest, list[bytes | NDArray[np.uint8]]]:
-    """A request and its images: files, or pixels uint8 [3, size, size].
+    """A request, without its inputs, and its images: files, or pixels uint8 [3, size, size].
 
-    `header_length` is the header Inference-Header-Content-Length, the bytes of JSON in front. Raises MalformedRequest.
+    `header_length` is the header Inference-Header-Content-Length, the bytes of JSON in front. It may need three times
+    the memory of `body` for a while. Raises MalformedRequest.
     """
     split = len(body) if header_length is None else _length(header_length, len(body))
-    try:
-        asked = InferRequest.model_validate(pydantic_core.from_json(body[:split]))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the request"
-        raise MalformedRequest(f"{where}: {first['msg']}") from None
-    except ValueError as error:  # also of JSON nested too deeply
-        raise MalformedRequest(f"the JSON cannot be read: {str(error)[:200]}") from None
+    document = body[:split]
+    if document.count(b"{") > _MAX_OBJECTS:
+        raise MalformedRequest(f"the JSON has more than {_MAX_OBJECTS} objects; a request has one input")
+    asked = _decode(_REQUEST, document, "the JSON")
+    del document
     _check_outputs(asked)
-    raw, rest = _raw_tensors(asked.inputs, body[split:])
-    if rest:
-        raise MalformedRequest(f"{rest} bytes follow the last tensor")
     if len(asked.inputs) != 1:
         raise MalformedRequest(f"one input is needed, {PIXELS!r} or {ENCODED!r}; there are {len(asked.inputs)}")
-    images = _images(asked.inputs[0], raw[0], size)
+    tensor = asked.inputs[0]
+    images = _images(tensor, _raw_bytes(tensor, body, split), size)
     if not 1 <= len(images) <= MAX_IMAGES:
         raise MalformedRequest(f"a request holds 1 to {MAX_IMAGES} images; this one has {len(images)}")
-    return asked, images
+    return msgspec.structs.replace(asked, inputs=[]), images
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw, what: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedRequest(f"{what} cannot be read: {str(error)[:200]}") from None
+    except RecursionError:
+        raise MalformedRequest(f"{what} is nested too deeply") from None
 
 
 def _length(given: str, most: int) -> int:
@@ -101,57 +112,79 @@ def _length(given: str, most: int) -> int:
     return int(given)
 
 
-def _raw_tensors(inputs: list[InputTensor], binary: bytes) -> tuple[list[bytes | None], int]:
-    """Each input's own bytes, None for those in JSON, and how many bytes are left over."""
-    found: list[bytes | None] = []
-    at = 0
-    for tensor in inputs:
-        size = tensor.parameters.get("binary_data_size")
-        if size is None:
-            found.append(None)
-            continue
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(binary) - at:
-            raise MalformedRequest(
-                f"input {tensor.name[:50]!r}: binary_data_size does not lie between 0 and the {len(binary) - at} bytes left"
-            )
-        if tensor.data is not None:
+def _raw_bytes(tensor: InputTensor, body: bytes, split: int) -> bytes | None:
+    """The bytes of a tensor that follow the JSON; None where it is in the JSON."""
+    left = len(body) - split
+    size = (tensor.parameters or _NO_PARAMETERS).binary_data_size
+    if size is not None:
+        if not 0 <= size <= left:
+            raise MalformedRequest(f"input {tensor.name[:50]!r}: binary_data_size does not lie between 0 and the {left} bytes left")
+        if _given(tensor.data):
             raise MalformedRequest(f"input {tensor.name[:50]!r} has both data and binary_data_size")
-        found.append(binary[at : at + size])
-        at += size
-    return found, len(binary) - at
+        left -= size
+    if left:
+        raise MalformedRequest(f"{left} bytes follow the last tensor")
+    return None if size is None else body[split:]
+
+
+def _given(data: Raw) -> bool:
+    return bytes(memoryview(data)[:5]) not in (b"", b"null")
 
 
 def _images(tensor: InputTensor, raw: bytes | None, size: int) -> list[bytes | NDArray[np.uint8]]:
-    if raw is None and tensor.data is None:
+    if raw is None and not _given(tensor.data):
         raise MalformedRequest(f"input {tensor.name[:50]!r} has no data")
+    if len(memoryview(tensor.shape)) > _MAX_SHAPE_BYTES:
+        raise MalformedRequest(f"a shape has at most {_MAX_RANK} dimensions, each a whole number")
+    shape: list[int] = _decode(_SHAPE, tensor.shape, "shape")
     if (tensor.name, tensor.datatype) == (PIXELS, "UINT8"):
-        return list(_pixels(tensor, raw, size))
+        return list(_pixels(tensor, shape, raw, size))
     if (tensor.name, tensor.datatype) == (ENCODED, "BYTES"):
-        files: list[bytes | NDArray[np.uint8]] = [*(_from_binary(raw) if raw is not None else _from_base64(tensor.data))]
-        if math.prod(tensor.shape) != len(files):
-            raise MalformedRequest(f"shape {tensor.shape} does not hold the {len(files)} elements that came")
+        files: list[bytes | NDArray[np.uint8]] = [*(_from_binary(raw) if raw is not None else _from_base64(bytes(tensor.data)))]
+        if math.prod(shape) != len(files):
+            raise MalformedRequest(f"shape {shape} does not hold the {len(files)} elements that came")
         return files
     raise MalformedRequest(f"inputs are {PIXELS!r} of UINT8 or {ENCODED!r} of BYTES, not {tensor.name[:50]!r} of {tensor.datatype[:20]!r}")
 
 
-def _pixels(tensor: InputTensor, raw: bytes | None, size: int) -> NDArray[np.uint8]:
+def _pixels(tensor: InputTensor, shape: list[int], raw: bytes | None, size: int) -> NDArray[np.uint8]:
     """[n, 3, size, size]."""
-    if len(tensor.shape) != 4 or tensor.shape[1:] != [3, size, size]:
-        raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {size}, {size}]; it has {tensor.shape}")
-    values = np.frombuffer(raw, np.uint8) if raw is not None else _integers(tensor.data)
-    if values.size != math.prod(tensor.shape):
-        raise MalformedRequest(f"shape {tensor.shape} does not hold the {values.size} values that came")
-    return values.reshape(tensor.shape)
+    if len(shape) != 4 or shape[1:] != [3, size, size] or not 1 <= shape[0] <= MAX_IMAGES:
+        raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {size}, {size}] with n from 1 to {MAX_IMAGES}; it has {shape}")
+    values = np.frombuffer(raw, np.uint8) if raw is not None else _integers(bytes(tensor.data), shape)
+    if values.size != math.prod(shape):
+        raise MalformedRequest(f"shape {shape} does not hold the {values.size} values that came")
+    return values.reshape(shape)
 
 
-def _integers(data: Any) -> NDArray[np.uint8]:
-    try:
-        values = np.asarray(data)  # flat or nested
-    except (ValueError, OverflowError):
-        raise MalformedRequest("data is not a regular array of numbers") from None
-    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
+def _integers(text: bytes, shape: list[int]) -> NDArray[np.uint8]:
+    """The numbers of JSON that is known to be whole, flat or nested as `shape` says, [n]."""
+    if text.translate(None, b"0123456789,[]" + _SPACE):
         raise MalformedRequest("data of a UINT8 tensor is whole numbers from 0 to 255")
-    return values.astype(np.uint8).ravel()
+    structure = text.translate(None, b"0123456789" + _SPACE)
+    count = math.prod(shape)
+    if structure.count(b",") + 1 != count:
+        raise MalformedRequest(f"shape {shape} does not hold the {structure.count(b',') + 1} values that came")
+    if structure not in (_brackets([count]), _brackets(shape), _brackets(shape[1:])):  # one image may lack its first dimension
+        raise MalformedRequest("data is neither flat nor nested as the shape says")
+    flat = text.translate(None, b"[]" + _SPACE)
+    values = np.empty(count, np.uint8)
+    start = at = 0
+    while start < len(flat):
+        end = flat.find(b",", start + _SLICE_BYTES)
+        end = len(flat) if end < 0 else end
+        numbers = _decode(_NUMBERS, b"[" + flat[start:end] + b"]", "data of a UINT8 tensor, whole numbers from 0 to 255,")
+        values[at : at + len(numbers)] = numbers
+        start, at = end + 1, at + len(numbers)
+    return values
+
+
+def _brackets(shape: list[int]) -> bytes:
+    """Nested lists of that shape without what is in them."""
+    text = b""
+    for length in reversed(shape):
+        text = b"[" + b",".join([text] * length) + b"]"
+    return text
 
 
 def _from_binary(raw: bytes) -> list[bytes]:
@@ -166,16 +199,17 @@ def _from_binary(raw: bytes) -> list[bytes]:
     return elements
 
 
-def _from_base64(data: Any) -> list[bytes]:
-    items = data if isinstance(data, list) else [data]
-    if len(items) == 1 and isinstance(items[0], list):
-        items = items[0]
-    if not all(isinstance(item, str) for item in items):
-        raise MalformedRequest("data of a BYTES tensor is a list of strings")
-    try:
-        return [base64.b64decode(item, validate=True) for item in items]
-    except (binascii.Error, ValueError):
-        raise MalformedRequest("data of a BYTES tensor in JSON is base64; send bytes as they are in a binary tensor") from None
+def _from_base64(text: bytes) -> list[bytes]:
+    """One string, a list of some, or that list in another one."""
+    if text.count(b",") >= MAX_IMAGES:
+        raise MalformedRequest(f"a request holds 1 to {MAX_IMAGES} images; this one has more")
+    depth = text[: len(text) - len(text.lstrip(b"[" + _SPACE))].count(b"[")
+    kinds: list[Any] = [bytes, list[bytes], Annotated[list[list[bytes]], Meta(max_length=1)]]
+    decoder = msgspec.json.Decoder(kinds[min(depth, 2)])
+    decoded = _decode(decoder, text, "data of a BYTES tensor in JSON, base64 or binary beside it,")
+    if depth == 0:
+        return [decoded]
+    return decoded if depth == 1 else [item for row in decoded for item in row]
 
 
 def _check_outputs(asked: InferRequest) -> None:
@@ -186,12 +220,9 @@ def _check_outputs(asked: InferRequest) -> None:
     if len(set(names)) != len(names):
         raise MalformedRequest("an output is asked for twice")
     for output in asked.outputs or []:
-        if "classification" in output.parameters and not (output.name == PROBABILITIES and _counts(output.parameters["classification"])):
+        k = (output.parameters or _NO_PARAMETERS).classification
+        if k is not None and (output.name != PROBABILITIES or k < 1):
             raise MalformedRequest(f"classification is a whole number from 1, of the output {PROBABILITIES!r}")
-
-
-def _counts(k: object) -> bool:
-    return isinstance(k, int) and not isinstance(k, bool) and k >= 1
 
 
 def write(
@@ -202,11 +233,13 @@ def write(
     Gives the body, and the bytes of JSON in front where binary tensors follow.
     """
     outputs, binary = [], []
+    binary_by_default = (asked.parameters or _NO_PARAMETERS).binary_data_output
     for output in asked.outputs or [RequestedOutput(name=PROBABILITIES), RequestedOutput(name=SPECIES)]:
         tensor = _tensor(output, species, probabilities)
         datatype = "BYTES" if tensor.dtype == object else "FP32"
         described: dict[str, Any] = {"name": output.name, "datatype": datatype, "shape": [*tensor.shape]}
-        if output.parameters.get("binary_data", asked.parameters.get("binary_data_output", False)) is True:
+        wanted = (output.parameters or _NO_PARAMETERS).binary_data
+        if binary_by_default if wanted is None else wanted:
             raw = _to_binary(tensor)
             binary.append(raw)
             described["parameters"] = {"binary_data_size": len(raw)}
@@ -224,7 +257,7 @@ def write(
 
 def _tensor(output: RequestedOutput, species: list[Species], probabilities: NDArray[np.float32]) -> NDArray[Any]:
     """float32 [n, species]; or strings, [n] of the best species' names, [n, k] of the k best as `value:index:label`."""
-    k = output.parameters.get("classification")
+    k = (output.parameters or _NO_PARAMETERS).classification
     if output.name == PROBABILITIES and k is None:
         return probabilities
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 if k is None else k]  # [n, k]

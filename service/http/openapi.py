@@ -1,11 +1,12 @@
 """The OpenAPI document, with what the framework cannot know: examples, both kinds of errors, one name for each operation."""
 
+import json
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
 
 from service.errors import Problem
 from service.http import openapi_examples
@@ -31,9 +32,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         guarded = app.state.services.settings.api_key is not None
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
         schemas = made["components"]["schemas"]
-        for model in (Problem, InferRequest):
-            schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        schemas["Problem"] = Problem.model_json_schema()
+        schemas |= msgspec.json.schema_components([InferRequest], ref_template="#/components/schemas/{name}")[1]
         for name, example in openapi_examples.SCHEMAS.items():
             schemas[name]["examples"] = [example]
         for path in made["paths"].values():
@@ -49,6 +49,14 @@ def document(app: FastAPI) -> dict[str, Any]:
         }
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def encoded(app: FastAPI) -> bytes:
+    """The document of `app` as JSON, made once: it is long, and a flood of requests for it would hold up all others."""
+    if not hasattr(app.state, "encoded_document"):
+        app.state.encoded_document = json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
+    made: bytes = app.state.encoded_document
+    return made
 
 
 def _drop_validation_error(operation: dict[str, Any]) -> None:

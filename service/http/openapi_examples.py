@@ -20,7 +20,7 @@ _NAMES = (
 )
 _SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224, 0.9995109, 0.0000001, 0.0, 0.0000131, 0.000097)
 _IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green square as WebP, in base64
-_MODEL = {"name": "seedlings", "version": "1"}
+_MODEL = {"name": "seedlings", "version": "2"}
 ANSWER = {
     "species": "Maize",
     "probability": 0.9995109,
@@ -43,22 +43,41 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     "SpeciesList": {
         "model": _MODEL,
         "threshold": 0.9,
+        "threshold_reason": None,
+        "promise": None,
         "explainable": True,
         "species": [
-            {"name": "Charlock", "scientific_name": "Sinapis arvensis", "eppo_code": "SINAR", "group": "weed"},
-            {"name": "Maize", "scientific_name": "Zea mays", "eppo_code": "ZEAMX", "group": "crop"},
+            {
+                "name": "Charlock",
+                "scientific_name": "Sinapis arvensis",
+                "eppo_code": "SINAR",
+                "group": "weed",
+                "kind": "broadleaf weed",
+                "recall": 1.0,
+                "test_images": 66,
+            },
+            {
+                "name": "Maize",
+                "scientific_name": "Zea mays",
+                "eppo_code": "ZEAMX",
+                "group": "crop",
+                "kind": "grass crop",
+                "recall": 0.97,
+                "test_images": 38,
+            },
         ],
     },
     "Health": {
         "status": "ready",
-        "model": {"name": "seedlings", "version": "1", "network": "dropout", "species": 12, "created": "2026-11-23T01:13:57+00:00"},
+        "model": {"name": "seedlings", "version": "2", "network": "dropout", "species": 12, "created": "2026-11-23T01:13:57+00:00"},
         "error": None,
+        "refused": [],
         "queued": 0,
     },
     "ServerMetadata": {"name": "seedlings", "version": __version__, "extensions": ["binary_tensor_data", "classification"]},
     "ModelMetadata": {
         "name": "seedlings",
-        "versions": ["1"],
+        "versions": ["2"],
         "platform": "pytorch_torchscript",
         "inputs": [
             {"name": "images", "datatype": "UINT8", "shape": [-1, 3, 150, 150]},
@@ -76,13 +95,13 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     },
     "InferResponse": {
         "model_name": "seedlings",
-        "model_version": "1",
+        "model_version": "2",
         "id": "7",
         "outputs": [{"name": "probabilities", "datatype": "BYTES", "shape": [1, 1], "data": ["0.999511:7:Maize"]}],
     },
     "ProtocolError": {"error": "there is no model 'roses'; there is 'seedlings'"},
 }
-PARAMETERS = {"name": "seedlings", "version": "1"}  # of paths
+PARAMETERS = {"name": "seedlings", "version": "2"}  # of paths
 METRICS = """\
 # HELP seedlings_predictions_total Answers by species
 # TYPE seedlings_predictions_total counter

@@ -1,5 +1,6 @@
 """The parts of one running service, built from its settings."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,7 @@ class Services:
     uploads: Uploads
     registry: Registry
     predictor: Predictor
+    parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
 
     @property
     def status(self) -> Status:
@@ -35,7 +37,7 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        return "failed" if self.predictor.failing else "ready"
+        return "failed" if self.predictor.failing or not self.predictor.alive else "ready"
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
@@ -81,7 +83,7 @@ def build(settings: Settings, load: Load) -> Services:
         registry,
         Decoder(settings.decoding_threads, settings.max_pixels),
         streams=settings.streams,
-        max_batch=settings.max_batch,
+        batch_size=settings.batch_size,
         max_queue=settings.max_queue,
         batch_wait_s=settings.batch_wait_s,
         deadline_s=settings.deadline_s,
@@ -89,4 +91,4 @@ def build(settings: Settings, load: Load) -> Services:
         on_prediction=on_prediction,
     )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor)
+    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor, asyncio.Semaphore(1))

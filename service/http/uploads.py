@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull, SlowUpload, UnsupportedImage
+from service.http.buffer import Buffer
+from service.http.forms import FormReader, Part
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
-_MAX_PARTS = 1024
+_PIECE_BYTES = 16 * 2**10
+_WINDOW = {"": None, "identity": None, "gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # bits, as zlib counts them
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
 _IMAGE = {"type": "string", "format": "binary"}
@@ -57,10 +58,14 @@ class Room:
 
         Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
         """
-        content_type = request.headers.get("content-type", "application/octet-stream")
-        kind = content_type.partition(";")[0].strip().lower()
+        kind = _kind(request, "application/octet-stream")
         if kind == _FORM:
-            return _one(form_parts(await self.read(request), content_type), "file")
+            parts, names = await self._read_form(request, "file")
+            if len(parts) != 1:
+                raise MalformedRequest(f"the form needs one part 'file'; it has: {names}")
+            if not parts[0].content:
+                raise MalformedRequest("the part 'file' is empty; send an image")
+            return parts[0].content
         if not kind.startswith(_RAW):
             raise UnsupportedImage(
                 f"{kind[:100]!r} is not read here; send multipart/form-data with a part 'file', or the image as the body, typed image/*"
@@ -70,48 +75,64 @@ class Room:
             raise MalformedRequest("the body is empty; send an image")
         return body
 
-    async def read_images(self, request: Request) -> list["Part"]:
+    async def read_images(self, request: Request) -> list[Part]:
         """The parts `files` of a form, in order, empty ones too; at least one.
 
         Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
         """
-        content_type = request.headers.get("content-type", "")
-        kind = content_type.partition(";")[0].strip().lower()
+        kind = _kind(request, "")
         if kind != _FORM:
             raise UnsupportedImage(f"{kind[:100]!r} is not read here; send multipart/form-data with one part 'files' for each image")
-        parts = form_parts(await self.read(request), content_type)
-        found = [part for part in parts if part.name == "files"]
-        if not found:
-            names = ", ".join(repr(part.name) for part in parts[:8]) or "none"
+        parts, names = await self._read_form(request, "files")
+        if not parts:
             raise MalformedRequest(f"the form needs one part 'files' for each image; it has: {names}")
-        return found
+        return parts
 
     async def read(self, request: Request) -> bytes:
-        """The whole body, its bytes counted as they arrive, chunked or not.
+        """The whole body. Raises MalformedRequest, BodyTooLarge, SlowUpload, QueueFull or CallerGone."""
+        body = Buffer()
+        await self._receive(request, body.write)
+        return body.content()
 
-        Raises BodyTooLarge, SlowUpload, QueueFull or CallerGone.
+    async def _read_form(self, request: Request, wanted: str) -> tuple[list[Part], str]:
+        """The parts of that name, and the names of all."""
+        reader = FormReader(request.headers["content-type"], wanted)
+        await self._receive(request, reader.write)
+        reader.close()
+        return reader.parts, reader.names
+
+    async def _receive(self, request: Request, write: Callable[[bytes], object]) -> None:
+        """Hand the body on in small pieces, inflated, its bytes counted as they arrive, chunked or not.
+
+        Between two pieces the event loop has its turn. Raises what `write` raises, MalformedRequest, BodyTooLarge,
+        SlowUpload, QueueFull or CallerGone.
         """
         limit, timeout_s = self._uploads.max_body_bytes, self._uploads.timeout_s
+        inflater = _Inflater(request.headers.get("content-encoding", ""))
         stream = request.stream()
-        body = bytearray()
+        declared = request.headers.get("content-length", "")
+        arrived_bytes = inflated_bytes = 0
+        too_long = declared.isascii() and declared.isdigit() and int(declared) > limit
         try:
             async with asyncio.timeout(timeout_s):
-                declared = request.headers.get("content-length", "")
-                too_long = declared.isascii() and declared.isdigit() and int(declared) > limit
                 while not too_long and (chunk := await anext(stream, None)) is not None:
-                    too_long = len(body) + len(chunk) > limit
-                    if not too_long:
-                        self._take(len(chunk))
-                        body += chunk
+                    arrived_bytes += len(chunk)
+                    for piece in inflater.pieces(chunk):
+                        inflated_bytes += len(piece)
+                        too_long = max(arrived_bytes, inflated_bytes) > limit
+                        if too_long:
+                            break
+                        self._take(len(piece))
+                        write(piece)
+                        await asyncio.sleep(0)
                 if too_long:
-                    body.clear()
                     await _drop(stream, limit)
                     raise BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
         except TimeoutError:
             raise SlowUpload(f"the body did not arrive within {timeout_s:g} s") from None
         except ClientDisconnect:
             raise CallerGone("the client closed the connection while sending") from None
-        return bytes(body)
+        inflater.close()
 
     def _take(self, n_bytes: int) -> None:
         if self._uploads.buffered_bytes + n_bytes > self._uploads.max_buffered_bytes:
@@ -133,83 +154,35 @@ async def _drop(stream: AsyncIterator[bytes], most: int) -> None:
         return
 
 
-@dataclass
-class Part:
-    """One part of a form."""
-
-    name: str = ""
-    filename: str | None = None
-    content: bytearray = field(default_factory=bytearray)
+def _kind(request: Request, default: str) -> str:
+    return request.headers.get("content-type", default).partition(";")[0].strip().lower()
 
 
-def form_parts(body: bytes, content_type: str) -> list[Part]:
-    """The parts of a multipart/form-data body, in order. Raises MalformedRequest."""
-    try:
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not boundary:
-            raise MalformedRequest("the Content-Type names no boundary")
-        reader = _FormReader()
-        parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
-        parser.write(body)
-        parser.finalize()
-    except (FormParserError, UnicodeError, ValueError) as error:
-        raise MalformedRequest(f"the form cannot be read: {str(error)[:200]}") from None
-    if not reader.ended:
-        raise MalformedRequest("the form ends before its closing boundary")
-    return reader.parts
+class _Inflater:
+    """Takes a Content-Encoding off a body, a small piece at a time."""
 
+    def __init__(self, encoding: str) -> None:
+        """Raises MalformedRequest for one that is not read here."""
+        self._encoding = encoding.strip().lower()
+        if self._encoding not in _WINDOW:
+            raise MalformedRequest(f"Content-Encoding {encoding[:50]!r} is not read here; send gzip, deflate or none")
+        window = _WINDOW[self._encoding]
+        self._inflate = None if window is None else zlib.decompressobj(window)
 
-def _one(parts: list[Part], name: str) -> bytes:
-    found = [part for part in parts if part.name == name]
-    if len(found) != 1:
-        names = ", ".join(repr(part.name) for part in parts[:8]) or "none"
-        raise MalformedRequest(f"the form needs one part {name!r}; it has: {names}")
-    if not found[0].content:
-        raise MalformedRequest(f"the part {name!r} is empty; send an image")
-    return bytes(found[0].content)
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """What `chunk` holds, at most `_PIECE_BYTES` at a time. Raises MalformedRequest."""
+        if self._inflate is None:
+            for start in range(0, len(chunk), _PIECE_BYTES):
+                yield chunk[start : start + _PIECE_BYTES]
+            return
+        try:
+            while chunk and not self._inflate.eof:
+                yield self._inflate.decompress(chunk, _PIECE_BYTES)
+                chunk = self._inflate.unconsumed_tail
+        except zlib.error:
+            raise MalformedRequest(f"the body is not {self._encoding}") from None
 
-
-class _FormReader:
-    """Collects what the multipart parser calls out."""
-
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.ended = False
-        self._field, self._value = b"", b""
-
-    def callbacks(self) -> dict[str, object]:
-        return {
-            "on_part_begin": self._begin,
-            "on_part_data": self._data,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_end": self._end,
-        }
-
-    def _begin(self) -> None:
-        if len(self.parts) >= _MAX_PARTS:
-            raise MalformedRequest(f"the form has more than {_MAX_PARTS} parts")
-        self.parts.append(Part())
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].content += memoryview(data)[start:end]
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            _, options = parse_options_header(self._value)
-            part = self.parts[-1]
-            part.name = options.get(b"name", b"").decode("utf-8", "replace")
-            if (filename := options.get(b"filename")) is not None:
-                part.filename = filename.decode("utf-8", "replace")
-        self._field, self._value = b"", b""
-
-    def _end(self) -> None:
-        self.ended = True
+    def close(self) -> None:
+        """The body is there. Raises MalformedRequest if it was cut off."""
+        if self._inflate is not None and not self._inflate.eof:
+            raise MalformedRequest(f"the {self._encoding} body is cut off")

@@ -1,21 +1,22 @@
 """A verified artifact → a network that answers. The only module of the service that knows the artifact's format.
 
-Another format (torch.export) follows by giving an object with the same `manifest` and `infer`.
+Another format (torch.export) follows by giving an object that is a `Model` of the registry.
 """
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.jit
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from models_store import artifact
+from models_store.artifact import Answer
 from models_store.manifest import Manifest
-from models_store.store import ArtifactCorrupt, Opened
+from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.errors import ModelFailed
 from service.inference import cpu_graph
 from service.settings import Settings
@@ -23,11 +24,9 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
-_Answers = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]  # images → probabilities, and distances if there are
-_HALVES = ("features", "classify")  # optional methods of an artifact: of its forward pass
-_MEASURED = ("answer", "distance")  # and of one that tells how far an image is from those trained on
+_Answers = Callable[[torch.Tensor], Answer[torch.Tensor]]
 _SUM_TOLERANCE = 1e-3
-_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a heat of 0, not 0/0
+_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
 _COMPARED = 4  # images on which two forms of a forward pass are compared
 # How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
 # rounding gives a hundredth of that, in bfloat16 a third.
@@ -35,11 +34,11 @@ _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
 class EngineError(Exception):
-    """The device asked for is not there, or does not compute in the precision asked for."""
+    """This machine cannot run the model now: the device asked for is not there, or memory is short."""
 
 
 class Engine:
-    """One loaded version. `rows` and `heat` may be called from several threads at a time, as many as `streams` says.
+    """One loaded version. `predict_batch` and `saliency` may be called from several threads at a time, as many as `streams` says.
 
     One that runs `alone` computes with all of `threads`, else with its share of them: two batches of one thread each are
     through sooner than one after the other with two threads, which wait for each other at the end of each layer.
@@ -56,7 +55,7 @@ class Engine:
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `rows` takes."""
+        """Pixels a side of what `predict_batch` takes."""
         return self.manifest.input.size
 
     @property
@@ -66,23 +65,19 @@ class Engine:
 
     @property
     def explainable(self) -> bool:
-        """Whether the artifact exports its two halves, which `heat` needs."""
-        return all(hasattr(self._module, name) for name in _HALVES)
+        """Whether the artifact exports its two halves, which `saliency` needs."""
+        return artifact.explains(self._module)
 
     @property
     def measuring(self) -> bool:
         """Whether the artifact tells the distance from the images trained on."""
-        return all(hasattr(self._module, name) for name in _MEASURED)
+        return artifact.measures(self._module)
 
-    def infer(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, float32 [n, species]. As `rows`, without the distance."""
-        return self.rows(pixels)[:, :-1]
+    def predict_batch(self, pixels: NDArray[np.uint8], alone: bool = True) -> Answer[NDArray[np.float32]]:
+        """uint8 [n, 3, size, size] → probabilities [n, species], and distances [n] where the artifact measures them.
 
-    def rows(self, pixels: NDArray[np.uint8], alone: bool = True) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → float32 [n, species + 1]: probabilities, and the distance from the images trained on.
-
-        The distance is 0 where the artifact has none. A row that is not finite is the caller's to refuse. Raises ModelFailed
-        if the network raises or its output has another shape.
+        A number that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
+        another shape.
         """
         self._use_threads(alone)
         try:
@@ -90,18 +85,14 @@ class Engine:
                 probabilities, distances = self._answers(self._batch(pixels))
                 if not isinstance(probabilities, torch.Tensor) or probabilities.shape != (len(pixels), len(self.manifest.species)):
                     raise ModelFailed("the model's output has a wrong shape")
-                rows = F.pad(probabilities.float(), (0, 1))
-                if distances is not None:
-                    rows[:, -1] = distances
-                answer: NDArray[np.float32] = rows.cpu().numpy()
-                return answer
+                return Answer(_numpy(probabilities), None if distances is None else _numpy(distances))
         except ModelFailed:
             raise
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
-    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool = True) -> NDArray[np.float32]:
-        """Where the last convolution spoke for a species: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
+    def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool = True) -> NDArray[np.float32]:
+        """Where the last convolution spoke for a species, one for each image: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
 
         Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
         Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
@@ -114,11 +105,10 @@ class Engine:
             with torch.enable_grad():
                 features.requires_grad_()
                 logits = self._module.classify(features)  # [n, species]
-                (gradient,) = torch.autograd.grad(logits[:, species].sum(), features)
-            heat = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
-            heat /= heat.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
-            answer: NDArray[np.float32] = heat.float().cpu().numpy()
-            return answer
+                (gradient,) = torch.autograd.grad(logits[range(len(pixels)), species].sum(), features)
+            saliency = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
+            saliency /= saliency.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
+            return _numpy(saliency)
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
 
@@ -130,9 +120,19 @@ class Engine:
         return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
 
 
+def _numpy(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array
+
+
 def computes_in_bfloat16() -> bool:
-    """Whether this processor does, so that `load` takes that precision."""
-    return any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+    """Whether this processor is made for it and oneDNN takes it, so that `load` does; `training/machine.py` has the same rule.
+
+    torch's list of abilities knows neither the limits of oneDNN nor its masks; oneDNN counts processors that only imitate it.
+    """
+    made_for_it = any("bf16" in name for name, there in torch.cpu.get_capabilities().items() if there)
+    in_onednn = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
+    return made_for_it and bool(in_onednn)
 
 
 def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
@@ -142,7 +142,7 @@ def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]
         device=settings.device,
         threads=settings.inference_threads,
         streams=settings.streams,
-        max_batch=settings.max_batch,
+        batch_size=settings.batch_size,
         precision=settings.precision,
         given_up=given_up,
     )
@@ -153,19 +153,24 @@ def load(
     *,
     device: Device,
     threads: int,
-    max_batch: int,
+    batch_size: int,
     streams: int = 1,
     precision: Precision = "float32",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
+    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt, ArtifactUnsuitable or EngineError.
 
-    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`. A model
-    whose answers that would change by more than rounding is served in float32.
+    In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`.
+    What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
+    than rounding, the model is served without it, in float32, and the log says so.
 
-    Every batch size up to a stream's part of `max_batch` is run, since the first calls of a shape are slow; once
-    `given_up()`, the rest is left out, for a process that is asked to end meanwhile.
+    Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
+    left out, for a process that is asked to end meanwhile.
     """
+    if opened.manifest.task != "classification":
+        raise ArtifactUnsuitable(
+            f"{opened.path} is a model for {opened.manifest.task}; this service serves classification: publish one of that task"
+        )
     where = _device(device)
     dtype = _dtype(precision, where)
     with warnings.catch_warnings():
@@ -173,43 +178,84 @@ def load(
         warnings.simplefilter("ignore", FutureWarning)
         try:
             module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
-            module = module.to(memory_format=torch.channels_last)
-            answers = _quickest(module, opened.manifest, where, dtype)
         except Exception as error:
+            _blame_machine(error, opened)
             raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
+        answers = _quickest(module, opened.manifest, where, dtype)
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
-    for size in range(1, -(-max_batch // streams) + 1):
-        for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
-            engine.rows(_grey(engine, size), alone)
+    try:
+        for size in range(1, batch_size + 1):
+            for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
+                engine.predict_batch(_grey(engine, size), alone)
+    except ModelFailed as error:
+        _blame_machine(error, opened)
+        raise ArtifactCorrupt(f"{opened.path}: {error} on {size} images at a time; export it again") from error
     return engine
 
 
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
-    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen."""
-    measured = manifest.calibration.familiarity if all(hasattr(module, name) for name in _MEASURED) else None
-    frozen = torch.jit.freeze(module, preserved_attrs=[_MEASURED[0]] if measured else [])
+    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
+    measured = manifest.calibration.familiarity if artifact.measures(module) else None
+    form = module
 
-    def published(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return frozen.answer(images) if measured else (frozen(images), None)
+    def published(images: torch.Tensor) -> Answer[torch.Tensor]:
+        return Answer(*form.answer(images)) if measured else Answer(form(images), None)
 
-    rebuilt = cpu_graph.rebuild(frozen, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
-    if rebuilt is None:
+    try:
+        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[artifact.ANSWER] if measured else [])
+        rebuilt = cpu_graph.rebuild(form, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
+        scripted = None if rebuilt is None else torch.jit.script(rebuilt)
+    except Exception as error:
+        _served_slowly(manifest, error)
+        return published
+    if scripted is None:
         return _in_float32(published, manifest, dtype)
-    scripted: torch.jit.ScriptModule = torch.jit.script(rebuilt)
 
-    def quick(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def quick(images: torch.Tensor) -> Answer[torch.Tensor]:
         probabilities, activations = scripted(images)
-        return probabilities, module.distance(activations.float()) if measured else None
+        return Answer(probabilities, module.distance(activations.float()) if measured else None)
 
+    answers = _Guarded(quick, published, manifest)
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        (ours, our_distances), (theirs, their_distances) = quick(images), published(images)
+        try:
+            (ours, our_distances), (theirs, their_distances) = answers(images), published(images)
+        except Exception:  # both forms fail: the model's own fault, which the check of the engine names
+            return published
         same = torch.allclose(ours, theirs, rtol=0, atol=_SAME[dtype])
         if our_distances is not None and their_distances is not None:
             same = same and torch.allclose(our_distances, their_distances, rtol=_SAME[dtype])
-    return quick if same else _in_float32(published, manifest, dtype)
+    return answers if same else _in_float32(published, manifest, dtype)
+
+
+class _Guarded:
+    """Answers by the quick form of a forward pass, and from its first failure on by the published one.
+
+    A kernel may be missing on one processor, or from one release of torch, or fail for one size of a batch alone. Where the
+    published form fails on the same images, the images or the model are to blame, and the quick form stays.
+    """
+
+    def __init__(self, quick: _Answers, published: _Answers, manifest: Manifest) -> None:
+        self._quick, self._published, self._manifest = quick, published, manifest
+        self._failed = False
+
+    def __call__(self, images: torch.Tensor) -> Answer[torch.Tensor]:
+        if self._failed:
+            return self._published(images)
+        try:
+            return self._quick(images)
+        except Exception as error:
+            answers = self._published(images)
+            self._failed = True
+            _served_slowly(self._manifest, error)
+            return answers
+
+
+def _served_slowly(manifest: Manifest, error: Exception) -> None:
+    name, version = manifest.name, manifest.version
+    log.warning("%s/%s is served as published, more slowly: its quicker form fails here (%s)", name, version, _first_line(error))
 
 
 def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
@@ -223,13 +269,26 @@ def _check(engine: Engine, opened: Opened) -> None:
     if engine.manifest.calibration.familiarity is not None and not engine.measuring:
         raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
     try:
-        row = engine.infer(_grey(engine, 1))[0]
+        (row,), _ = engine.predict_batch(_grey(engine, 1))
         if engine.explainable:
-            engine.heat(_grey(engine, 1), 0)
+            engine.saliency(_grey(engine, 1), [0])
     except ModelFailed as error:
+        _blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
     if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:
         raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
+
+
+def _blame_machine(error: Exception, opened: Opened) -> None:
+    """Raise EngineError where an artifact failed for want of memory, or with its device: it may be good."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # On CPUs torch has no class of its own for it; its allocator's words are all there is.
+        if isinstance(cause, MemoryError | torch.AcceleratorError | torch.OutOfMemoryError) or any(
+            words in str(cause) for words in ("allocate memory", "not enough memory", "bad_alloc")
+        ):
+            raise EngineError(f"{opened.path} cannot run on this machine now: {_first_line(cause)}") from error
+        cause = cause.__cause__
 
 
 def _grey(engine: Engine, n: int) -> NDArray[np.uint8]:
@@ -246,12 +305,12 @@ def _device(device: Device) -> torch.device:
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "float32":
         return torch.float32
-    if device.type != "cpu":
-        raise EngineError("SEEDLINGS_PRECISION is bfloat16, which is for CPUs; set it to float32, or SEEDLINGS_DEVICE to cpu")
-    if not computes_in_bfloat16():
-        raise EngineError("SEEDLINGS_PRECISION is bfloat16, but this processor does not compute in it; set it to float32")
-    return torch.bfloat16
+    if device.type == "cpu" and computes_in_bfloat16():
+        return torch.bfloat16
+    where = "this processor does not compute in it" if device.type == "cpu" else "that is for CPUs"
+    log.warning("SEEDLINGS_PRECISION is bfloat16, but %s: models are served in float32, the default", where)
+    return torch.float32
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

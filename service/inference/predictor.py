@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Prediction:
 
     model: Model
     probabilities: Row  # [species], in the manifest's order
-    distance: float  # from the images that the model was trained on
+    distance: float | None  # from the images that the model was trained on; None where the model does not measure it
     decode_s: float
     queue_s: float
     inference_s: float
@@ -43,12 +43,14 @@ class Prediction:
     def familiar(self) -> bool | None:
         """Whether the model knows the like of the image; None where it cannot tell."""
         familiarity = self.model.manifest.calibration.familiarity
-        return None if familiarity is None else self.distance <= familiarity.limit
+        return None if familiarity is None or self.distance is None else self.distance <= familiarity.limit
 
     @property
     def confident(self) -> bool:
         """Whether the answer is to be relied upon: probable enough, and of an image that is not unfamiliar."""
-        return round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.threshold and self.familiar is not False
+        return (
+            round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.confident_from and self.familiar is not False
+        )
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,29 @@ class Explanation:
 
     prediction: Prediction
     species: Species
-    heat: Row  # [h, w], 0–1
-
-
-class _Runs(Protocol):
-    """What the batcher runs images through: a model, or its heat for a species."""
-
-    def rows(self, pixels: Pixels, alone: bool) -> Row: ...
+    saliency: Row  # [h, w], 0–1
 
 
 @dataclass(frozen=True)
-class _Heat:
-    model: Model
-    species: int
+class _Work:
+    """What a batch is for; images of the same work run together."""
 
-    def rows(self, pixels: Pixels, alone: bool) -> Row:
-        return self.model.heat(pixels, self.species, alone)
+    model: Model
+    saliency: bool = False  # instead of probabilities
+
+
+@dataclass(frozen=True)
+class _Image:
+    pixels: Pixels
+    species: int = 0  # of which the saliency is asked for
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Of one image."""
+
+    values: Row  # probabilities [species], or saliency [h, w]
+    distance: float | None = None
 
 
 class Predictor:
@@ -84,7 +93,7 @@ class Predictor:
         decoder: Decoder,
         *,
         streams: int,
-        max_batch: int,
+        batch_size: int,
         max_queue: int,
         batch_wait_s: float,
         deadline_s: float,
@@ -94,8 +103,8 @@ class Predictor:
         self._registry, self._decoder = registry, decoder
         self._deadline_s = deadline_s
         self._report_batch, self._report_prediction = on_batch, on_prediction
-        self._batcher = Batcher[_Runs, Pixels, Row](
-            _infer, streams=streams, max_batch=max_batch, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
+        self._batcher = Batcher[_Work, _Image, _Output](
+            _infer, streams=streams, batch_size=batch_size, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
         self.failing = False  # the last batch had failures only
 
@@ -112,6 +121,11 @@ class Predictor:
     def queued(self) -> int:
         """Images admitted and not yet in a forward pass."""
         return len(self._batcher)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all inference threads run."""
+        return self._batcher.alive
 
     def check_room(self) -> None:
         """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
@@ -135,7 +149,7 @@ class Predictor:
         async with self._in_time():
             with self._batcher.admit() as place:
                 decoded = await self._decoder.decode(image, model.size) if isinstance(image, bytes) else Decoded(image, 0.0)
-                served = await place.submit(model, decoded.pixels)
+                served = await place.submit(_Work(model), _Image(decoded.pixels))
         return self._prediction(model, decoded, served)
 
     async def explain(self, image: bytes, species: str | None = None) -> Explanation:
@@ -152,12 +166,12 @@ class Predictor:
         async with self._in_time():
             with self._batcher.admit() as place:
                 decoded = await self._decoder.decode(image, model.size)
-                served = await place.submit(model, decoded.pixels)
+                served = await place.submit(_Work(model), _Image(decoded.pixels))
             prediction = self._prediction(model, decoded, served)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
             with self._batcher.admit() as place:
-                heat = await place.submit(_Heat(model, index), decoded.pixels)
-        return Explanation(prediction, model.manifest.species[index], heat.answer)
+                saliency = await place.submit(_Work(model, saliency=True), _Image(decoded.pixels, index))
+        return Explanation(prediction, model.manifest.species[index], saliency.answer.values)
 
     async def picture(self, image: bytes, side: int) -> Pixels:
         """The central square of an image file, uint8 [3, side, side]. Raises UnsupportedImage or UndecodableImage."""
@@ -171,9 +185,11 @@ class Predictor:
         except TimeoutError:
             raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
 
-    def _prediction(self, model: Model, decoded: Decoded, served: Served[Row]) -> Prediction:
-        row = served.answer  # [species + 1]
-        prediction = Prediction(model, row[:-1], float(row[-1]), decoded.decode_s, served.queue_s, served.inference_s, served.batch_size)
+    def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output]) -> Prediction:
+        output = served.answer
+        prediction = Prediction(
+            model, output.values, output.distance, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size
+        )
         if self._report_prediction is not None:
             self._report_prediction(prediction)
         return prediction
@@ -186,7 +202,16 @@ class Predictor:
             self._report_batch(ran)
 
 
-def _infer(runs: _Runs, images: list[Pixels], alone: bool) -> list[Row | Exception]:
-    rows = runs.rows(np.stack(images), alone)  # [n, species + 1], or [n, h, w] of a heat
-    finite = [bool(np.isfinite(row).all()) for row in rows]
-    return [row if good else ModelFailed("the model's answer is not a number") for row, good in zip(rows, finite, strict=True)]
+def _infer(work: _Work, images: list[_Image], alone: bool) -> list[_Output | Exception]:
+    pixels = np.stack([image.pixels for image in images])
+    if work.saliency:
+        outputs = [_Output(values) for values in work.model.saliency(pixels, [image.species for image in images], alone)]
+    else:
+        probabilities, distances = work.model.predict_batch(pixels, alone)
+        each = [None] * len(images) if distances is None else distances.tolist()
+        outputs = [_Output(*output) for output in zip(probabilities, each, strict=True)]
+    return [output if _is_finite(output) else ModelFailed("the model's answer is not a number") for output in outputs]
+
+
+def _is_finite(output: _Output) -> bool:
+    return bool(np.isfinite(output.values).all()) and (output.distance is None or math.isfinite(output.distance))

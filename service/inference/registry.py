@@ -1,12 +1,16 @@
 """Which version is served: the newest good one of the store, watched by a thread of its own.
 
 A new version is verified, loaded and warmed beside the one in service and then takes its place; who holds the old one
-goes on with it. A bad version is refused, reported once, and tried again only when its files change.
+goes on with it. A version that is not good is refused. Where its files are to blame, it is tried again when they change;
+where the machine or the disk is, by itself, with growing pauses.
 """
 
 import logging
+import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import store
+from models_store.artifact import Answer
 from models_store.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -28,7 +33,7 @@ class Model(Protocol):
 
     @property
     def size(self) -> int:
-        """Pixels a side of what `rows` takes."""
+        """Pixels a side of what `predict_batch` takes."""
 
     @property
     def version(self) -> str:
@@ -36,17 +41,37 @@ class Model(Protocol):
 
     @property
     def explainable(self) -> bool:
-        """Whether `heat` works."""
+        """Whether `saliency` works."""
 
-    def rows(self, pixels: NDArray[np.uint8], alone: bool) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → probabilities, and the distance from the images trained on: float32 [n, species + 1].
+    def predict_batch(self, pixels: NDArray[np.uint8], alone: bool) -> Answer[NDArray[np.float32]]:
+        """uint8 [n, 3, size, size] → probabilities [n, species], distances [n]. `alone`: nothing else runs or waits. Raises ModelFailed."""
 
-        `alone`: nothing else runs or waits. Raises ModelFailed.
-        """
+    def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool) -> NDArray[np.float32]:
+        """uint8 [n, 3, size, size] → what spoke for a species of each image, float32 [n, h, w], 0–1. Raises ModelFailed."""
 
-    def heat(self, pixels: NDArray[np.uint8], species: int, alone: bool) -> NDArray[np.float32]:
-        """uint8 [n, 3, size, size] → what spoke for a species, float32 [n, h, w], 0–1. Raises ModelFailed."""
 
+@dataclass(frozen=True)
+class Refusal:
+    """A version of the store that is not served, and why."""
+
+    version: str
+    reason: str
+    transient: bool  # tried again by itself; else when its files change
+
+
+_State = tuple[tuple[int, int, int] | None, ...]  # what the files of a version are known by; None: the file is not there
+
+
+@dataclass(frozen=True)
+class _Refused:
+    refusal: Refusal
+    state: _State  # of its files
+    pause_s: float  # until it is tried again, where that is worth trying
+    again_at: float  # monotonic clock
+
+
+_LONGEST_PAUSE_S = 300.0
+_FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
 Load = Callable[[store.Opened, Callable[[], bool]], Model]  # the second argument tells when to give up
 
@@ -62,20 +87,25 @@ class Registry:
         *,
         version: int | None = None,  # serve this one only
         poll_s: float,
-        fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all
+        fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all, unless one is pinned
         on_swap: Callable[[Model], None] | None = None,
         on_refusal: Callable[[], None] | None = None,
         give_back_memory: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._root, self._name, self._version = load, root, name, version
-        self._poll_s, self._fallback = poll_s, fallback
+        self._poll_s, self._fallback, self._clock = poll_s, fallback, clock
         self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
         self._path: Path | None = None
-        self._refused: dict[Path, object] = {}  # path → the state its files were refused in
+        self._state: _State = ()  # of the files in `_path` when they were loaded
+        self._own_served = False  # a version of `root` was in service: from then on the fallback never is
+        self._refused: dict[Path, _Refused] = {}
+        self._loads = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="registry", daemon=True)
         self.current: Model | None = None
         self.error: str | None = None  # why no better version is in service
+        self.refused: tuple[Refusal, ...] = ()  # the versions of the store that are not served for a fault, newest first
 
     def start(self) -> None:
         """Begin loading and watching, in the background."""
@@ -89,69 +119,120 @@ class Registry:
 
     def refresh(self) -> None:
         """Look once, and load the newest version that is good, if it is not the one in service."""
-        paths = self._candidates()
-        if not paths:
-            self._complain(self._missing())
+        try:
+            paths = self._candidates()
+        except store.StoreError as error:  # it cannot be listed now, and may be there again later
+            self._report(_words(error))
             return
+        self._refused = {path: refused for path, refused in self._refused.items() if path in paths and _state(path) == refused.state}
         for path in paths:
-            if path == self._path:
-                return
             state = _state(path)
-            if self._refused.get(path) == state:
-                continue
-            try:
-                model = self._load(store.open_artifact(path), self._stop.is_set)
-            except Exception as error:  # whatever is wrong with it, the service goes on without it
-                self._refused[path] = state
-                self._complain(str(error) or type(error).__name__)
-                if self._on_refusal is not None:
-                    self._on_refusal()
-                continue
-            if self._stop.is_set():
-                return  # it may not be warm
-            self.current, self._path, self.error = model, path, None
-            log.info("serving %s version %s from %s", model.manifest.name, model.version, path)
-            if self._on_swap is not None:
-                self._on_swap(model)
-            return
+            served = path == self._path
+            if served and state == self._state:
+                break
+            refused = self._refused.get(path)
+            if refused is None or (refused.refusal.transient and self._clock() >= refused.again_at):
+                if self._take(path, state):
+                    break
+                if self._stop.is_set():
+                    return
+            if served:  # its files were changed to something worse: what is in memory is still the best
+                break
+        better = paths[: paths.index(self._path) + 1] if self._path in paths else paths
+        reasons = [self._refused[path].refusal.reason for path in better if path in self._refused]
+        self.refused = tuple(self._refused[path].refusal for path in paths if path in self._refused)
+        self._report(reasons[0] if reasons else self._missing(paths))
+
+    def _take(self, path: Path, state: _State) -> bool:
+        """Load a version and put it into service, or refuse it; whether it is in service now."""
+        self._loads += 1
+        try:
+            model = self._load(store.open_artifact(path), self._stop.is_set)
+        except Exception as error:  # whatever is wrong with it, the service goes on without it
+            self._refuse(path, state, error)
+            return False
+        if self._stop.is_set():
+            return False  # it may not be warm
+        self._refused.pop(path, None)
+        self.current, self._path, self._state = model, path, state
+        self._own_served = self._own_served or path.parent.parent == self._root
+        log.info("serving %s version %s from %s", model.manifest.name, model.version, path)
+        if (on_swap := self._on_swap) is not None:
+            _guarded(lambda: on_swap(model))
+        return True
+
+    def _refuse(self, path: Path, state: _State, error: Exception) -> None:
+        lasting = isinstance(error, _FAULTS_OF_FILES) and state == _state(path)  # else they changed while they were read
+        if isinstance(error, store.ArtifactMissing) and None not in state:
+            lasting = False  # it was there: a disk that comes and goes
+        before = self._refused.get(path)
+        pause_s = self._poll_s if before is None else min(2 * before.pause_s, _LONGEST_PAUSE_S)
+        refusal = Refusal(path.name, _words(error), transient=not lasting)
+        self._refused[path] = _Refused(refusal, state, pause_s, self._clock() + pause_s)
+        log.error("%s; %s", refusal.reason, "tried again when its files change" if lasting else f"tried again in {pause_s:.0f} s")
+        if self._on_refusal is not None:
+            _guarded(self._on_refusal)
 
     def _candidates(self) -> list[Path]:
         """Versions that may be served, the best first."""
-        root = self._root if store.versions(self._root, self._name) else self._fallback
-        found = store.versions(root, self._name)
+        root, found = self._root, store.versions(self._root, self._name)
+        if not found and self._version is None and not self._own_served:
+            root, found = self._fallback, store.versions(self._fallback, self._name)
         return [root / self._name / str(version) for version in reversed(found) if self._version in (None, version)]
 
-    def _missing(self) -> str:
+    def _missing(self, paths: list[Path]) -> str | None:
+        """What the store lacks of what it was named for; None if it lacks nothing, or waits for its first version."""
+        if paths and self._root in (self._fallback, paths[0].parent.parent):
+            return None
+        goes_on = f"; {self.current.manifest.name} {self.current.version} goes on being served" if self.current is not None else ""
+        if not os.path.isdir(self._root):  # unlike Path's, it never raises
+            return f"{self._root} is not there; mount or create it{goes_on}"
+        if others := [name for name in store.models(self._root) if name != self._name]:
+            return f"{self._root} holds no version of {self._name}, but of {', '.join(others)}; name one in SEEDLINGS_MODEL{goes_on}"
+        if paths:
+            return None
         wanted = f"version {self._version}" if self._version else "version"
-        return f"{self._root / self._name} holds no {wanted} of a model; publish one with 'python -m training export'"
+        return f"{self._root / self._name} holds no {wanted} of a model; publish one with 'python -m training export'{goes_on}"
 
-    def _complain(self, message: str) -> None:
-        if message != self.error:
-            log.error("%s", message)
-        self.error = message
+    def _report(self, error: str | None) -> None:
+        told = {refused.refusal.reason for refused in self._refused.values()}  # in the log when they were refused
+        if error is not None and error != self.error and error not in told:
+            log.error("%s", error)
+        self.error = error
 
     def _watch(self) -> None:
         looks_since_load = 2
         while not self._stop.is_set():
-            before = self.current, len(self._refused)
+            loads = self._loads
             try:
                 self.refresh()
-            except Exception as error:  # a store that cannot be listed now may be there again later
-                self._complain(str(error) or type(error).__name__)
-            looks_since_load = 0 if (self.current, len(self._refused)) != before else looks_since_load + 1
-            del before
+            except Exception as error:  # this thread is the only one that looks
+                self._report(_words(error))
+            looks_since_load = 0 if self._loads != loads else looks_since_load + 1
             if looks_since_load <= 1 and self._give_back_memory is not None:
-                self._give_back_memory()  # once for the load itself, once when the last user of the old version is gone
+                _guarded(self._give_back_memory)  # once for the load itself, once when the last user of the old version is gone
             self._stop.wait(self._poll_s)
 
 
-def _state(path: Path) -> object:
+def _guarded(call: Callable[[], object]) -> None:
+    """What is only told or tidied may fail, on a full disk for one, and nothing else is to fail with it."""
+    try:
+        call()
+    except Exception:
+        log.exception("what goes with a change of versions failed; the change did not")
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _state(path: Path) -> _State:
     """Changes when the files of a version do."""
-    found = []
+    found: list[tuple[int, int, int] | None] = []
     for name in (store.MODEL, store.MANIFEST):
         try:
             stat = (path / name).stat()
             found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
         except OSError:
-            found.append((0, 0, 0))
+            found.append(None)
     return tuple(found)

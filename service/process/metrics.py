@@ -1,19 +1,38 @@
 """What Prometheus sees, by its official client; right with several workers too, which share a folder of counters."""
 
 import contextlib
+import functools
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+log = logging.getLogger(__name__)
+Arguments = ParamSpec("Arguments")
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
+def _never_raises(measure: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A measurement that cannot be kept, for want of disk above all, is logged and lost; what it measures goes on."""
+
+    @functools.wraps(measure)
+    def kept(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        try:
+            measure(*arguments, **named)
+        except Exception as error:
+            log.error("a measurement was lost: %s", error)  # noqa: TRY400  (a traceback for each request would drown the log)
+
+    return kept
+
+
 class Metrics:
-    """All measurements of one process.
+    """All measurements of one process. To take one raises nothing.
 
     `directory` is where several workers keep theirs (PROMETHEUS_MULTIPROC_DIR, set before this process started), None
     for a process by itself.
@@ -46,11 +65,13 @@ class Metrics:
             registry=registry,
         )
 
+    @_never_raises
     def request(self, route: str, status: int, total_s: float) -> None:
         """One request was answered."""
         self._requests.labels(route, str(status)).inc()
         self._request.labels(route).observe(total_s)
 
+    @_never_raises
     def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float) -> None:
         """One image was answered."""
         self._species.labels(species).inc()
@@ -59,21 +80,25 @@ class Metrics:
         self._decode.observe(decode_s)
         self._queue.observe(queue_s)
 
+    @_never_raises
     def batch(self, size: int, inference_s: float, failures: int) -> None:
         """One batch has run."""
         self._batch.observe(size)
         self._inference.observe(inference_s)
         self._failures.inc(failures)
 
+    @_never_raises
     def rejected(self, reason: str) -> None:
         """A request, or one image of it, was not answered."""
         self._rejected.labels(reason).inc()
 
+    @_never_raises
     def loaded(self, model: str, version: int) -> None:
         """A version was taken into service."""
         self._swaps.labels("served").inc()
         self._version.labels(model).set(version)
 
+    @_never_raises
     def refused(self) -> None:
         """A version was refused."""
         self._swaps.labels("refused").inc()
@@ -88,6 +113,7 @@ class Metrics:
         MultiProcessCollector(shared, str(self._directory))  # type: ignore[no-untyped-call]
         return exposition.generate_latest(shared)
 
+    @_never_raises
     def queue_length(self, length: int) -> None:
         """Places taken now."""
         self._length.set(length)

@@ -9,7 +9,7 @@ from service.settings import Settings
 from tests.deploy.conftest import ROOT
 
 BASE = ("-f", "docker-compose.yml")
-PROFILES = ("--profile", "training", "--profile", "monitoring")
+PROFILES = ("--profile", "training", "--profile", "monitoring", "--profile", "https")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from service.app import create_app
-from service.http.head_timeout import TimedHead
+from service.http.connection import Connection
 from service.http.services import Services
 from service.settings import Settings
 from tests import fakes
@@ -28,6 +28,7 @@ class Running:
     client: httpx.Client
     port: int
     services: Services
+    server: uvicorn.Server
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         """Until `condition` holds; fails the test when it never does."""
@@ -95,12 +96,12 @@ def serve(settings: Settings) -> Iterator[Running]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, http=TimedHead, log_level="warning", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
-                running = Running(client, port, app.state.services)
+                running = Running(client, port, app.state.services, server)
                 running.wait_for(lambda: server.started or not thread.is_alive(), "the server's start")
                 yield running
         finally:

@@ -22,8 +22,8 @@ from training.networks.network import Network
 class Exported(nn.Module):
     """A network with everything in front of it and behind it, so that training and service cannot drift apart.
 
-    `forward` is `softmax(classify(features(images)))`; the halves are exported too, for those who ask which part of an
-    image spoke for an answer.
+    It is `models_store.artifact.Explaining`: its halves are exported too, for those who ask which part of an image spoke
+    for an answer.
     """
 
     def __init__(self, network: Network, temperature: float) -> None:
@@ -47,7 +47,7 @@ class Exported(nn.Module):
 
 
 class Measured(Exported):
-    """An exported network that also tells how far an image is from those trained on."""
+    """An exported network that also tells how far an image is from those trained on: `models_store.artifact.Measuring`."""
 
     halfway: Final[int]
 

@@ -2,13 +2,17 @@
 
 import itertools
 from collections.abc import Callable
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from models_store import artifact
+from models_store.artifact import Answer
 from training.data.tensors import to_float
 
+Output = TypeVar("Output")
 BATCH = 128
 VIEWS = 8  # orientations of a square
 
@@ -25,17 +29,12 @@ def probabilities(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) ->
     return in_batches(module, pixels, batch_size)
 
 
-def answers(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> tuple[Tensor, Tensor | None]:
-    """Probabilities, and distances float32 [N] where the artifact has them, of an artifact's module, in one pass."""
-    if not hasattr(module, "answer"):
-        return probabilities(module, pixels, batch_size), None
-
-    def side_by_side(batch: Tensor) -> Tensor:
-        probabilities, distances = module.answer(batch)  # type: ignore[operator]
-        return torch.cat([probabilities, distances[:, None]], 1)
-
-    both = in_batches(side_by_side, pixels, batch_size)
-    return both[:, :-1], both[:, -1]
+def answers(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> Answer[Tensor]:
+    """Probabilities, and distances where the artifact measures them, of an artifact's module, in one pass, on the CPU."""
+    if not artifact.measures(module):
+        return Answer(probabilities(module, pixels, batch_size), None)
+    batches = _batches(cast(artifact.Measuring[Tensor], module).answer, pixels, batch_size)
+    return Answer(*(torch.cat([part.float().cpu() for part in parts]) for parts in zip(*batches, strict=True)))
 
 
 def over_views(answer: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
@@ -47,8 +46,11 @@ def over_views(answer: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     return torch.stack([answer(view.contiguous()) for view in views]).mean(0)
 
 
-@torch.no_grad()
 def in_batches(answer: Callable[[Tensor], Tensor], pixels: Tensor, batch_size: int = BATCH) -> Tensor:
     """What `answer` gives for images uint8 [N,3,S,S], float32 [N,…] on the CPU, computed a batch at a time."""
-    bar = tqdm(torch.split(pixels, batch_size), "answering", leave=False, disable=None)
-    return torch.cat([answer(batch).float().cpu() for batch in bar])
+    return torch.cat([output.float().cpu() for output in _batches(answer, pixels, batch_size)])
+
+
+@torch.no_grad()
+def _batches(answer: Callable[[Tensor], Output], pixels: Tensor, batch_size: int) -> list[Output]:
+    return [answer(batch) for batch in tqdm(torch.split(pixels, batch_size), "answering", leave=False, disable=None)]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from models_store.manifest import Manifest
 from models_store.pixels import SIZE
-from training import networks
+from training import machine, networks
 from training.atomic_files import need_space
 from training.data import ground_photos
 from training.data.images import Images
@@ -286,8 +286,7 @@ def _checkpoint_bytes(state: _State) -> int:
 def _computes_in_bf16(accelerator: str) -> bool:
     if accelerator == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_bf16_tile"))
+    return machine.computes_in_bfloat16()
 
 
 def _compiled(network: nn.Module, device: torch.device) -> nn.Module:

@@ -77,7 +77,7 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
                 torch_version=description.torch_version,
             ),
             compact=made_compact,
-            sha256=sha256,
+            files={store.MODEL: sha256},
             size_bytes=size_bytes,
         )
 

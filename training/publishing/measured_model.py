@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models_store.artifact import Answer
 from models_store.manifest import Calibration
 from training.artifact import torchscript
 from training.data import split
@@ -24,13 +25,13 @@ class Subject:
     species: list[str]  # in the order of its answers
     split_digest: str
     split_seed: int
-    answers: Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N,3,150,150] → probabilities [N,species], distances [N]
+    answers: Callable[[Tensor], Answer[Tensor]]  # to uint8 [N,3,150,150]
     calibration: Calibration | None = None  # of an artifact
     module: nn.Module | None = None  # of an artifact
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """uint8 [N,3,150,150] → float32 [N,species]."""
-        return self.answers(pixels)[0]
+        return self.answers(pixels).probabilities
 
     def in_order(self, images: Images) -> Images:
         """The images with labels counted in the subject's order. Raises DataError for a species it does not know."""
@@ -52,7 +53,7 @@ def of_run(folder: Path) -> Subject:
         description.species,
         description.split_digest,
         description.recipe.split_seed,
-        lambda pixels: (predictions.logits(network, pixels).softmax(1), None),
+        lambda pixels: Answer(predictions.logits(network, pixels).softmax(1), None),
     )
 
 

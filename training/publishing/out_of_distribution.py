@@ -42,7 +42,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
 
 def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:
     """The limit on the distance, chosen on the validation images; `module` is the exported network."""
-    _, distances = predictions.answers(module, images.pixels[split.validation])
+    distances = predictions.answers(module, images.pixels[split.validation]).distances
     if distances is None:
         raise ValueError("the module was exported without a distance")
     limit = float(distances.double().quantile(PASSED, interpolation="higher"))
@@ -96,7 +96,7 @@ def _verdicts(calibration: Calibration, probabilities: Tensor, distances: Tensor
     """Which images are familiar, and which answers are sure by their probability: bool [N] each."""
     familiarity = calibration.familiarity
     familiar = torch.ones(len(distances), dtype=torch.bool) if familiarity is None else distances <= familiarity.limit
-    return familiar, probabilities.max(1).values >= calibration.threshold
+    return familiar, probabilities.max(1).values >= calibration.confident_from
 
 
 def _share(chosen: Tensor) -> float:

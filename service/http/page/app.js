@@ -1,34 +1,48 @@
 // The page: photos come in, are asked about a few at a time, and are shown one large or many in a table.
 
+import { choose as showOne, current, forget, show, spoken, useModel } from "./answer.js";
 import * as api from "./api.js";
+import { forgetAll, keep, kept } from "./keep.js";
+import { speciesName, t, translate, wholePercent } from "./language.js";
+import { fill, row, summarize } from "./list.js";
 import { csv, save } from "./table.js";
 
 const AT_ONCE = 4;
 const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo may work later
 const RETRY_MS = 3000;
-const BARS = 4; // shown at first
 const $ = (id) => document.getElementById(id);
-const STRANGE = "This does not look like a photo of a seedling.";
-const strange = (answer) => answer.familiar === false; // older models cannot tell, and say nothing of it
-const doubt = (answer) => (strange(answer) ? "Not a seedling?" : answer.confident ? "" : "Not sure");
-const percent = (share) => (share >= 0.9995 ? "100%" : share < 0.001 ? "< 0.1%" : `${(share * 100).toFixed(1)}%`);
 
 const photos = []; // { file, url, row, answer?, problem?, heat? }
 let known = new Map(); // species by name
-let explainable = true;
-let chosen = null;
+let version = ""; // of the model in service
 let running = 0;
-let allBars = false;
 let retry;
 
 // ---- the server -----------------------------------------------------------------------------------------------------
+
+function knows({ species, model }) {
+  $("model").textContent = t.model(species.length, model.name, model.version);
+  $("known").hidden = false;
+  $("known-title").textContent = t.known(species.length);
+  $("known-list").replaceChildren(
+    ...species.map((one) => {
+      const item = document.createElement("li");
+      const latin = Object.assign(document.createElement("em"), { textContent: one.scientific_name ?? "" });
+      const facts = [one.eppo_code, t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
+      item.append(Object.assign(document.createElement("strong"), { textContent: speciesName(one) }), " ", latin);
+      item.append(Object.assign(document.createElement("span"), { className: "hint", textContent: facts.filter(Boolean).join(" · ") }));
+      return item;
+    }),
+  );
+}
 
 async function meet() {
   try {
     const model = await api.species();
     known = new Map(model.species.map((species) => [species.name, species]));
-    explainable = model.explainable;
-    $("model").textContent = `Tells ${model.species.length} species apart. Model ${model.model.name}, version ${model.model.version}.`;
+    useModel({ byName: known, explainable: model.explainable });
+    version = model.model.version;
+    knows(model);
     $("key-form").hidden = $("down").hidden = true;
     return true;
   } catch (problem) {
@@ -39,7 +53,7 @@ async function meet() {
 }
 
 function askForKey() {
-  $("key-error").textContent = $("key-form").hidden ? "" : "That key was not the right one.";
+  $("key-error").textContent = $("key-form").hidden ? "" : t.key_wrong;
   $("key-form").hidden = false;
   $("key").focus();
 }
@@ -54,8 +68,17 @@ function lost(problem) {
 async function again() {
   clearTimeout(retry);
   if (!(await meet())) return;
+  await remember();
   for (const photo of photos) if (PASSING.includes(photo.problem?.status)) photo.problem = null;
   work();
+}
+
+/** Bring back what was here before a reload; an answer of another model's is asked for anew. */
+async function remember() {
+  if (photos.length) return;
+  const before = await kept();
+  for (const photo of before) if (photo.answer?.model.version !== version) delete photo.answer;
+  begin(before);
 }
 
 $("key-form").addEventListener("submit", (event) => {
@@ -68,16 +91,27 @@ $("again").addEventListener("click", again);
 // ---- photos in ------------------------------------------------------------------------------------------------------
 
 function add(files) {
+  begin([...files].map((file) => ({ id: crypto.getRandomValues(new Uint32Array(2)).join("-"), file })));
+}
+
+/** Photos that are new, or kept from before with their answers. */
+function begin(given) {
   const first = photos.length;
-  for (const file of files) {
-    const photo = { file, url: URL.createObjectURL(file) };
+  for (const photo of given) {
+    photo.url = URL.createObjectURL(photo.file);
     photos.push(photo);
-    photo.row = row(photo);
+    photo.row = row(photo, () => {
+      choose(photo);
+      $("result").scrollIntoView({ block: "nearest" });
+      $("headline").focus({ preventScroll: true });
+    });
     $("rows").append(photo.row);
+    if (photo.answer) fill(photo);
+    else keep(photo);
   }
   if (photos.length === first) return;
   $("drop").classList.add("small");
-  $("drop-title").textContent = "More photos?";
+  $("drop-title").textContent = t.more;
   choose(photos[first]);
   work();
 }
@@ -92,6 +126,8 @@ async function work() {
       .predict(photo.file)
       .then((answer) => {
         photo.answer = answer;
+        photo.asked_at = new Date().toISOString();
+        if (photos.includes(photo)) keep(photo); // else it was cleared meanwhile
         $("down").hidden = true;
       })
       .catch((problem) => {
@@ -104,7 +140,7 @@ async function work() {
         photo.asked = false;
         if (!photos.includes(photo)) return;
         fill(photo);
-        if (photo === chosen) show();
+        if (photo === current()) show();
         say(photo);
         work();
       });
@@ -117,13 +153,8 @@ function say(photo) {
   const left = photos.filter((other) => !other.answer && !other.problem).length;
   if (photos.length === 1 || left === 0) {
     const one = answer ? spoken(answer) : problem.message;
-    $("said").textContent = photos.length === 1 ? one : `${photos.length} photos done. ${file.name}: ${one}`;
+    $("said").textContent = photos.length === 1 ? one : t.done(photos.length, file.name, one);
   }
-}
-
-function spoken(answer) {
-  if (strange(answer)) return STRANGE;
-  return `${answer.confident ? "" : "Not sure: "}${answer.species}, ${percent(answer.probability)}`;
 }
 
 for (const id of ["choose", "take"]) {
@@ -148,159 +179,38 @@ document.addEventListener("drop", (event) => {
   add(event.dataTransfer.files);
 });
 
-// ---- one photo ------------------------------------------------------------------------------------------------------
+// ---- one and many ---------------------------------------------------------------------------------------------------
 
 function choose(photo) {
-  chosen = photo;
   for (const other of photos) other.row.classList.toggle("chosen", other === photo);
-  picture(photo.url, `Your photo ${photo.file.name}`);
-  $("heat").setAttribute("aria-pressed", "false");
-  $("heat").textContent = "Show what decided it";
-  $("heat-note").textContent = "";
-  show();
+  showOne(photo);
 }
-
-function picture(url, description) {
-  $("photo").hidden = false;
-  $("no-preview").hidden = true;
-  $("photo").alt = description;
-  $("photo").src = url;
-}
-$("photo").addEventListener("error", () => {
-  $("photo").hidden = true;
-  $("no-preview").hidden = false;
-});
-
-function show() {
-  const { answer, problem, file } = chosen;
-  const group = answer?.group ?? "";
-  $("result").hidden = false;
-  $("result").classList.toggle("failed", !answer);
-  $("file").textContent = file.name;
-  $("file").title = file.name;
-  $("doubt").hidden = !answer || answer.confident;
-  $("doubt").textContent = answer ? doubt(answer) : "";
-  $("heat").disabled = !answer;
-  $("heat").hidden = !explainable;
-  if (!answer) {
-    $("species").textContent = problem ? "This one did not work" : "Looking…";
-    $("scientific").textContent = "";
-    $("advice").textContent = problem?.message ?? "";
-    return;
-  }
-  $("species").textContent = answer.confident ? answer.species : `Perhaps ${answer.species}`;
-  $("scientific").textContent = known.get(answer.species)?.scientific_name ?? "";
-  $("group").textContent = group && group[0].toUpperCase() + group.slice(1);
-  $("group").className = `group ${group}`;
-  $("group").hidden = !group;
-  $("probability").textContent = percent(answer.probability);
-  $("advice").textContent = advice(answer);
-  bars(answer);
-}
-
-function advice(answer) {
-  if (strange(answer)) return `${STRANGE} If it is one, try a photo from above, in daylight, with one plant in the middle.`;
-  if (answer.confident) return "";
-  return "The model is not sure enough to be relied on. A sharper photo from above, with one plant in the middle, may help. Plants it does not know look like this, too.";
-}
-
-function bars(answer) {
-  const best = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
-  $("bars").className = answer.confident ? (answer.group ?? "") : "unsure";
-  $("bars").replaceChildren(
-    ...best.slice(0, allBars ? undefined : BARS).map(([name, share]) => {
-      const item = document.createElement("li");
-      const bar = Object.assign(document.createElement("span"), { className: "bar", ariaHidden: "true" });
-      const length = document.createElement("i");
-      length.style.width = `${share * 100}%`;
-      bar.append(length);
-      item.append(
-        Object.assign(document.createElement("span"), { textContent: name }),
-        bar,
-        Object.assign(document.createElement("span"), { className: "value", textContent: percent(share) }),
-      );
-      return item;
-    }),
-  );
-  $("more").hidden = best.length <= BARS;
-  $("more").textContent = allBars ? "Show fewer" : `Show all ${best.length}`;
-  $("more").setAttribute("aria-expanded", String(allBars));
-}
-$("more").addEventListener("click", () => {
-  allBars = !allBars;
-  bars(chosen.answer);
-});
-
-$("heat").addEventListener("click", async () => {
-  const photo = chosen;
-  const on = $("heat").getAttribute("aria-pressed") !== "true";
-  if (!on) return choose(photo);
-  const frame = $("photo").parentElement;
-  frame.classList.add("busy");
-  try {
-    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species));
-    if (photo !== chosen) return;
-    picture(photo.heat, `Your photo ${photo.file.name}; what spoke for ${photo.answer.species} glows`);
-    $("heat").setAttribute("aria-pressed", "true");
-    $("heat").textContent = "Show the photo";
-    $("heat-note").textContent = `What spoke for ${photo.answer.species} glows. It should lie on the plant.`;
-  } catch (problem) {
-    if (photo === chosen) $("heat-note").textContent = problem.message;
-  } finally {
-    frame.classList.remove("busy");
-  }
-});
-
-// ---- several photos -------------------------------------------------------------------------------------------------
 
 function list() {
   const done = photos.filter((photo) => photo.answer || photo.problem).length;
   $("list").hidden = photos.length < 2;
-  $("list-title").textContent = done < photos.length ? `${done} of ${photos.length} photos` : `${photos.length} photos`;
+  $("list-title").textContent = done < photos.length ? t.some_done(done, photos.length) : t.photos(photos.length);
+  $("summary").textContent = summarize(photos);
   $("progress").max = photos.length || 1;
   $("progress").value = done;
   $("progress").hidden = done === photos.length;
+  filter();
 }
 
-function row(photo) {
-  const line = document.createElement("tr");
-  const button = Object.assign(document.createElement("button"), { type: "button" });
-  const thumb = Object.assign(document.createElement("img"), { src: photo.url, alt: "", loading: "lazy" });
-  thumb.addEventListener("error", () => thumb.removeAttribute("src"));
-  button.append(thumb, Object.assign(document.createElement("span"), { textContent: photo.file.name, title: photo.file.name }));
-  button.addEventListener("click", () => {
-    choose(photo);
-    $("result").scrollIntoView({ block: "nearest" });
-    $("species").focus({ preventScroll: true });
-  });
-  line.insertCell().append(button);
-  for (let i = 0; i < 3; i++) line.insertCell();
-  return line;
+function filter() {
+  const wanted = $("filter").value;
+  for (const { row: line } of photos) line.hidden = wanted !== "all" && line.dataset.kind !== wanted;
 }
-
-function fill({ row: line, answer, problem }) {
-  const [, name, group, probability] = line.cells;
-  probability.className = "number";
-  name.className = problem ? "wrong" : "";
-  name.colSpan = problem ? 3 : 1;
-  group.hidden = probability.hidden = Boolean(problem);
-  if (problem) {
-    name.textContent = problem.message;
-    return;
-  }
-  name.textContent = answer.species;
-  if (!answer.confident) name.append(" ", Object.assign(document.createElement("span"), { className: "doubt", textContent: doubt(answer) }));
-  group.replaceChildren();
-  if (answer.group) group.append(Object.assign(document.createElement("span"), { className: `group ${answer.group}`, textContent: answer.group }));
-  probability.textContent = percent(answer.probability);
-}
+$("filter").append(...Object.entries(t.filters).map(([value, text]) => new Option(text, value)));
+$("filter").addEventListener("change", filter);
 
 $("save").addEventListener("click", () => save(csv(photos, known), "seedlings.csv"));
 $("clear").addEventListener("click", () => {
   for (const photo of photos) [photo.url, photo.heat].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;
+  forgetAll();
   $("rows").replaceChildren();
-  $("result").hidden = true;
+  forget();
   $("drop").classList.remove("small");
   $("drop-title").textContent = invitation;
   list();
@@ -308,7 +218,9 @@ $("clear").addEventListener("click", () => {
 });
 
 // A phone has nothing to drop from.
-const invitation = matchMedia("(hover: none) and (pointer: coarse)").matches ? "Photograph a seedling" : "Drop photos of seedlings here";
+const phone = matchMedia("(hover: none) and (pointer: coarse)").matches;
+const invitation = phone ? t.invitation_phone : t.invitation;
 $("drop-title").textContent = invitation;
-if (invitation.startsWith("Photo")) $("drop-hint").textContent = "From above, one plant in the middle, works best.";
-meet();
+$("drop-hint").textContent = phone ? t.hint_phone : t.hint;
+translate();
+again();

@@ -1,45 +1,123 @@
-// The OpenAPI document for people, without anything from elsewhere.
+// The OpenAPI document for people: meanings of all fields, requests to copy, and a place to try them. Nothing comes from elsewhere.
+
+import { bodyOf, samples } from "./samples.js";
 
 const main = document.getElementById("operations");
+const base = new URL(".", location.href).href.replace(/\/$/, "");
 const make = (tag, properties = {}, ...inside) => {
   const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside);
+  element.append(...inside.filter((one) => one != null));
   return element;
 };
 const code = (text) => make("code", { textContent: text });
+/** A text in which `backticks` mark code. */
+const prose = (text) => (text ?? "").split("`").map((part, i) => (i % 2 ? code(part) : part));
 
-function example(content, schemas) {
-  const name = content.schema?.$ref?.split("/").pop();
-  const found = content.example ?? schemas[name]?.examples?.[0];
-  if (found === undefined) return [];
-  return [make("pre", { tabIndex: 0, textContent: typeof found === "string" ? found : JSON.stringify(found, null, 2) })];
+function typeOf(schema) {
+  if (schema.$ref) return schema.$ref.split("/").pop();
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(" or ");
+  if (schema.type === "array") return `list of ${schema.items ? typeOf(schema.items) : "anything"}`;
+  return schema.format === "binary" ? "file" : (schema.type ?? "anything");
 }
 
-function fields(kind, schema) {
-  const names = Object.keys(schema?.properties ?? {});
-  return kind + (names.length ? `: ${names.map((name) => `part ${name}${schema.properties[name].type === "array" ? ", repeated" : ""}`).join(", ")}` : "");
+/** A table of a schema's fields, and of those of the schemas inside it. */
+function fields(schema, schemas, seen = new Set()) {
+  const name = schema?.$ref?.split("/").pop();
+  const whole = name ? schemas[name] : schema;
+  if (seen.has(name)) return [];
+  if (name) seen.add(name);
+  const properties = Object.entries(whole?.properties ?? {});
+  if (!properties.length) return (whole?.anyOf ?? (whole?.items ? [whole.items] : [])).flatMap((one) => fields(one, schemas, seen));
+  const rows = properties.map(([field, one]) => {
+    const kind = typeOf(one) + (whole.required?.includes(field) ? "" : ", may be absent");
+    return make("tr", {}, make("th", { scope: "row" }, code(field)), make("td", {}, kind), make("td", {}, ...prose(one.description)));
+  });
+  const head = make("tr", {}, ...["Field", "Type", "Meaning"].map((text) => make("th", { scope: "col", textContent: text })));
+  const table = make("table", {}, name ? make("caption", { textContent: name }) : null, make("thead", {}, head), make("tbody", {}, ...rows));
+  return [make("div", { className: "scroll", tabIndex: 0 }, table), ...properties.flatMap(([, one]) => fields(one, schemas, seen))];
 }
 
-function inside(operation, schemas) {
+function exampleOf(content, schemas) {
+  return content?.example ?? schemas[content?.schema?.$ref?.split("/").pop()]?.examples?.[0];
+}
+const block = (value) => make("pre", { tabIndex: 0, textContent: typeof value === "string" ? value : JSON.stringify(value, null, 2) });
+
+function copyable(language, text) {
+  const button = make("button", { type: "button", className: "copy", textContent: "Copy", ariaLabel: `Copy the ${language} sample` });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  });
+  return make("div", { className: "sample" }, make("h4", {}, language, button), block(text));
+}
+
+/** A form that sends the request to this server, and shows what comes back. */
+function tryIt(path, method, parameters, body) {
+  const out = make("div", { role: "status" });
+  const form = make("form", { className: "row" });
+  const inputs = parameters.map((one) => {
+    const input = make("input", { value: one.example ?? "", required: Boolean(one.required), autocomplete: "off" });
+    form.append(make("label", {}, `${one.name} `, input));
+    return [one, input];
+  });
+  const photos = typeof body === "string" ? make("input", { type: "file", required: true, multiple: body === "images" }) : null;
+  if (photos) form.append(make("label", {}, "photo ", photos));
+  form.append(make("button", { type: "submit", textContent: "Send" }));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const query = new URLSearchParams();
+    let url = path;
+    for (const [{ name, in: where }, input] of inputs) {
+      if (where === "path") url = url.replace(`{${name}}`, encodeURIComponent(input.value));
+      else if (input.value) query.set(name, input.value);
+    }
+    const content = photos ? new FormData() : body ? JSON.stringify(body) : undefined;
+    for (const photo of photos?.files ?? []) content.append(body === "images" ? "files" : "file", photo);
+    const key = sessionStorage.getItem("seedlings-key");
+    const headers = { ...(key ? { "X-API-Key": key } : {}), ...(typeof content === "string" ? { "Content-Type": "application/json" } : {}) };
+    try {
+      const response = await fetch(`${base}${url}${query.size ? `?${query}` : ""}`, { method, body: content, headers });
+      const kind = response.headers.get("Content-Type") ?? "";
+      const shown = kind.startsWith("image/")
+        ? make("img", { src: URL.createObjectURL(await response.blob()), alt: "The picture that the server sent" })
+        : block(kind.includes("json") ? await response.json() : await response.text());
+      out.replaceChildren(make("p", { textContent: `${response.status} ${kind}` }), shown);
+    } catch {
+      out.replaceChildren(make("p", { className: "notice", textContent: "The server does not answer. Is it still running?" }));
+    }
+  });
+  return [make("h3", { textContent: "Try it" }), form, out];
+}
+
+function inside({ path, method, operation }, schemas) {
   const parts = make("div", { className: "inside" });
-  if (operation.parameters?.length) {
+  const parameters = operation.parameters ?? [];
+  if (parameters.length) {
     parts.append(make("h3", { textContent: "Parameters" }));
-    for (const parameter of operation.parameters) parts.append(make("p", {}, code(parameter.name), ` in the ${parameter.in}. ${parameter.description ?? ""}`));
+    for (const one of parameters) parts.append(make("p", {}, code(one.name), ` in the ${one.in}. `, ...prose(one.description)));
   }
-  if (operation.requestBody) {
+  const bodies = Object.entries(operation.requestBody?.content ?? {});
+  const body = bodyOf(operation, exampleOf(operation.requestBody?.content["application/json"], schemas));
+  if (bodies.length) {
     parts.append(make("h3", { textContent: "Body" }));
-    for (const [kind, content] of Object.entries(operation.requestBody.content)) {
-      parts.append(make("p", {}, code(fields(kind, content.schema))), ...example(content, schemas));
+    for (const [kind, content] of bodies) parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas));
+  }
+  parts.append(make("h3", { textContent: "Request" }));
+  for (const [language, text] of Object.entries(samples(base, path, method, parameters, body))) parts.append(copyable(language, text));
+  parts.append(...tryIt(path, method, parameters, body), make("h3", { textContent: "Answers" }));
+  const [good, bad] = [[], []];
+  for (const answer of Object.entries(operation.responses)) (answer[0] < "300" ? good : bad).push(answer);
+  for (const [status, response] of good) {
+    parts.append(make("p", {}, make("strong", { textContent: status }), ` ${response.description}`));
+    for (const [kind, content] of Object.entries(response.content ?? {})) {
+      const example = exampleOf(content, schemas);
+      parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas), ...(example === undefined ? [] : [block(example)]));
     }
   }
-  parts.append(make("h3", { textContent: "Answers" }));
-  const answers = make("dl");
-  for (const [status, response] of Object.entries(operation.responses)) {
-    const kinds = Object.entries(response.content ?? {});
-    answers.append(make("dt", { textContent: `${status} ${response.description}` }));
-    for (const [kind, content] of kinds) answers.append(make("dd", {}, code(kind), ...example(content, schemas)));
+  if (bad.length) {
+    const list = bad.map(([status, response]) => make("li", {}, make("strong", { textContent: status }), " ", ...prose(response.description)));
+    parts.append(make("h3", { textContent: "Errors" }), make("ul", {}, ...list));
   }
-  parts.append(answers);
   return parts;
 }
 
@@ -50,10 +128,12 @@ function show(api) {
   main.replaceChildren();
   for (const tag of api.tags) {
     main.append(make("h2", {}, tag.name[0].toUpperCase() + tag.name.slice(1), make("small", { textContent: tag.description })));
-    for (const { path, method, operation } of operations.filter((one) => one.operation.tags.includes(tag.name))) {
-      const head = make("summary", {}, make("span", { className: `group ${method === "POST" ? "crop" : ""}`, textContent: method }), code(path));
-      head.append(make("span", { textContent: operation.description }));
-      main.append(make("details", { id: operation.operationId }, head, inside(operation, api.components.schemas)));
+    for (const one of operations.filter(({ operation }) => operation.tags.includes(tag.name))) {
+      const method = make("span", { className: `group ${one.method === "POST" ? "crop" : ""}`, textContent: one.method });
+      const head = make("summary", {}, method, code(one.path), make("span", {}, ...prose(one.operation.description)));
+      const details = make("details", { id: `operation-${one.operation.operationId}` }, head);
+      details.addEventListener("toggle", () => details.childElementCount > 1 || details.append(inside(one, api.components.schemas)), { once: true });
+      main.append(details);
     }
   }
 }

@@ -12,8 +12,8 @@ from service.errors import MalformedRequest, Problem, ServiceError, documented, 
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
+from service.http.forms import Part
 from service.http.services import Services
-from service.http.uploads import Part
 from service.inference.fan_out import each
 from service.inference.predictor import Prediction
 
@@ -67,7 +67,7 @@ async def predict_batch(request: Request, services: Annotated[Services, Depends(
     async def one(part: Part) -> Prediction:
         if not part.content:
             raise MalformedRequest("the part is empty; send an image")
-        return await services.predictor.predict(bytes(part.content))
+        return await services.predictor.predict(part.content)
 
     with services.uploads.room() as room:
         parts = await room.read_images(request)

@@ -43,7 +43,7 @@ async def explain(
         image = await room.read_image(request)
         explanation = await unless_gone(request, services.predictor.explain(image, species))
         photo = await services.predictor.picture(image, saliency.SIDE)
-    png = await asyncio.to_thread(saliency.render, photo, explanation.heat)
+    png = await asyncio.to_thread(saliency.render, photo, explanation.saliency)
     # A header is ASCII and a name may be anything, hence the quotes of an URL.
     headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
     return Picture(png, headers=headers)

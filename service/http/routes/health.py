@@ -23,12 +23,21 @@ class ServedModel(BaseModel):
     created: str = Field(description="when the version was published, ISO 8601")
 
 
+class RefusedVersion(BaseModel):
+    """A version of the store that is not served."""
+
+    version: str = Field(description="the version")
+    reason: str = Field(description="what is wrong with it, and what to do")
+    transient: bool = Field(description="true: tried again by itself, with growing pauses; false: when its files change")
+
+
 class Health(BaseModel):
     """Whether predictions can be answered, and by which model."""
 
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
-    error: str | None = Field(description="why a version of the store is not served; null if there is no such version")
+    error: str | None = Field(description="why no better version is in service; null if there is none")
+    refused: list[RefusedVersion] = Field(description="versions of the store that are not served, newest first")
     queued: int = Field(description="number of images that wait for a forward pass")
 
 
@@ -80,4 +89,7 @@ def _state(services: Services) -> dict[str, Any]:
             "species": len(manifest.species),
             "created": manifest.created.isoformat(),
         }
-    return {"status": services.status, "model": described, "error": services.registry.error, "queued": services.predictor.queued}
+    registry = services.registry
+    refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
+    queued = services.predictor.queued
+    return {"status": services.status, "model": described, "error": registry.error, "refused": refused, "queued": queued}

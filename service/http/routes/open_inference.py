@@ -170,16 +170,15 @@ async def infer(request: Request, services: Annotated[Services, Depends(of)], na
     model = _model(services, name, version)
     services.check_open()
     settings = services.settings
-    encoding = request.headers.get("content-encoding", "").strip().lower()
 
     async def one(image: bytes | NDArray[np.uint8]) -> Prediction:
         return await services.predictor.predict(image, model)
 
     with services.uploads.room() as room:
         body = await room.read(request)
-        # Parsing a long JSON takes a while, which the event loop has not.
-        body = await asyncio.to_thread(open_inference_codec.inflate, body, encoding, settings.max_body_bytes)
-        asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
+        async with services.parsing:
+            asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
+        del body  # the images are copies
         at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
         outcomes = await unless_gone(request, each(one, images, at_once=at_once, patience_s=settings.deadline_s))
     rows = []

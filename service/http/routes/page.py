@@ -1,11 +1,13 @@
 """`GET /`: the page for people, plain files without a build step."""
 
+import functools
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
 from service.errors import UnknownPage
+from service.http.openapi import encoded
 
 router = APIRouter(include_in_schema=False)
 _FOLDER = Path(__file__).parent.parent / "page"
@@ -19,25 +21,37 @@ _HEADERS = {
 
 
 @router.get("/")
-async def page() -> FileResponse:
+async def page() -> Response:
     """Serve the page."""
     return _file("index.html")
 
 
 @router.get("/docs")
-async def docs() -> FileResponse:
+async def docs() -> Response:
     """Serve the OpenAPI document as a page; the framework's own brings its parts from elsewhere."""
     return _file("docs.html")
 
 
+@router.get("/openapi.json")
+async def openapi_document(request: Request) -> Response:
+    """Serve the OpenAPI document."""
+    return Response(encoded(request.app), media_type="application/json")
+
+
 @router.get("/page/{name}")
-async def page_file(name: str) -> FileResponse:
+async def page_file(name: str) -> Response:
     """Serve what the page is made of."""
     return _file(name)
 
 
-def _file(name: str) -> FileResponse:
-    if name not in {file.name for file in _FOLDER.iterdir()}:
+def _file(name: str) -> Response:
+    content = _files().get(name)
+    if content is None:
         raise UnknownPage(f"the page has no file {name[:100]!r}")
-    file = _FOLDER / name
-    return FileResponse(file, headers=_HEADERS, media_type=_TYPES[file.suffix])
+    return Response(content, headers=_HEADERS, media_type=_TYPES[Path(name).suffix])
+
+
+@functools.cache
+def _files() -> dict[str, bytes]:
+    """The page's files, read once: they are small, and a flood of requests must not become one of threads."""
+    return {file.name: file.read_bytes() for file in _FOLDER.iterdir()}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from models_store.manifest import SpeciesFigures
 from service import errors
 from service.answers import ModelName
 from service.errors import documented
@@ -22,13 +23,18 @@ class SpeciesEntry(BaseModel):
     scientific_name: str | None = Field(description="the scientific name")
     eppo_code: str | None = Field(description="the code of the European and Mediterranean Plant Protection Organization")
     group: str | None = Field(description="crop or weed")
+    kind: str | None = Field(description="grass weed, broadleaf weed, grass crop or broadleaf crop; null if the model does not say")
+    recall: float | None = Field(description="share of this species' test images that the model named rightly; null where not measured")
+    test_images: int = Field(description="how many those were")
 
 
 class SpeciesList(BaseModel):
     """The species that the model tells apart."""
 
     model: ModelName = Field(description="the model in service")
-    threshold: float = Field(description="an answer with a lower probability is not confident")
+    threshold: float | None = Field(description="an answer with a lower probability is not confident; null: no answer is confident")
+    threshold_reason: str | None = Field(description="why there is no threshold; null if there is one")
+    promise: float | None = Field(description="at least this share of confident answers is right; null if the model states none")
     explainable: bool = Field(description="whether `POST /explain` works with this model")
     species: list[SpeciesEntry] = Field(description="the species, in the order of all probabilities")
 
@@ -38,9 +44,17 @@ async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
     manifest = model.manifest
+    figures = manifest.figures.per_species
     return {
         "model": {"name": manifest.name, "version": model.version},
-        "threshold": manifest.calibration.threshold,
+        **manifest.calibration.model_dump(include={"threshold", "threshold_reason", "promise"}),
         "explainable": model.explainable,
-        "species": [species.model_dump() for species in manifest.species],
+        "species": [
+            species.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) | _measured(figures.get(species.name))
+            for species in manifest.species
+        ],
     }
+
+
+def _measured(figures: SpeciesFigures | None) -> dict[str, Any]:
+    return {"recall": figures.recall, "test_images": figures.n} if figures and figures.n else {"recall": None, "test_images": 0}

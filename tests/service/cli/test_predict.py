@@ -98,7 +98,7 @@ def test_wrong_calls(arguments: list[str], tmp_path: Path, monkeypatch: pytest.M
 def test_no_model_is_a_failure(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SEEDLINGS_MODEL", "roses")
     assert main(["predict", str(photos)]) == 1
-    assert "roses holds no version" in capsys.readouterr().err
+    assert "holds no version of roses" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -96,10 +96,10 @@ def test_the_built_anew_forward_pass_measures_as_the_artifact_does(tmp_path: Pat
         return manifest.model_copy(update={"input": manifest.input.model_copy(update={"size": 150})})
 
     path = store.publish(tmp_path, model, describe, lambda _: "# fake\n", "seedlings")
-    loaded = engine.load(store.open_artifact(path), device="cpu", threads=1, max_batch=1)
+    loaded = engine.load(store.open_artifact(path), device="cpu", threads=1, batch_size=1)
     pixels = np.random.default_rng(1).integers(0, 256, (3, 3, 150, 150), np.uint8)
     with torch.inference_mode():
         probabilities, distances = torchscript.load(path)[1].answer(torch.from_numpy(pixels))
-    rows = loaded.rows(pixels)
-    assert rows[:, :-1] == pytest.approx(probabilities.numpy(), abs=1e-4)
-    assert rows[:, -1] == pytest.approx(distances.numpy(), rel=1e-3)
+    answer = loaded.predict_batch(pixels)
+    assert answer.probabilities == pytest.approx(probabilities.numpy(), abs=1e-4)
+    assert answer.distances == pytest.approx(distances.numpy(), rel=1e-3)

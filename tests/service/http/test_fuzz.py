@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from benchmarks import attacks, mutations
+from benchmarks import fuzz_cases, mutations
 from tests import drawn, fakes
 from tests.service.conftest import Start
 
@@ -19,9 +19,9 @@ def test_every_request_is_answered_as_promised(start: Start, publish_in) -> None
     service = start(max_pixels=10**6)
 
     def ask(case: int) -> tuple[int, int, str | None]:
-        made = attacks.attack(Random(case), FILES)
+        made = fuzz_cases.make(Random(case), FILES)
         answer = service.client.post(made.path, content=made.body, headers=made.headers)
-        return case, answer.status_code, attacks.fault(made, answer.status_code, answer.headers, answer.content)
+        return case, answer.status_code, fuzz_cases.fault(made, answer.status_code, answer.headers, answer.content)
 
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(ask, range(CASES)))
@@ -33,7 +33,7 @@ def test_every_request_is_answered_as_promised(start: Start, publish_in) -> None
 
 
 def test_a_case_is_always_the_same() -> None:
-    assert attacks.attack(Random(7), FILES) == attacks.attack(Random(7), FILES)
+    assert fuzz_cases.make(Random(7), FILES) == fuzz_cases.make(Random(7), FILES)
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_a_case_is_always_the_same() -> None:
     ],
 )
 def test_a_wrong_answer_is_told(path: str, status: int, kind: str, content: bytes) -> None:
-    made = attacks.Attack(path, {}, b"")
-    assert attacks.fault(made, status, {"content-type": kind}, content)
+    made = fuzz_cases.Case(path, {}, b"")
+    assert fuzz_cases.fault(made, status, {"content-type": kind}, content)

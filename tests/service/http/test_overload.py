@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.http import head_timeout
+from service.http import connection as http_connection
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -101,7 +101,7 @@ def test_a_slow_upload_is_cut_off(start: Start, publish_in, head: bytes) -> None
 
 @pytest.mark.parametrize("head", [b"", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 def test_a_slow_head_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
-    monkeypatch.setattr(head_timeout, "HEAD_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(http_connection, "HEAD_TIMEOUT_S", 0.2)
     whole = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     for before in (b"", whole):  # as the first request of a connection, and as the second
         with service.raw(before + head) as connection:

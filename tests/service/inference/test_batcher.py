@@ -1,6 +1,7 @@
 """The batcher by itself: random payloads, cancellations and errors; every answer reaches its own caller."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -24,7 +25,7 @@ def doubled(_: str, items: list[int], alone: bool = True) -> list[int]:
 
 @contextmanager
 def running(run: Run, **values: Any):
-    batcher = Batcher(run, **({"max_batch": 4, "max_queue": 1000} | values))
+    batcher = Batcher(run, **({"batch_size": 4, "max_queue": 1000} | values))
     batcher.start()
     try:
         yield batcher
@@ -81,10 +82,10 @@ CALLERS = st.lists(
 
 
 @settings(deadline=None, max_examples=150)
-@given(callers=CALLERS, max_batch=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]), streams=st.integers(1, 3))
-def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: int, wait_s: float, streams: int) -> None:
+@given(callers=CALLERS, batch_size=st.integers(1, 8), wait_s=st.sampled_from([0, 0.001]), streams=st.integers(1, 3))
+def test_every_answer_reaches_its_own_caller(callers: list[Caller], batch_size: int, wait_s: float, streams: int) -> None:
     def run(kind: str, numbers: list[int], alone: bool) -> list[Any]:
-        assert 1 <= len(numbers) <= -(-max_batch // streams)
+        assert 1 <= len(numbers) <= batch_size
         batch = [callers[number] for number in numbers]
         assert {caller.kind for caller in batch} == {kind}  # no batch mixes kinds
         if any(caller.fate == "raises" for caller in batch):
@@ -93,7 +94,7 @@ def test_every_answer_reaches_its_own_caller(callers: list[Caller], max_batch: i
         return answers[1:] if any(caller.fate == "short" for caller in batch) else answers
 
     async def everyone() -> list[Any]:
-        with running(run, max_batch=max_batch, wait_s=wait_s, streams=streams) as batcher:
+        with running(run, batch_size=batch_size, wait_s=wait_s, streams=streams) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, number, caller.kind)) for number, caller in enumerate(callers)]
             await asyncio.sleep(0)
             for task, caller in zip(tasks, callers, strict=True):
@@ -140,7 +141,7 @@ def test_two_streams_share_what_there_is() -> None:
     gate = Gate()
 
     async def scenario() -> list[Served]:
-        with running(gate, streams=2, max_batch=16, wait_s=30) as batcher:
+        with running(gate, streams=2, batch_size=8, wait_s=30) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
             assert gate.alone == [True]
@@ -164,7 +165,7 @@ def test_what_waits_beside_a_batch_waits_no_longer_than_it() -> None:
     gate = Gate()
 
     async def scenario() -> None:
-        with running(gate, streams=2, max_batch=16, wait_s=0.01) as batcher:
+        with running(gate, streams=2, batch_size=8, wait_s=0.01) as batcher:
             first = asyncio.ensure_future(ask(batcher, 0))
             await asyncio.to_thread(gate.entered.wait)
             with batcher.admit():  # never submitted
@@ -279,7 +280,7 @@ def test_closing_answers_everyone(streams: int) -> None:
     gate = Gate()
 
     async def scenario() -> list[Any]:
-        batcher = Batcher(gate, max_batch=1, max_queue=9, streams=streams)
+        batcher = Batcher(gate, batch_size=1, max_queue=9, streams=streams)
         batcher.start()
         tasks = [asyncio.ensure_future(ask(batcher, item)) for item in range(3)]
         while len(gate.batches) < streams:
@@ -297,3 +298,77 @@ def test_closing_answers_everyone(streams: int) -> None:
     outcomes = in_loop(scenario())
     assert [outcome.answer for outcome in outcomes[:streams]] == [0, 2][:streams]
     assert all(isinstance(outcome, NotReady) for outcome in outcomes[streams:])
+
+
+def test_kinds_that_alternate_run_in_full_batches() -> None:
+    gate = Gate()
+
+    async def scenario() -> list[Served]:
+        with running(gate, batch_size=6) as batcher:
+            tasks = [asyncio.ensure_future(ask(batcher, 0))]
+            await asyncio.to_thread(gate.entered.wait)
+            tasks += [asyncio.ensure_future(ask(batcher, item, "ab"[item % 2])) for item in range(1, 13)]
+            await asyncio.sleep(0)
+            gate.go.set()
+            return await asyncio.gather(*tasks)
+
+    in_loop(scenario())
+    assert gate.batches == [[0], [1, 3, 5, 7, 9, 11], [2, 4, 6, 8, 10, 12]]
+
+
+def test_an_item_that_leaves_beside_a_batch_holds_up_no_later_one() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        with running(gate, streams=2, batch_size=8, wait_s=0.01) as batcher:
+            first = asyncio.ensure_future(ask(batcher, 0))
+            await asyncio.to_thread(gate.entered.wait)
+            with batcher.admit():  # "decoding", for ever
+                leaving = asyncio.ensure_future(ask(batcher, 1))
+                await asyncio.sleep(0.05)
+                leaving.cancel()
+                await asyncio.wait([leaving])
+                gate.go.set()
+                await first
+                assert (await asyncio.wait_for(ask(batcher, 2), 20)).answer == 4  # nothing runs, so it waits 0.01 s for company
+
+    in_loop(scenario())
+
+
+def test_a_report_that_cannot_be_kept_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def full_disk(_: Ran) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def scenario() -> None:
+        with running(doubled, on_batch=full_disk) as batcher:
+            for item in range(3):
+                assert (await ask(batcher, item)).answer == 2 * item
+            assert batcher.alive
+
+    in_loop(scenario())
+    assert "No space left on device" in caplog.text
+
+
+def test_what_would_end_a_thread_is_a_failure_of_the_model() -> None:
+    async def scenario() -> None:
+        with running(lambda kind, items, alone: sys.exit("no")) as batcher:
+            for _ in range(2):
+                with pytest.raises(ModelFailed, match="SystemExit"):
+                    await ask(batcher, 1)
+            assert batcher.alive
+
+    in_loop(scenario())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is meant
+def test_a_stream_that_died_is_told_and_nobody_hangs() -> None:
+    async def scenario() -> None:
+        with running(doubled, on_batch=lambda _: sys.exit()) as batcher:
+            assert batcher.alive
+            assert (await ask(batcher, 1)).answer == 2
+            while batcher.alive:
+                await asyncio.sleep(0.001)
+            with pytest.raises(NotReady, match="restart"):
+                await ask(batcher, 2)
+
+    in_loop(scenario())

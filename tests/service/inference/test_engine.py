@@ -1,5 +1,6 @@
 """Loading verified artifacts: good ones answer, bad ones are refused with an error that names them."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import torch
 
 from models_store import store
 from models_store.manifest import Familiarity
-from models_store.store import ArtifactCorrupt
+from models_store.store import ArtifactCorrupt, ArtifactUnsuitable
 from service.errors import ModelFailed
-from service.inference import engine
+from service.inference import cpu_graph, engine
 from tests import fakes
 
-OPTIONS = {"device": "cpu", "threads": 1, "max_batch": 3}
+OPTIONS = {"device": "cpu", "threads": 1, "batch_size": 3}
 
 
 def load(path: Path) -> engine.Engine:
@@ -26,7 +27,7 @@ def test_answers_batches(publish_in, n: int) -> None:
     loaded = load(publish_in(fakes.Shares))
     pixels = np.random.default_rng(0).integers(0, 256, (n, 3, fakes.SIZE, fakes.SIZE), np.uint8)
     sums = pixels.astype(float).sum((2, 3))
-    assert loaded.infer(pixels) == pytest.approx(sums / sums.sum(1, keepdims=True), abs=1e-5)
+    assert loaded.predict_batch(pixels).probabilities == pytest.approx(sums / sums.sum(1, keepdims=True), abs=1e-5)
     assert (loaded.version, loaded.size) == ("1", fakes.SIZE)
 
 
@@ -46,7 +47,7 @@ def test_refuses_what_is_no_torchscript(tmp_path: Path) -> None:
 def test_a_raising_network_is_a_model_failure(publish_in) -> None:
     loaded = load(publish_in(fakes.Fragile))
     with pytest.raises(ModelFailed):
-        loaded.infer(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
+        loaded.predict_batch(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
 
 
 def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
@@ -57,7 +58,7 @@ def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
     try:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(torch.set_num_threads, 2).result()
-            pool.submit(loaded.infer, np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)).result()
+            pool.submit(loaded.predict_batch, np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)).result()
             assert pool.submit(torch.get_num_threads).result() == 1
     finally:
         torch.set_num_threads(before)
@@ -66,18 +67,18 @@ def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
 def test_a_batch_that_is_not_alone_has_its_share_of_the_threads(publish_in) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    loaded = engine.load(store.open_artifact(publish_in(fakes.Shares)), device="cpu", threads=4, streams=2, max_batch=1)
+    loaded = engine.load(store.open_artifact(publish_in(fakes.Shares)), device="cpu", threads=4, streams=2, batch_size=1)
     pixels = np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)
     with ThreadPoolExecutor(1) as pool:
         for alone, threads in ((True, 4), (False, 2), (True, 4)):
-            pool.submit(loaded.rows, pixels, alone).result()
+            pool.submit(loaded.predict_batch, pixels, alone).result()
             assert pool.submit(torch.get_num_threads).result() == threads
 
 
 def test_no_cuda_is_told(publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(engine.EngineError, match="SEEDLINGS_DEVICE"):
-        engine.load(store.open_artifact(publish_in()), device="cuda", threads=1, max_batch=1)
+        engine.load(store.open_artifact(publish_in()), device="cuda", threads=1, batch_size=1)
 
 
 def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
@@ -86,39 +87,126 @@ def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
     path = publish_in(fakes.Convolving)
     exact, rounded = (engine.load(store.open_artifact(path), **OPTIONS, precision=precision) for precision in ("float32", "bfloat16"))
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
-    assert rounded.infer(pixels).sum(1) == pytest.approx(1, abs=1e-5)
-    assert rounded.infer(pixels) == pytest.approx(exact.infer(pixels), abs=0.03)
-    assert (rounded.infer(pixels) != exact.infer(pixels)).any()
+    assert rounded.predict_batch(pixels).probabilities.sum(1) == pytest.approx(1, abs=1e-5)
+    assert rounded.predict_batch(pixels).probabilities == pytest.approx(exact.predict_batch(pixels).probabilities, abs=0.03)
+    assert (rounded.predict_batch(pixels).probabilities != exact.predict_batch(pixels).probabilities).any()
 
 
 @pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
 def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)
+    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
     path = publish_in(network)
     loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
     assert "served in float32" in caplog.text
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
-    assert loaded.infer(pixels) == pytest.approx(load(path).infer(pixels), abs=1e-5)
+    assert loaded.predict_batch(pixels).probabilities == pytest.approx(load(path).predict_batch(pixels).probabilities, abs=1e-5)
 
 
-def test_bfloat16_where_there_is_none_is_told(publish_in, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
-    with pytest.raises(engine.EngineError, match="SEEDLINGS_PRECISION"):
-        engine.load(store.open_artifact(publish_in()), **OPTIONS, precision="bfloat16")
+@pytest.mark.parametrize("missing", ["the processor", "oneDNN"])
+def test_bfloat16_where_there_is_none_is_float32_and_told(publish_in, monkeypatch, caplog, missing: str) -> None:
+    if missing == "oneDNN":  # whose limits torch's list does not know
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    path = publish_in(fakes.Convolving)
+    loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
+    assert "SEEDLINGS_PRECISION" in caplog.text
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    assert (loaded.predict_batch(pixels).probabilities == load(path).predict_batch(pixels).probabilities).all()
+
+
+def fail(*_: object, **__: object) -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+class FailsForTwo(torch.nn.Module):
+    """A quick forward pass that fails for one size of a batch, as kernels that depend on shapes may."""
+
+    def __init__(self, rebuilt: torch.nn.Module) -> None:
+        super().__init__()
+        self.rebuilt = rebuilt
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if images.size(0) == 2:
+            raise RuntimeError("could not create a primitive")
+        probabilities, activations = self.rebuilt(images)
+        return probabilities, activations
+
+
+@pytest.mark.parametrize("where", ["freezing", "packing", "scripting", "running", "running two"])
+def test_a_quicker_form_that_fails_is_a_warning(publish_in, monkeypatch, caplog, where: str) -> None:
+    path = publish_in(fakes.Convolving)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    expected = load(path).predict_batch(pixels).probabilities
+    assert not caplog.text
+    rebuild = cpu_graph.rebuild
+    if where == "freezing":
+        monkeypatch.setattr(torch.jit, "freeze", fail)
+    elif where == "packing":
+        monkeypatch.setattr(cpu_graph._Convolution, "__init__", fail)
+    elif where == "scripting":
+        monkeypatch.setattr(torch.jit, "script", fail)
+    elif where == "running":
+        monkeypatch.setattr(torch.jit, "script", lambda _: fail)
+    else:
+        monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: FailsForTwo(rebuild(*arguments)).eval())
+    loaded = load(path)
+    assert caplog.text.count("more slowly") == 1
+    assert loaded.predict_batch(pixels).probabilities == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_fails_in_every_form_is_no_fault_of_the_quick_one(publish_in, monkeypatch, caplog) -> None:
+    loaded = load(publish_in(fakes.Convolving))
+    with pytest.raises(ModelFailed):
+        loaded.predict_batch(np.zeros((1, 3, 3, 3), np.uint8))  # another size than its dense layer takes
+    loaded.predict_batch(np.zeros((1, 3, fakes.SIZE, fakes.SIZE), np.uint8))
+    assert not caplog.text
+
+
+class Hungry(torch.nn.Module):
+    """Needs more memory than any machine has."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(pixels.size(0), 1 << 50)
+
+
+@pytest.mark.parametrize("where", ["reading", "allocating", "running"])
+def test_too_little_memory_is_no_fault_of_the_artifact(publish_in, monkeypatch, where: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError if where == "reading" else RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 2 bytes")
+
+    path = publish_in(Hungry if where == "running" else fakes.Shares)
+    if where != "running":
+        monkeypatch.setattr(torch.jit, "load", fail)
+    with pytest.raises(engine.EngineError, match=str(path)):
+        load(path)
+
+
+def test_refuses_what_fails_on_a_batch_of_some_size(publish_in) -> None:
+    with pytest.raises(ArtifactCorrupt, match="on 3 images at a time"):
+        load(publish_in(FailsOnThree))
+
+
+class FailsOnThree(fakes.Shares):
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.size(0) == 3:
+            raise RuntimeError("three")
+        sums = pixels.float().sum(dim=[2, 3]) + 1e-3
+        return sums / sums.sum(dim=1, keepdim=True)
 
 
 def test_gives_up_warming_when_told(publish_in) -> None:
-    loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, max_batch=10**6, given_up=lambda: True)
+    loaded = engine.load(store.open_artifact(publish_in()), device="cpu", threads=1, batch_size=10**6, given_up=lambda: True)
     assert loaded.version == "1"
 
 
 def test_the_distance_stands_beside_the_probabilities(publish_in) -> None:
     loaded = load(publish_in(fakes.Measured))
     pixels = np.stack([np.full((3, fakes.SIZE, fakes.SIZE), value, np.uint8) for value in (0, 51, 255)])
-    rows = loaded.rows(pixels)
-    assert rows[:, :-1] == pytest.approx(loaded.infer(pixels))
-    assert rows[:, -1] == pytest.approx([0, 0.2, 1], abs=1e-5)
+    answer = loaded.predict_batch(pixels)
+    assert answer.probabilities == pytest.approx(np.full((3, 3), 1 / 3), abs=1e-6)  # grey speaks for all species alike
+    assert answer.distances == pytest.approx([0, 0.2, 1], abs=1e-5)
 
 
 def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
@@ -131,4 +219,22 @@ def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
 
 def test_without_a_distance_there_is_none(publish_in) -> None:
     loaded = load(publish_in(fakes.Shares))
-    assert loaded.rows(np.ones((2, 3, fakes.SIZE, fakes.SIZE), np.uint8))[:, -1].tolist() == [0, 0]
+    assert loaded.predict_batch(np.ones((2, 3, fakes.SIZE, fakes.SIZE), np.uint8)).distances is None
+
+
+def test_saliency_of_several_species_in_one_batch(publish_in) -> None:
+    loaded = load(publish_in(fakes.Halves))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    together = loaded.saliency(pixels, [2, 0, 2])
+    for image, species, found in zip(pixels, [2, 0, 2], together, strict=True):
+        # The network sees means over 4 × 4 pixels, and each species is spoken for by one colour.
+        by_hand = image[species].astype(float).reshape(fakes.SIZE // 4, 4, fakes.SIZE // 4, 4).mean((1, 3))
+        assert found == pytest.approx(by_hand / by_hand.max(), abs=1e-5)
+        assert (found == loaded.saliency(image[None], [species])[0]).all()
+
+
+def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
+    opened = store.open_artifact(fakes.publish(tmp_path))
+    other = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"task": "segmentation"}))
+    with pytest.raises(ArtifactUnsuitable, match="is a model for segmentation; this service serves classification"):
+        engine.load(other, **OPTIONS)

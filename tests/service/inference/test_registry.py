@@ -1,5 +1,7 @@
 """Hot swap: new versions take over, bad ones are refused, nobody notices."""
 
+import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from models_store import store
-from service.inference.registry import Registry
+from service.inference.registry import Refusal, Registry
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -52,10 +54,13 @@ def test_a_bad_version_is_refused_and_the_old_one_stays(start: Start, publish_in
     health = service.client.get("/health")
     assert (health.status_code, health.json()["model"]["version"]) == (200, "1")
     assert str(bad) in health.json()["error"]
+    assert health.json()["refused"] == [{"version": "2", "reason": health.json()["error"], "transient": False}]
     assert 'seedlings_model_loads_total{outcome="refused"} 1.0' in service.client.get("/metrics").text
     publish_in(fakes.Turned)
     service.wait_for(lambda: version(service) == "3", "version 3")
-    assert service.client.get("/health").json()["error"] is None
+    health = service.client.get("/health").json()
+    assert health["error"] is None
+    assert [refused["version"] for refused in health["refused"]] == ["2"]
 
 
 def test_a_pinned_version_stays(start: Start, publish_in) -> None:
@@ -110,9 +115,13 @@ def test_an_older_version_serves_when_the_newest_is_damaged(tmp_path: Path) -> N
     assert held.current is not None
     assert held.current.version == "1"
     assert len(refusals) == 1  # once, not at every look
+    assert held.error  # though version 1 came into service after it was refused
+    assert str(damaged) in held.error
+    assert held.refused == (Refusal("2", held.error, transient=False),)
     (damaged / store.MODEL).write_bytes(good)  # mended
     held.refresh()
     assert held.current.version == "2"
+    assert (held.error, held.refused) == (None, ())
 
 
 def test_taking_a_version_away_goes_back_to_the_one_before(tmp_path: Path) -> None:
@@ -137,3 +146,212 @@ def test_whatever_loading_raises_is_survived(tmp_path: Path, raised: Exception) 
     held.refresh()
     assert held.current is None
     assert held.error
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Loading:
+    """Loads, but for those times that are told to fail first. Counts."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors, self.times = list(errors), 0
+
+    def __call__(self, opened: store.Opened, _: object) -> Any:
+        self.times += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return Loaded(opened)
+
+
+def served(held: Registry) -> str | None:
+    held.refresh()
+    return held.current.version if held.current is not None else None
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), RuntimeError("the device is lost"), store.ArtifactUnreadable("stale file handle")])
+def test_what_may_pass_is_tried_again_with_growing_pauses(tmp_path: Path, raised: Exception) -> None:
+    fakes.publish(tmp_path)
+    load, clock = Loading(*[raised] * 12), Clock()
+    held = Registry(load, tmp_path, "seedlings", poll_s=2, clock=clock)
+    tries = []
+    while served(held) is None:
+        tries.append(load.times)
+        assert held.refused[0].transient
+        clock.now += 1
+    pauses = [tries.count(count) for count in range(1, 13)]
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
+    assert (held.error, held.refused) == (None, ())
+
+
+def test_what_lies_in_the_files_is_not_tried_again_until_they_change(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+    load, clock = Loading(*[store.ArtifactCorrupt("no network")] * 2), Clock()
+    held = Registry(load, tmp_path, "seedlings", poll_s=2, clock=clock)
+    for _ in range(3):
+        assert served(held) is None
+        clock.now += 10_000
+    assert load.times == 1
+    assert held.refused == (Refusal("1", "no network", transient=False),)
+    os.utime(path / store.MODEL)
+    served(held)
+    assert load.times == 2
+
+
+def test_files_that_change_while_they_are_read_are_read_again(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+
+    def load(opened: store.Opened, _: object) -> Any:
+        os.utime(path / store.MODEL)  # a copy that is still going on
+        raise store.ArtifactCorrupt("half of it")
+
+    held = Registry(load, tmp_path, "seedlings", poll_s=1, clock=Clock())
+    held.refresh()
+    assert [refused.transient for refused in held.refused] == [True]
+
+
+def test_a_file_that_is_there_and_could_not_be_found_is_looked_for_again(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    clock = Clock()
+    held = Registry(Loading(store.ArtifactMissing("model.pt is missing")), tmp_path, "seedlings", poll_s=1, clock=clock)
+    assert served(held) is None
+    clock.now += 1
+    assert served(held) == "1"
+
+
+def test_a_file_that_is_missing_is_waited_for(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+    (path / store.MODEL).rename(tmp_path / "elsewhere")
+    held = registry(tmp_path)
+    assert served(held) is None
+    assert [(refused.version, refused.transient) for refused in held.refused] == [("1", False)]
+    (tmp_path / "elsewhere").rename(path / store.MODEL)
+    assert served(held) == "1"
+
+
+@pytest.mark.parametrize("gone", ["the store", "the model", "its versions"])
+def test_a_store_that_is_not_there_for_a_look_changes_nothing(tmp_path: Path, gone: str) -> None:
+    fakes.publish(tmp_path / "shipped")
+    root = tmp_path / "volume"
+    for _ in range(3):
+        fakes.publish(root)
+    held = registry(root, fallback=tmp_path / "shipped")
+    assert served(held) == "3"
+    before = held.current
+    away = {"the store": root, "the model": root / "seedlings", "its versions": root / "seedlings"}[gone]
+    away.rename(tmp_path / "away")
+    if gone == "its versions":  # an empty folder, as under a mount that is gone
+        away.mkdir()
+    held.refresh()
+    assert held.current is before
+    assert held.error
+    assert "seedlings 3 goes on being served" in held.error
+    if gone == "its versions":
+        away.rmdir()
+    (tmp_path / "away").rename(away)
+    held.refresh()
+    assert held.current is before
+    assert held.error is None
+
+
+def test_a_store_that_cannot_be_listed_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes.publish(tmp_path)
+    held = registry(tmp_path)
+    assert served(held) == "1"
+
+    def fail(*_: object) -> Any:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "scandir", fail)
+        assert served(held) == "1"
+        assert held.error
+        assert "Stale file handle" in held.error
+    held.refresh()
+    assert held.error is None
+
+
+def test_a_pinned_version_is_not_looked_for_among_the_shipped(tmp_path: Path) -> None:
+    fakes.publish(tmp_path / "shipped")
+    (tmp_path / "volume").mkdir()
+    held = registry(tmp_path / "volume", fallback=tmp_path / "shipped", version=1)
+    assert served(held) is None
+    assert held.error
+    assert "holds no version 1" in held.error
+    assert served(registry(tmp_path / "shipped", fallback=tmp_path / "shipped", version=1)) == "1"  # unless that is the store
+
+
+def test_a_bad_version_that_is_taken_away_is_forgotten(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    bad = fakes.publish(tmp_path)
+    (bad / store.MODEL).write_bytes(b"")
+    held = registry(tmp_path)
+    assert served(held) == "1"
+    assert held.error
+    shutil.rmtree(bad)
+    assert served(held) == "1"
+    assert (held.error, held.refused) == (None, ())
+
+
+def test_a_version_published_anew_under_its_number_is_loaded(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+    held = registry(tmp_path)
+    held.refresh()
+    before = held.current
+    shutil.rmtree(path)
+    assert fakes.publish(tmp_path, fakes.Turned) == path
+    held.refresh()
+    assert held.current is not before
+
+
+def test_a_version_whose_files_were_spoilt_goes_on_from_memory(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    path = fakes.publish(tmp_path)
+    held = registry(tmp_path)
+    assert served(held) == "2"
+    (path / store.MODEL).write_bytes(b"")
+    for _ in range(2):
+        assert served(held) == "2"
+        assert [refused.version for refused in held.refused] == ["2"]
+        assert held.error
+
+
+def test_a_store_of_another_model_is_told(tmp_path: Path) -> None:
+    fakes.publish(tmp_path / "shipped")
+    fakes.publish(tmp_path / "volume", name="mine")
+    held = registry(tmp_path / "volume", fallback=tmp_path / "shipped")
+    assert served(held) == "1"
+    assert held.error
+    assert "but of mine; name one in SEEDLINGS_MODEL" in held.error
+
+
+def test_a_swap_holds_when_telling_of_it_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fakes.publish(tmp_path)
+    (fakes.publish(tmp_path) / store.MODEL).write_bytes(b"")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    held = registry(tmp_path, on_swap=full, on_refusal=full)
+    assert served(held) == "1"
+    assert caplog.text.count("what goes with a change of versions failed") == 2
+    assert held.error
+    assert "No space" not in held.error
+
+
+def test_health_lists_what_is_refused(start: Start, publish_in) -> None:
+    publish_in(fakes.Shares)
+    manifest = publish_in(fakes.Shares) / store.MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99, "min_reader_schema": 99}))
+    health = start().client.get("/health")
+    assert (health.status_code, health.json()["model"]["version"]) == (200, "1")
+    assert [(refused["version"], refused["transient"]) for refused in health.json()["refused"]] == [("2", False)]
+    assert "upgrade the service" in health.json()["refused"][0]["reason"]
+    assert health.json()["error"] == health.json()["refused"][0]["reason"]

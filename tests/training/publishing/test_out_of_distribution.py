@@ -60,7 +60,7 @@ def test_answer_gives_what_forward_gives_and_the_distance(network, exported, ima
 
 def test_the_limit_lets_the_images_of_validation_pass(network, exported, images, parts):
     known = out_of_distribution.choose_limit(network, exported, images, parts)
-    distances = predictions.answers(exported, images.pixels[parts.validation])[1]
+    distances = predictions.answers(exported, images.pixels[parts.validation]).distances
     assert known.validation_share >= out_of_distribution.PASSED
     assert known.validation_share == float((distances <= known.limit).float().mean())
     assert known.convolution == 2

@@ -39,14 +39,20 @@ def reliability(material: Material) -> Section:
     charts.reliability(measured.probabilities, measured.labels, material.out / "reliability.png")
     calibration = measured.manifest.calibration
     highest, answers = measured.probabilities.max(1)
-    confident = highest >= calibration.threshold
+    confident = highest >= calibration.confident_from
     right = float((answers == measured.labels)[confident].float().mean()) if bool(confident.any()) else 0.0
     error = metrics.figures("test", measured.images.species, measured.probabilities, measured.labels).ece
     text = (
         f"Temperature {calibration.temperature:.3f}, fitted on validation. Expected calibration error on test {error:.2%}"
-        f" ({metrics.ECE_BINS} bins). From a probability of {calibration.threshold:.3f} on an answer is called confident:"
-        f" {float(confident.float().mean()):.1%} of the test images, {right:.1%} of them right."
+        f" ({metrics.ECE_BINS} bins). "
     )
+    if calibration.threshold is None:
+        text += f"No answer is called confident: {calibration.threshold_reason}."
+    else:
+        text += (
+            f"From a probability of {calibration.threshold:.3f} on an answer is called confident:"
+            f" {float(confident.float().mean()):.1%} of the test images, {right:.1%} of them right."
+        )
     shown = figure(
         "reliability.png", "Above: how often answers of a given probability are right. Below: how many such answers there are.", 64
     )

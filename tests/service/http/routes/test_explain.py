@@ -76,14 +76,14 @@ def test_points_at_the_plant(real_images: Path) -> None:
     if not (versions := store.versions(store.SHIPPED_STORE, "seedlings")):
         pytest.skip("no model is shipped yet")
     opened = store.open_artifact(store.SHIPPED_STORE / "seedlings" / str(versions[-1]))
-    model = engine.load(opened, device="cpu", threads=1, max_batch=1)
+    model = engine.load(opened, device="cpu", threads=1, batch_size=1)
     assert model.explainable
     on_plant, plant = [], []
     for folder in sorted(entry for entry in real_images.iterdir() if entry.is_dir()):
         for file in sorted(folder.iterdir())[:4]:
             image = pixels.decode(file, model.size)
-            best = int(model.infer(image[None])[0].argmax())
-            heat = np.asarray(Image.fromarray(model.heat(image[None], best)[0]).resize(image.shape[1:], Image.Resampling.BILINEAR))
+            best = int(model.predict_batch(image[None]).probabilities.argmax())
+            heat = np.asarray(Image.fromarray(model.saliency(image[None], [best])[0]).resize(image.shape[1:], Image.Resampling.BILINEAR))
             red, green, blue = image.astype(float)
             mask = 2 * green - red - blue > 30  # "excess green", the usual mask of vegetation
             if 0.02 < mask.mean() < 0.9 and heat.sum() > 0:

@@ -1,7 +1,10 @@
 """The probes, while loading, ready and busy."""
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -52,3 +55,26 @@ def test_probes_answer_while_predictions_run(start: Start, publish_in) -> None:
         assert all(task.result().status_code == 200 for task in work)
     times.sort()
     assert times[len(times) // 2] < 0.05  # the median: other processes may hold the machine for a moment
+
+
+def test_a_full_disk_of_metrics_ends_nothing(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("prometheus_client.Counter.inc", full_disk)
+    monkeypatch.setattr("prometheus_client.Histogram.observe", full_disk)
+    for _ in range(3):
+        assert service.client.post("/predict", content=fakes.image()).status_code == 200
+        assert service.client.post("/predict", content=b"hello").status_code == 415
+    assert service.client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is meant
+def test_a_dead_inference_thread_is_not_ready(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.services.metrics, "batch", lambda *_: sys.exit())  # ends the thread that reports to it
+    assert service.client.post("/predict", content=fakes.image()).status_code == 200
+    service.wait_for(lambda: service.client.get("/health/ready").status_code == 503, "not ready")
+    assert service.client.get("/health").json()["status"] == "failed"
+    refused = service.client.post("/predict", content=fakes.image())
+    assert refused.status_code == 503
+    assert "restart" in refused.json()["detail"]

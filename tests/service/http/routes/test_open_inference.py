@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
+from benchmarks import hostile_requests
+from service.errors import MalformedRequest
+from service.http import open_inference_codec
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -120,6 +124,42 @@ def test_base64_in_json(service: Running) -> None:
     assert answer["outputs"][0]["data"] == pytest.approx(SHARES.ravel(), abs=1e-5)
 
 
+def test_null_is_absent(service: Running) -> None:
+    asked = body(parameters=None) | {"parameters": None, "id": None, "outputs": [{"name": "species", "parameters": None}]}
+    response = service.client.post(INFER, json=asked)
+    assert response.status_code == 200, response.text
+    assert response.json()["outputs"] == [{"name": "species", "datatype": "BYTES", "shape": [1], "data": ["Maize"]}]
+    assert "id" not in response.json()
+
+
+def test_parameters_that_nobody_knows_are_passed_over(service: Running) -> None:
+    asked = body(parameters={"priority": 3, "note": {"a": [1]}}) | {"parameters": {"sequence_id": "7"}, "extra": [[]]}
+    assert service.client.post(INFER, json=asked).status_code == 200
+
+
+def test_what_is_asked_costs_no_more_than_its_length() -> None:
+    """Each of these took hundreds of megabytes or seconds once."""
+    for make in (
+        hostile_requests.strings_of_unequal_length,
+        hostile_requests.shape_of_long_numbers,
+        hostile_requests.lists,
+        hostile_requests.unknown_fields,
+        hostile_requests.many_inputs,
+        hostile_requests.many_strings,
+        hostile_requests.many_numbers,
+        hostile_requests.deep,
+    ):
+        document = gzip.decompress(make().partition(b"\r\n\r\n")[2])
+        tracemalloc.start()
+        try:
+            with pytest.raises(MalformedRequest) as refusal:
+                open_inference_codec.read(document, None, 150)
+            assert tracemalloc.get_traced_memory()[1] < 2.1 * len(document) + 2**20, make.__name__
+        finally:
+            tracemalloc.stop()
+        assert len(str(refusal.value)) < 500
+
+
 def test_chunked(service: Running) -> None:
     content = json.dumps(body()).encode()
     assert service.client.post(INFER, content=iter([content[:100], content[100:]])).status_code == 200
@@ -152,6 +192,18 @@ FILE = len(fakes.image()).to_bytes(4, "little") + fakes.image()
         refused("unknown input", 400, json=body(name="image")),
         refused("another datatype", 400, json=body(datatype="FP32")),
         refused("no data", 400, json=body(data=None)),
+        refused("data in other lists", 400, json=body(data=PIXELS[0].reshape(3, -1).tolist())),
+        refused("too many dimensions", 400, json=body(shape=[1] * 9)),
+        refused("a long shape", 400, json=body(shape=[1] * 40_000)),
+        refused("long numbers in a shape", 400, json=body(shape=[int("9" * 4000)] * 2)),
+        refused("a long number as a size", 400, **binary([10**4000], b"")),
+        refused("too many objects", 400, json={"inputs": body()["inputs"] * 40}),
+        refused("a long id", 400, json=body() | {"id": "a" * 2000}),
+        refused("too many files", 400, json=body(name="encoded", shape=[1025], datatype="BYTES", data=[""] * 1025)),
+        refused(
+            "files in lists in lists", 400, json={"inputs": [{"name": "encoded", "shape": [1], "datatype": "BYTES", "data": [[[""]]]}]}
+        ),
+        refused("size is no whole number", 400, **binary([1.5], FILE)),
         refused("negative dimension", 400, json=body(shape=[-1, 3, fakes.SIZE, fakes.SIZE])),
         refused("huge dimension", 400, json=body(shape=[10**30, 3, fakes.SIZE, fakes.SIZE])),
         refused("fractional dimension", 400, json=body(shape=[1.5, 3, fakes.SIZE, fakes.SIZE])),

@@ -7,7 +7,8 @@ from tests.service.conftest import Running, Start
 def test_lists_the_species_in_order(service: Running) -> None:
     answer = service.client.get("/species").json()
     assert [species["name"] for species in answer["species"]] == list(fakes.NAMES)
-    assert answer["species"][2] == {"name": "Charlock", "scientific_name": None, "eppo_code": None, "group": "weed"}
+    codes = {"scientific_name": None, "eppo_code": None, "kind": None}
+    assert answer["species"][2] == codes | {"name": "Charlock", "group": "weed", "recall": 1, "test_images": 1}
     assert answer["model"] == {"name": "seedlings", "version": "1"}
     assert (answer["threshold"], answer["explainable"]) == (0.5, False)
 

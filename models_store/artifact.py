@@ -1,0 +1,60 @@
+"""What `model.pt` can do: the names of its methods, and the shapes of what they take and give. Both sides go by this module.
+
+N images, S pixels a side, C channels of a layer, h × w its places. `Array` is the tensor of whoever asks: this package knows none.
+"""
+
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+Array = TypeVar("Array")
+
+
+class Answer(NamedTuple, Generic[Array]):
+    """What a model says of N images."""
+
+    probabilities: Array  # float32 [N, species]: softmax, calibrated; in the manifest's order
+    distances: Array | None  # float32 [N]: from the images that the model was trained on; None: the model does not measure
+
+
+class Model(Protocol[Array]):
+    """What every `model.pt` can do."""
+
+    def forward(self, images: Array) -> Array:
+        """Probabilities: uint8 [N,3,S,S] → float32 [N,species]."""
+
+
+class Explaining(Model[Array], Protocol[Array]):
+    """Its forward pass in two halves: `forward` is the softmax of `classify(features(images))`. Saliency is made of them."""
+
+    def features(self, images: Array) -> Array:
+        """Activations of the last convolution: uint8 [N,3,S,S] → float32 [N,C,h,w]."""
+
+    def classify(self, features: Array) -> Array:
+        """Calibrated logits: float32 [N,C,h,w] → float32 [N,species]."""
+
+
+class Measuring(Model[Array], Protocol[Array]):
+    """It tells how far an image is from those that it was trained on."""
+
+    def distance(self, activations: Array) -> Array:
+        """By the activations that the manifest's `familiarity.convolution` names: float32 [N,C,h,w] → float32 [N]."""
+
+    def answer(self, images: Array) -> tuple[Array, Array]:
+        """`forward` and the distance in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
+
+
+ANSWER = Measuring.answer.__name__  # kept by name where a module is frozen
+
+
+def explains(module: object) -> bool:
+    """Whether a loaded `model.pt` is `Explaining`."""
+    return _has_methods_of(Explaining, module)
+
+
+def measures(module: object) -> bool:
+    """Whether a loaded `model.pt` is `Measuring`."""
+    return _has_methods_of(Measuring, module)
+
+
+def _has_methods_of(protocol: type, module: object) -> bool:
+    # A scripted module has its methods by `__getattr__`, which `isinstance` does not see.
+    return all(hasattr(module, name) for name in vars(protocol) if not name.startswith("_"))

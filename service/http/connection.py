@@ -1,0 +1,223 @@
+"""The server's HTTP protocol, with bounds on what one client can make it hold or wait for.
+
+uvicorn bounds idle connections and this service bounds bodies. Without what stands here, nobody bounds the head of a
+request, the framing of a body, requests sent ahead of their answers, answers that are not read, and connections.
+"""
+
+import asyncio
+import heapq
+import json
+import socket
+import time
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.errors import PROBLEM_TYPE, HeadTooLarge, MalformedRequest, ServiceError, problem
+
+HEAD_TIMEOUT_S = 10.0  # for a head to arrive
+ANSWER_TIMEOUT_S = 30.0  # for an answer to be read
+MAX_HEAD_BYTES = 32 * 2**10
+MAX_HEADERS = 100
+MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions, trailers
+MAX_PIPELINED = 32  # requests of one connection that wait for the answer of an earlier one
+MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
+_EVICTED = 16  # connections at a time
+_PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
+_LINGER_S = 1.0  # a refused request is read and dropped this long, so that its sender gets to see the answer
+_LOOK_S = 0.5  # between two looks at a client that sends no more
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
+    _refusal: ServiceError | None = None
+    _in_head = True  # what comes next belongs to the head of a request
+    _overhead_bytes = 0  # of the request that arrives now: all that is not body
+    waiting_since_s = 0.0  # monotonic
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Starts the clock for the first request, and makes room where there are too many connections."""
+        super().connection_made(transport)
+        self._start_head()
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._make_room()
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether it is the client's turn: a request has not arrived whole, or its answer is not read."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    def data_received(self, data: bytes) -> None:
+        """Parses in pieces, and refuses a request once more bytes of it than allowed are not body."""
+        if self._in_head and self._head_timer is None:
+            self._start_head()
+        if not self.transport.get_write_buffer_size():
+            self._stop_answer()
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self._refusal is not None or self.transport.is_closing():
+                return
+            piece = data[start : start + _PIECE_BYTES]
+            self._overhead_bytes += len(piece)
+            super().data_received(piece)
+            if self._in_head and self._overhead_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"the head of the request is longer than {MAX_HEAD_BYTES} bytes"))
+            elif self._overhead_bytes > MAX_HEAD_BYTES + MAX_FRAMING_BYTES:
+                self._refuse(MalformedRequest(f"more than {MAX_FRAMING_BYTES} bytes frame the body; send it in larger chunks"))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own meaning: whether the connection stays open
+        """A client that sends no more may still read: it gets its answer, unless it turns out to be gone."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self._refusal is not None:
+            return False
+        cycle.keep_alive = False
+        self.loop.call_later(_LOOK_S, self._look_for_client, True)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clocks."""
+        self._stop_head()
+        self._stop_answer()
+        super().connection_lost(exc)
+
+    # ---- what the parser calls --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Starts the clock and the count for the next request."""
+        super().on_message_begin()
+        self._in_head, self._overhead_bytes = True, 0
+        self._start_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Counts headers. Those that follow a body are dropped: nobody here asks for them."""
+        if not self._in_head:
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            raise self._refused(HeadTooLarge(f"the request has more than {MAX_HEADERS} headers"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise self._refused(MalformedRequest(f"more than {MAX_PIPELINED} requests were sent ahead of their answers"))
+        self._stop_head()
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Takes the body out of the count."""
+        self._overhead_bytes -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        super().on_message_complete()
+        self._in_head, self._overhead_bytes = True, 0
+        self.waiting_since_s = time.monotonic()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn does when the parser gives up."""
+        self._refuse(self._refusal or MalformedRequest(msg))
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Starts the clock of a client that does not read."""
+        super().pause_writing()
+        self._start_answer()
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        self._stop_answer()
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Gives the client its time to read what it has not read yet."""
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._start_answer()
+
+    # ---- within -----------------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]
+        if len(open_ones) > MAX_CONNECTIONS:
+            waiting = [one for one in open_ones if one.waits_for_client]
+            for one in heapq.nsmallest(_EVICTED, waiting, key=lambda one: one.waiting_since_s):  # some at once: a look at all is dear
+                one.transport.abort()
+
+    def _start_head(self) -> None:
+        self._stop_head()
+        self.waiting_since_s = time.monotonic()
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+
+    def _stop_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:  # the answer of an earlier request comes first
+            self.cycle.keep_alive = False
+
+    def _start_answer(self) -> None:
+        if self._answer_timer is None:
+            self._answer_timer = self.loop.call_later(ANSWER_TIMEOUT_S, self._answer_is_unread)
+
+    def _stop_answer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
+    def _answer_is_unread(self) -> None:
+        self._answer_timer = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # closing would wait for the client to read
+
+    def _refused(self, error: ServiceError) -> ServiceError:
+        self._refusal = error
+        return error  # for the parser, which ends and has `send_400_response` called
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer what is wrong, if it is this request's turn; then read no more and close."""
+        self._refusal = error
+        self._stop_head()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self._in_head:  # of a later request: those before it get their answers
+                cycle.keep_alive = False
+                return
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        content = json.dumps(problem(error)).encode()
+        head = (
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: {PROBLEM_TYPE}\r\n"
+            f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        self.loop.call_later(_LINGER_S, self.transport.close)
+
+    def _look_for_client(self, ask: bool) -> None:
+        """Find out whether a client that sends no more is there to read.
+
+        To send it something is the only way: the network answers for one that is gone. An interim answer is what every
+        client of HTTP/1.1 passes over.
+        """
+        cycle = self.cycle
+        if self.transport.is_closing() or cycle.response_complete:
+            return
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+            return
+        if ask and not cycle.response_started and not self.pipeline and cycle.scope["http_version"] == "1.1":
+            self.transport.write(_CONTINUE)
+        self.loop.call_later(_LOOK_S, self._look_for_client, False)

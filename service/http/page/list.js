@@ -1,0 +1,53 @@
+// Many photos: a row for each, and what they are in sum.
+
+import { either, groupOf, nameOf, standing } from "./answer.js";
+import { percent, t } from "./language.js";
+
+const mark = (className, textContent) => Object.assign(document.createElement("span"), { className, textContent });
+
+export function row(photo, onChoice) {
+  const line = document.createElement("tr");
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  const thumb = Object.assign(document.createElement("img"), { src: photo.url, alt: "", loading: "lazy" });
+  thumb.addEventListener("error", () => thumb.removeAttribute("src"));
+  button.append(thumb, Object.assign(mark("name", photo.file.name), { title: photo.file.name }));
+  button.addEventListener("click", onChoice);
+  line.insertCell().append(button);
+  for (let i = 0; i < 3; i++) line.insertCell();
+  return line;
+}
+
+/** What a photo counts as: crop, weed, unsure (no name to rely on), or failed. */
+function kind({ answer, problem }) {
+  if (problem) return "failed";
+  return standing(answer) === "sure" ? (answer.group ?? "sure") : "unsure";
+}
+
+export function fill(photo) {
+  const { row: line, answer, problem } = photo;
+  const [, name, group, probability] = line.cells;
+  line.dataset.kind = kind(photo);
+  probability.className = "number";
+  name.className = problem ? "wrong" : "";
+  name.colSpan = problem ? 3 : 1;
+  group.hidden = probability.hidden = Boolean(problem);
+  if (problem) {
+    name.textContent = problem.message;
+    return;
+  }
+  const how = standing(answer);
+  name.replaceChildren({ sure: nameOf(answer.species), unsure: either(answer), unfamiliar: "" }[how]);
+  if (how !== "sure") name.append(" ", mark("doubt", how === "unsure" ? t.not_sure : t.unlike));
+  const known = groupOf(answer);
+  group.replaceChildren(...(known ? [mark(`group ${known}`, t.groups[known])] : []));
+  probability.textContent = how === "sure" ? percent(answer.probability) : "";
+}
+
+/** For example "18 weeds, 9 crops, 3 unsure". */
+export function summarize(photos) {
+  const counts = new Map();
+  for (const photo of photos) {
+    if (photo.answer || photo.problem) counts.set(kind(photo), (counts.get(kind(photo)) ?? 0) + 1);
+  }
+  return ["weed", "crop", "sure", "unsure", "failed"].filter((one) => counts.has(one)).map((one) => t.counts[one](counts.get(one))).join(", ");
+}

@@ -1,0 +1,43 @@
+"""What a `model.pt` can do is told by its methods, as scripted."""
+
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from models_store import artifact
+from tests import fakes
+from training import networks
+from training.artifact import torchscript
+from training.artifact.mahalanobis import Distance
+
+
+def opened(model: bytes) -> nn.Module:
+    return torchscript.open_module(io.BytesIO(model))
+
+
+@pytest.mark.parametrize(
+    ("network", "explains", "measures"), [(fakes.Shares, False, False), (fakes.Halves, True, False), (fakes.Measured, True, True)]
+)
+def test_abilities_are_told(network: type[nn.Module], explains: bool, measures: bool) -> None:
+    module = opened(fakes.scripted(network))
+    assert (artifact.explains(module), artifact.measures(module)) == (explains, measures)
+
+
+@pytest.mark.parametrize("distance", [None, Distance(torch.rand(600, 256))], ids=["plain", "measuring"])
+def test_what_training_exports_has_the_shapes_it_promises(distance: Distance | None) -> None:
+    torch.manual_seed(0)
+    module = opened(torchscript.to_torchscript(networks.build("base", 5).eval(), 0.7, distance))
+    images = torch.randint(0, 256, (2, 3, 150, 150), dtype=torch.uint8)
+    assert artifact.explains(module)
+    assert artifact.measures(module) == (distance is not None)
+    with torch.inference_mode():
+        probabilities = module(images)
+        features = module.features(images)
+        assert (probabilities.shape, probabilities.dtype, features.ndim) == ((2, 5), torch.float32, 4)
+        torch.testing.assert_close(module.classify(features).softmax(1), probabilities)
+        if distance is not None:
+            answer = artifact.Answer(*module.answer(images))
+            torch.testing.assert_close(answer.probabilities, probabilities)
+            assert (answer.distances.shape, answer.distances.dtype) == ((2,), torch.float32)

@@ -1,0 +1,147 @@
+"""What one connection can make the service hold or wait for: heads, framing, pipelines, unread answers, half-closed clients."""
+
+import contextlib
+import socket
+
+import pytest
+
+from benchmarks import hostile_requests
+from service.http import connection as bounds
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def received(connection: socket.socket, limit_s: float = 30.0) -> bytes:
+    """All that comes until the service closes."""
+    connection.settimeout(limit_s)
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def asked(service: Running, *pieces: bytes) -> bytes:
+    """What comes for these bytes."""
+    with service.raw(b"") as connection:
+        with contextlib.suppress(OSError):  # refused while we send
+            for piece in pieces:
+                connection.sendall(piece)
+        return received(connection)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param(list(hostile_requests.head(2**20, 2**16)), id="headers of 64 KiB"),
+        pytest.param([hostile_requests.many_headers(bounds.MAX_HEADERS + 1)], id="one header too many"),
+        pytest.param([hostile_requests.long_path()], id="a path of a megabyte"),
+    ],
+)
+def test_a_large_head_is_431(service: Running, pieces: list[bytes]) -> None:
+    answer = asked(service, *pieces)
+    assert b" 431 " in answer
+    assert b"content-type: application/problem+json" in answer
+    assert b"urn:seedlings:head-too-large" in answer
+    assert service.client.get("/health").status_code == 200
+
+
+def test_a_request_before_a_bad_one_gets_its_answer(service: Running) -> None:
+    answer = asked(service, GET + hostile_requests.long_path())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_head_within_the_bounds_is_read(service: Running) -> None:
+    headers = {f"x-{index}": "a" * 250 for index in range(bounds.MAX_HEADERS - 10)}
+    assert service.client.get("/health/live", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "make", [hostile_requests.chunk_extensions, hostile_requests.small_chunks, hostile_requests.trailers], ids=lambda make: make.__name__
+)
+def test_what_frames_a_body_is_bounded(service: Running, make) -> None:
+    answer = asked(service, *make())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"frame the body" in answer
+    assert service.services.uploads.buffered_bytes == 0
+
+
+def test_trailers_are_no_headers(service: Running) -> None:
+    body = fakes.image()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = asked(service, head + b"%x\r\n" % len(body) + body + b"\r\n0\r\nX-Request-ID: forged\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"forged" not in answer
+
+
+def test_requests_sent_ahead_are_answered_up_to_a_number(service: Running) -> None:
+    within = asked(service, GET * (bounds.MAX_PIPELINED - 1) + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert within.count(b"HTTP/1.1 200 ") == bounds.MAX_PIPELINED
+    beyond = asked(service, GET * 1000)  # closes, having answered those before
+    assert beyond.count(b"HTTP/1.1 200 ") == bounds.MAX_PIPELINED + 1
+
+
+def test_no_http_is_a_problem(service: Running) -> None:
+    answer = asked(service, b"\x16\x03\x01 hello\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"urn:seedlings:malformed-request" in answer
+
+
+def test_an_answer_that_is_not_read_ends_the_connection(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(bounds, "MAX_PIPELINED", 1000)
+    open_before = len(service.server.server_state.connections)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", service.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)  # more than the buffers on the way hold
+        service.wait_for(lambda: len(service.server.server_state.connections) > open_before, "the connection")
+        service.wait_for(lambda: len(service.server.server_state.connections) <= open_before, "the end of the connection")
+
+
+def test_the_longest_waiting_goes_where_there_are_too_many(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 20)
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(service.raw(b"")) for _ in range(40)]
+        assert service.client.get("/health").status_code == 200
+        assert received(silent[0]) == b""  # closed
+
+
+def test_a_half_closed_client_gets_its_answer(start: Start, publish_in) -> None:
+    publish_in(fakes.Slow)
+    service = start(max_batch=1)
+    body = fakes.image()
+    request = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(service.raw(request)) for _ in range(12)]
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+        answers = [received(client) for client in clients]
+    for answer in answers:
+        interim, _, final = answer.rpartition(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert interim == b""
+        assert final.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_closed_is_noticed(start: Start, publish_in) -> None:
+    publish_in(fakes.Slow)
+    service = start(max_batch=1)
+    body = fakes.image()
+    request = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(service.raw(request))
+        service.wait_for(lambda: service.client.get("/health").json()["queued"] >= 20, "a queue")
+    service.wait_for(lambda: service.client.get("/health").json()["queued"] == 0, "an empty queue")
+    metrics = service.client.get("/metrics").text
+    run = sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("seedlings_batch_size_sum"))
+    assert run < 40  # closed in good manners, and some were never run all the same
+
+
+def test_a_half_sent_request_ends_with_its_client(service: Running) -> None:
+    with service.raw(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc") as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection) == b""

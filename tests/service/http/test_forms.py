@@ -1,0 +1,63 @@
+"""Forms as they arrive: in any pieces, with what may stand around them, and within bounds."""
+
+import pytest
+
+from service.errors import MalformedRequest
+from service.http.forms import MAX_PARTS, FormReader
+
+TYPE = "multipart/form-data; boundary=limit"
+PART = b'--limit\r\nContent-Disposition: form-data; name="file"; filename="a;b.png"\r\n\r\n'
+CONTENT = b"\r\n--limi\r\n\r\n-- \r\r\n--limit" + bytes(range(256)) * 20  # much that is nearly a boundary
+CONTENT = CONTENT.replace(b"\r\n--limit", b"\r\n--limi")
+END = b"\r\n--limit--\r\n"
+
+
+def read(body: bytes, step: int = 2**20, wanted: str = "file") -> FormReader:
+    reader = FormReader(TYPE, wanted)
+    for start in range(0, len(body), step):
+        reader.write(body[start : start + step])
+    reader.close()
+    return reader
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 2**20])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"This is a form.\r\nRead it.\r\n", b"--limi\r\n", b"\r\n--\r\n\r\n"])
+@pytest.mark.parametrize("after", [b"", b"and this is its end --limit"])
+def test_parts_are_what_was_sent(step: int, before: bytes, after: bytes) -> None:
+    other = b'--limit\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
+    (part,) = read(before + other + PART + CONTENT + END + after, step).parts
+    assert (part.name, part.filename, part.content) == ("file", "a;b.png", CONTENT)
+
+
+def test_a_boundary_stands_at_the_start_of_a_line() -> None:
+    with pytest.raises(MalformedRequest, match="closing boundary"):
+        read(b"text --limit\r\n\r\nx\r\n")
+
+
+def test_of_other_parts_nothing_is_kept() -> None:
+    reader = read(PART + CONTENT + END, wanted="files")
+    assert reader.parts == []
+    assert reader.names == "'file'"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"--limit\r\n\r\n\r\n" * (MAX_PARTS + 1), "parts"),
+        (b"--limit\r\n" + b"A: b\r\n" * 9 + b"\r\nx" + END, "header count"),
+        (b"--limit\r\nA: " + b"b" * 2000 + b"\r\n\r\nx" + END, "header size"),
+        (b"--limit\r\nContent-Disposition: form-data" + b"; a=b" * 20 + b"\r\n\r\nx" + END, "parameters"),
+        (PART + CONTENT, "closing boundary"),
+        (b"", "closing boundary"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bounds(body: bytes, said: str) -> None:
+    with pytest.raises(MalformedRequest, match=said):
+        read(body)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=" + "b" * 300, TYPE + ";a=b" * 20])
+def test_types_that_are_refused(kind: str) -> None:
+    with pytest.raises(MalformedRequest):
+        FormReader(kind, "file")
