@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,9 @@ def _evaluate_elsewhere(measured: measured_model.Subject, options: argparse.Name
     familiar = None
     if calibration is not None and calibration.familiarity is not None and distances is not None:
         familiar = distances <= calibration.familiarity.limit
-    threshold = None if calibration is None else calibration.threshold
+    threshold = None
+    if calibration is not None:  # without a threshold it answers nothing with confidence
+        threshold = math.inf if calibration.threshold is None else calibration.threshold
     found = elsewhere.figures(measured.species, images.species, images.labels, probabilities, threshold, familiar)
     if options.json is None:
         _say(elsewhere.text(f"{measured.name} on {options.images}", found))
