@@ -83,7 +83,10 @@ def _from_whom(recipe: dict[str, Any]) -> str:
         went_on = "\nIt went on from weights learnt on ImageNet, so it is not trained from scratch."
     learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
     set_on = f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}." if grounds else ""
-    return went_on + learnt + set_on
+    alone = ""
+    if recipe.get("plant_view"):
+        alone = "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
+    return went_on + learnt + set_on + alone
 
 
 def _familiar(calibration: Calibration) -> str:

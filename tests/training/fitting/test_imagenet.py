@@ -38,6 +38,14 @@ def test_every_tensor_but_the_last_layer_is_the_files(package):
     assert torch.equal(network.classifier[3].weight, fresh)
 
 
+def test_behind_a_plant_view_they_are_the_same(package):
+    source, network = networks.build(NAME, 12), networks.build(NAME, 12, plant_view=True)
+    torch.save(renamed(source), package)
+    imagenet.set_weights(network, NAME)
+    assert torch.equal(network.convolutions[3].weight, source.convolutions[2].weight)
+    assert torch.equal(network.convolutions[-3].weight, source.convolutions[-3].weight)
+
+
 def test_a_run_starts_from_them(package, fabric, images, parts, tmp_path):
     torch.manual_seed(2)
     source = networks.build(NAME, 3)

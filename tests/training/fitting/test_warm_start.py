@@ -107,3 +107,22 @@ def test_layers_that_do_not_fit_are_named(network, publish, species):
 def test_a_version_that_is_not_there_is_named(network):
     with pytest.raises(TrainingError, match=r"seedlings/99/manifest\.json is missing"):
         warm_start.set_weights(network, list(fakes.NAMES), "seedlings/99")
+
+
+def test_behind_a_plant_view_it_goes_on_from_one_that_saw_whole_photos(network, publish):
+    behind = networks.build("tiny", len(fakes.NAMES), plant_view=True)
+    view = {name: tensor.clone() for name, tensor in behind.convolutions[0].state_dict().items()}
+    warm_start.set_weights(behind, fakes.NAMES, publish(network))
+    given, held = network.convolutions.state_dict(), behind.convolutions[1:].state_dict()
+    assert all(torch.equal(a, b) for a, b in zip(given.values(), held.values(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(network.classifier.parameters(), behind.classifier.parameters(), strict=True))
+    assert all(torch.equal(view[name], tensor) for name, tensor in behind.convolutions[0].state_dict().items())
+
+
+def test_behind_a_plant_view_it_goes_on_from_another_one(publish):
+    torch.manual_seed(0)
+    first, second = (networks.build("tiny", len(fakes.NAMES), plant_view=True).eval() for _ in range(2))
+    warm_start.set_weights(second, fakes.NAMES, publish(first))
+    images = torch.rand(2, 3, 150, 150)
+    with torch.no_grad():
+        assert torch.allclose(first(images), second.eval()(images), atol=1e-5)

@@ -17,6 +17,7 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     assert manifest.training.recipe["plant_view"] is True
     assert manifest.calibration.familiarity is not None
     assert manifest.calibration.familiarity.convolution == 2  # of the network's own, not of the segmenter's
+    assert "It sees the plant alone" in (folder / "card.md").read_text()
     run, artifact = measured_model.of_run(tmp_path / "run"), measured_model.of_artifact(folder)
     answers, distances = artifact.answers(images.pixels[:4])
     assert distances is not None
