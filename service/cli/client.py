@@ -8,10 +8,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from service.errors import HandedOn, NotReady
+from service.errors import NotReady, ServiceError, UndecodableImage
 
 _TIMEOUT_S = 120.0
 _TRIES = 60
+
+
+class Refused(UndecodableImage):
+    """The service refused a photo; the message is the service's own."""
 
 
 class Client:
@@ -44,7 +48,7 @@ class Client:
                     if wait_s.isdigit():  # busy or starting
                         time.sleep(min(int(wait_s), 10))
                         continue
-                    raise _told(error) from None
+                    raise _refusal(error) from None
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
                 raise NotReady(f"{self._url} does not answer ({getattr(error, 'reason', error)}); is the service running?") from None
             except ValueError:
@@ -52,8 +56,8 @@ class Client:
         raise NotReady(f"{self._url} is too busy; try again later")
 
 
-def _told(error: urllib.error.HTTPError) -> HandedOn:
-    document = None
-    with contextlib.suppress(ValueError, OSError, http.client.HTTPException):
-        document = json.load(error)
-    return HandedOn(error.code, document)
+def _refusal(error: urllib.error.HTTPError) -> ServiceError:
+    detail = f"the service answered {error.code}"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        detail = str(json.load(error)["detail"])
+    return Refused(detail)
