@@ -129,6 +129,7 @@ class Manifest(_Part):
     figures: Figures  # of this very artifact, on the test split
     training: Training
     compact: Compact | None = None
+    capabilities: list[str] | None = None  # of `artifact.Capability`, or newer ones; None: of a release that did not state them
     files: dict[FileName, Sha256]  # what lies beside the manifest: name → SHA-256; model.pt always
     size_bytes: int = Field(gt=0)  # of model.pt
 

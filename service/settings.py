@@ -76,6 +76,14 @@ class Settings(BaseModel):
         return -(-self.max_batch // self.streams)
 
     @property
+    def images_at_once(self) -> int:
+        """Images of one request that are asked for at a time.
+
+        Enough for the batches that run and the next ones, but never the whole queue, which is everybody's.
+        """
+        return max(1, min(2 * self.max_batch, self.max_queue // 2))
+
+    @property
     def decoding_threads(self) -> int:
         """Threads of one process's decoding."""
         return self.decode_threads or self.inference_threads

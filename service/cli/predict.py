@@ -101,7 +101,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
             prediction = await running.predictor.predict(await _content(photo))
             return answer(prediction) | {"scientific_name": species.get(prediction.species.name)}
 
-        return await _each(one, photos, progress, at_once=2 * settings.max_batch)
+        return await _each(one, photos, progress, at_once=settings.images_at_once)
     finally:
         await asyncio.to_thread(running.close)
 

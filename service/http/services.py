@@ -37,7 +37,12 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        return "failed" if self.predictor.failing or not self.predictor.alive else "ready"
+        return "failed" if self.predictor.failure else "ready"
+
+    @property
+    def error(self) -> str | None:
+        """Why images are not answered, or why no better version is in service."""
+        return (self.predictor.failure if self.registry.current else None) or self.registry.error
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""

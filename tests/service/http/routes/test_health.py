@@ -77,7 +77,8 @@ def test_a_dead_inference_thread_is_not_ready(own_service: Running, monkeypatch:
     monkeypatch.setattr(service.services.metrics, "batch", lambda *_: sys.exit())  # ends the thread that reports to it
     assert service.client.post("/predict", content=fakes.image()).status_code == 200
     service.wait_for(lambda: service.client.get("/health/ready").status_code == 503, "not ready")
-    assert service.client.get("/health").json()["status"] == "failed"
+    health = service.client.get("/health").json()
+    assert (health["status"], health["error"]) == ("failed", "an inference thread has ended; restart the service")
     refused = service.client.post("/predict", content=fakes.image())
     assert refused.status_code == 503
     assert "restart" in refused.json()["detail"]
