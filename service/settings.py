@@ -1,10 +1,11 @@
 """The settings, and the only place that reads environment variables: `SEEDLINGS_<NAME>`, each with a default for a laptop."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
@@ -19,6 +20,13 @@ class BadSetting(ValueError):
 
 def _listed(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _prefix(path: str) -> str:
+    path = path.rstrip("/")
+    if path and not re.fullmatch(r"(/[\w.~%-]+)+", path, re.ASCII):
+        raise ValueError("a path begins with / and has neither ? nor # in it, such as /seedlings")
+    return path
 
 
 class Settings(BaseModel):
@@ -56,7 +64,12 @@ class Settings(BaseModel):
     cors_origins: Annotated[list[str], BeforeValidator(_listed)] = Field(
         [], description="comma-separated origins whose pages may call; * for all"
     )
-    metrics_dir: Path | None = Field(None, description="folder where several workers share their metrics; empty: a temporary one")
+    metrics_dir: Path | None = Field(
+        None, description="folder where several workers share their metrics; empty: a temporary one; one worker needs none"
+    )
+    root_path: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"
+    )
     log_format: Literal["human", "json"] = Field("human", description="human or json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 

@@ -15,6 +15,7 @@ from service.process.metrics import Metrics
 from service.process.shutdown import Life
 from service.settings import Settings
 
+_MEASURE_S = 0.5
 Status = Literal["ready", "loading", "draining", "failed"]
 
 
@@ -55,6 +56,12 @@ class Services:
         self.predictor.start()
         self.registry.start()
 
+    async def measure(self) -> None:
+        """Keep the gauge of the queue true, whichever worker is asked for the metrics of all. Runs until it is cancelled."""
+        while True:
+            self.metrics.queue_length(self.predictor.queued)
+            await asyncio.sleep(_MEASURE_S)
+
     def close(self) -> None:
         """End the threads."""
         self.registry.close()
@@ -63,7 +70,7 @@ class Services:
 
 def build(settings: Settings, load: Load) -> Services:
     """Put the parts together; nothing runs yet."""
-    metrics = Metrics(settings.metrics_dir)
+    metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
 
     def on_swap(model: Model) -> None:
         metrics.loaded(model.manifest.name, model.manifest.version)

@@ -87,6 +87,37 @@ def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 0
 
 
+def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Slow)
+
+    def queued(url: str) -> float:
+        text = httpx.get(f"{url}/metrics", timeout=PATIENCE_S).text
+        return sum(map(float, re.findall(r"^seedlings_queue_length(?:\{.*\})? ([\d.]+)", text, re.MULTILINE)))
+
+    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client), ThreadPoolExecutor(32) as pool:
+        wait_ready(client)
+        url = str(client.base_url)
+        work = [pool.submit(httpx.post, f"{url}/predict", content=fakes.image(), timeout=PATIENCE_S) for _ in range(64)]
+        seen = [queued(url) for _ in range(8)]  # each worker says of itself what it is now
+        for task in work:
+            task.result()
+        time.sleep(2)
+        assert max(seen) > 0
+        assert [queued(url) for _ in range(8)] == [0] * 8
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE_S) == 130
+
+
+def test_ctrl_c_exits_130(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with process(tmp_path) as (running, client):
+        wait_ready(client)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE_S) == 130
+        assert running.stderr is not None
+        assert "Traceback" not in running.stderr.read()
+
+
 def test_a_wrong_call_exits_2(tmp_path: Path) -> None:
     with process(tmp_path, SEEDLINGS_DEVICE="tpu") as (running, _):
         assert running.wait(PATIENCE_S) == 2

@@ -95,7 +95,6 @@ _MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelRea
 
 
 @guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
-@guarded.get("/", response_model=ServerMetadata, include_in_schema=False)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """Name the server and the extensions it speaks."""
     extensions = ["binary_tensor_data", "classification"]
