@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -70,6 +71,8 @@ def serve(arguments: Sequence[str]) -> int:
         print(f"seedlings: {error}", file=sys.stderr)
         return 2
     logs.configure(settings.log_format, settings.log_level)
+    for sentence in configuration.warnings(os.environ):
+        logging.getLogger(__name__).warning("%s", sentence)
     # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))

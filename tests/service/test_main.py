@@ -1,6 +1,7 @@
 """The service as a process of its own: it starts, is told to go, and goes in good order."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -116,6 +117,29 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 130
         assert running.stderr is not None
         assert "Traceback" not in running.stderr.read()
+
+
+def test_a_mistaken_environment_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    for variables, told in (
+        ({"SEEDLINGS_STORE": str(tmp_path / "gone")}, "seedlings: SEEDLINGS_STORE: there is no folder"),
+        ({"SEEDLINGS_THREDS": "1"}, "seedlings: SEEDLINGS_THREDS is no setting; did you mean SEEDLINGS_THREADS?"),
+    ):
+        with process(tmp_path, **variables) as (running, _):
+            assert running.wait(PATIENCE_S) == 2
+            assert running.stderr is not None
+            assert running.stderr.read().startswith(told)
+
+
+def test_an_unknown_setting_is_a_warning_in_the_log(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with process(tmp_path, SEEDLINGS_GREENHOUSE="1", SEEDLINGS_LOG_FORMAT="json") as (running, client):
+        wait_ready(client)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE_S) == 0
+        assert running.stderr is not None
+        first = json.loads(running.stderr.readline())
+    assert "SEEDLINGS_GREENHOUSE is no setting" in json.dumps(first)
+    assert "warning" in json.dumps(first).lower()
 
 
 def test_a_wrong_call_exits_2(tmp_path: Path) -> None:
