@@ -32,7 +32,8 @@ from benchmarks.fuzz_cases import Case
 from benchmarks.mutations import File
 from benchmarks.processes import free_port, ours, running, shipped
 from benchmarks.results import Requirement
-from models_store.pixels import LARGE_PIXELS, MAX_PIXELS
+from models_store.pixels import MAX_PIXELS
+from service.inference.decoder import LARGE_PIXELS
 
 CLIENTS = 8
 DECODE_THREADS = 2

@@ -3,6 +3,7 @@
 N images, S pixels a side, C channels of a layer, h × w its places. `Array` is the tensor of whoever asks: this package knows none.
 """
 
+from enum import StrEnum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 Array = TypeVar("Array")
@@ -45,16 +46,21 @@ class Measuring(Model[Array], Protocol[Array]):
 ANSWER = Measuring.answer.__name__  # kept by name where a module is frozen
 
 
-def explains(module: object) -> bool:
-    """Whether a loaded `model.pt` is `Explaining`."""
-    return _has_methods_of(Explaining, module)
+class Capability(StrEnum):
+    """What a `model.pt` can do beyond `forward`, as it stands in its manifest."""
+
+    EXPLAIN = "explain"  # it is `Explaining`
+    MEASURE = "measure"  # it is `Measuring`
 
 
-def measures(module: object) -> bool:
-    """Whether a loaded `model.pt` is `Measuring`."""
-    return _has_methods_of(Measuring, module)
+_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring}
 
 
-def _has_methods_of(protocol: type, module: object) -> bool:
+def capabilities(module: object) -> list[Capability]:
+    """What a loaded `model.pt` can do, by the methods that it has."""
     # A scripted module has its methods by `__getattr__`, which `isinstance` does not see.
-    return all(hasattr(module, name) for name in vars(protocol) if not name.startswith("_"))
+    return [
+        capability
+        for capability, protocol in _PROTOCOLS.items()
+        if all(hasattr(module, name) for name in vars(protocol) if not name.startswith("_"))
+    ]

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION = 2  # of what is written here, and the newest that this release knows
 MIN_READER_SCHEMA = 2  # the oldest schema whose readers understand what is written here; raised when they would misread it
 MODEL = "model.pt"
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # of models and files: one folder or file, whatever the system
+FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -120,7 +121,7 @@ class Manifest(_Part):
     schema_version: int = SCHEMA_VERSION
     min_reader_schema: int = MIN_READER_SCHEMA
     task: Literal["classification", "segmentation"] = "classification"
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
     created: datetime
     species: list[Species] = Field(min_length=2)
@@ -129,6 +130,7 @@ class Manifest(_Part):
     figures: Figures  # of this very artifact, on the test split
     training: Training
     compact: Compact | None = None
+    capabilities: list[str] | None = None  # of `artifact.Capability`, or newer ones; None: of a release that did not state them
     files: dict[FileName, Sha256]  # what lies beside the manifest: name → SHA-256; model.pt always
     size_bytes: int = Field(gt=0)  # of model.pt
 

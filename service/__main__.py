@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import json
+import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,15 +17,21 @@ import uvicorn
 from service import settings as configuration
 from service.process import cores, logs
 
+INTERRUPTED = 128 + signal.SIGINT
+
 
 # The commands import what they need themselves: the process that minds several workers holds no model, and need not hold torch.
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command named first, or `serve`. Returns the exit status: 0 success, 1 failure, 2 a wrong call."""
+    """Run the command named first, or `serve`. Returns the exit status: 0 success, 1 failure, 2 a wrong call, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     commands = {"serve": serve, "predict": predict, "openapi": openapi}
-    if arguments and (command := commands.get(arguments[0])):
-        return command(arguments[1:])
-    return serve(arguments)
+    try:
+        if arguments and (command := commands.get(arguments[0])):
+            return command(arguments[1:])
+        return serve(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -63,14 +71,16 @@ def serve(arguments: Sequence[str]) -> int:
         print(f"seedlings: {error}", file=sys.stderr)
         return 2
     logs.configure(settings.log_format, settings.log_level)
+    for sentence in configuration.warnings(os.environ):
+        logging.getLogger(__name__).warning("%s", sentence)
     # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
             directory = settings.metrics_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="seedlings-metrics-"))
             _share_metrics(Path(directory))
-        _serve(settings)
-    return 0
+        return INTERRUPTED if _serve(settings) == signal.SIGINT else 0
 
 
 def _share_metrics(directory: Path) -> None:
@@ -81,7 +91,21 @@ def _share_metrics(directory: Path) -> None:
     os.environ[configuration.PREFIX + "METRICS_DIR"] = os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
-def _serve(settings: configuration.Settings) -> None:
+def _serve(settings: configuration.Settings) -> int | None:
+    """Run the server. Returns the signal that ended it, where it minds several workers; else a signal ends this process."""
+    heard, sender = socket.socketpair()
+    with heard, sender:
+        for end in (heard, sender):
+            end.setblocking(False)
+        signal.set_wakeup_fd(sender.fileno())  # uvicorn takes signals for itself there, and does not hand them on
+        _run(settings)
+        signal.set_wakeup_fd(-1)
+        with contextlib.suppress(BlockingIOError):
+            return heard.recv(1)[0]
+    return None
+
+
+def _run(settings: configuration.Settings) -> None:
     uvicorn.run(
         "service.app:from_environment",
         factory=True,

@@ -1,5 +1,6 @@
 """The application: settings in, ASGI out."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,6 +24,16 @@ from service.process import logs, memory
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
+# What routes and middleware send beyond the headers that a page may always read.
+EXPOSED_HEADERS = (
+    "Inference-Header-Content-Length",
+    "Retry-After",
+    "Server-Timing",
+    "WWW-Authenticate",
+    "X-Request-ID",
+    "X-Species",
+)
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background."""
@@ -35,10 +46,12 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.start()
+        measuring = asyncio.create_task(services.measure())
         try:
             with services.life.watching_signals():
                 yield
         finally:
+            measuring.cancel()
             services.close()
 
     description = "Tells the species of plant seedlings on photos."
@@ -48,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
+        redirect_slashes=False,
         openapi_url=None,  # the page has its own, and for people too
         docs_url=None,
         redoc_url=None,
@@ -60,12 +74,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)
+    app.add_middleware(Observe, life=services.life, metrics=services.metrics, root_path=settings.root_path)
     if settings.cors_origins:
-        exposed = ["Retry-After", "Server-Timing", "X-Request-ID"]
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=exposed
+        app.add_middleware(  # the last one added stands outermost: other pages may read problems of every kind
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
         )
-    app.add_middleware(Observe, life=services.life, metrics=services.metrics)  # the last one added stands outermost
     return app
 
 
@@ -92,6 +109,6 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:
-    if f"{request.url.path}/".startswith("/v2/"):
+    if f"{request.scope['path']}/".startswith("/v2/"):
         return JSONResponse(protocol_error(document["detail"]), document["status"], headers)
     return JSONResponse(document, document["status"], headers, PROBLEM_TYPE)

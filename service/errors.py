@@ -65,6 +65,28 @@ class ServiceError(Exception):
             headers["Connection"] = "close"
         return headers
 
+    @property
+    def is_of_the_service(self) -> bool:
+        """Whether the service is at fault, not the request."""
+        return int(self.as_problem()["status"]) >= ServiceError.status
+
+    def as_problem(self) -> dict[str, Any]:
+        """As an RFC 9457 problem."""
+        return {"type": f"urn:seedlings:{self.slug}", "title": self.title, "status": self.status, "detail": self.detail}
+
+
+class HandedOn(ServiceError):
+    """What another service told of a request; it is handed on as it came."""
+
+    def __init__(self, status: int, document: object) -> None:
+        """`document` is the problem, or whatever else the body held."""
+        told = document if isinstance(document, dict) and isinstance(document.get("detail"), str) else {}
+        self._problem = plain_problem(status, f"the service answered {status}") | told
+        super().__init__(self._problem["detail"])
+
+    def as_problem(self) -> dict[str, Any]:
+        return self._problem
+
 
 class Unauthorized(ServiceError):
     """A key is set, and the request has none or a wrong one."""
@@ -162,12 +184,13 @@ class DeadlinePassed(ServiceError):
 
 def problem(error: ServiceError) -> dict[str, Any]:
     """The error as an RFC 9457 problem."""
-    return {"type": f"urn:seedlings:{error.slug}", "title": error.title, "status": error.status, "detail": error.detail}
+    return error.as_problem()
 
 
 def plain_problem(status: int, detail: str) -> dict[str, Any]:
     """A problem that says no more than its status, as for an unknown route."""
-    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown status"
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
 def probe_status(ready: bool) -> int:

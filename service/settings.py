@@ -1,24 +1,40 @@
 """The settings, and the only place that reads environment variables: `SEEDLINGS_<NAME>`, each with a default for a laptop."""
 
-from collections.abc import Mapping
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
 from service.process import cores
 
 PREFIX = "SEEDLINGS_"
+_OF_OTHERS = frozenset(["BROWSER", "CPUS", "DATA", "HTTPS_NAME", "KSERVE_PYTHON"])  # of the project's tests, compose files and makefile
+_MISTYPED, _ALIKE = 0.8, 0.6  # how much of two names has to be the same; nearer, it is taken for a mistake
+# What Kubernetes puts into every container for a service of this name: the names of its links, and the value of the plain one.
+_LINK_NAME = re.compile(r"(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
 
 
 class BadSetting(ValueError):
-    """A setting has a value that cannot be; the message names the variable."""
+    """A setting has a value that cannot be, or a name that is none; the message names the variable."""
 
 
 def _listed(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _prefix(path: str) -> str:
+    path = path.rstrip("/")
+    if path and not re.fullmatch(r"(/[\w.~%-]+)+", path, re.ASCII):
+        raise ValueError("a path begins with / and has neither ? nor # in it, such as /seedlings")
+    return path
 
 
 class Settings(BaseModel):
@@ -30,7 +46,7 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     workers: int = Field(1, ge=1, description="processes; each loads the model. Prefer more containers")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
-    model: str = Field("seedlings", description="the model's name in the store")
+    model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
     version: int | None = Field(None, ge=1, description="serve this version only; empty: the newest, also when it appears later")
     poll_s: float = Field(2.0, gt=0, description="seconds between two looks for a new version")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
@@ -56,7 +72,12 @@ class Settings(BaseModel):
     cors_origins: Annotated[list[str], BeforeValidator(_listed)] = Field(
         [], description="comma-separated origins whose pages may call; * for all"
     )
-    metrics_dir: Path | None = Field(None, description="folder where several workers share their metrics; empty: a temporary one")
+    metrics_dir: Path | None = Field(
+        None, description="folder where several workers share their metrics; empty: a temporary one; one worker needs none"
+    )
+    root_path: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"
+    )
     log_format: Literal["human", "json"] = Field("human", description="human or json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
@@ -76,20 +97,69 @@ class Settings(BaseModel):
         return -(-self.max_batch // self.streams)
 
     @property
+    def images_at_once(self) -> int:
+        """Images of one request that are asked for at a time.
+
+        Enough for the batches that run and the next ones, but never the whole queue, which is everybody's.
+        """
+        return max(1, min(2 * self.max_batch, self.max_queue // 2))
+
+    @property
     def decoding_threads(self) -> int:
         """Threads of one process's decoding."""
         return self.decode_threads or self.inference_threads
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from `SEEDLINGS_*`; an empty variable counts as unset. Raises BadSetting."""
-    named = {name: environ.get(PREFIX + name.upper(), "") for name in Settings.model_fields}
+    """Settings from `SEEDLINGS_*`; an empty variable counts as unset.
+
+    Raises BadSetting, also for a variable whose name is nearly a setting's, and for a store that is not there.
+    """
+    for name, nearest, likeness in _strays(environ):
+        if likeness >= _MISTYPED and nearest not in _OF_OTHERS:
+            raise BadSetting(f"{name} is no setting; did you mean {PREFIX}{nearest}? Rename it, or unset it")
+    given = {name: environ.get(PREFIX + name.upper(), "") for name in Settings.model_fields}
+    given = {name: value for name, value in given.items() if value and not _is_link(name.upper(), value)}
     try:
-        return Settings.model_validate({name: value for name, value in named.items() if value})
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = PREFIX + str(first["loc"][0]).upper()
         raise BadSetting(f"{name}: {first['msg']}") from None
+    if not os.path.isdir(settings.store):
+        raise BadSetting(f"{PREFIX}STORE: there is no folder {settings.store}; create or mount it, or name another one")
+    return settings
+
+
+def warnings(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that looks like a setting and counts for nothing."""
+    told = []
+    for name, nearest, likeness in _strays(environ):
+        hint = f"; did you mean {PREFIX}{nearest}?" if likeness >= _ALIKE else "; 'python -m service --help' lists them"
+        told.append(f"{name} is no setting and counts for nothing{hint}")
+    if _is_link("PORT", environ.get(PREFIX + "PORT", "")):
+        told.append(f"{PREFIX}PORT is Kubernetes' link to a service and counts for nothing; put 'enableServiceLinks: false' into the pod")
+    return told
+
+
+def _strays(environ: Mapping[str, str]) -> Iterator[tuple[str, str, float]]:
+    """Variables that were meant for the settings and are none: the name, the nearest name without prefix, and how alike they are."""
+    known = [name.upper() for name in Settings.model_fields]
+    for name, value in environ.items():
+        prefix, _, rest = name.upper().partition("_")
+        meant = difflib.SequenceMatcher(None, prefix + "_", PREFIX).ratio() >= _MISTYPED
+        if not meant or not value or name.removeprefix(PREFIX) in known or _is_link(rest, value):
+            continue
+        if name.startswith(PREFIX) and rest in _OF_OTHERS:
+            continue
+        likeness = {one: difflib.SequenceMatcher(None, rest, one).ratio() for one in (*known, *sorted(_OF_OTHERS))}
+        nearest = max(likeness, key=lambda one: likeness[one])
+        if name.startswith(PREFIX) or likeness[nearest] >= _MISTYPED:
+            yield name, nearest, likeness[nearest]
+
+
+def _is_link(name: str, value: str) -> bool:
+    return bool(_LINK_NAME.fullmatch(name) or (name.split("_")[-1] == "PORT" and _LINK_VALUE.match(value)))
 
 
 def described() -> str:

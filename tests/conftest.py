@@ -17,6 +17,12 @@ def publish_in(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where decoded images are kept during the tests, so that each folder is decoded once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
 def real_images() -> Path:
     """The folder of the real images; skips where there are none."""
     folder = os.environ.get("SEEDLINGS_DATA")

@@ -1,11 +1,22 @@
 """Images that tests draw themselves: simple plants on gravel, one shape and hue for each species."""
 
+import io
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageDraw
 
 SPECIES = ("Maize", "Charlock", "Sugar beet", "Cleavers", "Fat Hen", "Black-grass")
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """An image file in one of Pillow's formats, or HEIF."""
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener(thumbnails=False)
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def plant(species: int, seed: int, side: int = 150) -> Image.Image:

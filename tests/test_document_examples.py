@@ -32,7 +32,6 @@ NOT_RUN = {  # programs that a test has no use for
     "pre-commit": "tests/test_package.py compares its hooks",
     ".ci/run": "runs these tests",
 }
-PYTHON = re.compile(r"(?:\.venv/bin/)?python")
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,12 @@ class Command:
         words = shlex.split(self.text, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words.pop(0)
-        return words
+        return [words[0].removeprefix(".venv/bin/"), *words[1:]]
 
     def of_module(self, name: str) -> list[str] | None:
         """The arguments, if this runs `python -m name`."""
         words = self.words
-        return words[3:] if PYTHON.fullmatch(words[0]) and words[1:3] == ["-m", name] else None
+        return words[3:] if words[0] == "python" and words[1:3] == ["-m", name] else None
 
 
 def commands() -> list[Command]:

@@ -66,6 +66,7 @@ def test_the_wheel_holds_all_that_is_read_at_run_time(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= in_wheel
 
 
+@pytest.mark.slow
 def test_the_command_answers_a_photo_by_the_shipped_model(wheel: Path, tmp_path: Path) -> None:
     photo = tmp_path / "drawn.png"
     drawn.plant(0, 0).save(photo)
@@ -75,6 +76,7 @@ def test_the_command_answers_a_photo_by_the_shipped_model(wheel: Path, tmp_path:
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_reaches_every_package(wheel: Path) -> None:
     assert seedlings(wheel, "--version").stdout.strip() == __version__
     assert "--port" in seedlings(wheel, "serve", "--help").stdout

@@ -14,10 +14,10 @@ CROPS = ("Maize", "Common wheat", "Sugar beet")
 
 
 @pytest.fixture(scope="module")
-def evaluated(real_images, tmp_path_factory):
+def evaluated(real_images, cache, tmp_path_factory):
     """`evaluate --json` of the shipped model on the test split."""
     folder = tmp_path_factory.mktemp("evaluated")
-    options = ["--artifact", str(FOLDER), "--data", str(real_images), "--cache", str(folder), "--split", "test"]
+    options = ["--artifact", str(FOLDER), "--data", str(real_images), "--cache", str(cache), "--split", "test"]
     assert main(["evaluate", *options, "--json", str(folder / "figures.json")]) == 0
     return json.loads((folder / "figures.json").read_text())
 
@@ -37,6 +37,7 @@ def test_it_is_what_its_manifest_says_and_small():
     assert (FOLDER / "card.md").read_text().count(f"{manifest.figures.accuracy:.2%}") == 1
 
 
+@pytest.mark.slow
 def test_evaluate_prints_what_the_card_states(evaluated):
     manifest = store.verify(FOLDER)
     assert evaluated["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
@@ -44,6 +45,7 @@ def test_evaluate_prints_what_the_card_states(evaluated):
     assert evaluated["accuracy"] >= 0.91
 
 
+@pytest.mark.slow
 def test_the_service_answers_with_the_same_probabilities(evaluated, service, real_images):
     for prediction in evaluated["predictions"][::20]:
         answer = service.client.post("/predict", files={"file": (real_images / prediction["file"]).read_bytes()}).json()
@@ -51,6 +53,7 @@ def test_the_service_answers_with_the_same_probabilities(evaluated, service, rea
         assert list(answer["probabilities"]) == evaluated["species"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", CROPS)
 def test_nine_of_ten_photos_of_a_crop_are_recognised(evaluated, service, real_images, crop):
     of_crop = [prediction["file"] for prediction in evaluated["predictions"] if prediction["file"].startswith(crop)]

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 success, 1 the work failed; a wrong call exits with 2."""
+    """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
     wanted = parser()
     options = wanted.parse_args(arguments)
     if options.command == "evaluate" and options.split is not None and options.data is None:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
-        return 1
+        return 130
     return 0
 
 

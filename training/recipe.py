@@ -1,10 +1,12 @@
 """Recipes: everything that decides how a network is trained, as a TOML file checked by pydantic."""
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from models_store.pixels import SIZE
 from training.errors import RecipeError
@@ -149,7 +151,7 @@ def load(name: str, **changes: Any) -> Recipe:
     try:
         recipe = Recipe.model_validate(document | changes)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()[:3])
+        problems = "; ".join(_described(one) for one in error.errors()[:3])
         raise RecipeError(f"{file}: {problems}") from None
     if recipe.network not in NETWORKS:
         raise RecipeError(f"{file}: network = {recipe.network!r}: there are {', '.join(NETWORKS)}")
@@ -173,3 +175,19 @@ def _check_ranges(recipe: Recipe, file: Path) -> None:
         raise RecipeError(f"{file}: camera.jpeg_quality = {recipe.camera.jpeg_quality!r}: at most 100")
     if recipe.field.others + recipe.field.photos > 1:
         raise RecipeError(f"{file}: field.others + field.photos: shares of one whole, at most 1 together")
+
+
+def _described(error: ErrorDetails) -> str:
+    """One problem of a recipe, with what to do."""
+    *path, key = map(str, error["loc"])
+    name = ".".join([*path, key])
+    if error["type"] == "missing":
+        return f"the key {name!r} is missing"
+    if error["type"] == "extra_forbidden":
+        part: Any = Recipe
+        for one in path:
+            part = part.model_fields[one].annotation
+        near = difflib.get_close_matches(key, part.model_fields, n=1)
+        known = f"did you mean {'.'.join([*path, *near])!r}?" if near else f"there are {', '.join(part.model_fields)}"
+        return f"unknown key {name!r}; {known}"
+    return f"{name} = {error['input']!r}: {error['msg']}"

@@ -8,14 +8,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from service.errors import NotReady, ServiceError, UndecodableImage
+from service.errors import HandedOn, NotReady
 
 _TIMEOUT_S = 120.0
 _TRIES = 60
-
-
-class Refused(UndecodableImage):
-    """The service refused a photo; the message is the service's own."""
 
 
 class Client:
@@ -48,7 +44,7 @@ class Client:
                     if wait_s.isdigit():  # busy or starting
                         time.sleep(min(int(wait_s), 10))
                         continue
-                    raise _refusal(error) from None
+                    raise _told(error) from None
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
                 raise NotReady(f"{self._url} does not answer ({getattr(error, 'reason', error)}); is the service running?") from None
             except ValueError:
@@ -56,8 +52,8 @@ class Client:
         raise NotReady(f"{self._url} is too busy; try again later")
 
 
-def _refusal(error: urllib.error.HTTPError) -> ServiceError:
-    detail = f"the service answered {error.code}"
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        detail = str(json.load(error)["detail"])
-    return Refused(detail)
+def _told(error: urllib.error.HTTPError) -> HandedOn:
+    document = None
+    with contextlib.suppress(ValueError, OSError, http.client.HTTPException):
+        document = json.load(error)
+    return HandedOn(error.code, document)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import csv
+import io
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from models_store.store import Opened
 from service.answers import answer
 from service.cli import client
 from service.cli.progress import Progress
-from service.errors import ModelFailed, NotReady, ServiceError, UndecodableImage, problem
+from service.errors import NotReady, ServiceError, UndecodableImage, problem
 from service.http import services
 from service.inference import engine
 from service.inference.fan_out import each
@@ -22,14 +23,18 @@ from service.process import memory
 from service.settings import BadSetting, Settings, from_environment
 
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
-_COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
+COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _REMOTE_AT_ONCE = 8
 _PATIENCE_S = 600.0
 Result = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not, 2 a wrong call."""
+    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not, 2 a wrong call.
+
+    Raises KeyboardInterrupt.
+    """
     parser = argparse.ArgumentParser(prog="python -m service predict", description="Tells the species on photos.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PHOTO|FOLDER", help="folders are searched for images, whole trees of them")
     parser.add_argument(
@@ -47,21 +52,35 @@ def main(arguments: Sequence[str]) -> int:
         work = _ask(photos, settings, options.url, progress) if options.url else _classify(photos, settings, progress)
         results = asyncio.run(work)
     except (ServiceError, ValueError) as error:
+        return _failure(error)
+    finally:
         progress.close()
-        print(f"error: {error}", file=sys.stderr)
+    try:
+        write(results, options.format, _open(sys.stdout, options.format))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        progress.close()
-        print("interrupted", file=sys.stderr)
-        return 1
-    progress.close()
-    write(results, options.format, sys.stdout)
+    except OSError as error:
+        return _failure(f"the answers cannot be written ({error.strerror})")
     failed = [result for result in results if "problem" in result]
     if failed:
         print(f"{len(failed)} of {len(results)} photos were not answered:", file=sys.stderr)
         for result in failed:
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _failure(error: object) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+def _open(stream: TextIO, style: str) -> TextIO:
+    """Standard output, so that no name of a file is lost to its encoding: UTF-8 for programs, what can be shown for people."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=None if style == "table" else "utf-8", errors="backslashreplace")
+    return stream
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
@@ -101,7 +120,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
             prediction = await running.predictor.predict(await _content(photo))
             return answer(prediction) | {"scientific_name": species.get(prediction.species.name)}
 
-        return await _each(one, photos, progress, at_once=2 * settings.max_batch)
+        return await _each(one, photos, progress, at_once=settings.images_at_once)
     finally:
         await asyncio.to_thread(running.close)
 
@@ -127,7 +146,7 @@ async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], pr
             progress.step()
 
     outcomes = await each(counted, photos, at_once=at_once, patience_s=_PATIENCE_S)
-    if isinstance(outcomes[0], ModelFailed) and all(isinstance(outcome, ModelFailed) for outcome in outcomes):
+    if isinstance(outcomes[0], ServiceError) and all(isinstance(one, ServiceError) and one.is_of_the_service for one in outcomes):
         raise outcomes[0]  # not the photos' fault
     return [
         {"file": str(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
@@ -148,9 +167,10 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         json.dump(results, stream, ensure_ascii=False, indent=1)
         stream.write("\n")
     elif style == "csv":
+        stream.write("\ufeff")  # tells Excel that this is UTF-8
         table = csv.writer(stream)
-        table.writerow(_COLUMNS)
-        table.writerows([_cell(result, column) for column in _COLUMNS] for result in results)
+        table.writerow(COLUMNS)
+        table.writerows([_cell(result, column) for column in COLUMNS] for result in results)
     else:
         rows = [_row(result) for result in results if "problem" not in result]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
@@ -161,10 +181,11 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
 def _cell(result: Result, column: str) -> str:
     value = result.get(column)
     if column == "problem" and value:
-        return str(value["detail"])
+        value = value["detail"]
     if column in ("confident", "familiar") and value is not None:
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+        value = "yes" if value else "no"
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _row(result: Result) -> list[str]:

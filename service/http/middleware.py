@@ -1,4 +1,4 @@
-"""Around every request: its id, its place in the count, its line in the log, its share in the metrics."""
+"""Around every request: one spelling of what it asks for, its id, its place in the count, its line in the log, its share in the metrics."""
 
 import logging
 import time
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
+from service.http.routes import page
 from service.process import logs
 from service.process.metrics import Metrics
 from service.process.shutdown import Life
@@ -21,8 +22,8 @@ _QUIET = "/health"  # probes would drown the log
 class Observe:
     """ASGI middleware. Whatever a route raises ends here, as a problem without a traceback."""
 
-    def __init__(self, app: ASGIApp, life: Life, metrics: Metrics) -> None:
-        self._app, self._life, self._metrics = app, life, metrics
+    def __init__(self, app: ASGIApp, life: Life, metrics: Metrics, root_path: str) -> None:
+        self._app, self._life, self._metrics, self._root_path = app, life, metrics, root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -30,6 +31,7 @@ class Observe:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
+        asked = _in_one_spelling(scope, self._root_path)
         request_id = logs.accept_id(Headers(scope=scope).get(_REQUEST_ID))
         token = logs.request_id.set(request_id)
         status: int | None = None
@@ -44,23 +46,36 @@ class Observe:
         try:
             with self._life.request():
                 try:
-                    await self._app(scope, receive, send_with_id)
+                    await self._app(asked, receive, send_with_id)
                 except Exception:
                     log.exception("a defect of this service")
                     if status is None:
                         error = ServiceError("something went wrong here; the request id leads to it in the log")
                         await JSONResponse(problem(error), error.status, media_type=PROBLEM_TYPE)(scope, receive, send_with_id)
-            self._report(scope, status if status is not None else CallerGone.status, time.monotonic() - started)
+            self._report(scope, asked, status if status is not None else CallerGone.status, time.monotonic() - started)
         finally:
             logs.request_id.reset(token)
 
-    def _report(self, scope: Scope, status: int, total_s: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")  # the template, so that callers cannot make up labels
+    def _report(self, scope: Scope, asked: Scope, status: int, total_s: float) -> None:
+        route = getattr(asked.get("route"), "path", "unmatched")  # the template, so that callers cannot make up labels
         self._metrics.request(route, status, total_s)
         level = logging.DEBUG if route.startswith(_QUIET) else logging.INFO
         if log.isEnabledFor(level):
             fields = {"method": scope["method"], "path": scope["path"][:200], "status": status, "total_ms": round(total_s * 1e3, 1)}
             log.log(level, _phrase(status), extra={"fields": fields})
+
+
+def _in_one_spelling(scope: Scope, root_path: str) -> Scope:
+    """The same request without a proxy's prefix and a slash at its end, and GET for HEAD, whose answer the server sends without its body.
+
+    A redirect instead would lose a body, and behind a prefix it would lead to a wrong place.
+    """
+    path: str = scope["path"]
+    if root_path and path.startswith(f"{root_path}/"):
+        path = path[len(root_path) :]
+    if len(path) > 1 and path.endswith("/") and path not in page.FOLDERS:
+        path = path[:-1]
+    return {**scope, "path": path, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
 
 
 def _phrase(status: int) -> str:

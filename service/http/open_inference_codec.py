@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models_store.manifest import Species
 from service.errors import MalformedRequest
+from service.inference.predictor import DIGITS
 
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
 PROBABILITIES, SPECIES = "probabilities", "species"  # outputs
@@ -246,7 +247,7 @@ def write(
         elif tensor.dtype == object:
             described["data"] = tensor.ravel().tolist()
         else:
-            described["data"] = [round(value, 7) for value in tensor.ravel().tolist()]  # all the digits that float32 has
+            described["data"] = [round(value, DIGITS) for value in tensor.ravel().tolist()]
         outputs.append(described)
     answer = {"model_name": model[0], "model_version": model[1], "outputs": outputs}
     if asked.id is not None:

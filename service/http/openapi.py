@@ -30,7 +30,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     """The document of `app`, made once."""
     if app.openapi_schema is None:
         guarded = app.state.services.settings.api_key is not None
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
+        root_path = app.state.services.settings.root_path
+        servers = [{"url": root_path}] if root_path else None
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS, servers=servers)
         schemas = made["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
         schemas |= msgspec.json.schema_components([InferRequest], ref_template="#/components/schemas/{name}")[1]

@@ -15,6 +15,7 @@ from service.process.metrics import Metrics
 from service.process.shutdown import Life
 from service.settings import Settings
 
+_MEASURE_S = 0.5
 Status = Literal["ready", "loading", "draining", "failed"]
 
 
@@ -37,7 +38,12 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        return "failed" if self.predictor.failing or not self.predictor.alive else "ready"
+        return "failed" if self.predictor.failure else "ready"
+
+    @property
+    def error(self) -> str | None:
+        """Why images are not answered, or why no better version is in service."""
+        return (self.predictor.failure if self.registry.current else None) or self.registry.error
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
@@ -50,6 +56,12 @@ class Services:
         self.predictor.start()
         self.registry.start()
 
+    async def measure(self) -> None:
+        """Keep the gauge of the queue true, whichever worker is asked for the metrics of all. Runs until it is cancelled."""
+        while True:
+            self.metrics.queue_length(self.predictor.queued)
+            await asyncio.sleep(_MEASURE_S)
+
     def close(self) -> None:
         """End the threads."""
         self.registry.close()
@@ -58,7 +70,7 @@ class Services:
 
 def build(settings: Settings, load: Load) -> Services:
     """Put the parts together; nothing runs yet."""
-    metrics = Metrics(settings.metrics_dir)
+    metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
 
     def on_swap(model: Model) -> None:
         metrics.loaded(model.manifest.name, model.manifest.version)

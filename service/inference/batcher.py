@@ -25,6 +25,7 @@ from service.errors import ModelFailed, NotReady, QueueFull
 from service.inference.batch_queue import Batch, BatchQueue
 
 log = logging.getLogger(__name__)
+STREAM_ENDED = "an inference thread has ended; restart the service"
 Kind = TypeVar("Kind")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -116,7 +117,7 @@ class Batcher(Generic[Kind, Item, Answer]):
     def check_room(self) -> None:
         """Raises QueueFull if no place could be taken at this moment, NotReady where a stream has ended."""
         if not self.alive:
-            raise NotReady("an inference thread has ended; restart the service")
+            raise NotReady(STREAM_ENDED)
         taken = len(self)
         if taken >= self._max_queue:
             raise QueueFull(f"{taken} images are waiting already; try again later", retry_after_s=taken * self._item_s)

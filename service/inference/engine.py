@@ -14,7 +14,7 @@ import torch.jit
 from numpy.typing import NDArray
 
 from models_store import artifact
-from models_store.artifact import Answer
+from models_store.artifact import Answer, Capability
 from models_store.manifest import Manifest
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.errors import ModelFailed
@@ -49,6 +49,7 @@ class Engine:
     ) -> None:
         self.manifest = manifest
         self._module = module  # as published; its halves explain an answer
+        self.capabilities = artifact.capabilities(module)
         self._answers = answers  # its answers, by the form of its forward pass that is quickest here
         self._device = device
         self._threads, self._share = threads, max(1, threads // streams)
@@ -66,12 +67,12 @@ class Engine:
     @property
     def explainable(self) -> bool:
         """Whether the artifact exports its two halves, which `saliency` needs."""
-        return artifact.explains(self._module)
+        return Capability.EXPLAIN in self.capabilities
 
     @property
     def measuring(self) -> bool:
         """Whether the artifact tells the distance from the images trained on."""
-        return artifact.measures(self._module)
+        return Capability.MEASURE in self.capabilities
 
     def predict_batch(self, pixels: NDArray[np.uint8], alone: bool = True) -> Answer[NDArray[np.float32]]:
         """uint8 [n, 3, size, size] → probabilities [n, species], and distances [n] where the artifact measures them.
@@ -196,7 +197,7 @@ def load(
 
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
     """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
-    measured = manifest.calibration.familiarity if artifact.measures(module) else None
+    measured = manifest.calibration.familiarity if Capability.MEASURE in artifact.capabilities(module) else None
     form = module
 
     def published(images: torch.Tensor) -> Answer[torch.Tensor]:
@@ -266,6 +267,11 @@ def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _A
 
 
 def _check(engine: Engine, opened: Opened) -> None:
+    lacking = {*Capability} & {*(engine.manifest.capabilities or [])} - {*engine.capabilities}
+    if lacking:
+        raise ArtifactCorrupt(
+            f"{opened.path}: its manifest says that it can {' and '.join(sorted(lacking))}, its model cannot; export it again"
+        )
     if engine.manifest.calibration.familiarity is not None and not engine.measuring:
         raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
     try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models_store.manifest import Species
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
-from service.inference.batcher import Batcher, Ran, Served
+from service.inference.batcher import STREAM_ENDED, Batcher, Ran, Served
 from service.inference.decoder import Decoded, Decoder
 from service.inference.registry import Model, Registry
 
@@ -106,7 +106,7 @@ class Predictor:
         self._batcher = Batcher[_Work, _Image, _Output](
             _infer, streams=streams, batch_size=batch_size, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
-        self.failing = False  # the last batch had failures only
+        self._failing = False  # the last batch had failures only
 
     def start(self) -> None:
         """Start the inference threads."""
@@ -123,9 +123,11 @@ class Predictor:
         return len(self._batcher)
 
     @property
-    def alive(self) -> bool:
-        """Whether all inference threads run."""
-        return self._batcher.alive
+    def failure(self) -> str | None:
+        """Why images are not answered; None while they are."""
+        if not self._batcher.alive:
+            return STREAM_ENDED
+        return "the model failed for every image of its last batch; the log says why" if self._failing else None
 
     def check_room(self) -> None:
         """Whether an image would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
@@ -197,7 +199,7 @@ class Predictor:
     def _on_batch(self, ran: Ran) -> None:
         if ran.failures:
             log.error("the model failed for %d of %d images", len(ran.failures), ran.size, exc_info=ran.failures[0])
-        self.failing = len(ran.failures) == ran.size
+        self._failing = len(ran.failures) == ran.size
         if self._report_batch is not None:
             self._report_batch(ran)
 

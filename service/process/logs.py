@@ -11,6 +11,7 @@ import warnings
 from typing import Any, Literal
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
+_PLAIN = re.compile(r'[^\s"=]+')  # a value that needs no quotes
 _GIVEN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # what a caller may name a request: nothing that could forge a line
 
 
@@ -37,9 +38,23 @@ class _Human(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 – the base class names it so
         line = super().formatMessage(record)
         fields = getattr(record, "fields", None) or {}
-        line += "".join(f" {name}={value}" for name, value in fields.items())
+        line += "".join(f" {name}={_field(value)}" for name, value in fields.items())
         current = request_id.get()
-        return f"{line} request_id={current}" if current else line
+        return _escaped(f"{line} request_id={current}" if current else line)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        # Its message may hold what a caller sent: indented, none of its lines can pass for one of the log.
+        return "\n".join("    " + _escaped(line) for line in super().formatException(ei).split("\n"))
+
+
+def _escaped(text: str) -> str:
+    """Without what could end a line, move a terminal's cursor or turn its direction."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _field(value: object) -> str:
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 class _Json(logging.Formatter):
@@ -56,4 +71,4 @@ class _Json(logging.Formatter):
         entry |= getattr(record, "fields", None) or {}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json.dumps(entry, default=str)  # as ASCII: a terminal obeys other control characters, too

@@ -29,6 +29,7 @@ def measure(tmp_path):
     return lambda *options: training.main([*given, *options])
 
 
+@pytest.mark.slow
 def test_both_loops_are_measured(measure, tmp_path, capsys):
     assert measure("--rates", "1e-3", "--max-epochs", "1", "--until", "0", "1.5") == 0
     found = json.loads((tmp_path / "out" / "speed.json").read_text())

@@ -79,6 +79,11 @@ def test_probes_ask_routes_that_exist(pod, predictor):
         assert not {path for path in paths if asyncio.run(status_of(path)) == 404}
 
 
+def test_links_of_services_set_no_settings(pod, predictor):
+    assert pod["enableServiceLinks"] is False
+    assert predictor["enableServiceLinks"] is False
+
+
 def test_containers_have_no_privileges(pod, predictor):
     for spec in (pod, predictor):
         [container] = spec["containers"]

@@ -18,11 +18,10 @@ def opened(model: bytes) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("network", "explains", "measures"), [(fakes.Shares, False, False), (fakes.Halves, True, False), (fakes.Measured, True, True)]
+    ("network", "capabilities"), [(fakes.Shares, []), (fakes.Halves, ["explain"]), (fakes.Measured, ["explain", "measure"])]
 )
-def test_abilities_are_told(network: type[nn.Module], explains: bool, measures: bool) -> None:
-    module = opened(fakes.scripted(network))
-    assert (artifact.explains(module), artifact.measures(module)) == (explains, measures)
+def test_capabilities_are_told(network: type[nn.Module], capabilities: list[str]) -> None:
+    assert artifact.capabilities(opened(fakes.scripted(network))) == capabilities
 
 
 @pytest.mark.parametrize("distance", [None, Distance(torch.rand(600, 256))], ids=["plain", "measuring"])
@@ -30,8 +29,7 @@ def test_what_training_exports_has_the_shapes_it_promises(distance: Distance | N
     torch.manual_seed(0)
     module = opened(torchscript.to_torchscript(networks.build("base", 5).eval(), 0.7, distance))
     images = torch.randint(0, 256, (2, 3, 150, 150), dtype=torch.uint8)
-    assert artifact.explains(module)
-    assert artifact.measures(module) == (distance is not None)
+    assert artifact.capabilities(module) == (["explain"] if distance is None else ["explain", "measure"])
     with torch.inference_mode():
         probabilities = module(images)
         features = module.features(images)

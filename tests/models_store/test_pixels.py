@@ -3,7 +3,6 @@
 import contextlib
 import io
 import random
-import time
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,7 @@ from PIL import Image, ImageOps
 
 from models_store import pixels
 from models_store.pixels import UndecodableImage, UnsupportedFormat
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
+from tests.drawn import encoded
 
 
 def plant(width: int = 400, height: int = 400) -> Image.Image:
@@ -139,27 +133,7 @@ def test_wide_channels_are_narrowed_once_they_are_few(kind: str) -> None:
     pixels.decode(body)
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most_bytes < 2000 * 2000 * 4  # of Python and numpy; Pillow's own are not counted
-
-
-def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixels, "LARGE_PIXELS", 400 * 400 - 1)
-    inside: list[None] = []
-    most = 0
-    square = pixels._square
-
-    def counted(image: Image.Image, size: int) -> Image.Image:
-        nonlocal most
-        inside.append(None)
-        most = max(most, len(inside))
-        time.sleep(0.005)
-        inside.pop()
-        return square(image, size)
-
-    monkeypatch.setattr(pixels, "_square", counted)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(pixels.decode, [encoded(plant(), "PNG")] * 8))
-    assert most == 1
+    assert most_bytes < 2000 * 2000 * 7  # of Python and numpy; Pillow's own are not counted
 
 
 @pytest.mark.parametrize("side", [(7, 100), (100, 7), (1, 1)])
@@ -206,9 +180,26 @@ def test_threads_decode_the_same(tmp_path: Path) -> None:
     assert (pixels.decode(file) == pixels.decode(bodies[1])).all()
 
 
-def test_real_images_decode(real_images: Path) -> None:
-    found = sorted(real_images.glob("*/*"))[::400]
+def test_real_images_come_as_they_are_stored(real_images: Path) -> None:
+    """They are plain RGB of the very size: no colour, scale or limit may touch them, or every network would see others than it learnt."""
+    found = sorted(real_images.glob("*/*"))[::50]
     assert found
     for file in found:
-        assert pixels.decode(file).shape == (3, 150, 150)
-        assert (pixels.decode(file) == pixels.decode(file.read_bytes())).all()
+        with Image.open(file) as image:
+            assert (pixels.decode(file) == np.asarray(image).transpose(2, 0, 1)).all()
+
+
+def test_a_limit_above_pillows_own_holds() -> None:
+    for kind, options in (("PNG", {}), ("TIFF", {"compression": "group4"})):
+        body = encoded(Image.new("1", (20_000, 10_000), 1), kind, **options)
+        assert pixels.decode(body, 32, 200_000_000).min() == 255
+        with pytest.raises(UndecodableImage, match="20000×10000 pixels, more than the 199999999"):
+            pixels.decode(body, 32, 199_999_999)
+
+
+def test_a_large_jpeg_holds_few_pixels() -> None:
+    with pixels.opened(encoded(plant(4000, 3000), "JPEG")) as picture:
+        assert (picture.width, picture.height) == (4000, 3000)
+        assert picture.to_decode(150) == 500 * 375
+    with pixels.opened(encoded(plant(), "PNG")) as picture:
+        assert picture.to_decode(150) == 400 * 400

@@ -82,9 +82,15 @@ def module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         yield begin
 
 
+@pytest.fixture(scope="module")
+def service(module_service: Start) -> Running:
+    """A service of the fake model `Shares`, for all tests of a module that neither publish nor stop it."""
+    return module_service()
+
+
 @pytest.fixture
-def service(start: Start, publish_in: Callable[..., Path]) -> Running:
-    """A service of the fake model `Shares`."""
+def own_service(start: Start, publish_in: Callable[..., Path]) -> Running:
+    """A service of the fake model `Shares` for one test alone, which may count on it or break it."""
     publish_in(fakes.Shares)
     return start()
 
@@ -96,7 +102,9 @@ def serve(settings: Settings) -> Iterator[Running]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="warning", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=Connection, ws="none", server_header=False, log_level="warning", timeout_graceful_shutdown=1)
+        )
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

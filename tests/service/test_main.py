@@ -1,6 +1,7 @@
 """The service as a process of its own: it starts, is told to go, and goes in good order."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -49,6 +50,7 @@ def wait_ready(client: httpx.Client) -> None:
     pytest.fail("never ready")
 
 
+@pytest.mark.slow
 def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
     fakes.publish(tmp_path, fakes.Slow)
     with process(tmp_path, SEEDLINGS_LOG_FORMAT="json") as (running, client), ThreadPoolExecutor(8) as pool:
@@ -71,6 +73,7 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
     with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client):
@@ -83,6 +86,60 @@ def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
             assert sum(map(float, counts)) == 20
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE_S) == 0
+
+
+def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Slow)
+
+    def queued(url: str) -> float:
+        text = httpx.get(f"{url}/metrics", timeout=PATIENCE_S).text
+        return sum(map(float, re.findall(r"^seedlings_queue_length(?:\{.*\})? ([\d.]+)", text, re.MULTILINE)))
+
+    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client), ThreadPoolExecutor(32) as pool:
+        wait_ready(client)
+        url = str(client.base_url)
+        work = [pool.submit(httpx.post, f"{url}/predict", content=fakes.image(), timeout=PATIENCE_S) for _ in range(64)]
+        seen = [queued(url) for _ in range(8)]  # each worker says of itself what it is now
+        for task in work:
+            task.result()
+        time.sleep(2)
+        assert max(seen) > 0
+        assert [queued(url) for _ in range(8)] == [0] * 8
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE_S) == 130
+
+
+def test_ctrl_c_exits_130(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with process(tmp_path) as (running, client):
+        wait_ready(client)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE_S) == 130
+        assert running.stderr is not None
+        assert "Traceback" not in running.stderr.read()
+
+
+def test_a_mistaken_environment_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    for variables, told in (
+        ({"SEEDLINGS_STORE": str(tmp_path / "gone")}, "seedlings: SEEDLINGS_STORE: there is no folder"),
+        ({"SEEDLINGS_THREDS": "1"}, "seedlings: SEEDLINGS_THREDS is no setting; did you mean SEEDLINGS_THREADS?"),
+    ):
+        with process(tmp_path, **variables) as (running, _):
+            assert running.wait(PATIENCE_S) == 2
+            assert running.stderr is not None
+            assert running.stderr.read().startswith(told)
+
+
+def test_an_unknown_setting_is_a_warning_in_the_log(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with process(tmp_path, SEEDLINGS_GREENHOUSE="1", SEEDLINGS_LOG_FORMAT="json") as (running, client):
+        wait_ready(client)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE_S) == 0
+        assert running.stderr is not None
+        first = json.loads(running.stderr.readline())
+    assert "SEEDLINGS_GREENHOUSE is no setting" in json.dumps(first)
+    assert "warning" in json.dumps(first).lower()
 
 
 def test_a_wrong_call_exits_2(tmp_path: Path) -> None:

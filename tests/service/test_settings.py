@@ -1,5 +1,6 @@
 """Settings from the environment, and the command line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from models_store.store import SHIPPED_STORE
 from service.__main__ import main
 from service.process import cores
-from service.settings import BadSetting, Settings, from_environment
+from service.settings import BadSetting, Settings, from_environment, warnings
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_defaults_suit_a_laptop() -> None:
@@ -35,6 +38,89 @@ def test_reads_its_variables() -> None:
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=f"SEEDLINGS_{name}"):
         from_environment({f"SEEDLINGS_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SEEDLINGS_THREDS", "THREADS"),
+        ("SEEDLINGS_MODELS", "MODEL"),
+        ("SEEDLINGS_APIKEY", "API_KEY"),
+        ("SEEDLINGS_DEADLINE", "DEADLINE_S"),
+        ("SEEDLINGS_LOGLEVEL", "LOG_LEVEL"),
+        ("SEEDLINGS_store", "STORE"),
+        ("SEEDLING_STORE", "STORE"),
+        ("SEEDLNGS_STORE", "STORE"),
+        ("seedlings_port", "PORT"),
+    ],
+)
+def test_a_name_that_is_nearly_a_setting_stops_the_start(name: str, meant: str) -> None:
+    with pytest.raises(BadSetting, match=rf"{name} is no setting; did you mean SEEDLINGS_{meant}\?"):
+        from_environment({name: "1"})
+    assert from_environment({name: ""}) == Settings()
+
+
+def test_other_unknown_names_are_a_warning() -> None:
+    environ = {"SEEDLINGS_GREENHOUSE": "1", "SEEDLINGS_MAX_BATCH_SIZE": "1", "SEEDLINGS_DAT": "x", "SEED_STORE": "1", "STORE": "1"}
+    assert from_environment(environ) == Settings()
+    told = warnings(environ)
+    assert [sentence.split()[0] for sentence in told] == ["SEEDLINGS_GREENHOUSE", "SEEDLINGS_MAX_BATCH_SIZE", "SEEDLINGS_DAT"]
+    assert "did you mean SEEDLINGS_MAX_BATCH?" in told[1]
+    assert "did you mean SEEDLINGS_DATA?" in told[2]
+    every = {f"SEEDLINGS_{name.upper()}": "1" for name in Settings.model_fields}
+    assert warnings(every | {"SEEDLINGS_DATA": "x", "SEEDLINGS_CPUS": "2", "PATH": "/bin"}) == []
+
+
+def test_no_setting_is_taken_for_a_mistaken_other_one() -> None:
+    for name in Settings.model_fields:
+        assert warnings({f"SEEDLINGS_{name.upper()}": "1"}) == []
+
+
+def test_the_project_s_own_names_are_known() -> None:
+    files = [ROOT / name for name in ("Makefile", "Dockerfile", ".ci/run")]
+    files += [
+        path
+        for folder in ("deploy", "scripts", ".github")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".yaml", ".yml", ".py")
+    ]
+    files += ROOT.glob("docker-compose*.yml")
+    named = {name for file in files for name in re.findall(r"\bSEEDLINGS_[A-Z_]*[A-Z]", file.read_text())}
+    assert "SEEDLINGS_DATA" in named
+    assert warnings(dict.fromkeys(named, "1")) == []
+
+
+def test_kubernetes_links_to_a_service_of_this_name_are_no_settings() -> None:
+    environ = {
+        "SEEDLINGS_PORT": "tcp://10.0.0.11:80",
+        "SEEDLINGS_PORT_80_TCP": "tcp://10.0.0.11:80",
+        "SEEDLINGS_PORT_80_TCP_PROTO": "tcp",
+        "SEEDLINGS_PORT_80_TCP_PORT": "80",
+        "SEEDLINGS_PORT_80_TCP_ADDR": "10.0.0.11",
+        "SEEDLINGS_SERVICE_HOST": "10.0.0.11",
+        "SEEDLINGS_SERVICE_PORT": "80",
+        "SEEDLINGS_SERVICE_PORT_HTTP": "80",
+        "SEEDLINGS_PREDICTOR_PORT": "tcp://10.0.0.12:80",
+        "SEEDLINGS_PREDICTOR_SERVICE_HOST": "10.0.0.12",
+    }
+    assert from_environment(environ).port == 8000
+    (told,) = warnings(environ)
+    assert "enableServiceLinks: false" in told
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_store_that_is_no_folder_stops_the_start(tmp_path: Path, there: bool) -> None:
+    path = tmp_path / "models"
+    if there:
+        path.write_text("a file")
+    with pytest.raises(BadSetting, match=f"SEEDLINGS_STORE: there is no folder {path}"):
+        from_environment({"SEEDLINGS_STORE": str(path)})
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "/etc", ".hidden"])
+def test_a_model_s_name_is_no_path(name: str) -> None:
+    with pytest.raises(BadSetting, match="SEEDLINGS_MODEL"):
+        from_environment({"SEEDLINGS_MODEL": name})
 
 
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """A drawn data folder, and a network small enough to train in a test."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,22 +28,18 @@ class Tiny(Network):
         )
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="package", autouse=True)
+def tiny() -> Iterator[None]:
     """The network `tiny` stands among those a recipe can name."""
-    monkeypatch.setitem(networks.NETWORKS, "tiny", Tiny)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.NETWORKS, "tiny", Tiny)
+        yield
 
 
 @pytest.fixture(scope="session")
 def drawn_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 species × 12 drawn images; not to be written to."""
     return drawn.folder(tmp_path_factory.mktemp("drawn") / "data")
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where decoded images are kept during the tests."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,10 @@ def test_only_the_reports_recipes_have_its_mistake():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('network = "base"\nepochs = 1\nbatchsize = 3', "batchsize = 3: Extra inputs"),
+        ('network = "base"\nepochs = 1\nbatchsize = 3', "unknown key 'batchsize'; did you mean 'batch_size'"),
+        ('network = "base"\nepochs = 1\nepoch = 3', "unknown key 'epoch'; did you mean 'epochs'"),
+        ('network = "base"\nepochs = 1\n[optimizer]\nlearningrate = 3', "'optimizer.learningrate'; did you mean 'optimizer.learning_rate'"),
+        ('network = "base"\nepochs = 1\n[resolution]\nxyz = 3', "unknown key 'resolution.xyz'; there are side, share"),
         ('network = "base"\nepochs = 0', "epochs = 0: .*greater than or equal to 1"),
         ('network = "base"\nepochs = 1\n[optimizer]\nlearning_rate = "fast"', "optimizer.learning_rate = 'fast'"),
         ('network = "vgg"\nepochs = 1', "network = 'vgg': there are base, dropout"),
@@ -26,7 +29,7 @@ def test_only_the_reports_recipes_have_its_mistake():
         ('network = "base"\nepochs = 1\n[field]\nwide_scale = [0, 1]', r"field.wide_scale = \(0.0, 1.0\): two positive"),
         ('network = "base"\nepochs = 1\n[field]\nothers = 0.6\nphotos = 0.5', "at most 1 together"),
         ('network = "base"\nepochs = 1\n[camera]\njpeg_quality = [50, 101]', "at most 100"),
-        ('network = "base"', "epochs = .*Field required"),
+        ('network = "base"', "the key 'epochs' is missing"),
         ("network = base", "cannot be read as a recipe"),
     ],
 )

@@ -20,7 +20,7 @@ from training.atomic_files import need_space
 from training.errors import DataError, DiskError
 
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
-_CACHE_RULE = "central-square-bilinear-1"  # changes when pixels.decode gives other pixels for the same file
+_CACHE_RULE = "central-square-bilinear-srgb-2"  # changes when pixels.decode gives other pixels for the same file
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def probabilities(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) ->
 
 def answers(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> Answer[Tensor]:
     """Probabilities, and distances where the artifact measures them, of an artifact's module, in one pass, on the CPU."""
-    if not artifact.measures(module):
+    if artifact.Capability.MEASURE not in artifact.capabilities(module):
         return Answer(probabilities(module, pixels, batch_size), None)
     batches = _batches(cast(artifact.Measuring[Tensor], module).answer, pixels, batch_size)
     return Answer(*(torch.cat([part.float().cpu() for part in parts]) for parts in zip(*batches, strict=True)))

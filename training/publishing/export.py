@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from models_store import store
+from models_store import artifact, store
 from models_store.manifest import Compact, Figures, Input, Manifest, Training
 from models_store.pixels import SIZE
 from training import networks
@@ -77,6 +77,7 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
                 torch_version=description.torch_version,
             ),
             compact=made_compact,
+            capabilities=[*artifact.capabilities(module)],
             files={store.MODEL: sha256},
             size_bytes=size_bytes,
         )

@@ -1,6 +1,6 @@
 // The table of several photos as a file for a spreadsheet.
 
-const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "sure", "familiar", "problem"];
+const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem"];
 
 function cell(value) {
   let text = String(value ?? "");

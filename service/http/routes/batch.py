@@ -71,9 +71,7 @@ async def predict_batch(request: Request, services: Annotated[Services, Depends(
 
     with services.uploads.room() as room:
         parts = await room.read_images(request)
-        # Two batches, so that the next one waits while the last one runs; but never the whole queue, which is everybody's.
-        at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
-        outcomes = await unless_gone(request, each(one, parts, at_once=at_once, patience_s=settings.deadline_s))
+        outcomes = await unless_gone(request, each(one, parts, at_once=settings.images_at_once, patience_s=settings.deadline_s))
     results: list[dict[str, Any]] = []
     for part, outcome in zip(parts, outcomes, strict=True):
         if isinstance(outcome, ServiceError):

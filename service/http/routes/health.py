@@ -36,7 +36,7 @@ class Health(BaseModel):
 
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
-    error: str | None = Field(description="why no better version is in service; null if there is none")
+    error: str | None = Field(description="why predictions are not answered, or why no better version is in service; null if neither")
     refused: list[RefusedVersion] = Field(description="versions of the store that are not served, newest first")
     queued: int = Field(description="number of images that wait for a forward pass")
 
@@ -92,4 +92,4 @@ def _state(services: Services) -> dict[str, Any]:
     registry = services.registry
     refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
     queued = services.predictor.queued
-    return {"status": services.status, "model": described, "error": registry.error, "refused": refused, "queued": queued}
+    return {"status": services.status, "model": described, "error": services.error, "refused": refused, "queued": queued}

@@ -95,7 +95,6 @@ _MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelRea
 
 
 @guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
-@guarded.get("/", response_model=ServerMetadata, include_in_schema=False)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """Name the server and the extensions it speaks."""
     extensions = ["binary_tensor_data", "classification"]
@@ -179,8 +178,7 @@ async def infer(request: Request, services: Annotated[Services, Depends(of)], na
         async with services.parsing:
             asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
         del body  # the images are copies
-        at_once = max(1, min(2 * settings.max_batch, settings.max_queue // 2))
-        outcomes = await unless_gone(request, each(one, images, at_once=at_once, patience_s=settings.deadline_s))
+        outcomes = await unless_gone(request, each(one, images, at_once=settings.images_at_once, patience_s=settings.deadline_s))
     rows = []
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, ServiceError):

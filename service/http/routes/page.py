@@ -4,12 +4,13 @@ import functools
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from service.errors import UnknownPage
 from service.http.openapi import encoded
 
 router = APIRouter(include_in_schema=False)
+FOLDERS = ("/docs/",)  # paths that mean something else with a slash at their end
 _FOLDER = Path(__file__).parent.parent / "page"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -30,6 +31,12 @@ async def page() -> Response:
 async def docs() -> Response:
     """Serve the OpenAPI document as a page; the framework's own brings its parts from elsewhere."""
     return _file("docs.html")
+
+
+@router.get("/docs/")
+async def docs_folder() -> RedirectResponse:
+    """Send a reader to where the page's links are right, behind any prefix."""
+    return RedirectResponse("../docs")
 
 
 @router.get("/openapi.json")

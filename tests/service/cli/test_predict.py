@@ -1,14 +1,19 @@
 """`python -m service predict`, by itself and against a service."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from service.__main__ import main
+from service.cli.predict import COLUMNS
 from service.cli.progress import Progress
+from service.http import routes
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -48,7 +53,7 @@ def test_lists_the_unreadable_and_says_so(photos: Path, capsys: pytest.CaptureFi
     (photos / "broken.png").write_bytes(fakes.image()[:-30])
     assert main(["predict", str(photos / "00.png"), str(photos / "broken.png"), str(photos / "notes.txt"), "--format", "csv"]) == 1
     written = capsys.readouterr()
-    rows = list(csv.DictReader(io.StringIO(written.out)))
+    rows = list(csv.DictReader(io.StringIO(written.out.removeprefix("\ufeff"))))
     assert [(row["species"], row["confident"], bool(row["problem"])) for row in rows] == [
         ("Maize", "yes", False),
         ("", "", True),
@@ -56,6 +61,73 @@ def test_lists_the_unreadable_and_says_so(photos: Path, capsys: pytest.CaptureFi
     ]
     assert "2 of 3 photos were not answered" in written.err
     assert "broken.png: the image cannot be decoded" in written.err
+
+
+def written_to(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "stdout", stream)
+    return main(["predict", *map(str, arguments)])
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("style", ["csv", "json", "table"])
+def test_no_name_is_lost_to_an_encoding(photos: Path, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
+    names = ["=SUM(A1).png", "@x.png", "фото.png", os.fsdecode(b"latin\xe9.png")]
+    for name in names:
+        (photos / name).write_bytes(fakes.image())
+    monkeypatch.chdir(photos)
+    raw = io.BytesIO()
+    assert written_to(io.TextIOWrapper(raw, encoding="ascii"), monkeypatch, *names, "--format", style) == 0
+    text = raw.getvalue().decode("ascii" if style == "table" else "utf-8-sig")
+    assert text.count("Maize") >= 4
+    assert "latin" in text
+    if style == "csv":
+        assert raw.getvalue().startswith(b"\xef\xbb\xbffile,species,scientific_name,group,probability,confident,familiar,problem\r\n")
+        assert [row["file"] for row in csv.DictReader(io.StringIO(text))][:3] == ["'=SUM(A1).png", "'@x.png", "фото.png"]
+
+
+@pytest.mark.usefixtures("model")
+def test_a_reader_that_has_enough(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as stream:
+        assert written_to(stream, monkeypatch, photos, "--format", "csv") == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("model")
+def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(OSError), open("/dev/full", "w", encoding="utf-8") as stream:
+        assert written_to(stream, monkeypatch, photos, "--format", "csv") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_columns_are_the_pages() -> None:
+    script = (Path(routes.__file__).parents[1] / "page" / "table.js").read_text()
+    assert ", ".join(f'"{column}"' for column in COLUMNS) in script
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("service.cli.predict.main", interrupt)
+    assert main(["predict", "a.png"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_services_own_problems_are_handed_on(
+    photos: Path, start: Start, publish_in, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_in(fakes.Fragile)
+    url = f"http://127.0.0.1:{start().port}"
+    (photos / "black.png").write_bytes(fakes.image((0, 0, 0)))
+    assert main(["predict", str(photos / "00.png"), str(photos / "black.png"), "--url", url, "--format", "json"]) == 1
+    _, failed = json.loads(capsys.readouterr().out)
+    assert (failed["problem"]["status"], failed["problem"]["type"]) == (500, "urn:seedlings:model-failed")
+    assert main(["predict", str(photos / "black.png"), "--url", url]) == 1
+    assert capsys.readouterr().err.startswith("error: ")  # not the photo's fault
+    assert main(["predict", str(photos / "00.png"), "--url", f"{url}/elsewhere"]) == 1
+    assert "Not Found" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("model")

@@ -6,10 +6,9 @@ from tests import fakes
 from tests.service.conftest import Running, Start
 
 
-@pytest.fixture
-def locked(start: Start, publish_in) -> Running:
-    publish_in()
-    return start(api_key="sésame")
+@pytest.fixture(scope="module")
+def locked(module_service: Start) -> Running:
+    return module_service(api_key="sésame")
 
 
 @pytest.mark.parametrize(

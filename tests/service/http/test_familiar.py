@@ -85,6 +85,7 @@ def test_the_command_line_says_the_same(
     assert ("not a seedling?" in strange) == told
 
 
+@pytest.mark.slow
 def test_the_built_anew_forward_pass_measures_as_the_artifact_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = networks.build("base", len(fakes.NAMES)).eval()

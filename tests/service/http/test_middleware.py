@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from tests import fakes
 from tests.service.conftest import Running, Start
 
 
-def test_metrics_count_what_happened(service: Running) -> None:
+def test_metrics_count_what_happened(own_service: Running) -> None:
+    service = own_service
     for _ in range(3):
         service.client.post("/predict", content=fakes.image())
     service.client.post("/predict", content=b"no image")
@@ -99,6 +101,117 @@ def test_a_defect_gives_a_problem_without_a_traceback(service: Running, monkeypa
     assert response.headers["content-type"] == "application/problem+json"
     assert "x-request-id" in response.headers
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/page/app.js", "/openapi.json", "/health", "/health/live", "/health/ready", "/metrics", "/species", "/v2", "/no"],
+)
+def test_head_is_get_without_a_body(service: Running, path: str) -> None:
+    asked, headed = service.client.get(path), service.client.head(path)
+    assert headed.status_code == asked.status_code
+    assert headed.headers["content-type"] == asked.headers["content-type"]
+    assert headed.content == b""
+    if path != "/metrics":  # counts these two as well
+        assert headed.headers["content-length"] == str(len(asked.content))
+
+
+def test_a_slash_at_the_end_changes_nothing(service: Running) -> None:
+    for path in ("/predict/", "/explain/", "/v2/models/seedlings/infer/", "/predict/batch/"):
+        with_slash, without = service.client.post(path, content=b"?"), service.client.post(path[:-1], content=b"?")
+        assert (with_slash.status_code, with_slash.json()) == (without.status_code, without.json())
+        assert with_slash.status_code >= 400
+    assert service.client.get("/health/").json() == service.client.get("/health").json()
+    assert service.client.get("/docs/").headers["location"] == "../docs"  # its links are relative
+
+
+@pytest.mark.parametrize("root_path", ["/seedlings", "/farm/seedlings/"])
+def test_behind_a_prefix(start: Start, publish_in, root_path: str) -> None:
+    publish_in()
+    service = start(root_path=root_path)
+    prefix = root_path.rstrip("/")
+    for before in ("", prefix):  # whether the proxy takes it off or not
+        assert service.client.post(f"{before}/predict/", content=fakes.image()).json()["species"] == "Maize"
+        assert list(service.client.get(f"{before}/v2/nothing").json()) == ["error"]
+        assert service.client.get(f"{before}/page/app.js").status_code == 200
+    assert service.client.get("/openapi.json").json()["servers"] == [{"url": prefix}]
+    assert service.client.get(f"{prefix}ling/predict").status_code == 404
+    assert 'route="/predict",status="200"} 2.0' in service.client.get("/metrics").text
+
+
+def test_what_a_caller_sends_cannot_forge_a_line(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = "/a%0a2026-01-01%20INFO%20forged%1b%5b2J%c2%9b31m%e2%80%ae%20status=200"
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        for style in ("human", "json"):
+            with warnings.catch_warnings():
+                logs.configure(style, "info")
+            service.client.get(forged)
+            try:
+                raise ValueError("one\n2026-01-01 INFO forged\x1b[2J")
+            except ValueError:
+                logging.getLogger("x").exception("bad\nworse")
+    finally:
+        root.handlers[:], root.level = before
+    lines = capsys.readouterr().err.split("\n")
+    assert sum("forged" in line for line in lines) >= 4
+    assert not [line for line in lines if line.startswith("2026-01-01 INFO forged")]
+    assert all(line.isprintable() for line in lines)
+    (human,) = [line for line in lines if "path=" in line]
+    assert ' path="/a\\n2026' in human  # quoted: nor can it forge a field
+    assert not [line for line in lines if line.startswith("worse")]
+
+
+def test_one_worker_with_a_folder_for_metrics(start: Start, publish_in, tmp_path: Path) -> None:
+    publish_in()
+    service = start(metrics_dir=tmp_path / "metrics")
+    service.client.post("/predict", content=fakes.image())
+    assert 'seedlings_predictions_total{species="Maize"} 1.0' in service.client.get("/metrics").text
+
+
+SAFE = {"cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma"}  # to every page
+UNSEEN = {"date", "connection", "content-security-policy", "x-content-type-options", "vary", "allow"}  # for browsers, not for scripts
+
+
+def test_other_pages_may_read_every_header_that_is_sent(start: Start, publish_in) -> None:
+    publish_in(fakes.Halves)
+    service = start(cors_origins=["*"], max_body_bytes=200_000, max_queue=1, api_key="secret")
+    image, key = fakes.image(), {"X-API-Key": "secret"}
+    tensor = {"name": "encoded", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(image) + 4}}
+    header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    binary = {
+        "content": header + len(image).to_bytes(4, "little") + image,
+        "headers": {"Inference-Header-Content-Length": str(len(header))},
+    }
+    answers = [
+        service.client.request(
+            method, path, **{**options, "headers": {**options.get("headers", {}), **with_key, "Origin": "https://a.example"}}
+        )
+        for with_key in (key, {})
+        for method, path, options in (
+            *(("GET", route, {}) for route in ("/", "/docs", "/openapi.json", "/species", "/health", "/health/ready", "/metrics", "/v2")),
+            *(("POST", route, {"content": image}) for route in ("/predict", "/explain")),
+            ("POST", "/predict/batch", {"files": [("files", image)]}),
+            ("POST", "/predict", {"content": bytes(300_000)}),
+            ("POST", "/v2/models/seedlings/infer", binary),
+        )
+    ]
+    for response in answers:
+        exposed = {name.strip().lower() for name in response.headers["access-control-expose-headers"].split(",")}
+        sent = {name for name in response.headers if not name.startswith("access-control-")}
+        assert sent - SAFE - UNSEEN <= exposed, response.request.url
+    sent = {name for response in answers for name in response.headers}
+    assert {"x-species", "inference-header-content-length", "server-timing", "www-authenticate", "x-request-id"} <= sent
+
+
+def test_other_pages_may_read_of_a_defect(start: Start, publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_in()
+    service = start(cors_origins=["*"])
+    monkeypatch.setattr(type(service.services.predictor), "check_room", lambda _: 1 / 0)
+    response = service.client.post("/predict", content=fakes.image(), headers={"Origin": "https://a.example"})
+    assert response.status_code == 500
+    assert response.headers["access-control-allow-origin"] == "*"
 
 
 def test_cors_by_setting(start: Start, publish_in) -> None:

@@ -77,6 +77,7 @@ def test_a_failing_model_turns_health_to_failed_and_recovers(start: Start, publi
     assert "Traceback" not in response.text
     service.wait_for(lambda: service.client.get("/health").json()["status"] == "failed", "failed")
     assert service.client.get("/health").status_code == 503
+    assert "the model failed" in service.client.get("/health").json()["error"]
     assert service.client.get("/health/live").status_code == 200
     assert ask(service) == 200
     service.wait_for(lambda: service.client.get("/health").status_code == 200, "recovery")

@@ -238,3 +238,22 @@ def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
     other = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"task": "segmentation"}))
     with pytest.raises(ArtifactUnsuitable, match="is a model for segmentation; this service serves classification"):
         engine.load(other, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("network", "stated", "lacking"),
+    [
+        (fakes.Measured, ["explain", "measure", "of-a-newer-release"], None),
+        (fakes.Measured, [], None),
+        (fakes.Halves, ["explain", "measure"], "measure"),
+        (fakes.Shares, ["explain"], "explain"),
+    ],
+)
+def test_a_model_can_do_what_its_manifest_says(tmp_path: Path, network: type, stated: list[str], lacking: str | None) -> None:
+    opened = store.open_artifact(fakes.publish(tmp_path, network))
+    opened = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"capabilities": stated}))
+    if lacking is None:
+        assert engine.load(opened, **OPTIONS).explainable
+        return
+    with pytest.raises(ArtifactCorrupt, match=f"can {lacking}, its model cannot"):
+        engine.load(opened, **OPTIONS)

@@ -42,10 +42,28 @@ def run_command(folder, cache, tmp_path):
     return call
 
 
+@pytest.fixture(scope="module")
+def finished(folder, cache, tmp_path_factory):
+    """A folder with a finished run of RECIPE, `run`, and the store that it was exported into; not to be written to."""
+    root = tmp_path_factory.mktemp("finished")
+    (root / "tiny.toml").write_text(RECIPE)
+    common = ["--data", str(folder), "--cache", str(cache), "--run", str(root / "run")]
+    assert main(["fit", "--recipe", str(root / "tiny.toml"), "--device", "cpu", *common]) == 0
+    assert main(["export", "--store", str(root / "store"), *common]) == 0
+    return root
+
+
 @pytest.fixture
-def trained(run_command, tmp_path):
-    assert run_command("fit", "--run", tmp_path / "run") == 0
-    return tmp_path / "run"
+def trained(finished, tmp_path):
+    """A finished run of the test's own."""
+    return shutil.copytree(finished / "run", tmp_path / "run")
+
+
+@pytest.fixture
+def published(finished, tmp_path):
+    """The version that the run was exported as, of the test's own."""
+    shutil.copytree(finished / "store", tmp_path / "store")
+    return tmp_path / "store" / "seedlings" / "1"
 
 
 def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
@@ -102,23 +120,19 @@ def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     assert "plants set on other grounds: another photo's" in out
 
 
-def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, trained, tmp_path, capsys):
-    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
-    assert run_command("evaluate", "--artifact", tmp_path / "store" / "seedlings" / "1", "--split", "validation") == 0
+def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, published, capsys):
+    assert run_command("evaluate", "--artifact", published, "--split", "validation") == 0
     out = capsys.readouterr().out
     assert "familiar 100.0%; confident" in out
     assert "drawn pictures of anything else: unfamiliar" in out
 
 
-def test_evaluate_photos_in_no_split(run_command, trained, folder, tmp_path, capsys):
+def test_evaluate_photos_in_no_split(trained, published, folder, tmp_path, capsys):
     photos = tmp_path / "photos"
     other, known = sorted(path.name for path in folder.iterdir())[:2]
     shutil.copytree(folder / known, photos / known)
     shutil.copytree(folder / other, photos / "Nettle")
-    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
-    artifact = tmp_path / "store" / "seedlings" / "1"
-    capsys.readouterr()
-    assert main(["evaluate", "--artifact", str(artifact), "--images", str(photos), "--json"]) == 0
+    assert main(["evaluate", "--artifact", str(published), "--images", str(photos), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     named, nettle = found["per_species"][known], found["per_species"]["Nettle"]
     assert named["n"] == nettle["n"] == 24
@@ -148,13 +162,12 @@ def test_a_sheet_of_what_is_learnt_from(run_command, folder, cache, tmp_path, ca
     assert "sets no plants on photos" in capsys.readouterr().err
 
 
-def test_an_artifact_is_not_measured_on_images_it_may_have_seen(trained, run_command, tmp_path, capsys):
-    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+def test_an_artifact_is_not_measured_on_images_it_may_have_seen(published, tmp_path, capsys):
     other = drawn.folder(tmp_path / "other", images=10)
     options = [
         "evaluate",
         "--artifact",
-        str(tmp_path / "store" / "seedlings" / "1"),
+        str(published),
         "--data",
         str(other),
         "--cache",
@@ -166,10 +179,8 @@ def test_an_artifact_is_not_measured_on_images_it_may_have_seen(trained, run_com
 
 
 @pytest.mark.parametrize("spoil", ["truncate", "flip", "remove", "schema"])
-def test_a_bad_artifact_is_refused_by_name(trained, run_command, tmp_path, capsys, spoil):
-    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
-    folder = tmp_path / "store" / "seedlings" / "1"
-    model, manifest = folder / "model.pt", folder / "manifest.json"
+def test_a_bad_artifact_is_refused_by_name(published, run_command, capsys, spoil):
+    model, manifest = published / "model.pt", published / "manifest.json"
     content = bytearray(model.read_bytes())
     match spoil:
         case "truncate":
@@ -181,7 +192,7 @@ def test_a_bad_artifact_is_refused_by_name(trained, run_command, tmp_path, capsy
             model.unlink()
         case "schema":
             manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))
-    assert run_command("evaluate", "--artifact", folder, "--split", "test") == 1
+    assert run_command("evaluate", "--artifact", published, "--split", "test") == 1
     error = capsys.readouterr().err
     assert str(manifest if spoil == "schema" else model) in error
     assert error.count("\n") == 1

@@ -63,10 +63,11 @@ def test_the_split_of_a_training_is_found_again_or_refused(images, parts):
         split.of_training(images, 1, parts.digest)
 
 
-def test_real_images_split_by_the_reports_rule(real_images, tmp_path):
+@pytest.mark.slow
+def test_real_images_split_by_the_reports_rule(real_images, cache):
     from training.data.images import load
 
-    images = load(real_images, tmp_path)
+    images = load(real_images, cache)
     parts = split.of(images)
     assert parts.counts() == {"train": 3264, "validation": 500, "test": 816}
     where = {row: name for name in split.SPLITS for row in parts.rows(name)}

@@ -40,6 +40,7 @@ def test_the_loss_is_given_logits(name):
         refuse_probabilities(outputs.softmax(1))
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learnt_by_heart(images):
     torch.manual_seed(0)
     network = networks.build("base", 3)

@@ -57,7 +57,9 @@ def test_probes_answer_while_predictions_run(start: Start, publish_in) -> None:
     assert times[len(times) // 2] < 0.05  # the median: other processes may hold the machine for a moment
 
 
-def test_a_full_disk_of_metrics_ends_nothing(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_of_metrics_ends_nothing(own_service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = own_service
+
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -70,11 +72,13 @@ def test_a_full_disk_of_metrics_ends_nothing(service: Running, monkeypatch: pyte
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is meant
-def test_a_dead_inference_thread_is_not_ready(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_inference_thread_is_not_ready(own_service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = own_service
     monkeypatch.setattr(service.services.metrics, "batch", lambda *_: sys.exit())  # ends the thread that reports to it
     assert service.client.post("/predict", content=fakes.image()).status_code == 200
     service.wait_for(lambda: service.client.get("/health/ready").status_code == 503, "not ready")
-    assert service.client.get("/health").json()["status"] == "failed"
+    health = service.client.get("/health").json()
+    assert (health["status"], health["error"]) == ("failed", "an inference thread has ended; restart the service")
     refused = service.client.post("/predict", content=fakes.image())
     assert refused.status_code == 503
     assert "restart" in refused.json()["detail"]

@@ -46,6 +46,11 @@ def boundary(*lines: str) -> dict:
     return {"content": "\r\n".join(lines).encode(), "headers": {"content-type": "multipart/form-data; boundary=b"}}
 
 
+@pytest.fixture(scope="module")
+def strict(module_service: Start) -> Running:
+    return module_service(max_body_bytes=4000, max_pixels=150 * 150)
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -69,16 +74,14 @@ def boundary(*lines: str) -> dict:
     ],
     ids=lambda value: None if isinstance(value, dict) else str(value),
 )
-def test_refuses(start: Start, publish_in, request_: dict, status: int) -> None:
-    publish_in()
-    service = start(max_body_bytes=4000, max_pixels=150 * 150)
-    response = service.client.post("/predict", **request_)
+def test_refuses(strict: Running, request_: dict, status: int) -> None:
+    response = strict.client.post("/predict", **request_)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
     assert set(problem) >= {"type", "title", "status", "detail"}
     assert problem["status"] == status
-    assert service.client.post("/predict", content=fakes.image()).status_code == 200  # and goes on
+    assert strict.client.post("/predict", content=fakes.image()).status_code == 200  # and goes on
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/predict", 405), ("GET", "/nowhere", 404)])

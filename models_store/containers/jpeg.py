@@ -1,0 +1,95 @@
+"""JPEG: read by Pillow; one that lacks its end is read when the end is all that it lacks, or nearly."""
+
+import io
+import re
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from models_store.containers.opened import Opened
+
+SIGNATURE = b"\xff\xd8\xff"
+_END = b"\xff\xd9"
+_FRAMES = frozenset([0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
+_PROGRESSIVE = (0xC2, 0xCA)
+_SCAN = 0xDA
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_FILLERS = (b"", b"\x00" * 64, b"\xaa" * 64, b"\x35" * 64)
+_BLOCK = 16  # pixels a side, at most
+_MOST_MISSING = 0.02  # of the picture's area
+
+
+class Jpeg(Opened):
+    """A JPEG, decoded at the smallest scale that still has twice the pixels needed on each side."""
+
+    def __init__(self, body: bytes) -> None:
+        # Not Pillow's own choice of class, which looks through all frames of an MPO.
+        super().__init__(JpegImagePlugin.JpegImageFile(io.BytesIO(body)))
+        self._body = body
+        self._side: int | None = None
+
+    def reduce(self, side: int) -> None:
+        self._side = side
+        self.image.draft(None, (2 * side, 2 * side))
+
+    def load(self) -> None:
+        try:
+            self.image.load()
+        except OSError:
+            mended = self._ended()
+            if mended is None:
+                raise
+            self.image.close()
+            self.image = mended
+
+    def _ended(self) -> Image.Image | None:
+        """The image with an end set to it; None when more than its end is missing.
+
+        What follows the last block is skipped by the decoder. So bytes set before the end change the picture only from the place on
+        where data is missing, and where different ones change nothing, nothing is.
+        """
+        body = self._body.rstrip(b"\xff")
+        if not _all_scans(body):
+            return None
+        restarts = _RESTART.findall(body[-(1 << 20) :])
+        following = bytes([0xFF, 0xD0 + (restarts[-1][0] - 0xD0 + 1) % 8 if restarts else 0xD0])
+        pictures = []
+        for filler in _FILLERS:
+            image = JpegImagePlugin.JpegImageFile(io.BytesIO(body + filler + (following + filler if filler else b"") + _END))
+            if self._side is not None:
+                image.draft(None, (2 * self._side, 2 * self._side))
+            image.load()
+            pictures.append(image)
+        pixels = [np.atleast_3d(np.asarray(image)) for image in pictures]
+        unsure = np.any([(other != pixels[0]).any(-1) for other in pixels[1:]], axis=0)  # [H,W]
+        if not unsure.any():
+            return pictures[0]
+        top = int(unsure.any(1).argmax())  # the row of blocks that begins here is the first to lack something
+        left = int(unsure[top : top + _BLOCK].any(0).argmax())
+        missing = unsure[top:].size - left * min(_BLOCK, len(unsure) - top)
+        return pictures[0] if missing <= _MOST_MISSING * unsure.size else None
+
+
+def _all_scans(body: bytes) -> bool:
+    """Whether every bit of every coefficient has its scan, the last of which may be cut off."""
+    bits: dict[int, list[int]] = {}  # component → for each coefficient the lowest bit that a scan brought
+    at, progressive = 2, False
+    while at + 4 <= len(body) and body[at] == 0xFF:
+        marker, length = body[at + 1], int.from_bytes(body[at + 2 : at + 4])
+        if marker == 0xFF:
+            at += 1
+            continue
+        data = body[at + 4 : at + 2 + length]
+        if marker in _FRAMES and len(data) >= 6:
+            progressive = marker in _PROGRESSIVE
+            bits = {component: [99] * 64 for component in data[6::3]}
+        at += 2 + length
+        if marker == _SCAN and data:
+            first, last, low = (data[-3], data[-2], data[-1] & 15) if progressive and len(data) >= 4 else (0, 63, 0)
+            for component in data[1 : 1 + 2 * data[0] : 2]:
+                if component in bits:
+                    bits[component][first : last + 1] = [low] * (last + 1 - first)
+            following = _MARKER.search(body, at)
+            at = following.start() if following else len(body)
+    return bool(bits) and all(low == 0 for lows in bits.values() for low in lows)

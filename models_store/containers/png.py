@@ -1,0 +1,123 @@
+"""PNG: only the chunks that pixels depend on reach Pillow, so that text, time and animation cannot break or swell it."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from models_store import colour
+from models_store.containers.opened import Opened
+from models_store.errors import UndecodableImage
+from models_store.scaling import square_of_samples
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_CHUNKS = 100_000
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
+_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_GREY, _RGB = 0, 2
+
+
+def opened(body: bytes) -> Opened:
+    """Read the header. Raises UndecodableImage, or what Pillow raises."""
+    kept: list[bytes | memoryview] = [SIGNATURE]
+    named: dict[bytes, bytes] = {}
+    bits, kind = 0, -1
+    for name, data, chunk in _chunks(body):
+        if name == b"IHDR" and len(data) == 13:
+            bits, kind = data[8], data[9]
+        if name in (b"tRNS", *_COLOURS):
+            named.setdefault(name, bytes(data))
+        if name == b"tRNS" and kind == _GREY and bits < 8 and len(data) == 2:
+            kept.append(_chunk(name, struct.pack(">H", (data[1] & (2**bits - 1)) * 255 // (2**bits - 1))))  # as Pillow widens the pixels
+        elif name in (b"tRNS", b"eXIf"):
+            kept.append(_chunk(name, data))  # with a checksum that is right
+        elif name in _PIXELS:
+            kept.append(chunk)
+    image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(kept)))
+    profile = _profile(named)
+    key = named.get(b"tRNS", b"")
+    if bits == 16 and kind == _GREY and len(key) == 2:
+        return _WideGrey(image, profile, struct.unpack(">H", key)[0])
+    if bits == 16 and kind == _RGB and len(key) == 6:
+        return _WideColours(image, profile, struct.unpack(">3H", key), b"".join(kept))
+    return Opened(image, profile)
+
+
+class _WideGrey(Opened):
+    """Grey of 16 bits, one value of it transparent."""
+
+    def __init__(self, image: Image.Image, profile: bytes | None, key: int) -> None:
+        super().__init__(image, profile)
+        self._key = key
+
+    def scaled(self, side: int) -> Image.Image:
+        grey = np.asarray(self.image)
+        return square_of_samples([grey], side, grey != self._key, white=65535)
+
+
+class _WideColours(Opened):
+    """RGB of 16 bits, one colour of it transparent. Pillow keeps the upper 8 bits, but all 16 decide what is transparent."""
+
+    def __init__(self, image: Image.Image, profile: bytes | None, key: tuple[int, ...], body: bytes) -> None:
+        super().__init__(image, profile)
+        self._key, self._body = np.array(key), body
+
+    def scaled(self, side: int) -> Image.Image:
+        low = PngImagePlugin.PngImageFile(io.BytesIO(self._body))
+        low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
+        low.load()
+        upper, lower = np.asarray(self.image)[..., :3], np.asarray(low)[..., :3]
+        clear = (upper == self._key >> 8).all(-1) & (lower == self._key & 255).all(-1)
+        return square_of_samples([upper[..., band] for band in range(3)], side, ~clear)
+
+
+def _chunks(body: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
+    """Name, data, and the whole chunk; one that is cut off comes as it is. Raises UndecodableImage for too many."""
+    view, at = memoryview(body), len(SIGNATURE)
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > len(body):
+            return
+        (length,) = struct.unpack_from(">I", body, at)
+        name, end = body[at + 4 : at + 8], at + 12 + length
+        yield name, view[at + 8 : at + 8 + length], view[at:end]
+        if name == b"IEND":
+            return
+        at = end
+    raise UndecodableImage(f"the PNG has more than {_MAX_CHUNKS} chunks; save it anew")
+
+
+def _chunk(name: bytes, data: bytes | memoryview) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+
+
+def _profile(named: dict[bytes, bytes]) -> bytes | None:
+    """The colours, by the precedence of the PNG specification (third edition, section 4.3)."""
+    if len(code := named.get(b"cICP", b"")) == 4 and code[2] == 0:
+        return colour.coded(code[0], code[1], full_range=code[3] == 1)
+    if embedded := _inflated(named.get(b"iCCP", b"")):
+        return embedded
+    gamma = named.get(b"gAMA", b"")
+    if b"sRGB" in named or len(gamma) != 4 or not any(gamma):
+        return None
+    corners = named.get(b"cHRM", b"")
+    exponent = 100_000 / struct.unpack(">I", gamma)[0]
+    if len(corners) != 32:
+        return colour.of_gamma(exponent)
+    white, red, green, blue = np.array(struct.unpack(">8I", corners)).reshape(4, 2) / 100_000
+    return colour.of_gamma(exponent, tuple((float(x), float(y)) for x, y in (red, green, blue, white)))  # type: ignore[arg-type]
+
+
+def _inflated(data: bytes) -> bytes | None:
+    """The profile of an iCCP chunk; None when it is damaged or larger than any profile."""
+    _, _, rest = data.partition(b"\0")
+    if rest[:1] != b"\0":  # the one method of compression
+        return None
+    try:
+        stream = zlib.decompressobj()
+        profile = stream.decompress(rest[1:], colour.MAX_PROFILE_BYTES)
+    except zlib.error:
+        return None
+    return profile if stream.eof else None

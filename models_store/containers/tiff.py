@@ -1,0 +1,250 @@
+"""TIFF: its first directory, read here, and handed to Pillow in a form that Pillow reads rightly.
+
+Pillow reads what has 8 bits a sample or fewer, interleaved. Everything else is given to it as rows of bytes, which it only unpacks:
+what the bytes mean is decided here. Other directories, and tags that pixels do not depend on, never reach Pillow.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from models_store.containers.opened import Opened
+from models_store.containers.tiff_directory import Directory, whole
+from models_store.errors import UndecodableImage
+from models_store.scaling import square_of_grey16, square_of_samples
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _BANDS, _PLANAR, _PREDICTOR = 256, 257, 258, 259, 262, 274, 277, 284, 317
+_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 322, 324, 325
+_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _PROFILE = 338, 339, 530, 34675
+_OTHERS = {266, 278, 292, 293, 320, 323, 332, 347, *range(512, 522), 529, 531, 532}  # fill order, colour map, JPEG tables and such
+_PLACES = (_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES)
+_FOR_PIXELS = (
+    _OTHERS
+    | {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _BANDS, _PLANAR, _PREDICTOR, _TILE_WIDTH, *_PLACES}
+    | {
+        _EXTRA,
+        _SAMPLE_FORMAT,
+        _SUBSAMPLING,
+    }
+)
+_FOR_BYTES = _FOR_PIXELS - {_PREDICTOR, _EXTRA, _SAMPLE_FORMAT, 320}
+_BYTEWISE = (
+    1,
+    5,
+    8,
+    32773,
+    32946,
+    34925,
+    50000,
+)  # compressions that know nothing of samples: none, LZW, deflate, packbits, LZMA, Zstandard
+_PREDICTED = (5, 8, 32946, 34925, 50000)  # those that a predictor may come before
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _YCBCR = 0, 1, 2, 5, 6
+_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
+_PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"} | {
+    32803: "raw sensor data",
+    34892: "raw sensor data",
+}
+_TYPES = {1: "u", 2: "i", 3: "f"}
+_TYPE_NAMES = {"u": "whole numbers", "i": "whole numbers with a sign", "f": "floating-point numbers"}
+_PREMULTIPLIED, _ALPHA = 1, 2
+
+
+def opened(body: bytes, max_pixels: int) -> Opened:
+    """Read the first directory. Raises UndecodableImage for a TIFF that is no photo, or what Pillow raises."""
+    directory = Directory.read(body, _FOR_PIXELS | {_ORIENTATION, _PROFILE})
+    layout = _layout(directory)
+    if layout.readable_as_samples and (layout.planar or layout.dtype != np.dtype("u1")):
+        assert layout.dtype is not None
+        if layout.width * layout.height * layout.bands * layout.dtype.itemsize > 4 * max_pixels:
+            raise UndecodableImage(
+                f"the image has {layout.width}×{layout.height} pixels of {layout.named}, too much to decode; scale it down"
+            )
+        return _Samples(body, directory, layout, layout.dtype)
+    if not layout.readable_by_pillow:
+        raise layout.refusal()
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.instead_in(body, directory.only(_FOR_PIXELS))))
+    except SyntaxError:
+        raise layout.refusal() from None
+    return _Whole(image, directory)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the samples of a TIFF lie, and what they are."""
+
+    width: int
+    height: int
+    photometric: int
+    compression: int
+    bits: tuple[int, ...]
+    kind: str  # of numpy's kinds
+    bands: int
+    extra: tuple[int, ...]
+    planar: bool
+    subsampled: bool
+
+    @property
+    def dtype(self) -> "np.dtype[Any] | None":
+        """The samples' type, in this machine's order of bytes; None for bits that fill no bytes."""
+        sizes = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}.get(self.kind, ())
+        return np.dtype(f"{self.kind}{self.bits[0] // 8}") if len(set(self.bits)) == 1 and self.bits[0] in sizes else None
+
+    @property
+    def readable_as_samples(self) -> bool:
+        """Whether the samples can be taken from the bytes."""
+        whole = self.bands == len(self.bits) == _COLOURS.get(self.photometric, 0) + len(self.extra)
+        return (
+            whole and self.photometric in _COLOURS and self.dtype is not None and self.compression in _BYTEWISE and not self.too_many_bands
+        )
+
+    @property
+    def readable_by_pillow(self) -> bool:
+        """Whether Pillow reads these pixels rightly, if it reads them."""
+        narrow = (self.kind == "u" and max(self.bits) <= 8) or (self.kind, self.bits, self.photometric) == ("u", (12,), _BLACK_IS_ZERO)
+        mixed = self.photometric == _YCBCR and self.compression == 1 and self.subsampled
+        return narrow and not (self.planar or mixed or self.too_many_bands)
+
+    @property
+    def too_many_bands(self) -> bool:
+        return len(self.extra) > 1 and self.extra[0] not in (_PREMULTIPLIED, _ALPHA)
+
+    @property
+    def named(self) -> str:
+        bits = f"{self.bits[0]}-bit" if len(set(self.bits)) == 1 else "bits ".join(map(str, self.bits))
+        numbers = _TYPE_NAMES.get(self.kind, "numbers of an unknown kind")
+        return f"{len(self.bits)} band{'s' if len(self.bits) > 1 else ''} of {bits} {numbers}"
+
+    def refusal(self) -> UndecodableImage:
+        what = _PHOTOMETRICS.get(self.photometric, f"photometric interpretation {self.photometric}")
+        planes = ", in separate planes" if self.planar else ""
+        return UndecodableImage(
+            f"the TIFF holds {self.named} ({what}{planes}, compression {self.compression}), which is not read as a photo here;"
+            " save it as RGB of 8 bits, such as a PNG or a JPEG"
+        )
+
+
+def _layout(directory: Directory) -> _Layout:
+    photometric, compression = directory.number(_PHOTOMETRIC, _WHITE_IS_ZERO), directory.number(_COMPRESSION, 1)
+    bands = directory.number(_BANDS, 1)
+    bits = directory.numbers(_BITS, (1,))
+    if len(bits) == 1 and 1 < bands <= 64:
+        bits *= bands
+    formats = set(directory.numbers(_SAMPLE_FORMAT, (1,)))
+    kind = _TYPES.get(min(formats), "u" if formats == {4} else "?") if len(formats) == 1 else "?"
+    extra = directory.numbers(_EXTRA, ())
+    if photometric == _RGB and bands == 4 and not extra:
+        extra = (_ALPHA,)  # as many programs write it
+    planar = directory.number(_PLANAR, 1) == 2 and bands > 1
+    return _Layout(
+        width=directory.number(_WIDTH, 0),
+        height=directory.number(_HEIGHT, 0),
+        photometric=photometric,
+        compression=compression,
+        bits=bits,
+        kind=kind,
+        bands=bands,
+        extra=extra,
+        planar=planar,
+        subsampled=directory.numbers(_SUBSAMPLING, (2, 2)) != (1, 1),
+    )
+
+
+class _Whole(Opened):
+    """A TIFF whose pixels are Pillow's."""
+
+    def __init__(self, image: Image.Image, directory: Directory) -> None:
+        super().__init__(image, directory.data(_PROFILE))
+        self._orientation = directory.number(_ORIENTATION, 1)
+
+    @property
+    def orientation(self) -> int:
+        return self._orientation
+
+    def load(self) -> None:
+        _load(self.image)
+
+    def scaled(self, side: int) -> Image.Image:
+        if self.image.mode.startswith("I"):  # 12 bits
+            return square_of_grey16(self.image, side, white=4095)
+        return super().scaled(side)
+
+
+class _Samples(_Whole):
+    """A TIFF whose bytes are unpacked by Pillow, and whose samples are read here."""
+
+    def __init__(self, body: bytes, directory: Directory, layout: _Layout, dtype: "np.dtype[Any]") -> None:
+        self._layout, self._dtype, self._order = layout, dtype, directory.order
+        self._predictor = directory.number(_PREDICTOR, 1) if layout.compression in _PREDICTED else 1
+        self._in_plane = 1 if layout.planar else layout.bands
+        tile = directory.number(_TILE_WIDTH, 0)
+        self._block = tile or layout.width  # pixels in a row that one tile or strip holds
+        self._padded = -(-layout.width // self._block) * self._block
+        sample_bytes = self._in_plane * dtype.itemsize
+        fields = directory.only(_FOR_BYTES) | {
+            _WIDTH: whole(self._padded * sample_bytes),
+            _BITS: whole(8),
+            _BANDS: whole(1),
+            _PHOTOMETRIC: whole(_BLACK_IS_ZERO),
+            _PLANAR: whole(1),
+        }
+        if tile:
+            fields[_TILE_WIDTH] = whole(tile * sample_bytes)
+        self._planes = []
+        planes = layout.bands if layout.planar else 1
+        for plane in range(planes):
+            parts = {}
+            for tag in _PLACES:
+                if numbers := directory.numbers(tag, ()):
+                    count = len(numbers) // planes
+                    parts[tag] = whole(*numbers[plane * count : (plane + 1) * count])
+            self._planes.append(TiffImagePlugin.TiffImageFile(io.BytesIO(directory.instead_in(body, fields | parts))))
+        super().__init__(self._planes[0], directory)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._layout.width, self._layout.height
+
+    def load(self) -> None:
+        for plane in self._planes:
+            _load(plane)
+
+    def scaled(self, side: int) -> Image.Image:
+        layout = self._layout
+        bands: list[NDArray[Any]] = []
+        while self._planes:  # let go of the bytes as soon as they are samples
+            samples = self._samples(np.asarray(self._planes.pop(0)))
+            bands += [samples[..., band] for band in range(self._in_plane)]
+        colours = bands[: _COLOURS[layout.photometric]]
+        kinds = layout.extra[:1]
+        alpha = bands[len(colours)] if kinds and kinds[0] in (_PREMULTIPLIED, _ALPHA) and layout.photometric != _CMYK else None
+        return square_of_samples(
+            colours, side, alpha, inverted=layout.photometric == _WHITE_IS_ZERO, premultiplied=kinds == (_PREMULTIPLIED,)
+        )
+
+    def _samples(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
+        """Bytes [H, padded width · bands · size of a sample] → samples [H, width, bands], their predictor undone."""
+        height, item = len(rows), self._dtype.itemsize
+        if self._predictor == 2:
+            counted = np.dtype(f"u{item}")
+            values = rows.view(counted.newbyteorder(self._order)).astype(counted)
+            blocks = values.reshape(height, -1, self._block, self._in_plane)
+            samples = np.cumsum(blocks, axis=2, dtype=counted).view(self._dtype)
+        elif self._predictor == 3:  # Adobe's technical note on floating point: bytes of a row by significance, then differences
+            blocks = rows.reshape(height, -1, self._block * item, self._in_plane)
+            summed = np.cumsum(blocks, axis=2, dtype=np.uint8).reshape(height, -1, item, self._block * self._in_plane)
+            samples = np.ascontiguousarray(summed.swapaxes(2, 3)).view(self._dtype.newbyteorder(">"))
+        else:
+            samples = rows.view(self._dtype.newbyteorder(self._order))
+        return samples.reshape(height, self._padded, self._in_plane)[:, : self._layout.width]
+
+
+def _load(image: Image.Image) -> None:
+    if image.mode not in ("P", "PA"):
+        image.im = Image.new(image.mode, image.size).im  # Pillow would look at its own limit of pixels; ours was looked at
+    image.load()

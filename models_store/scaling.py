@@ -1,0 +1,94 @@
+"""The one resize: the central square, scaled by area-weighted bilinear filtering; and samples of more than 8 bits to 8."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_USUAL_WHITES = {"f": (1.0, 255.0, 65535.0), "i": (255.0, 65535.0), "u": (255.0, 65535.0)}  # beside the type's own largest value
+_LOOKED_AT = 1_000  # rows and columns for the brightness of a whole image
+Samples = NDArray[Any]
+
+
+def central_square(image: Image.Image, size: int) -> Image.Image:
+    """The central square of an image, `size` pixels a side."""
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2  # half pixels are fine, and keep the cut symmetric
+    return image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side), reducing_gap=3.0)
+
+
+def square_of_grey16(image: Image.Image, size: int, white: int = 65535) -> Image.Image:
+    """The central square of an image of mode I;16, as 8 bits: L."""
+    square = np.asarray(central_square(image.convert("F"), size)) / white  # only now, when the pixels are few
+    return Image.fromarray(np.clip(square * 255 + 0.5, 0, 255).astype(np.uint8))
+
+
+def square_of_samples(
+    bands: Sequence[Samples],
+    size: int,
+    alpha: Samples | None = None,
+    *,
+    white: float | None = None,
+    inverted: bool = False,
+    premultiplied: bool = False,
+) -> Image.Image:
+    """The central square of bands [H,W] of any number type, as 8 bits a channel: L, LA, RGB, RGBA or CMYK by their number.
+
+    `white` is the value of full brightness, `usual_white` if it is not given. What is over it is cut off, NaN counts as 0.
+    Inverted bands have white at 0. Premultiplied ones were already multiplied by alpha.
+    """
+    full = white if white is not None else max(usual_white(band) for band in bands)
+    cover = None if alpha is None else _clean(alpha, usual_white(alpha), inverted=False)
+    squares = [_scaled(band, full, size, cover=None if premultiplied else cover, inverted=inverted) for band in bands]
+    if cover is not None:
+        opacity = _resized(cover, size)
+        squares = [np.divide(square, opacity, out=np.zeros_like(square), where=opacity > 0) for square in squares]
+        squares.append(opacity)
+    modes = {1: "L", 3: "RGB", 4: "CMYK"} if cover is None else {2: "LA", 4: "RGBA"}
+    return Image.merge(modes[len(squares)], [Image.fromarray(np.clip(square * 255 + 0.5, 0, 255).astype(np.uint8)) for square in squares])
+
+
+def usual_white(samples: Samples) -> float:
+    """The value that means full brightness in samples of this type.
+
+    Up to 16 bits without a sign it is the largest of the type. Other types hold 0–1, 0–255 and more, and do not say which: it is
+    the smallest usual one that 99 in 100 samples keep within twice of, so that a few glints, NaN or infinities decide nothing.
+    """
+    kind = samples.dtype.kind
+    if kind == "b":
+        return 1.0
+    largest: tuple[float, ...] = () if kind == "f" else (float(np.iinfo(samples.dtype).max),)
+    if kind == "u" and samples.dtype.itemsize <= 2:
+        return largest[0]
+    height, width = samples.shape[:2]
+    few = samples[:: max(1, height // _LOOKED_AT), :: max(1, width // _LOOKED_AT)].astype(np.float64)
+    finite = few[np.isfinite(few)]
+    peak = float(np.percentile(finite, 99)) if finite.size else 0.0
+    whites = [usual for usual in _USUAL_WHITES[kind] if not largest or usual < largest[0]] + list(largest)
+    return next((usual for usual in whites if peak <= 2 * usual), whites[-1])
+
+
+def _scaled(band: Samples, white: float, size: int, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
+    if cover is None and band.dtype.kind == "u" and band.dtype.itemsize <= 2:  # holds nothing to mend: without a second copy
+        narrow = np.ascontiguousarray(band.astype(band.dtype.newbyteorder("="), copy=False))
+        square = np.asarray(central_square(Image.fromarray(narrow).convert("F"), size), np.float32) / np.float32(white)
+        return np.float32(1) - square if inverted else square
+    clean = _clean(band, white, inverted=inverted)
+    return _resized(clean if cover is None else clean * cover, size)
+
+
+def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32]:
+    with np.errstate(all="ignore"):  # infinities are meant to be met
+        clean: NDArray[np.float32] = band.astype(np.float32)
+        np.nan_to_num(clean, copy=False, nan=0.0, posinf=white, neginf=0.0)
+        np.clip(clean, 0, white, out=clean)
+        clean /= np.float32(white)
+    return np.float32(1) - clean if inverted else clean
+
+
+def _resized(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    square: NDArray[np.float32] = np.asarray(central_square(Image.fromarray(plane), size), np.float32)
+    return square

@@ -1,0 +1,75 @@
+"""JPEGs without their end: read when nothing else is missing, or next to nothing."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models_store import pixels
+from models_store.pixels import UndecodableImage
+from tests.drawn import encoded, plant
+
+HARD_CASES = Path(__file__).parent.parent / "hard_cases"
+VARIANTS = [
+    {"progressive": progressive, "subsampling": subsampling, "restart_marker_blocks": restarts, "mode": mode}
+    for progressive, subsampling, restarts, mode in product((False, True), (0, 2), (0, 5), ("RGB", "L"))
+]
+
+
+def jpeg(side: int, mode: str = "RGB", **options: object) -> bytes:
+    return encoded(plant(1, 1, side).convert(mode), "JPEG", quality=90, **options)
+
+
+def test_a_file_of_a_camera() -> None:
+    found = pixels.decode(HARD_CASES / "without_eoi.jpg").astype(int)
+    assert np.abs(found - pixels.decode(HARD_CASES / "seedling_srgb.png")).mean() < 4
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("side", [150, 700])
+def test_complete_but_for_the_end(variant: dict[str, object], side: int) -> None:
+    body = jpeg(side, **variant)  # type: ignore[arg-type]
+    whole = pixels.decode(body)
+    for cut in (1, 2):
+        assert (pixels.decode(body[:-cut]) == whole).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("side", [150, 700])
+def test_much_missing_is_refused(variant: dict[str, object], side: int) -> None:
+    body = jpeg(side, **variant)  # type: ignore[arg-type]
+    for share in (0.9, 0.7, 0.5, 0.2, 0.02):
+        with pytest.raises(UndecodableImage, match="the JPEG cannot be decoded"):
+            pixels.decode(body[: int(len(body) * share)])
+
+
+def test_cut_between_restarts_is_refused() -> None:
+    body = jpeg(700, restart_marker_blocks=5)
+    restarts = [at for at in range(len(body) - 1) if body[at] == 0xFF and 0xD0 <= body[at + 1] <= 0xD7]
+    for at in restarts[:: len(restarts) // 7][1:6]:
+        for end in (at, at + 2):
+            with pytest.raises(UndecodableImage):
+                pixels.decode(body[:end])
+
+
+def test_cut_between_scans_is_refused() -> None:
+    body = jpeg(700, progressive=True)
+    scans = [at for at in range(len(body) - 1) if body[at] == 0xFF and body[at + 1] == 0xDA]
+    assert len(scans) > 5
+    for at in scans[1:]:
+        with pytest.raises(UndecodableImage):
+            pixels.decode(body[:at])
+
+
+def test_a_few_blocks_missing_are_read() -> None:
+    body = jpeg(700)
+    whole = pixels.decode(body).astype(int)
+    assert np.abs(pixels.decode(body[:-12]) - whole).mean() < 1
+
+
+def test_the_first_picture_of_several() -> None:
+    first = plant(1, 1, 300)
+    body = encoded(first, "MPO", save_all=True, append_images=[Image.new("RGB", (300, 300))], quality=90)
+    assert (pixels.decode(body) == pixels.decode(encoded(first, "JPEG", quality=90))).all()
