@@ -117,7 +117,9 @@ class Recipe(_Part):
         description="weights to go on from: `imagenet` (efficientnet-lite0, 1, 2), or a published version: its folder, or `seedlings/1`;"
         " empty: random weights",
     )
-    plant_view: bool = Field(False, description="the network sees the plant alone, cut out by a segmenter (`--segmenter FILE`)")
+    plant_view: Literal["off", "light", "alone"] = Field(
+        "off", description="the network sees photos in their plant's normal light, or the plant alone, by a segmenter (`--segmenter FILE`)"
+    )
     epochs: int = Field(ge=1, description="epochs of the run")
     batch_size: int = Field(128, ge=2, description="images in a step, over all devices together")
     optimizer: Optimizer = Optimizer()

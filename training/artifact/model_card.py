@@ -84,7 +84,9 @@ def _from_whom(recipe: dict[str, Any]) -> str:
     learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
     set_on = f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}." if grounds else ""
     alone = ""
-    if recipe.get("plant_view"):
+    if recipe.get("plant_view") == "light":
+        alone = "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
+    if recipe.get("plant_view") == "alone":
         alone = "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
     return went_on + learnt + set_on + alone
 

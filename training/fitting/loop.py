@@ -168,10 +168,11 @@ class _Rows:
 
 
 def _begin(recipe: Recipe, images: Images, split: Split, segmenter: Path | None) -> _State:
-    if recipe.plant_view != (segmenter is not None):
+    wanted = recipe.plant_view != "off"
+    if wanted != (segmenter is not None):
         raise RunError(
             "the recipe has a plant view; name the file of its segmenter: --segmenter FILE"
-            if recipe.plant_view
+            if wanted
             else "the recipe has no plant_view, and --segmenter is for those that have"
         )
     network = networks.build(recipe.network, len(images.species), recipe.plant_view)

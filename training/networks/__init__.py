@@ -24,10 +24,13 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
 }
 
 
-def build(name: str, species: int, plant_view: bool = False) -> Network:
-    """A new network with fresh weights and `species` outputs, behind a plant view if wanted. Raises KeyError for an unknown name."""
+def build(name: str, species: int, plant_view: str = "off") -> Network:
+    """A new network with fresh weights and `species` outputs. Raises KeyError for an unknown name.
+
+    `plant_view`: "light" or "alone" puts one in front of it, "off" none.
+    """
     network = NETWORKS[name](species)
-    return with_plant_view(network, Segmenter()) if plant_view else network
+    return network if plant_view == "off" else with_plant_view(network, Segmenter(), plant_view == "alone")
 
 
 def parameters(network: nn.Module) -> int:

@@ -1,7 +1,8 @@
-"""The plant alone: what a network sees that never sees a ground.
+"""The plant in one light, and alone if wanted: what a network sees that is not to lean on where a photo was taken.
 
-Each image goes through a small segmenter; the plant is brought to one brightness and stands on one neutral colour, in training
-and in service alike, since this is the first layer of the network.
+Each image goes through a small segmenter; the photo is brought to the light in which its plant has one brightness and, for a network that
+never sees a ground, the ground gives way to one neutral colour. In training and in service alike, since this is the first layer
+of the network.
 """
 
 from typing import Final
@@ -46,7 +47,7 @@ class Segmenter(nn.Module):
 
 
 class PlantView(nn.Module):
-    """An image with its plant alone, in one light, on one neutral ground.
+    """An image with its plant in one light, and alone on one neutral ground if wanted.
 
     In training, masks get errors of the kinds that a segmenter makes, so that the network behind it does not trust their edges.
     """
@@ -55,12 +56,14 @@ class PlantView(nn.Module):
     least_gain: Final = 0.3  # limits of the factor that brings it there
     most_gain: Final = 10.0
     few: Final = 1e-3  # of the image: with less plant than this the brightness of all counts
+    alone: Final[bool]
     neutral: Tensor
     luma: Tensor
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        """The segmenter is not trained further."""
+    def __init__(self, segmenter: Segmenter, alone: bool) -> None:
+        """`alone`: without its ground. The segmenter is not trained further."""
         super().__init__()
+        self.alone = alone
         self.segmenter = segmenter.requires_grad_(False).eval()
         self.register_buffer("neutral", torch.tensor(_NEUTRAL)[:, None, None])
         self.register_buffer("luma", torch.tensor(_LUMA)[:, None, None])
@@ -88,19 +91,20 @@ class PlantView(nn.Module):
         return logits + 7 * ground * ((spots - 1.6) * 8).sigmoid() - 9 * holes * ((-spots - 1.7) * 8).sigmoid()
 
     def shown(self, images: Tensor, logits: Tensor) -> Tensor:
-        """The images with the pixels that `logits`, [N,1,S,S], call ground made neutral."""
+        """The images in the light of what `logits`, [N,1,S,S], call plant; for a plant alone the rest is made neutral."""
         plant = logits.sigmoid()
         weight = plant * plant
         light = (images * self.luma).sum(1, keepdim=True)  # [N,1,S,S]
         share = weight.mean((2, 3), keepdim=True)
         of_plant = (weight * light).mean((2, 3), keepdim=True) + self.few * light.mean((2, 3), keepdim=True)
         gain = (self.brightness / (of_plant / (share + self.few) + 0.01)).clamp(self.least_gain, self.most_gain)
-        return torch.lerp(self.neutral.expand_as(images), (images * gain).clamp(0, 1), plant)
+        lit = (images * gain).clamp(0, 1)
+        return torch.lerp(self.neutral.expand_as(images), lit, plant) if self.alone else lit
 
 
-def with_plant_view(network: Network, segmenter: Segmenter) -> Network:
+def with_plant_view(network: Network, segmenter: Segmenter, alone: bool) -> Network:
     """The network with a plant view in front of its first layer."""
-    return Network(nn.Sequential(PlantView(segmenter), *network.convolutions), network.classifier)
+    return Network(nn.Sequential(PlantView(segmenter, alone), *network.convolutions), network.classifier)
 
 
 def view_of(network: Network) -> PlantView | None:

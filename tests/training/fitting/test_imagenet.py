@@ -39,7 +39,7 @@ def test_every_tensor_but_the_last_layer_is_the_files(package):
 
 
 def test_behind_a_plant_view_they_are_the_same(package):
-    source, network = networks.build(NAME, 12), networks.build(NAME, 12, plant_view=True)
+    source, network = networks.build(NAME, 12), networks.build(NAME, 12, plant_view="light")
     torch.save(renamed(source), package)
     imagenet.set_weights(network, NAME)
     assert torch.equal(network.convolutions[3].weight, source.convolutions[2].weight)

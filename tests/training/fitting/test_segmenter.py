@@ -65,7 +65,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
 
 def test_a_run_behind_it(tmp_path, fabric, images, parts, recipe):
     segmenter.train(images.pixels, None, [], 2, 0, tmp_path / "one.pt")
-    recipe = recipe.model_copy(update={"plant_view": True, "epochs": 1})
+    recipe = recipe.model_copy(update={"plant_view": "light", "epochs": 1})
     with pytest.raises(RunError, match="--segmenter FILE"):
         loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -76,7 +76,7 @@ def test_a_run_behind_it(tmp_path, fabric, images, parts, recipe):
     assert all(torch.equal(kept[name], given[name]) for name in given)
     assert description.segmenter.startswith("one.pt@")
     with pytest.raises(RunError, match="has no plant_view"):
-        loop.fit(fabric, recipe.model_copy(update={"plant_view": False}), "x", images, parts, tmp_path / "b", segmenter=tmp_path / "one.pt")
+        loop.fit(fabric, recipe.model_copy(update={"plant_view": "off"}), "x", images, parts, tmp_path / "b", segmenter=tmp_path / "one.pt")
 
 
 def test_what_is_no_segmenter_is_refused(tmp_path):

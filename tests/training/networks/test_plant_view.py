@@ -23,7 +23,7 @@ class Green(Segmenter):
 
 @pytest.fixture
 def view():
-    return PlantView(Green()).eval()
+    return PlantView(Green(), alone=True).eval()
 
 
 def pictures(light=1.0):
@@ -64,6 +64,15 @@ def test_other_grounds_look_the_same(view):
     assert torch.allclose(view(pictures()), view(other), atol=0.005)
 
 
+def test_in_the_light_of_the_plant_the_ground_stays():
+    lit = PlantView(Green(), alone=False).eval()
+    bright, dark = lit(pictures()), lit(pictures(0.3))
+    assert torch.allclose(bright, dark, atol=0.06)
+    ground = bright[0, :, 0, 0]
+    assert torch.allclose(ground / ground[1], torch.tensor([2.0, 1.0, 0.5]), atol=1e-3)
+    assert torch.allclose(bright[0, :, 10, 10] / ground, torch.tensor([0.25, 2.0, 1.0]), atol=1e-2)
+
+
 def test_without_a_plant_all_is_neutral(view):
     ground = torch.tensor([0.5, 0.2, 0.2])[:, None, None].expand(1, 3, 16, 16)
     assert torch.allclose(view(ground), NEUTRAL[:, None, None].expand(1, 3, 16, 16), atol=1e-4)
@@ -80,14 +89,14 @@ def test_masks_have_errors_in_training_alone(view):
 
 def test_the_network_behind_it_is_the_reports_to_the_last_weight():
     with torch.device("meta"):
-        network = networks.build("base", 12, plant_view=True)
+        network = networks.build("base", 12, plant_view="alone")
         assert networks.parameters(network) == 54_717_714
         assert view_of(network) is not None
         assert view_of(networks.build("base", 12)) is None
 
 
 def test_training_leaves_the_segmenter_alone():
-    network = networks.build("tiny", 3, plant_view=True).train()
+    network = networks.build("tiny", 3, plant_view="alone").train()
     before = {name: tensor.clone() for name, tensor in view_of(network).segmenter.state_dict().items()}
     network(torch.rand(4, 3, 48, 48)).sum().backward()
     assert all(torch.equal(before[name], tensor) for name, tensor in view_of(network).segmenter.state_dict().items())
@@ -98,7 +107,7 @@ def test_training_leaves_the_segmenter_alone():
 @pytest.mark.parametrize("stored", [lambda network: network, compression.store_halves], ids=["whole", "float16"])
 def test_it_is_part_of_the_artifact(stored):
     torch.manual_seed(0)
-    network = stored(with_plant_view(networks.build("tiny", 3), Segmenter()).eval())
+    network = stored(with_plant_view(networks.build("tiny", 3), Segmenter(), alone=True).eval())
     pixels = torch.randint(0, 256, (3, 3, 150, 150), dtype=torch.uint8)
     module = torchscript.open_module(io.BytesIO(torchscript.to_torchscript(network, 2.0)))
     expected = (predictions.logits(network, pixels) / 2).softmax(1)

@@ -10,11 +10,11 @@ from training.publishing import export, measured_model
 def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, drawn_folder, cache, tmp_path, monkeypatch):
     monkeypatch.setattr(segmenter, "BATCH", 4)
     segmenter.train(images.pixels, None, [], 1, 0, tmp_path / "one.pt")
-    recipe = recipe.model_copy(update={"plant_view": True, "epochs": 2})
+    recipe = recipe.model_copy(update={"plant_view": "alone", "epochs": 2})
     loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
     folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings")
     manifest, module = torchscript.load(folder)
-    assert manifest.training.recipe["plant_view"] is True
+    assert manifest.training.recipe["plant_view"] == "alone"
     assert manifest.calibration.familiarity is not None
     assert manifest.calibration.familiarity.convolution == 2  # of the network's own, not of the segmenter's
     assert "It sees the plant alone" in (folder / "card.md").read_text()
