@@ -12,7 +12,6 @@ import pytest
 
 from service.__main__ import main
 from service.cli.predict import COLUMNS
-from service.cli.progress import Progress
 from service.http import routes
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -171,14 +170,3 @@ def test_no_model_is_a_failure(photos: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setenv("SEEDLINGS_MODEL", "roses")
     assert main(["predict", str(photos)]) == 1
     assert "holds no version of roses" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress(terminal: bool) -> None:
-    stream = io.StringIO()
-    stream.isatty = lambda: terminal  # type: ignore[method-assign]
-    progress = Progress(3, stream)
-    for _ in range(3):
-        progress.step()
-    progress.close()
-    assert ("3/3 photos" in stream.getvalue()) == terminal  # elsewhere only long work is reported
