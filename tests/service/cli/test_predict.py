@@ -59,7 +59,7 @@ def test_lists_the_unreadable_and_says_so(photos: Path, capsys: pytest.CaptureFi
         ("", "", True),
     ]
     assert "2 of 3 photos were not answered" in written.err
-    assert "broken.png: the image cannot be decoded" in written.err
+    assert "broken.png: the PNG cannot be decoded" in written.err
 
 
 def written_to(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
