@@ -81,13 +81,14 @@ def test_the_command_reaches_every_package(wheel: Path) -> None:
     assert seedlings(wheel, "--version").stdout.strip() == __version__
     assert "--port" in seedlings(wheel, "serve", "--help").stdout
     assert "fit" in seedlings(wheel, "train", "--help").stdout
+    assert "rollback" in seedlings(wheel, "store", "--help").stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["grow"]])
 def test_a_wrong_call_names_the_commands(wheel: Path, arguments: list[str]) -> None:
     done = seedlings(wheel, *arguments)
     assert done.returncode == 2
-    assert all(command in done.stderr for command in ("predict", "serve", "train"))
+    assert all(command in done.stderr for command in ("predict", "serve", "store", "train"))
 
 
 def test_deployments_and_changelog_follow_the_version() -> None:
