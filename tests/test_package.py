@@ -115,5 +115,12 @@ def test_ci_runs_on_every_python_that_is_promised() -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE) == phony.split()
+    _, targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE) == targets.split()
+
+
+def test_make_train_asks_for_the_images_before_it_installs_anything() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "SEEDLINGS_DATA"}
+    done = subprocess.run(["make", "train"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "make train DATA=FOLDER" in done.stdout
