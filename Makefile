@@ -6,6 +6,7 @@ RECIPE ?= seedlings
 RUN ?= runs/$(notdir $(basename $(RECIPE)))
 OUT ?= build/serving.json
 
+.PHONY: data-is-named
 .PHONY: help serve test lint train bench docs image-test clean
 
 help:  ## this list
@@ -23,9 +24,11 @@ lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-train: .venv/train  ## train on the images in DATA=FOLDER by RECIPE=seedlings into RUN=runs/RECIPE; resumes an interrupted run
-	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
+train: data-is-named .venv/train  ## train on the images in DATA=FOLDER by RECIPE=seedlings into RUN=runs/RECIPE; resumes an interrupted run
 	$(BIN)/python -m training fit --recipe "$(RECIPE)" --data "$(DATA)" --run "$(RUN)"
+
+data-is-named:
+	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
 
 bench: .venv/bench  ## the service beside other frameworks, on this machine; figures go to OUT=build/serving.json
 	@mkdir -p "$(dir $(OUT))"

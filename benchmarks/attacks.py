@@ -26,7 +26,8 @@ from benchmarks import hostile_images, images, load, results, watch
 from benchmarks import hostile_requests as requests
 from benchmarks.processes import free_port, ours, running, shipped
 from benchmarks.results import Requirement
-from models_store.pixels import LARGE_PIXELS, MAX_PIXELS
+from models_store.pixels import MAX_PIXELS
+from service.inference.decoder import LARGE_PIXELS
 from service.settings import Settings
 
 MOST_MS = 100.0  # of a probe
@@ -176,6 +177,7 @@ def _on_decoders() -> list[Attack]:
         _pictures("WebP of large frames", hostile_images.webp_animation_of_large_frames),
         _pictures("JPEG of 500 scans", hostile_images.jpeg_of_scans),
         _pictures("JPEG of markers", hostile_images.jpeg_of_markers),
+        _pictures("JPEG of filler", hostile_images.jpeg_of_filler),
         _pictures("JPEG of profile pieces", hostile_images.jpeg_of_profile_pieces),
     ]
 

@@ -114,6 +114,11 @@ def jpeg_of_markers(count: int = 4_000_000) -> bytes:
     return whole[:2] + b"\xff\xe5\0\2" * count + whole[2:]
 
 
+def jpeg_of_filler(n_bytes: int = 19 * MIB, filler: bytes = b"\xff") -> bytes:
+    """What may stand between two segments."""
+    return b"\xff\xd8\xff\xe0\0\2" + filler * (n_bytes // len(filler)) + b"\xff\xda"
+
+
 def jpeg_of_profile_pieces(count: int = 250) -> bytes:
     """A colour profile in as many pieces as there can be."""
     stream = io.BytesIO()

@@ -20,7 +20,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,10 +146,14 @@ def open_artifact(path: Path) -> Opened:
 
 def verify(path: Path) -> Manifest:
     """Check schema, size and the digest of every file of the artifact in folder `path`. Raises StoreError."""
-    manifest = open_artifact(path).manifest
-    for name, digest in manifest.files.items():
-        _verified(path / name, digest)
-    return manifest
+    return contents(path)[0]
+
+
+def contents(path: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The artifact in folder `path`: its manifest, and the bytes of every file it names, as they were verified. Raises StoreError."""
+    opened = open_artifact(path)
+    others = {name: _verified(opened.path / name, digest) for name, digest in opened.manifest.files.items() if name != MODEL}
+    return opened.manifest, {MODEL: opened.model.getvalue(), **others}
 
 
 def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
@@ -167,11 +171,19 @@ def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
     return content
 
 
-def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manifest], card: Callable[[Manifest], str], name: str) -> Path:
+def publish(
+    store: Path,
+    model: bytes,
+    describe: Callable[[int, str, int], Manifest],
+    card: Callable[[Manifest], str],
+    name: str,
+    beside: Mapping[str, bytes] | None = None,
+) -> Path:
     """Write the next version of a model so that a reader sees all of it or nothing. Returns its folder.
 
-    `describe(version, sha256, size_bytes)` gives the manifest, `card(manifest)` the text for people. The version is
-    written under a temporary name on the same file system, flushed to the disk, and renamed. Raises PublishFailed.
+    `describe(version, sha256, size_bytes)` gives the manifest, `card(manifest)` the text for people; `beside` are files that
+    the manifest names next to `model.pt`. The version is written under a temporary name on the same file system, flushed to
+    the disk, and renamed. Raises PublishFailed.
     """
     digest = hashlib.sha256(model).hexdigest()
     folder = store / name
@@ -181,7 +193,8 @@ def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manif
         temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder))
         try:
             temporary.chmod(0o755)  # mkdtemp makes it private; a service under another user has to read it
-            _write(temporary / MODEL, model)
+            for file, content in {MODEL: model, **(beside or {})}.items():
+                _write(temporary / file, content)
             return _publish_next(folder, temporary, lambda version: describe(version, digest, len(model)), card)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -190,8 +203,9 @@ def publish(store: Path, model: bytes, describe: Callable[[int, str, int], Manif
 
 
 def _publish_next(folder: Path, temporary: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:
+    version = 0
     while True:
-        version = max(versions(folder.parent, folder.name), default=0) + 1
+        version = max(version, *versions(folder.parent, folder.name), 0) + 1
         manifest = describe(version)
         _write(temporary / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
         _write(temporary / CARD, card(manifest).encode())
@@ -199,9 +213,9 @@ def _publish_next(folder: Path, temporary: Path, describe: Callable[[int], Manif
         try:
             temporary.rename(folder / str(version))
         except OSError:
-            if not (folder / str(version)).exists():
+            if not os.path.lexists(folder / str(version)):
                 raise
-            continue  # another writer took this number meanwhile
+            continue  # another writer took this number meanwhile, or something else has this name
         _flush_folder(folder)
         return folder / str(version)
 

@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from models_store.__main__ import parser as store_parser
 from models_store.store import SHIPPED_STORE
 from service import errors
 from service.app import create_app
 from service.settings import PREFIX, Settings
-from training.__main__ import parser
+from training.__main__ import parser as training_parser
 from training.recipe import Recipe
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -56,6 +57,7 @@ def reference() -> str:
         "- [Settings of the service](#settings-of-the-service)",
         "- [Recipes](#recipes)",
         "- [Commands of training](#commands-of-training)",
+        "- [Commands of a store](#commands-of-a-store)",
         "",
         "## Settings of the service",
         "",
@@ -72,7 +74,12 @@ def reference() -> str:
         "",
         "`python -m training COMMAND`, or `seedlings train COMMAND` after an installation with pip.",
         "",
-        *commands(),
+        *commands(training_parser()),
+        "## Commands of a store",
+        "",
+        "`python -m models_store COMMAND`, or `seedlings store COMMAND` after an installation with pip.",
+        "",
+        *commands(store_parser()),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -109,9 +116,9 @@ def key_table(keys: Iterable[tuple[str, FieldInfo]]) -> Iterator[str]:
     return table(("key", "default", "values", "meaning"), rows)
 
 
-def commands() -> Iterator[str]:
-    """A section for each command of training."""
-    for words, command in sorted(leaves(parser())):
+def commands(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """A section for each command."""
+    for words, command in sorted(leaves(parser)):
         description = re.sub(r"\s+", " ", command.description or "")
         yield from [f"### `{words}`", "", description, ""] if description else [f"### `{words}`", ""]
         rows = [option(action) for action in command._actions if not isinstance(action, argparse._HelpAction)]

@@ -14,11 +14,11 @@ from starlette.middleware.cors import CORSMiddleware
 from models_store import __version__
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
-from service.http import services as parts
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, operation_id
 from service.http.routes import batch, explain, health, metrics, open_inference, page, predict, species
+from service.http.services import build_services
 from service.inference import engine
 from service.process import logs, memory
 from service.settings import Settings
@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     def load(opened: Opened, given_up: Callable[[], bool]) -> engine.Engine:
         return engine.load_as_set(opened, settings, given_up)
 
-    services = parts.build(settings, load)
+    services = build_services(settings, load)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -6,15 +6,15 @@ ServiceError
 ├── SlowUpload             408  the body did not arrive in time
 ├── UnknownModel           404  no model of that name or version is served
 ├── UnknownPage            404  the page has no such file
-├── NotExplainable         409  the model in service cannot say what it looked at
+├── NotExplainable         409  the model in service gives no heat maps
 ├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
-├── UnsupportedImage       415  not an image of a format we read
+├── UnsupportedImage       415  no image, or not of a format that is read
 ├── UndecodableImage       422  damaged, truncated, too many pixels or too few
 ├── QueueFull              429  more work than can be done in time; come back later
 ├── HeadTooLarge           431  too many headers, or too long ones
-├── CallerGone             499  nobody is left to read the answer
-├── ModelFailed            500  the model raised, or answered nonsense
-├── NotReady               503  no model is loaded, or the process is on its way out
+├── CallerGone             499  the client closed the connection
+├── ModelFailed            500  the model raised an error, or its answer is no number
+├── NotReady               503  no model is loaded, or the process is shutting down
 └── DeadlinePassed         504  no answer within the deadline
 """
 
@@ -123,55 +123,55 @@ class UnknownPage(ServiceError):
 
 
 class NotExplainable(ServiceError):
-    """The model in service cannot say what it looked at; a later version may."""
+    """The model in service gives no heat maps. Another version may."""
 
     status, slug, title = 409, "not-explainable", "The model in service cannot be explained"
 
 
 class BodyTooLarge(ServiceError):
-    """More bytes than allowed."""
+    """The body has more bytes than allowed."""
 
     status, slug, title, closes = 413, "body-too-large", "The body is too large", True
 
 
 class UnsupportedImage(ServiceError):
-    """Not an image of a format we read."""
+    """The body is no image, or not of a format that is read."""
 
     status, slug, title = 415, "unsupported-image", "Not an image format that is read here"
 
 
 class UndecodableImage(ServiceError):
-    """Damaged, truncated, too many pixels or too few."""
+    """The image is damaged or truncated, or has too many pixels or too few."""
 
     status, slug, title = 422, "undecodable-image", "The image cannot be decoded"
 
 
 class QueueFull(ServiceError):
-    """More work than can be done in time."""
+    """More images are waiting than can be answered in time. Try again after the seconds in `Retry-After`."""
 
     status, slug, title = 429, "queue-full", "Too many requests at once"
 
 
 class HeadTooLarge(ServiceError):
-    """Too many headers, or too long ones."""
+    """The request has too many headers, or too long ones."""
 
     status, slug, title, closes = 431, "head-too-large", "The head of the request is too large", True
 
 
 class CallerGone(ServiceError):
-    """Nobody is left to read the answer; the status stands in logs and metrics only."""
+    """The client closed the connection. The status is seen in logs and metrics only."""
 
     status, slug, title = 499, "caller-gone", "The client closed the connection"
 
 
 class ModelFailed(ServiceError):
-    """The model raised, or answered nonsense."""
+    """The model raised an error, or its answer is no number."""
 
     status, slug, title = 500, "model-failed", "The model failed"
 
 
 class NotReady(ServiceError):
-    """No model is loaded, or the process is on its way out."""
+    """No model is loaded, or the process is shutting down."""
 
     status, slug, title = 503, "not-ready", "The service is not ready"
 

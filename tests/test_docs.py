@@ -83,6 +83,18 @@ def test_every_setting_named_exists(name: str) -> None:
     assert named - others <= {name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.parametrize("package", ["models_store", "service", "training"])
+def test_every_room_is_in_the_architecture(package: str) -> None:
+    text = (DOCS / "architecture.md").read_text()
+    drawn = text[text.index(f"\n{package} ") :].split("\n\n")[0]
+    rooms = {
+        f"{entry.name}/" if entry.is_dir() else entry.name
+        for entry in (ROOT / package).iterdir()
+        if entry.name not in ("__init__.py", "__pycache__", "py.typed", "recipes", "LOG.md")
+    }
+    assert {room for room in rooms if f" {room} " not in drawn} == set()
+
+
 def test_the_dashboard_can_be_imported() -> None:
     dashboard = json.loads((DOCS / "grafana-dashboard.json").read_text())
     panels = dashboard["panels"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from models_store.__main__ import main as store_main
 from service.settings import Settings
 from tests import fakes
 from tests.service.conftest import Running, serve
@@ -93,6 +94,7 @@ COMMANDS = commands()
 CURL = [command for command in COMMANDS if command.words[0] == "curl"]
 TRAINING = [command for command in COMMANDS if command.of_module("training") is not None]
 PREDICT = [command for command in COMMANDS if (command.of_module("service") or command.words[1:])[:1] == ["predict"]]
+STORE = [command for command in COMMANDS if command.of_module("models_store") is not None]
 MAKE = [command for command in COMMANDS if command.words[0] == "make"]
 
 
@@ -185,9 +187,17 @@ def test_make_knows_the_target(command: Command) -> None:
     assert all(re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE) for target in targets)
 
 
+@pytest.mark.parametrize("command", STORE, ids=lambda command: command.text)
+def test_store_commands_run(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for network in (fakes.Shares, fakes.Turned):
+        fakes.publish(tmp_path / "models", network)
+    monkeypatch.chdir(tmp_path)
+    assert store_main(command.of_module("models_store")) == 0
+
+
 def test_no_command_is_left_unlooked_at() -> None:
     """Each command is run or parsed above, or there is a reason why not."""
-    looked_at = {*CURL, *TRAINING, *PREDICT, *MAKE}
+    looked_at = {*CURL, *TRAINING, *PREDICT, *STORE, *MAKE}
     starts = [command for command in COMMANDS if command.of_module("service") == []]  # tests/service/test_main.py runs it
     left = [command for command in COMMANDS if command not in looked_at and command not in starts and command.words[0] not in NOT_RUN]
     assert left == []
@@ -197,6 +207,7 @@ def test_every_kind_of_block_is_there() -> None:
     assert CURL
     assert TRAINING
     assert PREDICT
+    assert STORE
     assert MAKE
     assert blocks("python")
     assert blocks("javascript")

@@ -81,13 +81,14 @@ def test_the_command_reaches_every_package(wheel: Path) -> None:
     assert seedlings(wheel, "--version").stdout.strip() == __version__
     assert "--port" in seedlings(wheel, "serve", "--help").stdout
     assert "fit" in seedlings(wheel, "train", "--help").stdout
+    assert "rollback" in seedlings(wheel, "store", "--help").stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["grow"]])
 def test_a_wrong_call_names_the_commands(wheel: Path, arguments: list[str]) -> None:
     done = seedlings(wheel, *arguments)
     assert done.returncode == 2
-    assert all(command in done.stderr for command in ("predict", "serve", "train"))
+    assert all(command in done.stderr for command in ("predict", "serve", "store", "train"))
 
 
 def test_deployments_and_changelog_follow_the_version() -> None:
@@ -114,5 +115,12 @@ def test_ci_runs_on_every_python_that_is_promised() -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE) == phony.split()
+    _, targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE) == targets.split()
+
+
+def test_make_train_asks_for_the_images_before_it_installs_anything() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "SEEDLINGS_DATA"}
+    done = subprocess.run(["make", "train"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "make train DATA=FOLDER" in done.stdout

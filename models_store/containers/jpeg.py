@@ -7,14 +7,19 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from models_store.containers.opened import Opened
+from models_store.errors import UndecodableImage
 
 SIGNATURE = b"\xff\xd8\xff"
 _END = b"\xff\xd9"
 _FRAMES = frozenset([0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
 _PROGRESSIVE = (0xC2, 0xCA)
 _SCAN = 0xDA
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_WITHOUT_LENGTH = frozenset([0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])  # as Pillow sees it
+_MAX_SCANS = 100  # encoders make some ten
+_MAX_SEGMENTS = 10_000
+_MAX_PASSED_BYTES = 64 * 2**10  # between segments
 _FILLERS = (b"", b"\x00" * 64, b"\xaa" * 64, b"\x35" * 64)
 _BLOCK = 16  # pixels a side, at most
 _MOST_MISSING = 0.02  # of the picture's area
@@ -24,6 +29,7 @@ class Jpeg(Opened):
     """A JPEG, decoded at the smallest scale that still has twice the pixels needed on each side."""
 
     def __init__(self, body: bytes) -> None:
+        _check_segments(body)
         # Not Pillow's own choice of class, which looks through all frames of an MPO.
         super().__init__(JpegImagePlugin.JpegImageFile(io.BytesIO(body)))
         self._body = body
@@ -69,6 +75,27 @@ class Jpeg(Opened):
         left = int(unsure[top : top + _BLOCK].any(0).argmax())
         missing = unsure[top:].size - left * min(_BLOCK, len(unsure) - top)
         return pictures[0] if missing <= _MOST_MISSING * unsure.size else None
+
+
+def _check_segments(body: bytes) -> None:
+    """Refuses what takes a decoder minutes: each scan goes over all pixels, and each segment takes Pillow a while.
+
+    Raises UndecodableImage.
+    """
+    if (scans := body.count(bytes([0xFF, _SCAN]))) > _MAX_SCANS:
+        raise UndecodableImage(f"the JPEG has {scans} scans, more than the {_MAX_SCANS} allowed; save it anew")
+    at = passed_bytes = 0
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(body, at)
+        passed_bytes += (found.start() if found else len(body)) - at
+        if passed_bytes > _MAX_PASSED_BYTES:
+            break
+        if found is None or found[1][0] == _SCAN:
+            return
+        at = found.end()
+        if found[1][0] not in _WITHOUT_LENGTH:
+            at += int.from_bytes(body[at : at + 2])
+    raise UndecodableImage(f"the JPEG has more than {_MAX_SEGMENTS} segments, or much that is none, before its pixels; save it anew")
 
 
 def _all_scans(body: bytes) -> bool:

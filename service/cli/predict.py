@@ -16,7 +16,7 @@ from service.answers import answer
 from service.cli import client
 from service.cli.progress import Progress
 from service.errors import NotReady, ServiceError, UndecodableImage, problem
-from service.http import services
+from service.http.services import build_services
 from service.inference import engine
 from service.inference.fan_out import each
 from service.process import memory
@@ -107,7 +107,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
         # Not warmed: here nobody waits for the first answer, and most batches are of one size.
         return engine.load_as_set(opened, settings, lambda: True)
 
-    running = services.build(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
+    running = build_services(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
     running.start()
     try:
         while running.registry.current is None:

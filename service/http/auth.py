@@ -1,4 +1,4 @@
-"""Who may come in: an API key, where one is set."""
+"""Checks the API key, if one is set."""
 
 import hmac
 from typing import Annotated

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
 from service.http.routes import page
+from service.http.turns import Turns
 from service.process import logs
 from service.process.metrics import Metrics
 from service.process.shutdown import Life
@@ -17,6 +18,7 @@ from service.process.shutdown import Life
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
 _QUIET = "/health"  # probes would drown the log
+_PROBES = ("/health", "/v2/health")  # these are begun at once
 
 
 class Observe:
@@ -24,6 +26,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, life: Life, metrics: Metrics, root_path: str) -> None:
         self._app, self._life, self._metrics, self._root_path = app, life, metrics, root_path
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -45,6 +48,8 @@ class Observe:
 
         try:
             with self._life.request():
+                if not asked["path"].startswith(_PROBES):
+                    await self._turns.next()
                 try:
                     await self._app(asked, receive, send_with_id)
                 except Exception:

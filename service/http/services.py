@@ -68,7 +68,7 @@ class Services:
         self.predictor.close()
 
 
-def build(settings: Settings, load: Load) -> Services:
+def build_services(settings: Settings, load: Load) -> Services:
     """Put the parts together; nothing runs yet."""
     metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
 

@@ -260,7 +260,7 @@ def _served_slowly(manifest: Manifest, error: Exception) -> None:
 
 
 def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
-    """The module's own answers, for want of quicker ones; said, where another precision was asked for."""
+    """The module's own answers, in float32. Logs a warning if another precision was asked for."""
     if asked != torch.float32:
         log.warning("%s/%s is served in float32: bfloat16 would change its answers, or its layers", manifest.name, manifest.version)
     return answers

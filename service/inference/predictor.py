@@ -41,13 +41,13 @@ class Prediction:
 
     @property
     def familiar(self) -> bool | None:
-        """Whether the model knows the like of the image; None where it cannot tell."""
+        """Whether the image is like those that the model was trained on; None if the model cannot tell."""
         familiarity = self.model.manifest.calibration.familiarity
         return None if familiarity is None or self.distance is None else self.distance <= familiarity.limit
 
     @property
     def confident(self) -> bool:
-        """Whether the answer is to be relied upon: probable enough, and of an image that is not unfamiliar."""
+        """Whether the probability reaches the threshold and the image is not unfamiliar."""
         return (
             round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.confident_from and self.familiar is not False
         )
@@ -55,7 +55,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What spoke for a species on one image."""
+    """Which parts of one image raised the probability of a species."""
 
     prediction: Prediction
     species: Species

@@ -25,7 +25,7 @@ def configure(style: Literal["human", "json"], level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if style == "json" else _Human())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # What these say of a broken image or form goes to its sender; here it would only let strangers fill the log.
+    # What these say of a broken image or form goes to its sender; here it would let callers fill the log.
     for library in ("PIL", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"PIL\.")

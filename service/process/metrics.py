@@ -19,7 +19,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def _never_raises(measure: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """A measurement that cannot be kept, for want of disk above all, is logged and lost; what it measures goes on."""
+    """If a measurement cannot be kept, such as on a full disk, it is logged and lost. The work that it measures goes on."""
 
     @functools.wraps(measure)
     def kept(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:

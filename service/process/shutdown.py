@@ -16,7 +16,7 @@ _STEP_S = 0.02
 
 
 class Life:
-    """Whether this process is on its way out, and how many requests it is still at."""
+    """Whether this process is shutting down, and the number of requests that it still answers."""
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s

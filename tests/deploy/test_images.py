@@ -37,6 +37,19 @@ def test_shell_scripts_have_nothing_to_complain_of(tool, script):
     assert tool("shellcheck", script) == ""
 
 
+def test_no_index_is_named_but_pytorchs():
+    files = [ROOT / name for name in ("Dockerfile", "Makefile", ".ci/run", "pyproject.toml", "README.md", "CONTRIBUTING.md")]
+    files += [file for folder in ("scripts", "docs", "requirements", ".github") for file in (ROOT / folder).rglob("*") if file.is_file()]
+    files += ROOT.glob("docker-compose*.yml")
+    named = {
+        address
+        for file in files
+        if file.suffix not in (".webp", ".pyc")
+        for address in re.findall(r"https?://[\w./-]*(?:simple|whl|pypi)[\w./-]*", file.read_text())
+    }
+    assert named == {"https://download.pytorch.org/whl/cpu"}
+
+
 def test_the_service_image_installs_what_the_project_needs():
     check_pinned(PROJECT["dependencies"], pins("service.txt", "torch-cpu.txt"))
 

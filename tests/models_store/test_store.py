@@ -110,6 +110,13 @@ def test_writers_at_the_same_time_get_versions_of_their_own(tmp_path: Path) -> N
         assert store.open_artifact(path).model.read() == bytes([i]) * 10
 
 
+def test_a_file_with_a_version_s_name_is_passed_over(tmp_path: Path) -> None:
+    publish(tmp_path)
+    (tmp_path / "seedlings" / "2").write_text("a note")
+    (tmp_path / "seedlings" / "3").symlink_to(tmp_path / "gone")
+    assert publish(tmp_path).name == "4"
+
+
 def test_what_fails_while_publishing_leaves_nothing(tmp_path: Path) -> None:
     def describe(*_: object) -> Manifest:
         raise ValueError("no figures")

@@ -1,4 +1,4 @@
-"""`POST /explain`: the photo, with what spoke for the species glowing on it."""
+"""`POST /explain`: the photo with a heat map of what raised the probability of a species."""
 
 import asyncio
 from typing import Annotated
@@ -37,7 +37,7 @@ async def explain(
     services: Annotated[Services, Depends(of)],
     species: Annotated[str | None, Query(description="the species to explain, by its name; the most probable one if left out")] = None,
 ) -> Picture:
-    """Show what on one photo spoke for its species: a PNG of its central square, with a heat map."""
+    """Show which parts of one photo raised the probability of its species: a PNG of its central square, with a heat map."""
     services.check_open()
     with services.uploads.room() as room:
         image = await room.read_image(request)

@@ -1,5 +1,6 @@
 """JPEGs without their end: read when nothing else is missing, or next to nothing."""
 
+import time
 from itertools import product
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import hostile_images
 from models_store import pixels
 from models_store.pixels import UndecodableImage
 from tests.drawn import encoded, plant
@@ -73,3 +75,23 @@ def test_the_first_picture_of_several() -> None:
     first = plant(1, 1, 300)
     body = encoded(first, "MPO", save_all=True, append_images=[Image.new("RGB", (300, 300))], quality=90)
     assert (pixels.decode(body) == pixels.decode(encoded(first, "JPEG", quality=90))).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (hostile_images.jpeg_of_scans(500, 512), "505 scans"),
+        (hostile_images.jpeg_of_markers(), "segments"),
+        (hostile_images.jpeg_of_filler(), "segments"),
+        (hostile_images.jpeg_of_filler()[:-2], "segments"),
+        (hostile_images.jpeg_of_filler(filler=b"\0"), "segments"),
+        (hostile_images.jpeg_of_filler(filler=b"\xff\0"), "segments"),
+        (hostile_images.jpeg_of_filler(filler=b"\xff\xd0"), "segments"),
+    ],
+    ids=["scans", "markers", "FF", "FF and no scan", "zeros", "FF 00", "restarts"],
+)
+def test_what_would_take_minutes_is_refused_at_once(body: bytes, said: str) -> None:
+    started = time.thread_time()
+    with pytest.raises(UndecodableImage, match=said):
+        pixels.decode(body)
+    assert time.thread_time() - started < 1

@@ -12,7 +12,6 @@ import pytest
 
 from service.__main__ import main
 from service.cli.predict import COLUMNS
-from service.cli.progress import Progress
 from service.http import routes
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -60,7 +59,7 @@ def test_lists_the_unreadable_and_says_so(photos: Path, capsys: pytest.CaptureFi
         ("", "", True),
     ]
     assert "2 of 3 photos were not answered" in written.err
-    assert "broken.png: the image cannot be decoded" in written.err
+    assert "broken.png: the PNG cannot be decoded" in written.err
 
 
 def written_to(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -171,14 +170,3 @@ def test_no_model_is_a_failure(photos: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setenv("SEEDLINGS_MODEL", "roses")
     assert main(["predict", str(photos)]) == 1
     assert "holds no version of roses" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress(terminal: bool) -> None:
-    stream = io.StringIO()
-    stream.isatty = lambda: terminal  # type: ignore[method-assign]
-    progress = Progress(3, stream)
-    for _ in range(3):
-        progress.step()
-    progress.close()
-    assert ("3/3 photos" in stream.getvalue()) == terminal  # elsewhere only long work is reported

@@ -63,34 +63,6 @@ def test_logs_tell_the_request_but_not_the_image(service: Running, caplog: pytes
     assert "PNG" not in str(record.__dict__)
 
 
-@pytest.mark.parametrize("style", ["json", "human"])
-def test_formats(style, capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
-        root.handlers.clear()
-        with warnings.catch_warnings():  # it sets filters too
-            logs.configure(style, "info")
-        token = logs.request_id.set("r-2")
-        logging.getLogger("x").info("héllo %d", 1, extra={"fields": {"status": 200}})
-        logs.request_id.reset(token)
-        try:
-            raise ValueError("broken")
-        except ValueError:
-            logging.getLogger("x").exception("bad")
-    finally:
-        root.handlers[:], root.level = before
-    out = capsys.readouterr().err
-    if style == "json":
-        first, second = map(json.loads, out.splitlines())
-        assert (first["message"], first["level"], first["request_id"], first["status"]) == ("héllo 1", "info", "r-2", 200)
-        assert "ValueError: broken" in second["traceback"]
-        assert "request_id" not in second
-    else:
-        assert "héllo 1 status=200 request_id=r-2" in out
-        assert "ValueError: broken" in out
-
-
 def test_a_defect_gives_a_problem_without_a_traceback(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError("inner secret")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models_store import store
+from models_store.republish import rollback
 from service.inference.registry import Refusal, Registry
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -321,6 +322,15 @@ def test_a_version_whose_files_were_spoilt_goes_on_from_memory(tmp_path: Path) -
         assert served(held) == "2"
         assert [refused.version for refused in held.refused] == ["2"]
         assert held.error
+
+
+def test_a_rollback_is_a_new_version_to_a_running_service(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    held = registry(tmp_path)
+    fakes.publish(tmp_path, fakes.Turned)
+    assert served(held) == "2"
+    rollback(tmp_path, "seedlings")
+    assert served(held) == "3"
 
 
 def test_a_store_of_another_model_is_told(tmp_path: Path) -> None:

@@ -162,6 +162,10 @@ def test_a_sheet_of_what_is_learnt_from(run_command, folder, cache, tmp_path, ca
     assert "sets no plants on photos" in capsys.readouterr().err
 
 
+def test_an_export_states_what_its_model_can_do(published):
+    assert store.verify(published).capabilities == ["explain", "measure"]
+
+
 def test_an_artifact_is_not_measured_on_images_it_may_have_seen(published, tmp_path, capsys):
     other = drawn.folder(tmp_path / "other", images=10)
     options = [
@@ -191,7 +195,7 @@ def test_a_bad_artifact_is_refused_by_name(published, run_command, capsys, spoil
         case "remove":
             model.unlink()
         case "schema":
-            manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))
+            manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99, "min_reader_schema": 99}))
     assert run_command("evaluate", "--artifact", published, "--split", "test") == 1
     error = capsys.readouterr().err
     assert str(manifest if spoil == "schema" else model) in error
