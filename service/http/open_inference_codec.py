@@ -20,15 +20,15 @@ from service.inference.predictor import DIGITS
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
 PROBABILITIES, SPECIES = "probabilities", "species"  # outputs
 MAX_IMAGES = 1024
-_MAX_RANK = 8
+MAX_RANK = 8
 _MAX_SHAPE_BYTES = 256  # of JSON
-_MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
+MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
 _MAX_TEXT = 1024  # characters of an id or a name
 _SLICE_BYTES = 64 * 2**10  # of numbers read between two turns of other threads
 _SPACE = b" \t\r\n"
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Dimension = Annotated[int, Meta(ge=0, lt=2**31)]
-_SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=_MAX_RANK)])
+_SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=MAX_RANK)])
 _NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
 
 
@@ -48,7 +48,7 @@ class InputTensor(Struct):
     """One tensor of a request; without `data` its bytes follow the JSON."""
 
     name: _Text
-    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": _MAX_RANK})]
+    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK})]
     datatype: _Text
     parameters: Parameters | None = None
     # Left as it came: as objects, the numbers of one body would take a gigabyte and hold up all threads meanwhile.
@@ -84,8 +84,8 @@ def read(body: bytes, header_length: str | None, size: int) -> tuple[InferReques
     """
     split = len(body) if header_length is None else _length(header_length, len(body))
     document = body[:split]
-    if document.count(b"{") > _MAX_OBJECTS:
-        raise MalformedRequest(f"the JSON has more than {_MAX_OBJECTS} objects; a request has one input")
+    if document.count(b"{") > MAX_OBJECTS:
+        raise MalformedRequest(f"the JSON has more than {MAX_OBJECTS} objects; a request has one input")
     asked = _decode(_REQUEST, document, "the JSON")
     del document
     _check_outputs(asked)
@@ -136,7 +136,7 @@ def _images(tensor: InputTensor, raw: bytes | None, size: int) -> list[bytes | N
     if raw is None and not _given(tensor.data):
         raise MalformedRequest(f"input {tensor.name[:50]!r} has no data")
     if len(memoryview(tensor.shape)) > _MAX_SHAPE_BYTES:
-        raise MalformedRequest(f"a shape has at most {_MAX_RANK} dimensions, each a whole number")
+        raise MalformedRequest(f"a shape has at most {MAX_RANK} dimensions, each a whole number")
     shape: list[int] = _decode(_SHAPE, tensor.shape, "shape")
     if (tensor.name, tensor.datatype) == (PIXELS, "UINT8"):
         return list(_pixels(tensor, shape, raw, size))
