@@ -79,7 +79,7 @@ class OutputTensor(TensorMetadata):
     """One tensor of an answer; without `data` its bytes follow the JSON."""
 
     parameters: dict[str, Any] | None = None
-    data: list[float] | list[str] | None = None
+    data: list[float] | list[str] | list[bool] | None = None
 
 
 class InferResponse(BaseModel):
