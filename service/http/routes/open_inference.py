@@ -166,7 +166,8 @@ _INFER: dict[str, Any] = {
             },
         }
     },
-    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel),
+    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel)
+    | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},  # with binary tensors
 }
 
 
