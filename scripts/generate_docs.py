@@ -14,9 +14,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from models_store.__main__ import parser as store_parser
+from models_store.containers import jpeg
 from models_store.store import SHIPPED_STORE
 from service import errors
 from service.app import create_app
+from service.http import connection, forms, open_inference_codec
 from service.settings import PREFIX, Settings
 from training.__main__ import parser as training_parser
 from training.recipe import Recipe
@@ -30,7 +32,7 @@ Schema = dict[str, Any]
 def documents() -> dict[Path, str]:
     """The text of each file that is made here, or holds parts made here."""
     described = create_app(Settings()).openapi()
-    parts = {"routes": routes(described), "fields": fields(described), "errors": problems(), "limits": limits()}
+    parts = {"routes": routes(described), "fields": fields(described), "errors": problems(), "limits": limits(), "bounds": bounds()}
     return {
         DOCS / "openapi.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         DOCS / "reference.md": reference(),
@@ -210,6 +212,24 @@ def problems() -> str:
 def is_problem(value: object) -> bool:
     """Whether this is one of the errors that a caller can be answered."""
     return isinstance(value, type) and issubclass(value, errors.ServiceError) and value not in (errors.ServiceError, errors.CallerGone)
+
+
+def bounds() -> str:
+    """The limits that are no settings."""
+    kib = 2**10
+    rows = [
+        ("the head of a request", f"{connection.MAX_HEAD_BYTES // kib} KiB, {connection.MAX_HEADERS} headers", "431"),
+        ("what frames a chunked body", f"{connection.MAX_FRAMING_BYTES // kib} KiB", "400"),
+        ("parts of a form", f"{forms.MAX_PARTS}, each of {forms.MAX_HEADERS} headers of {forms.MAX_HEADER_BYTES} bytes", "400"),
+        ("images of a request on `/v2`", f"{open_inference_codec.MAX_IMAGES}", "400"),
+        ("JSON on `/v2`", f"{open_inference_codec.MAX_OBJECTS} objects, {open_inference_codec.MAX_RANK} dimensions", "400"),
+        ("scans of a JPEG", f"{jpeg.MAX_SCANS}", "422"),
+        ("requests sent ahead of their answers", f"{connection.MAX_PIPELINED}", "the connection ends after those before"),
+        ("time for a head to arrive", f"{connection.HEAD_TIMEOUT_S:g} s", "the connection ends"),
+        ("time for an answer to be read", f"{connection.ANSWER_TIMEOUT_S:g} s", "the connection ends"),
+        ("connections of a process", f"{connection.MAX_CONNECTIONS}", "those that have kept it waiting longest end"),
+    ]
+    return "\n".join(table(("limit", "value", "beyond it"), rows))
 
 
 def limits() -> str:

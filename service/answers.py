@@ -1,9 +1,12 @@
 """The shape of an answer, from a prediction."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from models_store.manifest import Calibration
 from service.inference.predictor import DIGITS, Prediction
 
 
@@ -18,10 +21,16 @@ class Answer(BaseModel):
     """What is on the photo."""
 
     species: str = Field(description="the most probable species")
+    scientific_name: str | None = Field(description="its scientific name; null if the model does not know")
+    eppo_code: str | None = Field(description="its code of the European and Mediterranean Plant Protection Organization; null if unknown")
     probability: float = Field(description="the probability of that species, 0 to 1")
     group: str | None = Field(description="crop or weed; null if the model does not know")
     confident: bool = Field(
         description="true: the probability reaches the model's threshold, and the photo is not unfamiliar. Ask a person if it is false"
+    )
+    threshold: float | None = Field(
+        description="the probability from which on an answer is confident: the model's, or `?threshold=` if that is higher."
+        " null: the model has none, and nothing is confident"
     )
     promise: float | None = Field(
         None,
@@ -31,28 +40,63 @@ class Answer(BaseModel):
     familiar: bool | None = Field(
         None, description="false: the photo is unlike the images that the model was trained on. Absent if the model cannot tell"
     )
-    probabilities: dict[str, float] = Field(description="the probability of each species, in the order of `/species`; the sum is 1")
+    ood_score: float | None = Field(
+        description="how far the photo is from those that the model was trained on, as a Mahalanobis distance; higher is stranger."
+        " null if unknown"
+    )
+    ood_limit: float | None = Field(description="a photo with a higher `ood_score` is not familiar; null if unknown")
+    probabilities: dict[str, float] = Field(
+        description="the probability of each species, in the order of `/species`; the sum is 1. With `?top_k=`: of the k best, best first"
+    )
     model: ModelName = Field(description="the model that answered")
 
 
-def answer(prediction: Prediction) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller asks of an answer."""
+
+    top_k: int | None = None  # only so many species, the most probable first; None: all, in the model's order
+    threshold: float = 0.0  # raises the model's own threshold, never lowers it
+
+    def threshold_for(self, calibration: Calibration) -> float | None:
+        """The threshold that `confident` uses; None where the model has none, so that nothing is confident."""
+        return None if calibration.threshold is None else max(calibration.threshold, self.threshold)
+
+
+def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
     """The JSON of one prediction, as `Answer`."""
     manifest = prediction.model.manifest
     probabilities = [round(value, DIGITS) for value in prediction.probabilities.tolist()]
     best = int(prediction.probabilities.argmax())
+    named = manifest.species[best]
+    threshold = wanted.threshold_for(manifest.calibration)
+    familiarity = manifest.calibration.familiarity
+    shown: Iterable[int] = range(len(probabilities))
+    if wanted.top_k is not None:
+        shown = (-prediction.probabilities).argsort(kind="stable")[: wanted.top_k].tolist()
     return {
-        "species": manifest.species[best].name,
+        "species": named.name,
+        "scientific_name": named.scientific_name,
+        "eppo_code": named.eppo_code,
         "probability": probabilities[best],
-        "group": manifest.species[best].group,
-        "confident": prediction.confident,
+        "group": named.group,
+        "confident": prediction.confident and probabilities[best] >= wanted.threshold,
+        "threshold": threshold,
         **({} if manifest.calibration.promise is None else {"promise": manifest.calibration.promise}),
         **({} if prediction.familiar is None else {"familiar": prediction.familiar}),
-        "probabilities": {species.name: value for species, value in zip(manifest.species, probabilities, strict=True)},
+        "ood_score": None if prediction.distance is None else round(prediction.distance, 4),
+        "ood_limit": None if familiarity is None else familiarity.limit,
+        "probabilities": {manifest.species[i].name: probabilities[i] for i in shown},
         "model": {"name": manifest.name, "version": prediction.model.version},
     }
 
 
-def timing(prediction: Prediction) -> str:
-    """The `Server-Timing` header: where the milliseconds went."""
-    spans = {"decode": prediction.decode_s, "queue": prediction.queue_s, "inference": prediction.inference_s}
+def timing(*predictions: Prediction) -> str:
+    """The `Server-Timing` header: where the milliseconds went, of several predictions on average."""
+    n = len(predictions)
+    spans = {
+        "decode": sum(one.decode_s for one in predictions) / n,
+        "queue": sum(one.queue_s for one in predictions) / n,
+        "inference": sum(one.inference_s for one in predictions) / n,
+    }
     return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items())

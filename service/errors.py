@@ -75,19 +75,6 @@ class ServiceError(Exception):
         return {"type": f"urn:seedlings:{self.slug}", "title": self.title, "status": self.status, "detail": self.detail}
 
 
-class HandedOn(ServiceError):
-    """What another service told of a request; it is handed on as it came."""
-
-    def __init__(self, status: int, document: object) -> None:
-        """`document` is the problem, or whatever else the body held."""
-        told = document if isinstance(document, dict) and isinstance(document.get("detail"), str) else {}
-        self._problem = plain_problem(status, f"the service answered {status}") | told
-        super().__init__(self._problem["detail"])
-
-    def as_problem(self) -> dict[str, Any]:
-        return self._problem
-
-
 class Unauthorized(ServiceError):
     """A key is set, and the request has none or a wrong one."""
 

@@ -44,12 +44,12 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
-    workers: int = Field(1, ge=1, description="processes; each loads the model. Prefer more containers")
+    workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
     model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
-    version: int | None = Field(None, ge=1, description="serve this version only; empty: the newest, also when it appears later")
-    poll_s: float = Field(2.0, gt=0, description="seconds between two looks for a new version")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
+    version: int | None = Field(None, ge=1, description="serve only this version; empty: always the newest one")
+    poll_s: float = Field(2.0, gt=0, description="seconds between two checks for a new version")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"
     )
@@ -57,15 +57,28 @@ class Settings(BaseModel):
         None, ge=1, description="threads of the inference; empty: the cores of this container, shared by the workers"
     )
     decode_threads: int | None = Field(None, ge=1, description="threads that decode images; empty: as many as threads")
-    max_batch: int = Field(16, ge=1, le=256, description="most images in forward passes at one time")
-    batch_wait_s: float = Field(0.02, ge=0, le=1, description="longest wait for images that are still being decoded; none when idle")
-    max_queue: int = Field(64, ge=1, description="images admitted and not yet in a forward pass; more are answered 429")
-    deadline_s: float = Field(10.0, gt=0, description="longest time from a whole request to its answer")
-    max_body_bytes: int = Field(20 * 2**20, ge=1, description="longest request body")
-    max_pixels: int = Field(MAX_PIXELS, ge=64, description="most pixels of an image, checked before they are allocated")
+    max_batch: int = Field(16, ge=1, le=256, description="most images that are computed at one time")
+    batch_wait_s: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="longest time that a batch waits for images that are being decoded; an image that comes alone does not wait",
+    )
+    max_queue: int = Field(64, ge=1, description="most images that wait to be computed; further ones are answered 429")
+    deadline_s: float = Field(
+        10.0, gt=0, description="longest time in seconds from the end of a request to its answer; later it is answered 504"
+    )
+    max_body_bytes: int = Field(20 * 2**20, ge=1, description="longest request body in bytes; a longer one is answered 413")
+    max_pixels: int = Field(
+        MAX_PIXELS,
+        ge=64,
+        description="most pixels of an image, checked before memory is taken for them; an image with more is answered 422",
+    )
     max_buffered_bytes: int = Field(256 * 2**20, ge=1, description="most bytes of request bodies held at one time; more are answered 429")
-    upload_timeout_s: float = Field(30.0, gt=0, description="longest time for a request body to arrive")
-    grace_s: float = Field(20.0, ge=0, description="after SIGTERM, longest time for the requests in flight")
+    upload_timeout_s: float = Field(
+        30.0, gt=0, description="longest time in seconds for a request body to arrive; a slower one is answered 408"
+    )
+    grace_s: float = Field(20.0, ge=0, description="longest time in seconds to answer the requests in flight after SIGTERM")
     api_key: SecretStr | None = Field(
         None, min_length=1, description="when set, predictions and metrics need it as a Bearer token or X-API-Key"
     )
@@ -78,8 +91,8 @@ class Settings(BaseModel):
     root_path: Annotated[str, AfterValidator(_prefix)] = Field(
         "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"
     )
-    log_format: Literal["human", "json"] = Field("human", description="human or json")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_format: Literal["human", "json"] = Field("human", description="form of the log; json for programs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level of what is logged")
 
     @property
     def inference_threads(self) -> int:

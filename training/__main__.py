@@ -135,10 +135,35 @@ def _export(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     _data_options(export)
     export.add_argument("--store", type=Path, required=True, help="folder of published models")
     export.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
-    export.add_argument("--compact", action="store_true", help="factor the first dense layer and store halves: about 10 MB instead of 219")
-    export.add_argument("--rank", type=int, default=64, help="rank of the factors of --compact (default: 64)")
-    export.add_argument("--storage", choices=["float16", "int8"], default="float16", help="of the weights of --compact (default: float16)")
+    export.add_argument(
+        "--compact",
+        action="store_true",
+        help="factor the largest dense layer where that saves weights (--rank 64), and store float16: base is 10 MB instead of 219",
+    )
+    export.add_argument("--rank", type=int, help="factor the largest dense layer to this rank")
+    export.add_argument(
+        "--storage",
+        choices=["float32", "float16", "int8"],
+        help="of the weights, factored or not (default: float16 with --compact or --rank, else float32)",
+    )
+    export.add_argument(
+        "--promise",
+        type=_promise,
+        default=0.99,
+        metavar="SHARE",
+        help="of confident answers to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)",
+    )
     export.set_defaults(perform="export")
+
+
+def _promise(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.95")
+    return share
 
 
 def _record(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -185,7 +210,7 @@ def _curve(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     _data_options(curve)
     _results_option(curve)
     curve.add_argument(
-        "--ranks", nargs="+", type=int, default=[8, 16, 32, 64, 128], help="of the first dense layer (default: 8 16 32 64 128)"
+        "--ranks", nargs="+", type=int, help="of the largest dense layer (default: those of 8 16 32 64 128 that save weights)"
     )
     curve.set_defaults(perform="curve")
 

@@ -17,7 +17,7 @@ _SCAN = 0xDA
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _WITHOUT_LENGTH = frozenset([0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])  # as Pillow sees it
-_MAX_SCANS = 100  # encoders make some ten
+MAX_SCANS = 100  # encoders make some ten
 _MAX_SEGMENTS = 10_000
 _MAX_PASSED_BYTES = 64 * 2**10  # between segments
 _FILLERS = (b"", b"\x00" * 64, b"\xaa" * 64, b"\x35" * 64)
@@ -82,12 +82,13 @@ def _check_segments(body: bytes) -> None:
 
     Raises UndecodableImage.
     """
-    if (scans := body.count(bytes([0xFF, _SCAN]))) > _MAX_SCANS:
-        raise UndecodableImage(f"the JPEG has {scans} scans, more than the {_MAX_SCANS} allowed; save it anew")
+    if (scans := body.count(bytes([0xFF, _SCAN]))) > MAX_SCANS:
+        raise UndecodableImage(f"the JPEG has {scans} scans, more than the {MAX_SCANS} allowed; save it anew")
     at = passed_bytes = 0
     for _ in range(_MAX_SEGMENTS):
-        found = _MARKER.search(body, at)
-        passed_bytes += (found.start() if found else len(body)) - at
+        end = at + _MAX_PASSED_BYTES + 2
+        found = _MARKER.search(body, at, end)  # no further: nothing else in this process runs meanwhile
+        passed_bytes += (found.start() if found else min(end, len(body))) - at
         if passed_bytes > _MAX_PASSED_BYTES:
             break
         if found is None or found[1][0] == _SCAN:

@@ -8,10 +8,23 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from service.errors import HandedOn, NotReady
+from service.errors import NotReady, ServiceError, plain_problem
 
 _TIMEOUT_S = 120.0
 _TRIES = 60
+
+
+class HandedOn(ServiceError):
+    """What another service told of a request; it is handed on as it came."""
+
+    def __init__(self, status: int, document: object) -> None:
+        """`document` is the problem, or whatever else the body held."""
+        told = document if isinstance(document, dict) and isinstance(document.get("detail"), str) else {}
+        self._problem = plain_problem(status, f"the service answered {status}") | told
+        super().__init__(self._problem["detail"])
+
+    def as_problem(self) -> dict[str, Any]:
+        return self._problem
 
 
 class Client:

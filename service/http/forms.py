@@ -9,8 +9,8 @@ from service.errors import MalformedRequest
 from service.http.buffer import Buffer
 
 MAX_PARTS = 1024
-_MAX_HEADERS = 8  # of a part
-_MAX_HEADER_BYTES = 1024
+MAX_HEADERS = 8  # of a part
+MAX_HEADER_BYTES = 1024
 _MAX_OPTIONS = 16  # of a header: splitting them takes a while
 _MAX_NAMES = 8  # of parts, in a message
 
@@ -50,8 +50,8 @@ class FormReader:
             self._parser = MultipartParser(
                 boundary,
                 callbacks,  # type: ignore[arg-type]
-                max_header_count=_MAX_HEADERS,
-                max_header_size=_MAX_HEADER_BYTES,
+                max_header_count=MAX_HEADERS,
+                max_header_size=MAX_HEADER_BYTES,
             )
         except FormParserError as error:
             raise MalformedRequest(f"the form cannot be read: {str(error)[:200]}") from None

@@ -6,6 +6,7 @@ element of a BYTES tensor is its length in four bytes, then itself. In JSON, whe
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -15,20 +16,21 @@ from numpy.typing import NDArray
 
 from models_store.manifest import Species
 from service.errors import MalformedRequest
-from service.inference.predictor import DIGITS
+from service.inference.predictor import DIGITS, Prediction
 
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
-PROBABILITIES, SPECIES = "probabilities", "species"  # outputs
+OUTPUTS = PROBABILITIES, SPECIES, CONFIDENT, FAMILIAR, OOD_SCORE = "probabilities", "species", "confident", "familiar", "ood_score"
+_DATATYPES = {"f": "FP32", "b": "BOOL", "O": "BYTES"}  # by numpy's kind of the tensor
 MAX_IMAGES = 1024
-_MAX_RANK = 8
+MAX_RANK = 8
 _MAX_SHAPE_BYTES = 256  # of JSON
-_MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
+MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
 _MAX_TEXT = 1024  # characters of an id or a name
 _SLICE_BYTES = 64 * 2**10  # of numbers read between two turns of other threads
 _SPACE = b" \t\r\n"
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Dimension = Annotated[int, Meta(ge=0, lt=2**31)]
-_SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=_MAX_RANK)])
+_SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=MAX_RANK)])
 _NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
 
 
@@ -48,7 +50,7 @@ class InputTensor(Struct):
     """One tensor of a request; without `data` its bytes follow the JSON."""
 
     name: _Text
-    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": _MAX_RANK})]
+    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK})]
     datatype: _Text
     parameters: Parameters | None = None
     # Left as it came: as objects, the numbers of one body would take a gigabyte and hold up all threads meanwhile.
@@ -84,8 +86,8 @@ def read(body: bytes, header_length: str | None, size: int) -> tuple[InferReques
     """
     split = len(body) if header_length is None else _length(header_length, len(body))
     document = body[:split]
-    if document.count(b"{") > _MAX_OBJECTS:
-        raise MalformedRequest(f"the JSON has more than {_MAX_OBJECTS} objects; a request has one input")
+    if document.count(b"{") > MAX_OBJECTS:
+        raise MalformedRequest(f"the JSON has more than {MAX_OBJECTS} objects; a request has one input")
     asked = _decode(_REQUEST, document, "the JSON")
     del document
     _check_outputs(asked)
@@ -136,7 +138,7 @@ def _images(tensor: InputTensor, raw: bytes | None, size: int) -> list[bytes | N
     if raw is None and not _given(tensor.data):
         raise MalformedRequest(f"input {tensor.name[:50]!r} has no data")
     if len(memoryview(tensor.shape)) > _MAX_SHAPE_BYTES:
-        raise MalformedRequest(f"a shape has at most {_MAX_RANK} dimensions, each a whole number")
+        raise MalformedRequest(f"a shape has at most {MAX_RANK} dimensions, each a whole number")
     shape: list[int] = _decode(_SHAPE, tensor.shape, "shape")
     if (tensor.name, tensor.datatype) == (PIXELS, "UINT8"):
         return list(_pixels(tensor, shape, raw, size))
@@ -216,8 +218,8 @@ def _from_base64(text: bytes) -> list[bytes]:
 def _check_outputs(asked: InferRequest) -> None:
     names = [output.name for output in asked.outputs or []]
     for name in names:
-        if name not in (PROBABILITIES, SPECIES):
-            raise MalformedRequest(f"there is no output {name[:50]!r}; there are {PROBABILITIES!r} and {SPECIES!r}")
+        if name not in OUTPUTS:
+            raise MalformedRequest(f"there is no output {name[:50]!r}; there are {', '.join(OUTPUTS)}")
     if len(set(names)) != len(names):
         raise MalformedRequest("an output is asked for twice")
     for output in asked.outputs or []:
@@ -226,49 +228,66 @@ def _check_outputs(asked: InferRequest) -> None:
             raise MalformedRequest(f"classification is a whole number from 1, of the output {PROBABILITIES!r}")
 
 
-def write(
-    asked: InferRequest, model: tuple[str, str], species: list[Species], probabilities: NDArray[np.float32]
-) -> tuple[bytes, int | None]:
-    """The response for `probabilities`, [n, species], of a model's name and version.
+def outputs(species: list[Species], predictions: Sequence[Prediction]) -> dict[str, NDArray[Any]]:
+    """All outputs of n images by name: probabilities float32 [n, species]; species as text, confident, familiar and ood_score [n].
 
-    Gives the body, and the bytes of JSON in front where binary tensors follow.
+    A model that cannot tell how strange an image is has neither familiar nor ood_score.
     """
-    outputs, binary = [], []
+    probabilities = np.stack([one.probabilities for one in predictions])
+    found: dict[str, NDArray[Any]] = {
+        PROBABILITIES: probabilities,
+        SPECIES: np.array([species[best].name for best in probabilities.argmax(1)], object),
+        CONFIDENT: np.array([one.confident for one in predictions]),
+    }
+    if all(one.familiar is not None for one in predictions):
+        found[FAMILIAR] = np.array([one.familiar for one in predictions])
+        found[OOD_SCORE] = np.array([one.distance for one in predictions], np.float32)
+    return found
+
+
+def write(
+    asked: InferRequest, model: tuple[str, str], species: list[Species], tensors: Mapping[str, NDArray[Any]]
+) -> tuple[bytes, int | None]:
+    """The response of a model's name and version, with the `outputs` that were asked for, or all.
+
+    Gives the body, and the bytes of JSON in front where binary tensors follow. Raises MalformedRequest.
+    """
+    written, binary = [], []
     binary_by_default = (asked.parameters or _NO_PARAMETERS).binary_data_output
-    for output in asked.outputs or [RequestedOutput(name=PROBABILITIES), RequestedOutput(name=SPECIES)]:
-        tensor = _tensor(output, species, probabilities)
-        datatype = "BYTES" if tensor.dtype == object else "FP32"
-        described: dict[str, Any] = {"name": output.name, "datatype": datatype, "shape": [*tensor.shape]}
+    for output in asked.outputs or [RequestedOutput(name=name) for name in tensors]:
+        if output.name not in tensors:
+            raise MalformedRequest(f"this model has no output {output.name!r}: it cannot tell how strange an image is")
+        tensor = _tensor(output, species, tensors)
+        described: dict[str, Any] = {"name": output.name, "datatype": _DATATYPES[tensor.dtype.kind], "shape": [*tensor.shape]}
         wanted = (output.parameters or _NO_PARAMETERS).binary_data
         if binary_by_default if wanted is None else wanted:
             raw = _to_binary(tensor)
             binary.append(raw)
             described["parameters"] = {"binary_data_size": len(raw)}
-        elif tensor.dtype == object:
-            described["data"] = tensor.ravel().tolist()
-        else:
+        elif tensor.dtype.kind == "f":
             described["data"] = [round(value, DIGITS) for value in tensor.ravel().tolist()]
-        outputs.append(described)
-    answer = {"model_name": model[0], "model_version": model[1], "outputs": outputs}
+        else:
+            described["data"] = tensor.ravel().tolist()
+        written.append(described)
+    answer = {"model_name": model[0], "model_version": model[1], "outputs": written}
     if asked.id is not None:
         answer["id"] = asked.id
     header = json.dumps(answer, ensure_ascii=False).encode()
     return header + b"".join(binary), len(header) if binary else None
 
 
-def _tensor(output: RequestedOutput, species: list[Species], probabilities: NDArray[np.float32]) -> NDArray[Any]:
-    """float32 [n, species]; or strings, [n] of the best species' names, [n, k] of the k best as `value:index:label`."""
+def _tensor(output: RequestedOutput, species: list[Species], tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """The output as it is; or, with `classification`, strings [n, k] of the k best species as `value:index:label`."""
     k = (output.parameters or _NO_PARAMETERS).classification
-    if output.name == PROBABILITIES and k is None:
-        return probabilities
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 if k is None else k]  # [n, k]
     if k is None:
-        return np.array([species[row[0]].name for row in best], object)
+        return tensors[output.name]
+    probabilities = tensors[PROBABILITIES]
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]  # [n, k]
     return np.array([[f"{probabilities[n, i]:.6f}:{i}:{species[i].name}" for i in row] for n, row in enumerate(best)], object)
 
 
 def _to_binary(tensor: NDArray[Any]) -> bytes:
     if tensor.dtype != object:
-        return tensor.astype("<f4").tobytes()
+        return tensor.astype("?" if tensor.dtype.kind == "b" else "<f4").tobytes()
     encoded = [text.encode() for text in tensor.ravel()]
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)

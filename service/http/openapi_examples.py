@@ -23,10 +23,15 @@ _IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green squar
 _MODEL = {"name": "seedlings", "version": "2"}
 ANSWER = {
     "species": "Maize",
+    "scientific_name": "Zea mays",
+    "eppo_code": "ZEAMX",
     "probability": 0.9995109,
     "group": "crop",
     "confident": True,
+    "threshold": 0.7956,
     "familiar": True,
+    "ood_score": 14.21,
+    "ood_limit": 28.5,
     "probabilities": dict(zip(_NAMES, _SHARES, strict=True)),
     "model": _MODEL,
 }

@@ -18,7 +18,7 @@ def factorize(network: Network, rank: int) -> Network:
     section 3.1, made detection faster so. Raises ValueError for a rank the layer does not have.
     """
     network = copy.deepcopy(network)
-    name, layer = max(_linears(network), key=lambda named: named[1].weight.numel())
+    name, layer = _largest_linear(network)
     full = min(layer.weight.shape)  # out ≤ in for the layers this is meant for
     if not 1 <= rank <= full:
         raise ValueError(f"rank = {rank}: the layer {name} has ranks from 1 to {full}")
@@ -32,6 +32,12 @@ def factorize(network: Network, rank: int) -> Network:
         second.bias.copy_(layer.bias)
     _replace(network, name, nn.Sequential(first, second))
     return network
+
+
+def saves(network: Network, rank: int) -> bool:
+    """Whether factoring the largest dense layer to this rank leaves fewer weights: in some networks that layer is small."""
+    outputs, inputs = _largest_linear(network)[1].weight.shape
+    return rank * (outputs + inputs) < outputs * inputs
 
 
 def store_halves(network: Network) -> Network:
@@ -116,8 +122,9 @@ def _stored(network: Network, store: Callable[[Tensor], tuple[Tensor, Tensor | N
     return network
 
 
-def _linears(network: nn.Module) -> list[tuple[str, nn.Linear]]:
-    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+def _largest_linear(network: nn.Module) -> tuple[str, nn.Linear]:
+    linears = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    return max(linears, key=lambda named: named[1].weight.numel())
 
 
 def _replace(network: nn.Module, name: str, layer: nn.Module) -> None:

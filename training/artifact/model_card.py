@@ -1,6 +1,6 @@
-"""The model card: what the manifest says, for people."""
+"""The model card: what the manifest says, for people. It states nothing that the manifest does not know."""
 
-from typing import Any
+import textwrap
 
 from models_store.manifest import Calibration, Figures, Manifest
 from training.data.species import known
@@ -13,6 +13,9 @@ Aarhus University; Creative Commons BY-SA 4.0. About 960 plants were photographe
 say which: as in every published result on this set, a random split has photos of one plant on both sides, so accuracy on
 plants never seen will be lower than stated here."""
 
+_WIDTH = 120
+_IMAGES = 4580  # labelled images of that data set
+
 _OWN_DATA = "Images of the publisher's own. Add their source and licence here before passing the model on."
 
 _NOT_FOR = """\
@@ -23,21 +26,19 @@ with several plants, other soils, shadows or older plants differ from what it wa
 
 def text(manifest: Manifest) -> str:
     """The card of a manifest, as Markdown."""
-    data = _DATA if {species.name for species in manifest.species} == set(known()) else _OWN_DATA
     training, calibration = manifest.training, manifest.calibration
-    recipe = training.recipe
     parts = ", ".join(f"{n} {split}" for split, n in training.images.items())
     return f"""\
 # {manifest.name} {manifest.version}
 
 Tells {len(manifest.species)} species of seedlings apart on a photo of one plant. Network *{training.network}*
-({training.parameters:,} parameters), trained from scratch by recipe *{recipe["name"]}*, seed {training.seed}.{_from_whom(recipe)}
+({training.parameters:,} parameters), {_origin(manifest)}
 {_which_weights(manifest)}
 Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 
 ## Figures
 
-On the {manifest.figures.n} images of the test split, which nothing was trained or chosen on, one forward pass each:
+{_what_saw_them(manifest)}
 
 {_comparison(manifest)}
 
@@ -46,12 +47,11 @@ On the {manifest.figures.n} images of the test split, which nothing was trained 
 ## Probabilities
 
 Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
-An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.
-On validation that is {calibration.validation_coverage:.1%} of the images, {calibration.validation_accuracy:.1%} of them right.
+{_confident(calibration)}
 {_familiar(calibration)}
 ## Data
 
-{data}
+{_DATA if _is_the_data_set(manifest) else _OWN_DATA}
 
 Split: {parts}; digest `{training.split_digest[:16]}`.
 
@@ -68,27 +68,70 @@ to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
 """
 
 
+def _is_the_data_set(manifest: Manifest) -> bool:
+    """Whether these are the images of the project's data set: own photos of the same species are more or fewer."""
+    return {species.name for species in manifest.species} == set(known()) and sum(manifest.training.images.values()) == _IMAGES
+
+
+def _origin(manifest: Manifest) -> str:
+    """How the weights came to be. The recipes of older versions lack keys that came later, and what these stand for."""
+    recipe = manifest.training.recipe
+    by = f"by recipe *{recipe['name']}*, seed {manifest.training.seed}"
+    start, teachers = recipe.get("start"), recipe.get("teachers")
+    origin = f"trained from scratch {by}."
+    if start:
+        origin = f"trained {by}, from {'weights learnt on ImageNet' if start == 'imagenet' else f'the weights of {start}'}."
+    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
+    return origin + learnt + _views(recipe)
+
+
+def _views(recipe: dict[str, Any]) -> str:
+    """What it saw in training and sees in service in place of the photo as it is."""
+    text = ""
+    if grounds := recipe.get("grounds"):
+        text += f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}."
+    if recipe.get("plant_view") == "light":
+        text += "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
+    if recipe.get("plant_view") == "alone":
+        text += "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
+    return text
+
+
+def _what_saw_them(manifest: Manifest) -> str:
+    """What is known of the test images' part in training and in choices."""
+    start = manifest.training.recipe.get("start")
+    text = (
+        f"On the {manifest.figures.n} images of the {manifest.figures.split} split, one forward pass each. They were not trained on, and"
+        " epoch, temperature and threshold were chosen on other images. Which of several candidates was published may have been decided"
+        " with these figures in sight."
+    )
+    if start and start != "imagenet":
+        text += (
+            f" Training began with {start}: the figures hold as far as {start} had not learnt from these images. If its card names the"
+            " same split digest, it had not."
+        )
+    return textwrap.fill(text, _WIDTH)
+
+
+def _confident(calibration: Calibration) -> str:
+    if calibration.threshold is None:
+        return textwrap.fill(f'No answer is "confident": {calibration.threshold_reason}.', _WIDTH)
+    text = f'An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.'
+    if calibration.promise is not None and calibration.certainty is not None:
+        text += (
+            f" The promise: of answers to photos like the validation images, at least {calibration.promise:.4g} of the confident ones are"
+            f" right, at {calibration.certainty:.0%} certainty. Other photos may break it."
+        )
+    text += f" On validation {calibration.validation_coverage:.1%} of the images are answered with confidence"
+    right = "" if calibration.validation_accuracy is None else f", {calibration.validation_accuracy:.1%} of them rightly"
+    return textwrap.fill(f"{text}{right}.", _WIDTH)
+
+
 def _which_weights(manifest: Manifest) -> str:
     recipe = manifest.training.recipe
     if runs := recipe.get("averaged"):
         return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
     return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, chosen on validation."
-
-
-def _from_whom(recipe: dict[str, Any]) -> str:
-    """Whose weights it went on from, and whose answers it learnt; the recipes of older versions may not say."""
-    start, teachers, grounds = recipe.get("start"), recipe.get("teachers"), recipe.get("grounds")
-    went_on = f"\nIt went on from the weights of {start}." if start else ""
-    if start == "imagenet":
-        went_on = "\nIt went on from weights learnt on ImageNet, so it is not trained from scratch."
-    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
-    set_on = f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}." if grounds else ""
-    alone = ""
-    if recipe.get("plant_view") == "light":
-        alone = "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
-    if recipe.get("plant_view") == "alone":
-        alone = "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
-    return went_on + learnt + set_on + alone
 
 
 def _familiar(calibration: Calibration) -> str:
@@ -109,7 +152,9 @@ def _comparison(manifest: Manifest) -> str:
     head = "| | parameters | accuracy | macro-F1 | ECE |\n|---|---|---|---|---|\n"
     table = head + "\n".join(f"| {what} | {n:,} | {f.accuracy:.2%} | {f.macro_f1:.4f} | {f.ece:.2%} |" for what, f, n in rows)
     if manifest.compact:
-        table += f"\n\nCompact: the first dense layer has rank {manifest.compact.rank}, weights are stored as {manifest.compact.storage}."
+        rank = manifest.compact.rank
+        factors = "no layer is factored" if rank is None else f"the largest dense layer has rank {rank}"
+        table += f"\n\nCompact: {factors}, weights are stored as {manifest.compact.storage}."
     return table
 
 

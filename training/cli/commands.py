@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from models_store.manifest import Figures
+from models_store.store import read_manifest
 from training import machine
 from training import recipe as recipes
 from training.atomic_files import write_json
@@ -147,9 +148,13 @@ def _write(document: dict[str, Any], where: str) -> None:
 def export(options: argparse.Namespace) -> None:
     """`export`: publish a run's best weights; prints the folder of the new version."""
     images = load_images(options.data, options.cache)
-    rank = options.rank if options.compact else None
-    folder = exporting.export(options.run, images, options.store, options.name, rank, options.storage)
+    rank: exporting.Rank = "usual" if options.rank is None and options.compact else options.rank
+    storage: exporting.Storage = options.storage or ("float32" if rank is None else "float16")
+    folder = exporting.export(options.run, images, options.store, options.name, rank=rank, storage=storage, promise=options.promise)
     _say(f"published {folder}")
+    calibration = read_manifest(folder).calibration
+    if calibration.threshold is None:
+        _say(f"no answer of it will be confident: {calibration.threshold_reason}")
 
 
 def record(options: argparse.Namespace) -> None:
@@ -198,7 +203,7 @@ def curve(options: argparse.Namespace) -> None:
     split = description.split(images)
     points = []
     try:
-        for point in curves.points(network, images, split, [None, *options.ranks]):
+        for point in curves.points(network, images, split, [None, *(options.ranks or curves.usual_ranks(network))]):
             points.append(point)
             rank = "whole" if point["rank"] is None else f"rank {point['rank']}"
             _say(f"{rank:<9} {point['storage']:<8} {point['bytes'] / 1e6:>7.2f} MB  test {point['test_accuracy']:.2%}")
@@ -250,9 +255,10 @@ def _sentences(more: dict[str, Any]) -> list[str]:
         lines.append("plants set on other grounds: " + ", ".join(f"{name} {share:.1%}" for name, share in more["grounds"].items()))
     if "familiarity" in more:
         row, drawn = more["familiarity"], more["strangers"]
+        right = "" if row["confident_accuracy"] is None else f", {row['confident_accuracy']:.1%} of them right"
         lines.append(
             f"familiar {row['familiar']:.1%}; confident {row['confident']:.1%} ({row['confident_by_probability_alone']:.1%} by probability"
-            f" alone), {row['confident_accuracy']:.1%} of them right"
+            f" alone){right}"
         )
         lines.append(
             f"{drawn['images']} drawn pictures of anything else: unfamiliar {drawn['unfamiliar']:.1%}, not confident"

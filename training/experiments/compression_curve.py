@@ -12,6 +12,13 @@ from training.data.split import Split
 from training.evaluation import metrics, predictions
 from training.networks.network import Network
 
+_RANKS = (8, 16, 32, 64, 128)
+
+
+def usual_ranks(network: Network) -> list[int]:
+    """The ranks that are measured where none are asked for: those that make the network smaller."""
+    return [rank for rank in _RANKS if compression.saves(network, rank)]
+
 
 def points(network: Network, images: Images, split: Split, ranks: Sequence[int | None]) -> Iterator[dict[str, Any]]:
     """For each rank of the first dense layer (None: as it is) and each storage: bytes of `model.pt`, accuracy, macro-F1.

@@ -20,29 +20,41 @@ from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
 from training.fitting import run
 from training.networks.network import Network
-from training.publishing import out_of_distribution
+from training.publishing import gates, out_of_distribution
 
-Storage = Literal["float16", "int8"]
+Storage = Literal["float32", "float16", "int8"]
+Rank = int | Literal["usual"] | None
+USUAL_RANK = 64
 
 
-def export(folder: Path, images: Images, destination: Path, name: str, rank: int | None = None, storage: Storage = "float16") -> Path:
+def export(
+    folder: Path,
+    images: Images,
+    destination: Path,
+    name: str,
+    *,
+    rank: Rank = None,
+    storage: Storage = "float32",
+    promise: float = calibrating.PROMISE,
+) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
-    With `rank` the largest dense layer is factored to that rank and weights are kept in `storage`; the figures of the
-    full network are kept beside the compact one's. Raises RunError, DataError, DiskError.
+    With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
+    factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
+    compact one. `promise` is the share of confident answers that are to be right. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     split = description.split(images)
-    made_compact, served = None, network
-    if rank is not None:
-        try:
-            served = compression.STORAGES[storage](compression.factorize(network, rank))
-        except ValueError as error:
-            raise RunError(f"--{error}") from None
-        made_compact = Compact(
-            rank=rank, storage=storage, parameters=_numbers(served), full_figures=_test_figures(network, images, split)
-        )  # fmt: skip
-    calibration = calibrating.calibrate(_logits(served, images, split.validation), images.labels[split.validation])
+    if rank == "usual":
+        rank = USUAL_RANK if compression.saves(network, USUAL_RANK) else None
+    served = _compact(network, rank, storage)
+    made_compact = None
+    if served is not network:
+        full_figures = _test_figures(network, images, split)
+        made_compact = Compact(rank=rank, storage=storage, parameters=_numbers(served), full_figures=full_figures)
+    logits, labels = _logits(served, images, split.validation), images.labels[split.validation]
+    gates.check_better_than_guessing(logits, labels, images.species)
+    calibration = calibrating.calibrate(logits, labels, promise)
     distance = out_of_distribution.fit(served, description.recipe, images, split)
     model = torchscript.to_torchscript(served, calibration.temperature, distance)
     module = torchscript.open_module(io.BytesIO(model))
@@ -86,6 +98,15 @@ def export(folder: Path, images: Images, destination: Path, name: str, rank: int
         return store.publish(destination, model, describe, model_card.text, name)
     except store.PublishFailed as error:
         raise DiskError(str(error)) from None
+
+
+def _compact(network: Network, rank: int | None, storage: Storage) -> Network:
+    """The network in the form that is published: itself where nothing is asked for. Raises RunError."""
+    try:
+        factored = network if rank is None else compression.factorize(network, rank)
+    except ValueError as error:
+        raise RunError(f"--{error}; give one of these, or only --storage") from None
+    return factored if storage == "float32" else compression.STORAGES[storage](factored)
 
 
 def _test_figures(network: Network, images: Images, split: Split) -> Figures:

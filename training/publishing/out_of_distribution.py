@@ -61,18 +61,19 @@ def convolutions_measured(network: Network) -> int:
     return sum(isinstance(weight, Tensor) and weight.ndim == 4 for weight in weights)
 
 
-def figures(calibration: Calibration, probabilities: Tensor, distances: Tensor, labels: Tensor) -> dict[str, float]:
+def figures(calibration: Calibration, probabilities: Tensor, distances: Tensor, labels: Tensor) -> dict[str, float | None]:
     """How many images are familiar, and what that leaves of the confident answers.
 
-    probabilities float [N,species], distances float [N], labels int64 [N].
+    probabilities float [N,species], distances float [N], labels int64 [N]. `confident_accuracy` is None where no answer is
+    confident.
     """
     familiar, sure = _verdicts(calibration, probabilities, distances)
-    right = probabilities.argmax(1) == labels
+    right, confident = probabilities.argmax(1) == labels, familiar & sure
     return {
         "familiar": _share(familiar),
-        "confident": _share(familiar & sure),
+        "confident": _share(confident),
         "confident_by_probability_alone": _share(sure),
-        "confident_accuracy": _share(right[familiar & sure]),
+        "confident_accuracy": _share(right[confident]) if bool(confident.any()) else None,
     }
 
 
@@ -100,4 +101,4 @@ def _verdicts(calibration: Calibration, probabilities: Tensor, distances: Tensor
 
 
 def _share(chosen: Tensor) -> float:
-    return float(chosen.double().mean()) if len(chosen) else 0.0
+    return float(chosen.double().mean())

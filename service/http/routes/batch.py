@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from service import errors
-from service.answers import Answer, answer
+from service.answers import Answer, answer, timing
 from service.errors import MalformedRequest, Problem, ServiceError, documented, problem
+from service.http import queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
@@ -48,7 +49,7 @@ class Batch(BaseModel):
 @router.post(
     "/predict/batch",
     response_model=Batch,
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": _BODY, "parameters": queries.ANSWER_PARAMETERS},
     responses=documented(
         errors.MalformedRequest,
         errors.Unauthorized,
@@ -61,6 +62,7 @@ class Batch(BaseModel):
 )
 async def predict_batch(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
+    wanted = queries.wanted(request)
     services.check_open()
     settings = services.settings
 
@@ -78,5 +80,6 @@ async def predict_batch(request: Request, services: Annotated[Services, Depends(
             services.metrics.rejected(outcome.slug)
             results.append({"file": part.filename, "problem": problem(outcome)})
         else:
-            results.append({"file": part.filename, "prediction": answer(outcome)})
-    return JSONResponse({"results": results})
+            results.append({"file": part.filename, "prediction": answer(outcome, wanted)})
+    answered = [outcome for outcome in outcomes if not isinstance(outcome, ServiceError)]
+    return JSONResponse({"results": results}, headers={"Server-Timing": timing(*answered)} if answered else None)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from service import errors
 from service.answers import timing
 from service.errors import documented
+from service.http import queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
@@ -38,6 +39,7 @@ async def explain(
     species: Annotated[str | None, Query(description="the species to explain, by its name; the most probable one if left out")] = None,
 ) -> Picture:
     """Show which parts of one photo raised the probability of its species: a PNG of its central square, with a heat map."""
+    queries.known(request, ["species"])
     services.check_open()
     with services.uploads.room() as room:
         image = await room.read_image(request)

@@ -79,7 +79,7 @@ class OutputTensor(TensorMetadata):
     """One tensor of an answer; without `data` its bytes follow the JSON."""
 
     parameters: dict[str, Any] | None = None
-    data: list[float] | list[str] | None = None
+    data: list[float] | list[str] | list[bool] | None = None
 
 
 class InferResponse(BaseModel):
@@ -114,6 +114,12 @@ async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONRespon
     return JSONResponse({"ready": is_ready}, probe_status(is_ready))
 
 
+_STRANGENESS = [
+    {"name": open_inference_codec.FAMILIAR, "datatype": "BOOL", "shape": [-1]},
+    {"name": open_inference_codec.OOD_SCORE, "datatype": "FP32", "shape": [-1]},
+]
+
+
 @guarded.get("/models/{name}", response_model=ModelMetadata, responses=_UNKNOWN)
 @guarded.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_UNKNOWN)
 async def model_metadata(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> dict[str, Any]:
@@ -131,6 +137,8 @@ async def model_metadata(services: Annotated[Services, Depends(of)], name: str, 
         "outputs": [
             {"name": open_inference_codec.PROBABILITIES, "datatype": "FP32", "shape": [-1, n_species]},
             {"name": open_inference_codec.SPECIES, "datatype": "BYTES", "shape": [-1]},
+            {"name": open_inference_codec.CONFIDENT, "datatype": "BOOL", "shape": [-1]},
+            *(_STRANGENESS if model.manifest.calibration.familiarity is not None else []),
         ],
     }
 
@@ -158,7 +166,8 @@ _INFER: dict[str, Any] = {
             },
         }
     },
-    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel),
+    "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel)
+    | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},  # with binary tensors
 }
 
 
@@ -179,12 +188,14 @@ async def infer(request: Request, services: Annotated[Services, Depends(of)], na
             asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
         del body  # the images are copies
         outcomes = await unless_gone(request, each(one, images, at_once=settings.images_at_once, patience_s=settings.deadline_s))
-    rows = []
+    predictions: list[Prediction] = []
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, ServiceError):
             raise type(outcome)(f"image {index}: {outcome.detail}", outcome.retry_after_s)
-        rows.append(outcome.probabilities)
-    content, header_length = open_inference_codec.write(asked, (name, model.version), model.manifest.species, np.stack(rows))
+        predictions.append(outcome)
+    content, header_length = open_inference_codec.write(
+        asked, (name, model.version), model.manifest.species, open_inference_codec.outputs(model.manifest.species, predictions)
+    )
     if header_length is None:
         return Response(content, media_type="application/json")
     return Response(content, headers={_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")

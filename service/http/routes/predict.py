@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from service import errors
 from service.answers import Answer, answer, timing
 from service.errors import documented
+from service.http import queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
@@ -20,13 +21,14 @@ router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 @router.post(
     "/predict",
     response_model=Answer,
-    openapi_extra={"requestBody": IMAGE_BODY},
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": queries.ANSWER_PARAMETERS},
     responses=documented(*errors.OF_IMAGES),
 )
 async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
+    wanted = queries.wanted(request)
     services.check_open()
     with services.uploads.room() as room:
         image = await room.read_image(request)
         prediction = await unless_gone(request, services.predictor.predict(image))
-    return JSONResponse(answer(prediction), headers={"Server-Timing": timing(prediction)})
+    return JSONResponse(answer(prediction, wanted), headers={"Server-Timing": timing(prediction)})

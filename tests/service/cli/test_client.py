@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.cli.client import Client
-from service.errors import HandedOn, NotReady, ServiceError
+from service.cli.client import Client, HandedOn
+from service.errors import NotReady, ServiceError
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def published(finished, tmp_path):
 
 def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
     learner, recipe = tmp_path / "learner", tmp_path / "tiny.toml"
-    recipe.write_text(RECIPE.replace("epochs = 20", "epochs = 2") + "[distillation]\nshare = 0.8\n")
+    recipe.write_text(RECIPE.replace("epochs = 20", "epochs = 12") + "[distillation]\nshare = 0.8\n")
     assert run_command("fit", "--run", learner) == 1
     assert "name their finished runs: --teacher RUN" in capsys.readouterr().err
     assert not learner.exists()
@@ -78,27 +78,72 @@ def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained
 
 
 def test_the_mean_of_two_runs_is_published_as_such(run_command, trained, tmp_path, capsys):
-    assert run_command("fit", "--run", tmp_path / "two", "--seed", 1) == 0
+    shutil.copytree(trained, tmp_path / "two")  # of two random starts the mean knows nothing, and export refuses it
     assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 0
     assert f"{tmp_path / 'mean'}: the mean of tiny.tiny.0@" in capsys.readouterr().out
     assert run_command("export", "--run", tmp_path / "mean", "--store", tmp_path / "store") == 0
     assert "Weights: the mean of those that tiny.tiny.0@" in (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
 
 
-@pytest.mark.parametrize("compact", [[], ["--compact", "--rank", "16"]])
-def test_fit_export_evaluate(run_command, trained, tmp_path, capsys, compact):
-    assert run_command("export", "--run", trained, "--store", tmp_path / "store", *compact) == 0
+@pytest.mark.parametrize(
+    ("options", "form"),
+    [
+        ([], None),
+        (["--compact", "--rank", "16"], (16, "float16")),
+        (["--compact"], (None, "float16")),  # the dense layer is too small to factor
+        (["--storage", "int8"], (None, "int8")),
+        (["--rank", "16", "--storage", "float32"], (16, "float32")),
+    ],
+)
+def test_the_form_of_an_artifact(run_command, trained, tmp_path, options, form):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store", *options) == 0
+    manifest = store.verify(tmp_path / "store" / "seedlings" / "1")
+    assert (manifest.compact and (manifest.compact.rank, manifest.compact.storage)) == form
+    assert manifest.figures.accuracy > 0.8
+
+
+def test_a_promise_stands_in_manifest_and_card_or_why_it_cannot_be_made(run_command, trained, tmp_path, capsys):
+    few = (
+        "no answer of it will be confident: 8 validation images are too few: a promise of 0.99 takes at least 299 answers without a mistake"
+    )
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
+    assert few in capsys.readouterr().out
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store", "--promise", 0.5) == 0
+    assert "confident" not in capsys.readouterr().out
+    unsure, sure = (store.verify(tmp_path / "store" / "seedlings" / version).calibration for version in ("1", "2"))
+    assert (unsure.threshold, unsure.promise) == (None, 0.99)
+    assert (sure.threshold_reason, sure.promise) == (None, 0.5)
+    assert 0 < sure.threshold < 1
+    assert "at least 0.5 of the confident ones are right" in (tmp_path / "store" / "seedlings" / "2" / "card.md").read_text()
+    with pytest.raises(SystemExit, match="2"):
+        run_command("export", "--run", trained, "--store", tmp_path / "store", "--promise", 95)
+    assert "95 is no share between 0 and 1, such as 0.95" in capsys.readouterr().err
+
+
+def test_a_network_that_guesses_is_not_published(run_command, tmp_path, capsys):
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 1").replace("5e-3", "1e-9"))
+    assert run_command("fit", "--run", tmp_path / "run") == 0
+    assert run_command("export", "--run", tmp_path / "run", "--store", tmp_path / "store") == 1
+    error = capsys.readouterr().err
+    assert "cannot be told from always answering" in error
+    assert "train longer, by another recipe, or with more images" in error
+    assert not (tmp_path / "store").exists()
+
+
+def test_fit_export_evaluate(run_command, trained, tmp_path, capsys):
+    assert run_command("export", "--run", trained, "--store", tmp_path / "store") == 0
     folder = tmp_path / "store" / "seedlings" / "1"
     assert f"published {folder}" in capsys.readouterr().out
     manifest = store.verify(folder)
     assert manifest.figures.accuracy > 0.8  # three drawn species are easy
-    assert (manifest.compact is not None) == bool(compact)
     known = manifest.calibration.familiarity
     assert known.validation_share >= 0.99
     assert run_command("evaluate", "--artifact", folder, "--split", "test", "--views", 8, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert 0 < printed["familiarity"]["familiar"] <= 1
-    assert printed["strangers"]["not_confident"] >= printed["strangers"]["unfamiliar"] > 0.5
+    assert printed["strangers"]["not_confident"] == 1  # 8 validation images give no threshold
+    assert printed["strangers"]["unfamiliar"] > 0.5
+    assert (printed["familiarity"]["confident"], printed["familiarity"]["confident_accuracy"]) == (0, None)
     assert printed["views"]["n"] == printed["n"]
     assert printed["views"]["accuracy"] > 0.8
     assert printed["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)

@@ -18,6 +18,7 @@ from training.experiments.report.material import spread
 from training.fitting import loop as fitting
 from training.fitting import run
 from training.publishing import export
+from training.recipe import Recipe
 
 SECTIONS = 13
 
@@ -55,9 +56,13 @@ def trained(fabric, images, parts, tmp_path):
     return tmp_path / "runs" / "seedlings-0"
 
 
-@pytest.fixture
-def published(trained, images, tmp_path):
-    return export.export(trained, images, tmp_path / "store", "seedlings")
+@pytest.fixture(scope="module")
+def published(fabric, images, parts, tmp_path_factory):
+    """A version of a run that learnt something: what may be guessing is not published."""
+    root = tmp_path_factory.mktemp("published")
+    settings = Recipe(network="tiny", epochs=20, batch_size=8, ema_decay=0.8, label_smoothing=0.0, optimizer={"learning_rate": 5e-3})
+    fitting.fit(fabric, settings, "test", images, parts, root / "run")
+    return export.export(root / "run", images, root / "store", "seedlings")
 
 
 def made(images, tmp_path, artifact):

@@ -1,5 +1,7 @@
 import pytest
 import torch
+import torch.nn.functional as F
+from torchvision.transforms.functional import InterpolationMode, rotate
 
 from training.data.tensors import plants, to_float
 from training.fitting.augment import augment, mix, resize
@@ -77,6 +79,20 @@ def test_rotation_keeps_the_centre_and_turns_the_rest():
     assert (turned[:, 0, 32, 32] > 0.9).all()
     rows = (turned[:, 0].sum(2) > 1).float().argmax(1)  # first lit row of each image
     assert len(set(rows.tolist())) > 5
+
+
+def test_a_turn_is_that_of_torchvision_counter_clockwise():
+    drawn = torch.rand(6, 3, 13, 13, generator=random(1))
+    images = F.interpolate(drawn, (65, 65), mode="bicubic").clamp(0, 1)  # smooth, so that interpolation hardly matters
+    turned = augment(images, Augment(**(OFF | {"rotate_degrees": 50})), random(5))
+    angles = (torch.rand(6, generator=random(5)) * 2 - 1) * 50  # the first thing that is drawn
+    assert len({angle > 0 for angle in angles.tolist()}) == 2
+    centre = (torch.arange(65) - 32).square()
+    within = (centre[:, None] + centre[None, :]).sqrt() < 31  # what no corner turns into
+    for image, after, angle in zip(images, turned, angles.tolist(), strict=True):
+        expected = rotate(image, angle, InterpolationMode.BILINEAR)  # torchvision's angles are counter-clockwise
+        assert torch.allclose(after[:, within], expected[:, within], atol=2e-3)
+        assert not torch.allclose(after[:, within], rotate(image, -angle, InterpolationMode.BILINEAR)[:, within], atol=0.1)
 
 
 def test_colour_moves_brightness_not_hue():

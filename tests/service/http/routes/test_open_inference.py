@@ -290,3 +290,33 @@ def test_more_images_than_the_queue_holds(start: Start, publish_in) -> None:
     images = np.repeat(PIXELS, 20, axis=0)
     answer = service.client.post(INFER, json=body(shape=[60, 3, fakes.SIZE, fakes.SIZE], data=images.ravel().tolist())).json()
     assert answer["outputs"][0]["data"] == pytest.approx(np.repeat(SHARES, 20, axis=0).ravel(), abs=1e-5)
+
+
+def test_the_outputs_say_what_may_be_relied_upon(start: Start, publish_in: Any) -> None:
+    publish_in(fakes.Measured)
+    client = start().client
+    names = ["probabilities", "species", "confident", "familiar", "ood_score"]
+    assert [output["name"] for output in client.get("/v2/models/seedlings").json()["outputs"]] == names
+    images = [
+        base64.b64encode(fakes.image(colour)).decode() for colour in ((255, 10, 10), (200, 10, 10))
+    ]  # the first is brighter than any known
+    asked = {"inputs": [{"name": "encoded", "shape": [2], "datatype": "BYTES", "data": images}]}
+    outputs = {output["name"]: output for output in client.post("/v2/models/seedlings/infer", json=asked).json()["outputs"]}
+    assert list(outputs) == names
+    assert (outputs["confident"]["datatype"], outputs["confident"]["data"]) == ("BOOL", [False, True])
+    assert outputs["familiar"]["data"] == [False, True]
+    assert outputs["ood_score"]["data"] == pytest.approx([1.0, 200 / 255], abs=1e-3)
+
+
+def test_a_model_that_measures_no_distance_has_no_output_for_it(service: Running) -> None:
+    outputs = service.client.get("/v2/models/seedlings").json()["outputs"]
+    assert [output["name"] for output in outputs] == ["probabilities", "species", "confident"]
+    response = service.client.post("/v2/models/seedlings/infer", json=body() | {"outputs": [{"name": "familiar"}]})
+    assert response.status_code == 400
+    assert "familiar" in response.json()["error"]
+
+
+def test_triton_reads_the_booleans(client: Any) -> None:
+    result = client.infer("seedlings", [pixels_input(binary=True)])
+    assert result.as_numpy("confident").dtype == bool
+    assert result.as_numpy("confident").shape == result.as_numpy("species").shape

@@ -1,7 +1,9 @@
 """`POST /predict` by real clients."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +111,61 @@ def test_the_document_describes_the_answers(service: Running) -> None:
     assert {"200", "400", "401", "408", "413", "415", "422", "429", "503", "504"} <= set(operation["responses"])
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "image/*", "application/octet-stream"}
     assert "application/problem+json" in operation["responses"]["422"]["content"]
+
+
+def test_an_answer_carries_what_a_machine_needs(start: Start, publish_in: Callable[..., Path]) -> None:
+    publish_in(fakes.Measured)
+    answer = start().client.post("/predict", content=fakes.image((200, 10, 10))).json()
+    assert (answer["threshold"], answer["ood_limit"]) == (0.5, pytest.approx(fakes.DARK))
+    assert answer["ood_score"] == pytest.approx(200 / 255, abs=1e-3)
+    assert answer["familiar"] == (answer["ood_score"] <= answer["ood_limit"])
+    assert {"scientific_name", "eppo_code"} <= answer.keys()
+
+
+def test_a_model_that_measures_no_distance_says_null(service: Running) -> None:
+    answer = service.client.post("/predict", content=fakes.image()).json()
+    assert (answer["ood_score"], answer["ood_limit"]) == (None, None)
+
+
+def test_top_k_gives_the_best_first(service: Running) -> None:
+    whole = service.client.post("/predict", content=fakes.image((10, 60, 30))).json()
+    best = service.client.post("/predict?top_k=2", content=fakes.image((10, 60, 30))).json()
+    assert list(best["probabilities"].items()) == sorted(whole["probabilities"].items(), key=lambda one: -one[1])[:2]
+    assert best["species"] == whole["species"] == next(iter(best["probabilities"]))
+    assert len(service.client.post("/predict?top_k=9999", content=fakes.image()).json()["probabilities"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confident", "used"), [("0.2", True, 0.5), ("0.5", True, 0.5), ("0.99", False, 0.99), ("1", False, 1.0)]
+)
+def test_a_threshold_may_only_be_raised(service: Running, threshold: str, confident: bool, used: float) -> None:
+    answer = service.client.post(f"/predict?threshold={threshold}", content=fakes.image((200, 40, 10))).json()
+    assert 0.5 < answer["probability"] < 0.99
+    assert (answer["confident"], answer["threshold"]) == (confident, used)
+
+
+@pytest.mark.parametrize("route", ["/predict", "/predict/batch", "/explain"])
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("treshold=0.9", "treshold"),
+        ("top_k=0", "top_k"),
+        ("top_k=1e3", "top_k"),
+        ("top_k=\u0663", "top_k"),
+        ("top_k=3&top_k=4", "top_k"),
+        ("threshold=nan", "threshold"),
+        ("threshold=-1", "threshold"),
+        ("threshold=" + "9" * 5000, "threshold"),
+    ],
+)
+def test_a_wrong_query_is_a_problem_that_names_it(service: Running, route: str, query: str, named: str) -> None:
+    response = service.client.post(f"{route}?{query}", files={"file": fakes.image()})
+    assert response.status_code == 400
+    assert named in response.json()["detail"]
+    assert len(response.text) < 1000
+
+
+def test_an_unknown_query_parameter_is_told_the_known_ones(service: Running) -> None:
+    detail = service.client.post("/predict?k=3", content=fakes.image()).json()["detail"]
+    assert "top_k" in detail
+    assert "threshold" in detail

@@ -1,0 +1,60 @@
+"""Query parameters of the routes that predict, read by hand so that a wrong one is a problem that names it."""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fastapi import Request
+
+from service.answers import Wanted
+from service.errors import MalformedRequest
+
+MAX_TOP_K = 10_000
+
+# As OpenAPI describes them.
+ANSWER_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "top_k",
+        "in": "query",
+        "required": False,
+        "description": "Give the probabilities of the k most probable species only, the best first.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
+    },
+    {
+        "name": "threshold",
+        "in": "query",
+        "required": False,
+        "description": "An answer is confident from this probability on. It can only be stricter than the model's own threshold.",
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+]
+
+
+def wanted(request: Request) -> Wanted:
+    """What the query asks of answers. Raises MalformedRequest."""
+    query = known(request, [one["name"] for one in ANSWER_PARAMETERS])
+    top_k = query.get("top_k")
+    if top_k is not None and not (top_k.isascii() and top_k.isdigit() and len(top_k) < 6 and 1 <= int(top_k) <= MAX_TOP_K):
+        raise MalformedRequest(f"top_k = {top_k[:50]!r} is no whole number from 1 to {MAX_TOP_K}")
+    return Wanted(None if top_k is None else int(top_k), _share("threshold", query.get("threshold", "0")))
+
+
+def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
+    """The query parameters, each of a known name and given once. Raises MalformedRequest."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in names:
+            raise MalformedRequest(f"there is no query parameter {name[:50]!r} here; there is {', '.join(names)}")
+        if given.count(name) > 1:
+            raise MalformedRequest(f"the query parameter {name} is given {given.count(name)} times; give it once")
+    return request.query_params
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise MalformedRequest(f"{name} = {text[:50]!r} is no number from 0 to 1")
+    return value

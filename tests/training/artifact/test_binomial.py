@@ -1,0 +1,25 @@
+import pytest
+from scipy import stats
+
+from training.artifact import binomial
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("n", [1, 5, 58, 59, 60, 298, 299, 500, 5000])
+def test_the_bound_is_clopper_and_pearsons(n, share):
+    for wrong in (0, 1, 2, 5, n // 100, n // 20, n):
+        right = n - min(wrong, n)
+        bound = stats.binomtest(right, n, alternative="greater").proportion_ci(0.95, method="exact").low
+        assert binomial.lower_bound_reaches(share, right, n) == (bound >= share)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.99, 299), (0.95, 59), (0.5, 5)])
+def test_the_least_answers_without_a_mistake(share, least):
+    assert binomial.least_answers(share) == least
+    assert binomial.lower_bound_reaches(share, least, least)
+    assert not binomial.lower_bound_reaches(share, least - 1, least - 1)
+
+
+@pytest.mark.parametrize(("right", "n", "share"), [(4, 26, 0.115), (26, 26, 0.9), (0, 3, 0.2), (1, 3, 1.0), (1, 3, 0.0), (700, 816, 0.137)])
+def test_the_chance_of_as_many_or_more(right, n, share):
+    assert binomial.chance_of_at_least(right, n, share) == pytest.approx(stats.binom.sf(right - 1, n, share), abs=1e-12)

@@ -1,0 +1,64 @@
+"""The card says what the manifest says, and nothing more."""
+
+import pytest
+
+from models_store import store
+from tests import fakes
+from training.artifact import model_card
+from training.data.species import describe, known
+
+SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2"]
+
+
+def card(calibration=None, training=None, **changes):
+    """The card of a manifest with changes, as one line."""
+    manifest = fakes.manifest()
+    recipe = {"name": "mine", "epochs": 9} | (training or {}).pop("recipe", {})
+    values = {
+        "calibration": manifest.calibration.model_copy(update=calibration or {}),
+        "training": manifest.training.model_copy(update={"recipe": recipe, "images": {"train": 3}} | (training or {})),
+    }
+    return " ".join(model_card.text(manifest.model_copy(update=values | changes)).split())
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"seedlings/{folder.name}")
+def test_the_shipped_cards_are_their_manifests(folder):
+    assert (folder / store.CARD).read_text() == model_card.text(store.read_manifest(folder))
+
+
+@pytest.mark.parametrize(
+    ("start", "said", "unsaid"),
+    [
+        (None, "trained from scratch by recipe *mine*, seed 0.", "Training began with"),
+        ("seedlings/1", "trained by recipe *mine*, seed 0, from the weights of seedlings/1.", "from scratch"),
+        ("imagenet", "trained by recipe *mine*, seed 0, from weights learnt on ImageNet.", "from scratch"),
+    ],
+)
+def test_where_the_weights_come_from(start, said, unsaid):
+    text = card(training={"recipe": {"start": start}})
+    assert said in text
+    assert unsaid not in text
+
+
+def test_a_start_may_have_seen_the_test_images():
+    assert "the figures hold as far as seedlings/1 had not learnt from these images" in card(training={"recipe": {"start": "seedlings/1"}})
+
+
+def test_a_promise_is_stated_with_its_certainty():
+    text = card({"promise": 0.95, "certainty": 0.95, "validation_coverage": 0.8, "validation_accuracy": 0.97})
+    assert "at least 0.95 of the confident ones are right, at 95% certainty" in text
+    assert "80.0% of the images are answered with confidence, 97.0% of them rightly." in text
+    assert "promise" not in card()  # of schema 1
+
+
+def test_no_threshold_is_stated_with_its_reason():
+    text = card({"threshold": None, "threshold_reason": "26 validation images are too few", "validation_accuracy": None})
+    assert 'No answer is "confident": 26 validation images are too few.' in text
+
+
+@pytest.mark.parametrize(("images", "ours"), [(4580, True), (4581, False)])
+def test_own_photos_of_the_same_species_are_not_said_to_be_of_the_data_set(images, ours):
+    species = describe(list(known()))
+    text = card(training={"images": {"train": images - 100, "test": 100}}, species=species)
+    assert ("arXiv:1711.05458" in text) is ours
+    assert ("Images of the publisher's own" in text) is not ours

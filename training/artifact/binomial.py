@@ -1,0 +1,32 @@
+"""What a count of right answers says about the share that is right: exact binomial bounds."""
+
+import math
+
+CERTAINTY = 0.95  # one-sided
+
+
+def lower_bound_reaches(share: float, right: int, n: int, certainty: float = CERTAINTY) -> bool:
+    """Whether the one-sided Clopper-Pearson lower bound on the share of right answers, `right` of `n`, is `share` or more.
+
+    It is where so many right answers had a chance of at most `1 - certainty` if only `share` of all answers were right.
+    Clopper & Pearson (1934), *The use of confidence or fiducial limits illustrated in the case of the binomial*.
+    """
+    if right < share * n:
+        return False  # the bound lies under the share that was found
+    return chance_of_at_least(right, n, share) <= 1 - certainty + 1e-12
+
+
+def least_answers(share: float, certainty: float = CERTAINTY) -> int:
+    """How many answers without a mistake it takes until the lower bound reaches `share`: 59 for 0.95, 299 for 0.99."""
+    return math.ceil(math.log(1 - certainty) / math.log(share) - 1e-9)
+
+
+def chance_of_at_least(right: int, n: int, share: float) -> float:
+    """The chance of `right` or more right answers of `n`, where each is right with the chance `share`, between 0 and 1."""
+    if not 0 < share < 1:
+        return float(share == 1 or right == 0)
+    logs = [
+        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(share) + (n - k) * math.log1p(-share)
+        for k in range(right, n + 1)
+    ]
+    return min(1.0, math.fsum(map(math.exp, logs)))
