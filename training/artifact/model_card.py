@@ -85,10 +85,11 @@ def _origin(manifest: Manifest) -> str:
     return origin + learnt + _views(recipe)
 
 
-def _views(recipe: dict[str, Any]) -> str:
+def _views(recipe: dict[str, object]) -> str:
     """What it saw in training and sees in service in place of the photo as it is."""
     text = ""
-    if grounds := recipe.get("grounds"):
+    grounds = recipe.get("grounds")
+    if isinstance(grounds, list) and grounds:
         text += f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}."
     if recipe.get("plant_view") == "light":
         text += "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
