@@ -16,7 +16,7 @@ from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
 from service.http.dependencies import of
 from service.http.middleware import Observe
-from service.http.openapi import document, operation_id
+from service.http.openapi import document, encoded, operation_id
 from service.http.routes import batch, explain, health, metrics, open_inference, page, predict, species
 from service.http.services import build_services
 from service.inference import engine
@@ -92,6 +92,7 @@ def from_environment() -> FastAPI:
     memory.keep_freed()
     logs.configure(settings.log_format, settings.log_level)
     app = create_app(settings)
+    encoded(app)  # it takes half a second, and once it serves nobody may wait for that
     memory.settle()
     return app
 

@@ -7,7 +7,6 @@ request, the framing of a body, requests sent ahead of their answers, answers th
 import asyncio
 import heapq
 import json
-import random
 import socket
 import time
 from http import HTTPStatus
@@ -24,7 +23,6 @@ MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions,
 MAX_PIPELINED = 8  # requests of one connection that wait for the answer of an earlier one
 MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
 _EVICTED = 16  # connections at a time
-_SPREAD_S = 2.0  # over which the requests of those are ended, each of which takes a millisecond
 _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
 _LINGER_S = 1.0  # a refused request is read and dropped this long, so that its sender gets to see the answer
 _LOOK_S = 0.5  # between two looks at a client that sends no more
@@ -39,7 +37,6 @@ class Connection(HttpToolsProtocol):
     _refusal: ServiceError | None = None
     _in_head = True  # what comes next belongs to the head of a request
     _overhead_bytes = 0  # of the request that arrives now: all that is not body
-    _evicted = False
     waiting_since_s = 0.0  # monotonic
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -84,10 +81,6 @@ class Connection(HttpToolsProtocol):
         """Stops the clocks."""
         self._stop_head()
         self._stop_answer()
-        if self._evicted and self.cycle is not None:
-            self.cycle.disconnected = True
-            self.loop.call_later(random.uniform(0, _SPREAD_S), self.cycle.message_event.set)  # noqa: S311 – no secret
-            self.cycle = None  # type: ignore[assignment]  # so that uvicorn does not end it now
         super().connection_lost(exc)
 
     # ---- what the parser calls --------------------------------------------------------------------------------------
@@ -154,7 +147,6 @@ class Connection(HttpToolsProtocol):
         if len(open_ones) > MAX_CONNECTIONS:
             waiting = [one for one in open_ones if one.waits_for_client]
             for one in heapq.nsmallest(_EVICTED, waiting, key=lambda one: one.waiting_since_s):  # some at once: a look at all is dear
-                one._evicted = True
                 one.transport.abort()
 
     def _start_head(self) -> None:

@@ -26,7 +26,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, life: Life, metrics: Metrics, root_path: str) -> None:
         self._app, self._life, self._metrics, self._root_path = app, life, metrics, root_path
-        self._turns = Turns()
+        self._begin, self._end = Turns(), Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -46,12 +46,18 @@ class Observe:
                 MutableHeaders(scope=message)[_REQUEST_ID] = request_id
             await send(message)
 
+        async def receive_in_turn() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                await self._end.next()
+            return message
+
         try:
             with self._life.request():
                 if not asked["path"].startswith(_PROBES):
-                    await self._turns.next()
+                    await self._begin.next()
                 try:
-                    await self._app(asked, receive, send_with_id)
+                    await self._app(asked, receive_in_turn, send_with_id)
                 except Exception:
                     log.exception("a defect of this service")
                     if status is None:

@@ -1,16 +1,16 @@
-"""Turns: how much of what has come in is begun before the event loop looks for what has come since."""
+"""Turns: how much is done of what came in together before the event loop looks for what has come since."""
 
 import asyncio
 from collections import deque
 
-AT_ONCE = 8  # requests begun in one round of the event loop: some milliseconds
+AT_ONCE = 4  # requests begun, or ended, in one round of the event loop: some milliseconds
 
 
 class Turns:
     """Lets callers through a few at a time, in order.
 
-    A thousand requests that arrive together would all be begun in one round of the event loop. A probe that arrives
-    after them would wait for the whole of that.
+    A thousand requests that arrive together would all be begun in one round of the event loop, and a thousand whose clients
+    leave together would all be ended in one. A probe that arrives after them would wait for the whole of that.
     """
 
     def __init__(self) -> None:

@@ -35,6 +35,14 @@ class Uploads:
     def __init__(self, max_body_bytes: int, max_buffered_bytes: int, timeout_s: float) -> None:
         self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
         self.buffered_bytes = 0
+        self._joining = asyncio.Lock()
+
+    async def join(self, buffer: Buffer) -> bytes:
+        """The bytes of a buffer. Only one is joined in a round of the event loop: large ones take some milliseconds each."""
+        async with self._joining:
+            content = buffer.content()
+            await asyncio.sleep(0)
+        return content
 
     @contextlib.contextmanager
     def room(self) -> Iterator["Room"]:
@@ -63,9 +71,10 @@ class Room:
             parts, names = await self._read_form(request, "file")
             if len(parts) != 1:
                 raise MalformedRequest(f"the form needs one part 'file'; it has: {names}")
-            if not parts[0].content:
+            image = await self._uploads.join(parts[0].buffer)
+            if not image:
                 raise MalformedRequest("the part 'file' is empty; send an image")
-            return parts[0].content
+            return image
         if not kind.startswith(_RAW):
             raise UnsupportedImage(
                 f"{kind[:100]!r} is not read here; send multipart/form-data with a part 'file', or the image as the body, typed image/*"
@@ -92,7 +101,7 @@ class Room:
         """The whole body. Raises MalformedRequest, BodyTooLarge, SlowUpload, QueueFull or CallerGone."""
         body = Buffer()
         await self._receive(request, body.write)
-        return body.content()
+        return await self._uploads.join(body)
 
     async def _read_form(self, request: Request, wanted: str) -> tuple[list[Part], str]:
         """The parts of that name, and the names of all."""

@@ -53,13 +53,13 @@ def test_request_ids_are_taken_or_given(service: Running) -> None:
 
 def test_logs_tell_the_request_but_not_the_image(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        service.client.post("/predict?token=hidden", content=fakes.image(), headers={"X-Request-ID": "r-1"})
+        service.client.post("/predict?top_k=2", content=fakes.image(), headers={"X-Request-ID": "r-1"})
         service.client.get("/health")
         service.wait_for(lambda: [r for r in caplog.records if r.name == "service.access"], "the line")
     (record,) = [record for record in caplog.records if record.name == "service.access"]  # probes are not logged
     fields = record.fields  # type: ignore[attr-defined]
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/predict", 200)
-    assert "hidden" not in str(record.__dict__)
+    assert "top_k" not in str(record.__dict__)
     assert "PNG" not in str(record.__dict__)
 
 
