@@ -39,6 +39,8 @@ class RunResult(BaseModel):
     split_digest: str
     images: dict[str, int]  # split → number of images
     teachers: list[str] = []  # networks that it learnt from
+    grounds: list[str] = []  # folders of photos that plants were set on
+    segmenter: str = ""  # that cuts plants out, of a recipe with a plant view
     device: str  # that trained
     precision: str
     machine: dict[str, str | int]  # that measured, as a rule the same
