@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from models_store import pixels, store
 from service.inference import engine
 from service.settings import Settings
 from tests.service.conftest import serve
 
 
+@pytest.mark.slow
 def test_an_answer_is_the_models_to_the_last_digit(real_images: Path, tmp_path: Path) -> None:
     settings = Settings.model_validate({"store": tmp_path, "threads": 1})
     path = store.resolve(store.SHIPPED_STORE, settings.model)

@@ -88,6 +88,7 @@ def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 0
 
 
+@pytest.mark.slow
 def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
     fakes.publish(tmp_path, fakes.Slow)
 

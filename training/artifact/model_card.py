@@ -1,5 +1,6 @@
 """The model card: what the manifest says, for people. It states nothing that the manifest does not know."""
 
+import html
 import textwrap
 
 from models_store.manifest import Calibration, Figures, Manifest
@@ -162,5 +163,10 @@ def _comparison(manifest: Manifest) -> str:
 def _per_species(figures: Figures) -> str:
     head = "| species | precision | recall | F1 | images |\n|---|---|---|---|---|\n"
     return head + "\n".join(
-        f"| {name} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |" for name, row in figures.per_species.items()
+        f"| {_cell(name)} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |" for name, row in figures.per_species.items()
     )
+
+
+def _cell(name: str) -> str:
+    """A species' name, which is a folder's, so that Markdown shows it and nothing else."""
+    return html.escape(name, quote=False).replace("|", "\\|")

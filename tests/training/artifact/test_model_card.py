@@ -62,3 +62,9 @@ def test_own_photos_of_the_same_species_are_not_said_to_be_of_the_data_set(image
     text = card(training={"images": {"train": images - 100, "test": 100}}, species=species)
     assert ("arXiv:1711.05458" in text) is ours
     assert ("Images of the publisher's own" in text) is not ours
+
+
+def test_a_species_of_any_name_is_one_cell_of_the_table():
+    figures = fakes.manifest().figures
+    odd = figures.model_copy(update={"per_species": {"a|b <i>": figures.per_species["Maize"]}})
+    assert r"| a\|b &lt;i&gt; | 100.0% | 100.0% | 1.000 | 1 |" in card(figures=odd)

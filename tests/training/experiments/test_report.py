@@ -107,6 +107,7 @@ def test_everything_there(images, parts, published, tmp_path, trained):
     assert str(tmp_path) not in file.read_text()
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_model_of_other_images_leaves_the_rest(images, published, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "SHIPPED_STORE", published.parents[1])
     fewer = type(images)(images.species, images.files[:-1], images.pixels[:-1], images.labels[:-1], images.digests[:-1])
@@ -123,9 +124,22 @@ def test_a_damaged_result_is_named(images, tmp_path):
 
 
 def test_text_from_outside_is_escaped():
-    document = page.render("<t>", "", [page.Section("a & b", page.table(("<h>",), [("<script>",)]) + page.missing("<w>", "<c>"))], "")
-    assert not re.search("<script>|<h>|<w>|<c>|<t>", document)
+    parts = (
+        *(page.table(("<x>",), [("<x>",)]), page.missing("<x>", "<x>"), page.paragraph("<x>"), page.source("<x>")),
+        *(page.figure("<x>", '"<x>'), page.pair([("<x>", "<x>", page.table(("<x>",), []))])),
+    )
+    document = page.render("<x>", "<x>", [page.Section("<x> & y", part) for part in parts], "<x>")
+    assert "<x>" not in document
+    assert "&lt;x&gt; &amp; y" in document
     Reader(document)
+
+
+def test_a_folder_of_any_name_stays_text(images, tmp_path):
+    name = 'Maize <script>alert("1")</script> $x^$ & |co'
+    renamed = type(images)([name, *images.species[1:]], images.files, images.pixels, images.labels, images.digests)
+    file, read = made(renamed, tmp_path, None)
+    assert "<script>" not in file.read_text()
+    assert f"always answers {name} is right" in read.text  # of species that are as frequent it is the first
 
 
 @pytest.mark.parametrize("name", ["base", "dropout"])

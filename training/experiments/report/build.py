@@ -9,7 +9,7 @@ from training.errors import TrainingError
 from training.experiments import results
 from training.experiments.report import sections, sections_model
 from training.experiments.report.material import Material, Measured, measure
-from training.experiments.report.page import paragraph, render
+from training.experiments.report.page import render
 
 PAGE = "index.html"
 _SECTIONS = (
@@ -48,7 +48,7 @@ def build(images: Images, kept: Path, artifact: Path | None, out: Path) -> Path:
     """
     measured, reason = _measured(images, artifact)
     material = Material(images, results.read(kept), kept, out, measured, reason)
-    document = render("Plant seedlings: the report, regenerated", paragraph(_INTRODUCTION), [make(material) for make in _SECTIONS], _FOOTER)
+    document = render("Plant seedlings: the report, regenerated", _INTRODUCTION, [make(material) for make in _SECTIONS], _FOOTER)
     write_atomically(out / PAGE, lambda stream: stream.write(document.encode()))
     return out / PAGE
 

@@ -1,65 +1,82 @@
-"""The page: HTML from sections, with nothing that has to be fetched from elsewhere."""
+"""The page: HTML from sections, with nothing that has to be fetched from elsewhere.
 
-import html
+HTML is `Markup`, and all other text is escaped wherever the two meet, so that a folder of any name stays text.
+"""
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from markupsafe import Markup
 
 _STYLE = Path(__file__).with_name("page.css")
 
 
 @dataclass(frozen=True)
 class Section:
-    """One numbered part of the page; `body` is HTML."""
+    """One numbered part of the page."""
 
     title: str
-    body: str
+    body: Markup
 
 
-def paragraph(text: str) -> str:
-    """A paragraph of HTML."""
-    return f"<p>{text}</p>"
+def paragraph(text: str) -> Markup:
+    """A paragraph of plain text."""
+    return Markup("<p>{}</p>").format(text)
 
 
-def figure(file: str, caption: str, width: int = 100) -> str:
+def figure(file: str, caption: str, width: int = 100) -> Markup:
     """An image that lies beside the page, what it shows in words, and its width in percent of the page's."""
-    image = f'<img src="{html.escape(file)}" alt="{html.escape(caption)}" style="width: {width}%">'
-    return f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    image = Markup('<img src="{}" alt="{}" style="width: {}%">').format(file, caption, width)
+    return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(image, caption)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = (), total: bool = False) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = (), total: bool = False) -> Markup:
     """A table of plain text; the first column and those numbered in `text` stand left, the last row is a total or not."""
-    rows = list(rows)
 
-    def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(
-            f'<{tag} class="text">{html.escape(cell)}</{tag}>' if column in text else f"<{tag}>{html.escape(cell)}</{tag}>"
-            for column, cell in enumerate(row)
-        )
+    def line(cell: Markup, left: Markup, row: Sequence[str]) -> Markup:
+        return Markup("").join((left if column in text else cell).format(words) for column, words in enumerate(row))
 
-    body = [f'<tr class="total">{cells("td", row)}</tr>' if total and row is rows[-1] else f"<tr>{cells('td', row)}</tr>" for row in rows]
-    return f'<div class="scroll"><table><tr>{cells("th", head)}</tr>{"".join(body)}</table></div>'
+    head_line = line(Markup("<th>{}</th>"), Markup('<th class="text">{}</th>'), head)
+    lines = [line(Markup("<td>{}</td>"), Markup('<td class="text">{}</td>'), row) for row in rows]
+    last = Markup('<tr class="total">{}</tr>').format(lines.pop()) if total else Markup("")
+    body = Markup("").join(Markup("<tr>{}</tr>").format(cells) for cells in [head_line, *lines])
+    return Markup('<div class="scroll"><table>{}{}</table></div>').format(body, last)
 
 
-def missing(what: str, command: str) -> str:
+def pair(parts: Iterable[tuple[str, str, Markup]]) -> Markup:
+    """Parts side by side, each with a label and a name above it."""
+    made = (Markup("<div><h3>{} <em>{}</em></h3>{}</div>").format(*part) for part in parts)
+    return Markup('<div class="pair">{}</div>').format(Markup("").join(made))
+
+
+def missing(what: str, command: str) -> Markup:
     """Says that results are not there yet, and what makes them."""
-    return f'<p class="missing">{html.escape(what)} Make it with <code>{html.escape(command)}</code>.</p>'
+    return Markup('<p class="missing">{} Make it with <code>{}</code>.</p>').format(what, command)
 
 
-def source(text: str) -> str:
+def source(text: str) -> Markup:
     """Where the figures of a section come from."""
-    return f'<p class="source">Source: {html.escape(text)}</p>'
+    return Markup('<p class="source">Source: {}</p>').format(text)
 
 
 def render(title: str, introduction: str, sections: Sequence[Section], footer: str) -> str:
     """The whole document."""
-    contents = "".join(f'<li><a href="#s{number}">{html.escape(section.title)}</a></li>' for number, section in enumerate(sections, 1))
-    parts = "".join(
-        f'<section id="s{number}"><h2>{number}. {html.escape(section.title)}</h2>{section.body}</section>'
-        for number, section in enumerate(sections, 1)
+    numbered = list(enumerate(sections, 1))
+    contents = Markup("").join(Markup('<li><a href="#s{}">{}</a></li>').format(number, section.title) for number, section in numbered)
+    parts = Markup("").join(
+        Markup('<section id="s{}"><h2>{}. {}</h2>{}</section>').format(number, number, section.title, section.body)
+        for number, section in numbered
     )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE.read_text()}</style></head><body><h1>{html.escape(title)}</h1>{introduction}"
-        f"<nav><ol>{contents}</ol></nav><main>{parts}</main><footer>{footer}</footer></body></html>\n"
+    return Markup(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<title>{title}</title><style>{style}</style></head><body><h1>{title}</h1>{introduction}"
+        "<nav><ol>{contents}</ol></nav><main>{parts}</main><footer>{footer}</footer></body></html>\n"
+    ).format(
+        title=title,
+        style=Markup(_STYLE.read_text()),  # noqa: S704, our own file
+        introduction=paragraph(introduction),
+        contents=contents,
+        parts=parts,
+        footer=footer,
     )

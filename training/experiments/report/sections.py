@@ -2,9 +2,11 @@
 
 from statistics import mean
 
+from markupsafe import Markup
+
 from training.experiments.report import charts, pictures
 from training.experiments.report.material import Material, spread
-from training.experiments.report.page import Section, figure, missing, paragraph, source, table
+from training.experiments.report.page import Section, figure, missing, pair, paragraph, source, table
 from training.experiments.report.summary import layers
 from training.experiments.results import RunResult
 from training.experiments.sweep import SWEEPS
@@ -51,14 +53,12 @@ def architectures(material: Material) -> Section:
         found = layers(name, len(material.images.species))
         rows = [(layer.name, "×".join(map(str, layer.output)), f"{layer.parameters:,}" if layer.parameters else "") for layer in found]
         total = ("total", "", f"{sum(layer.parameters for layer in found):,}")
-        parts.append(
-            f"<div><h3>Figure {number}. <em>{name}</em></h3>{table(('layer', 'output', 'parameters'), [*rows, total], total=True)}</div>"
-        )
+        parts.append((f"Figure {number}.", name, table(("layer", "output", "parameters"), [*rows, total], total=True)))
     text = (
         "The softmax that the report put at the end is not in the network here: the loss takes one of its own (section 7),"
         " and the exported model adds it for those who want probabilities."
     )
-    return Section("The two networks", paragraph(text) + f'<div class="pair">{"".join(parts)}</div>')
+    return Section("The two networks", paragraph(text) + pair(parts))
 
 
 def curves(material: Material) -> Section:
@@ -134,9 +134,9 @@ def ablation(material: Material) -> Section:
     told = [one for entry in _TOLD if (one := _told(entry, found))]
     head = ("change", "recipe", "against", "validation", "test", "points", "seeds")
     lacking = [entry.key for entry in entries if not found[entry.key]]
-    rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else ""
+    rest = missing(f"No results yet of {', '.join(lacking)}.", f"{_SWEEP} --only {' '.join(lacking)}") if lacking else Markup("")
     shown = figure("ablation.png", "Test accuracy from the report's recipe (top) to this project's, one change at a time.")
-    said = paragraph(" ".join(told)) if told else ""
+    said = paragraph(" ".join(told)) if told else Markup("")
     return Section(title, paragraph(text) + said + shown + table(head, rows, text=(1, 2)) + rest + source("results/runs/*.json"))
 
 
@@ -171,12 +171,12 @@ def five_networks(material: Material) -> Section:
                 str(len(found)),
             )
         )
-    rest = ""
+    rest = Markup("")
     if lacking:
         rest = missing(f"No results yet of {', '.join(lacking)}.", "python -m training sweep networks --data DIR --runs runs")
     if not rows:
         return Section(title, rest)
-    text = "Recipe <code>comparison</code>, 10 epochs from scratch: it shows who learns quickly, not who ends highest."
+    text = "Recipe comparison, 10 epochs from scratch: it shows who learns quickly, not who ends highest."
     if pace["networks"]:
         text += (
             " Seconds an epoch and milliseconds a prediction (one image, exported) were measured with nothing else running on"
@@ -194,12 +194,12 @@ def _shown(material: Material) -> dict[str, RunResult]:
     return {title: found[0] for title, recipe in wanted.items() if (found := material.of(recipe))}
 
 
-def _lacking(material: Material) -> str:
+def _lacking(material: Material) -> Markup:
     names = [recipe for recipe in ("report-base", "report-dropout", OURS) if not material.of(recipe)]
-    return missing(f"No results yet of {', '.join(names)}.", f"{_SWEEP} --only {' '.join(names)}") if names else ""
+    return missing(f"No results yet of {', '.join(names)}.", f"{_SWEEP} --only {' '.join(names)}") if names else Markup("")
 
 
-def _traced(runs: dict[str, RunResult]) -> str:
+def _traced(runs: dict[str, RunResult]) -> Markup:
     return source(", ".join(f"results/runs/{one.name}.json" for one in runs.values()))
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from markupsafe import Markup
 
 from training.evaluation import metrics
 from training.experiments.report import charts, pictures
@@ -136,11 +137,11 @@ def leakage(material: Material) -> Section:
     return Section(title, body + source("results/leakage.json"))
 
 
-def _pairs(material: Material, document: dict[str, Any]) -> str:
+def _pairs(material: Material, document: dict[str, Any]) -> Markup:
     row = {file: number for number, file in enumerate(material.images.files)}
     known = [pair for pair in document["pairs"] if pair["test"] in row and pair["other"] in row]
     if not known:
-        return ""
+        return Markup("")
     shown = known[:_PAIRS]
     titles = [f"{pair['test'].split('/')[0]}, {pair['similarity']:.3f}" for pair in shown]
     pictures.pairs(material.images, [(row[pair["test"]], row[pair["other"]]) for pair in shown], titles, material.out / "leakage.png")
@@ -149,7 +150,7 @@ def _pairs(material: Material, document: dict[str, Any]) -> str:
     )
 
 
-def _no_model(material: Material) -> str:
+def _no_model(material: Material) -> Markup:
     return missing(f"There is no model to measure: {material.reason}.", _EXPORT)
 
 
@@ -157,5 +158,5 @@ def _named(measured: Measured) -> str:
     return f"{measured.manifest.name}/{measured.manifest.version}"
 
 
-def _measured_now(measured: Measured) -> str:
+def _measured_now(measured: Measured) -> Markup:
     return source(f"answers of {_named(measured)} ({measured.manifest.size_bytes / 1e6:.1f} MB), computed when this page was built")

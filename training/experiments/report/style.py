@@ -28,6 +28,7 @@ _STYLE: Any = {  # a dict; matplotlib's own type for it lists every key there is
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
     "text.color": INK,
+    "text.parse_math": False,  # a species named a$b$ is no formula
     "xtick.color": "#555555",
     "ytick.color": "#555555",
     "xtick.labelcolor": INK,

@@ -1,0 +1,44 @@
+"""Query parameters, read by hand. What they do to answers is tested with the routes."""
+
+import pytest
+from starlette.requests import Request
+
+from service.answers import Wanted
+from service.errors import MalformedRequest
+from service.http.queries import wanted
+
+
+def asked(query: str) -> Request:
+    return Request({"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": query.encode()})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", Wanted(None, 0)),
+        ("top_k=3", Wanted(3, 0)),
+        ("threshold=0.95", Wanted(None, 0.95)),
+        ("threshold=1&top_k=10000", Wanted(10_000, 1)),
+    ],
+)
+def test_reads_what_is_asked(query: str, expected: Wanted) -> None:
+    assert wanted(asked(query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("top_k=0", "from 1 to 10000"),
+        ("top_k=10001", "from 1 to 10000"),
+        ("top_k=²", "no whole number"),
+        ("top_k=" + "9" * 5000, "no whole number"),
+        ("threshold=nan", "from 0 to 1"),
+        ("threshold=1.1", "from 0 to 1"),
+        ("threshold=", "from 0 to 1"),
+        ("topk=3", "there is top_k, threshold"),
+        ("top_k=1&top_k=2", "give it once"),
+    ],
+)
+def test_a_wrong_parameter_is_named(query: str, message: str) -> None:
+    with pytest.raises(MalformedRequest, match=message):
+        wanted(asked(query))
