@@ -187,8 +187,9 @@ class Registry:
         goes_on = f"; {self.current.manifest.name} {self.current.version} goes on being served" if self.current is not None else ""
         if not os.path.isdir(self._root):  # unlike Path's, it never raises
             return f"{self._root} is not there; mount or create it{goes_on}"
-        if others := [name for name in store.models(self._root) if name != self._name]:
-            return f"{self._root} holds no version of {self._name}, but of {', '.join(others)}; name one in SEEDLINGS_MODEL{goes_on}"
+        there = store.models(self._root)
+        if there and self._name not in there:
+            return f"{self._root} holds no version of {self._name}, but of {', '.join(there)}; name one in SEEDLINGS_MODEL{goes_on}"
         if paths:
             return None
         wanted = f"version {self._version}" if self._version else "version"

@@ -289,6 +289,15 @@ def test_a_pinned_version_is_not_looked_for_among_the_shipped(tmp_path: Path) ->
     assert served(registry(tmp_path / "shipped", fallback=tmp_path / "shipped", version=1)) == "1"  # unless that is the store
 
 
+def test_a_pinned_version_that_is_missing_is_named(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    fakes.publish(tmp_path, name="mine")
+    held = registry(tmp_path, version=7)
+    assert served(held) is None
+    assert held.error
+    assert "holds no version 7" in held.error
+
+
 def test_a_bad_version_that_is_taken_away_is_forgotten(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
     bad = fakes.publish(tmp_path)
