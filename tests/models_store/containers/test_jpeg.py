@@ -43,7 +43,7 @@ def test_complete_but_for_the_end(variant: dict[str, object], side: int) -> None
 def test_much_missing_is_refused(variant: dict[str, object], side: int) -> None:
     body = jpeg(side, **variant)  # type: ignore[arg-type]
     for share in (0.9, 0.7, 0.5, 0.2, 0.02):
-        with pytest.raises(UndecodableImage, match="the JPEG cannot be decoded"):
+        with pytest.raises(UndecodableImage, match="the image cannot be decoded"):
             pixels.decode(body[: int(len(body) * share)])
 
 
