@@ -48,20 +48,20 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
 class Picture:
     """An image file whose header was read and is within the limits."""
 
-    def __init__(self, file: Opened) -> None:
-        self._file = file
+    def __init__(self, file: Opened, kind: str) -> None:
+        self._file, self._kind = file, kind
         self.width, self.height = file.size  # pixels, as stored
 
     def to_decode(self, size: int) -> int:
         """The pixels that decoding to `size` pixels a side holds in memory: fewer than the image's where a JPEG is read at a scale."""
-        with _decoding():
+        with _named(self._kind):
             self._file.reduce(size)
         width, height = self._file.size
         return width * height
 
     def square(self, size: int) -> NDArray[np.uint8]:
         """The central square, scaled: uint8 [3, size, size], RGB. Once only. Raises UndecodableImage."""
-        with _decoding():
+        with _named(self._kind):
             self._file.reduce(size)
             pixels = np.asarray(_opaque(self._file.square(size)))  # [size, size, 3]
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -72,14 +72,14 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Pictu
     """Read the header of an image file. Raises UnsupportedFormat or UndecodableImage."""
     body = source if isinstance(source, bytes) else source.read_bytes()
     kind = _kind(body)
-    with _decoding():
+    with _named(kind):
         try:
             file = _reader(kind, max_pixels)(body)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limit, over ours or not
             raise UndecodableImage(f"the {kind} has too many pixels to decode; scale it down") from None
     with file.image:
         _check_size(file.size, max_pixels)
-        yield Picture(file)
+        yield Picture(file, kind)
 
 
 def _kind(body: bytes) -> str:
@@ -115,15 +115,15 @@ def _boxed(image: Image.Image, body: bytes) -> Opened:
 
 
 @contextlib.contextmanager
-def _decoding() -> Iterator[None]:
-    """Everything that a format's reader raises as one error."""
+def _named(kind: str) -> Iterator[None]:
+    """Everything that a format's reader raises as one error that names the format."""
     try:
         yield
     except PixelsError:
         raise
     except Exception as error:  # truncated or damaged data, as each plugin puts it
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise UndecodableImage(f"the image cannot be decoded: {reason}") from None
+        raise UndecodableImage(f"the {kind} cannot be decoded: {reason}") from None
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

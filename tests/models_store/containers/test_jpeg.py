@@ -43,7 +43,7 @@ def test_complete_but_for_the_end(variant: dict[str, object], side: int) -> None
 def test_much_missing_is_refused(variant: dict[str, object], side: int) -> None:
     body = jpeg(side, **variant)  # type: ignore[arg-type]
     for share in (0.9, 0.7, 0.5, 0.2, 0.02):
-        with pytest.raises(UndecodableImage, match="the image cannot be decoded"):
+        with pytest.raises(UndecodableImage, match="the JPEG cannot be decoded"):
             pixels.decode(body[: int(len(body) * share)])
 
 
@@ -95,3 +95,8 @@ def test_what_would_take_minutes_is_refused_at_once(body: bytes, said: str) -> N
     with pytest.raises(UndecodableImage, match=said):
         pixels.decode(body)
     assert time.thread_time() - started < 1
+
+
+def test_what_a_camera_adds_behind_the_end_is_not_looked_at() -> None:
+    body = encoded(plant(1, 1, 300), "JPEG", quality=90)
+    assert (pixels.decode(body + b"\xff\xda a film of the moment" * 500) == pixels.decode(body)).all()
