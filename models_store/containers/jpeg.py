@@ -82,8 +82,6 @@ def _check_segments(body: bytes) -> None:
 
     Raises UndecodableImage.
     """
-    if (scans := body.count(bytes([0xFF, _SCAN]))) > MAX_SCANS:
-        raise UndecodableImage(f"the JPEG has {scans} scans, more than the {MAX_SCANS} allowed; save it anew")
     at = passed_bytes = 0
     for _ in range(_MAX_SEGMENTS):
         end = at + _MAX_PASSED_BYTES + 2
@@ -91,7 +89,13 @@ def _check_segments(body: bytes) -> None:
         passed_bytes += (found.start() if found else min(end, len(body))) - at
         if passed_bytes > _MAX_PASSED_BYTES:
             break
-        if found is None or found[1][0] == _SCAN:
+        if found is not None and found[1][0] == _SCAN:
+            end = body.find(_END, found.start())  # what cameras add behind it may hold anything
+            scans = body.count(bytes([0xFF, _SCAN]), found.start(), end if end >= 0 else len(body))
+            if scans > MAX_SCANS:
+                raise UndecodableImage(f"the JPEG has {scans} scans, more than the {MAX_SCANS} allowed; save it anew")
+            return
+        if found is None:
             return
         at = found.end()
         if found[1][0] not in _WITHOUT_LENGTH:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from models_store import image_files
 from models_store.store import Opened
 from service.answers import answer
 from service.cli import client
@@ -22,7 +23,6 @@ from service.inference.fan_out import each
 from service.process import memory
 from service.settings import BadSetting, Settings, from_environment
 
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
 COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _REMOTE_AT_ONCE = 8
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         settings = from_environment(os.environ)
     except (FileNotFoundError, BadSetting) as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{error.filename} cannot be listed ({error.strerror})")
     progress = Progress(len(photos), sys.stderr)
     try:
         work = _ask(photos, settings, options.url, progress) if options.url else _classify(photos, settings, progress)
@@ -84,13 +86,13 @@ def _open(stream: TextIO, style: str) -> TextIO:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """The photos named, and those in the folders named, sorted. Raises FileNotFoundError if there are none."""
+    """The photos named, and those in the folders named, sorted. Raises FileNotFoundError if there are none, OSError."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = image_files.find(path)
             if not inside:
-                raise FileNotFoundError(f"{path} holds no photos ({', '.join(sorted(SUFFIXES))})")
+                raise FileNotFoundError(f"{path} holds no photos ({image_files.NAMED})")
             found += inside
         elif path.exists():
             found.append(path)

@@ -38,10 +38,10 @@ from training.publishing import measured_model, out_of_distribution
 
 
 def data_check(options: argparse.Namespace) -> None:
-    """`data check`: print the findings; unreadable or contradictory files are a failure, so that scripts notice."""
+    """`data check`: print the findings; whatever training would refuse is a failure, so that scripts notice."""
     findings = audit.check(options.data)
     _say(audit.text(findings))
-    problems = len(findings.unreadable) + len(findings.contradictions)
+    problems = len(findings.problems)
     if problems:
         raise DataError(f"{problems} problem{'s' if problems > 1 else ''} in {options.data}; mend or remove the files listed above")
 

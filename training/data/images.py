@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from models_store import pixels
+from models_store import image_files, pixels
 from training.atomic_files import need_space
 from training.errors import DataError, DiskError
 
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"])
 _CACHE_RULE = "central-square-bilinear-srgb-2"  # changes when pixels.decode gives other pixels for the same file
 
 
@@ -31,6 +31,7 @@ class Folder:
     species: list[str]
     files: list[str]
     labels: list[int]
+    problems: list[str]  # what must be mended before anything is learnt from it
 
     def counts(self) -> dict[str, int]:
         """Species → number of images."""
@@ -48,32 +49,51 @@ class Images:
     digests: list[str]  # SHA-256 of each file, [N]
 
 
+@dataclass(frozen=True)
+class Read:
+    """One file of a data folder, as far as it could be read."""
+
+    file: str
+    pixels: NDArray[np.uint8] | None  # [3,150,150]
+    problem: str  # empty where there are pixels
+    digest: str  # SHA-256 of the file
+    size: tuple[int, int] | None  # width and height of the image
+
+
 def scan(root: Path, least: int = 2) -> Folder:
-    """Find `root/<species>/<image>`. Raises DataError for no folder, no images, or fewer than `least` species."""
+    """Find `root/<species>/…/<image>`, in folders of any depth. Raises DataError for no folder and for no images.
+
+    Fewer than `least` species are a problem of the folder.
+    """
     try:
-        folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        images = {folder.name: _images_in(folder) for folder in folders}
+        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not image_files.is_left_behind(entry.name))
+        found = [file.relative_to(root) for file in image_files.find(root)]
     except FileNotFoundError:
         raise DataError(f"{root} does not exist; give a folder that holds one folder of images for each species") from None
     except OSError as error:
         raise DataError(f"{error.filename} cannot be listed ({error.strerror})") from None
-    if not any(images.values()):
-        raise DataError(f"{root} holds no images; it needs one folder for each species with images ({', '.join(sorted(SUFFIXES))}) in it")
-    if empty := [name for name, found in images.items() if not found]:
-        raise DataError(f"{root / empty[0]} holds no images; add some, or remove the folder")
-    if len(images) < least:
-        raise DataError(f"{root} holds one species, {folders[0].name}; telling species apart takes at least two folders")
-    files = [f"{name}/{image}" for name, found in images.items() for image in found]
-    labels = [label for label, found in enumerate(images.values()) for _ in found]
-    return Folder(root, list(images), files, labels)
+    if not found:
+        raise DataError(f"{root} holds no images; it needs one folder for each species with images ({image_files.NAMED}) in it")
+    loose = [file for file in found if len(file.parts) == 1]
+    unnamed = [file for file in found if not _utf8(file)]
+    kept = sorted((file for file in found if len(file.parts) > 1 and _utf8(file)), key=lambda file: (file.parts[0], file.as_posix()))
+    species = sorted({file.parts[0] for file in kept})
+    problems = [f"{root / name} holds no images; add some, or remove the folder" for name in folders if name not in species and _utf8(name)]
+    problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _utf8(file)]
+    problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8; rename it" for file in unnamed]
+    if len(folders) < least:
+        problems.append(f"{root} holds one species, {image_files.printable(folders[0])}; telling species apart takes at least two folders")
+    return Folder(root, species, [file.as_posix() for file in kept], [species.index(file.parts[0]) for file in kept], problems)
 
 
 def load(root: Path, cache: Path | None = None, least: int = 2) -> Images:
     """Decode all images of a data folder with at least that many species, or take them from the cache when no file has changed since.
 
-    Raises DataError naming the file that cannot be read or that stands under two species, DiskError.
+    Raises DataError naming what is wrong with the folder, the file that cannot be read or that stands under two species, DiskError.
     """
     folder = scan(root, least)
+    if folder.problems:
+        raise DataError(folder.problems[0] + _more(len(folder.problems)))
     kept = (cache or default_cache()) / _state_digest(folder)
     if not (kept / "index.json").is_file():
         _decode_into(folder, kept)
@@ -89,28 +109,31 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seedlings"
 
 
-def read(folder: Folder) -> Iterable[tuple[str, np.ndarray | str, str]]:
-    """Decode every file in order: (file, uint8 [3,150,150] or what is wrong with it, SHA-256)."""
+def read(folder: Folder) -> Iterable[Read]:
+    """Decode every file in order."""
 
-    def one(file: str) -> tuple[str, np.ndarray | str, str]:
+    def one(file: str) -> Read:
         try:
             content = (folder.root / file).read_bytes()
         except OSError as error:
-            return file, f"cannot be read ({error.strerror})", ""
+            return Read(file, None, f"cannot be read ({error.strerror})", "", None)
         digest = hashlib.sha256(content).hexdigest()
         try:
-            return file, pixels.decode(content), digest
+            with pixels.opened(content) as picture:
+                return Read(file, picture.square(pixels.SIZE), "", digest, (picture.width, picture.height))
         except pixels.PixelsError as error:
-            return file, str(error), digest
+            return Read(file, None, str(error), digest, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow decodes outside the interpreter's lock
         yield from tqdm(threads.map(one, folder.files), "decoding", len(folder.files), leave=False, disable=None)
 
 
-def _images_in(folder: Path) -> list[str]:
-    return sorted(
-        entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-    )
+def _utf8(name: Path | str) -> bool:
+    return image_files.printable(name) == os.fspath(name)
+
+
+def _more(problems: int) -> str:
+    return f" (and {problems - 1} more; list them with 'python -m training data check')" if problems > 1 else ""
 
 
 def _state_digest(folder: Folder) -> str:
@@ -130,15 +153,14 @@ def _decode_into(folder: Folder, kept: Path) -> None:
         temporary = Path(tempfile.mkdtemp(prefix=".decoding-", dir=kept.parent))
         array = np.lib.format.open_memmap(temporary / "pixels.npy", "w+", np.uint8, shape)
         digests, broken = [], []
-        for row, (file, decoded, digest) in enumerate(read(folder)):
-            digests.append(digest)
-            if isinstance(decoded, str):
-                broken.append(f"{folder.root / file}: {decoded}")
+        for row, found in enumerate(read(folder)):
+            digests.append(found.digest)
+            if found.pixels is None:
+                broken.append(f"{folder.root / found.file}: {found.problem}")
             else:
-                array[row] = decoded
+                array[row] = found.pixels
         if broken:
-            more = f" (and {len(broken) - 1} more; list them with 'python -m training data check')" if len(broken) > 1 else ""
-            raise DataError(f"{broken[0]}; replace the file or remove it{more}")
+            raise DataError(f"{broken[0]}; replace the file or remove it{_more(len(broken))}")
         array.flush()
         (temporary / "index.json").write_text(json.dumps({"digests": digests}))
         try:

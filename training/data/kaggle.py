@@ -6,8 +6,8 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from models_store import image_files
 from training.atomic_files import need_space
-from training.data.images import SUFFIXES
 from training.errors import DataError, DiskError
 
 COMPETITION = "plant-seedlings-classification"
@@ -49,7 +49,7 @@ def _lay_out(archive: Path, folder: Path) -> int:
             images = {}
             for entry in zipped.infolist():
                 path = PurePosixPath(entry.filename)
-                if len(path.parts) == 3 and path.parts[0] == "train" and ".." not in path.parts and path.suffix.lower() in SUFFIXES:
+                if len(path.parts) == 3 and path.parts[0] == "train" and ".." not in path.parts and image_files.is_image(path.name):
                     images[entry] = folder / path.parts[1] / path.name
             need_space(folder, sum(entry.file_size for entry in images))
             for entry, file in images.items():

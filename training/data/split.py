@@ -1,6 +1,7 @@
 """The split into train, validation and test: stratified, seeded, by the report's rule, twins on one side."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,9 +60,8 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
     Depends on the file names, labels and seed alone. Raises DataError for a species too small to stand in each part.
     """
     per_species = [np.flatnonzero(np.asarray(labels) == label).tolist() for label in range(len(species))]
-    for name, rows in zip(species, per_species, strict=True):
-        if len({digests[row] for row in rows}) < 3:
-            raise DataError(f"species {name} has fewer than 3 different images; train, validation and test need one each")
+    if small := too_small(labels, digests, species):
+        raise DataError("; ".join(map(too_few_images, small)))
     counts = [len(rows) for rows in per_species]
     validation, test = sizes(len(files))
     validation_quota = _apportion(validation, counts)
@@ -76,6 +76,17 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
                 room[part] -= len(group)
     ordered = {name: sorted(rows) for name, rows in parts.items()}
     return Split(**ordered, digest=_digest(ordered, files))
+
+
+def too_small(labels: Sequence[int], digests: Sequence[str], species: Sequence[str]) -> list[str]:
+    """The species with too few different images to stand in each part."""
+    different = Counter(label for label, _ in set(zip(labels, digests, strict=True)))
+    return [name for label, name in enumerate(species) if different[label] < len(SPLITS)]
+
+
+def too_few_images(species: str) -> str:
+    """What to say of a species that is too small."""
+    return f"species {species} has fewer than {len(SPLITS)} different images; train, validation and test need one each"
 
 
 def _apportion(total: int, counts: Sequence[int]) -> list[int]:

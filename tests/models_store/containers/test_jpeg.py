@@ -95,3 +95,8 @@ def test_what_would_take_minutes_is_refused_at_once(body: bytes, said: str) -> N
     with pytest.raises(UndecodableImage, match=said):
         pixels.decode(body)
     assert time.thread_time() - started < 1
+
+
+def test_what_a_camera_adds_behind_the_end_is_not_looked_at() -> None:
+    body = encoded(plant(1, 1, 300), "JPEG", quality=90)
+    assert (pixels.decode(body + b"\xff\xda a film of the moment" * 500) == pixels.decode(body)).all()

@@ -25,6 +25,9 @@ def photos(tmp_path: Path) -> Path:
         (folder / f"{i:02}.png").write_bytes(fakes.image((200 - i, 40, 10)))
     (folder / "deep" / "green.JPG").write_bytes(fakes.image((10, 200, 10), "JPEG"))
     (folder / "notes.txt").write_text("no photo")
+    (folder / "._00.png").write_bytes(b"what another system leaves behind")
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / "00.png").write_bytes(b"a preview")
     return folder
 
 

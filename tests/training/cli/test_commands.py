@@ -255,13 +255,32 @@ def test_data_check(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "13 images of 3 species" in out
     assert "Maize/000.png = Maize/twin.png" in out
+
+
+def test_data_check_lists_all_that_fit_refuses_in_one_go(run_command, tmp_path, capsys):
+    folder = drawn.folder(tmp_path / "data", images=4)
+    twin = (folder / "Maize" / "000.png").read_bytes()
     (folder / "Charlock" / "broken.jpg").write_bytes(b"not an image")
     (folder / "Charlock" / "twin.png").write_bytes(twin)
+    (folder / "loose.png").write_bytes(twin)
+    (folder / "Empty").mkdir()
+    (folder / "Small").mkdir()
+    drawn.plant(1, 90).save(folder / "Small" / "1.png")
+    (folder / "Maize" / os.fsdecode(b"\xe9.png")).write_bytes(twin)
     assert main(["data", "check", str(folder)]) == 1
     printed = capsys.readouterr()
-    assert "broken.jpg" in printed.out
-    assert "under two species" in printed.out
-    assert "2 problems" in printed.err
+    assert "6 problems" in printed.err
+    for part in (
+        "broken.jpg: not an image",
+        "under two species, remove one: Charlock/twin.png = Maize/000.png",
+        "loose.png lies outside",
+        "Empty holds no images",
+        "species Small has fewer than 3 different images",
+        r"Maize/\xe9.png has a name that is not UTF-8",
+    ):
+        assert part in printed.out
+    assert run_command("fit", "--recipe", str(tmp_path / "tiny.toml"), "--data", folder, "--run", tmp_path / "run") == 1
+    assert "and 2 more; list them with 'python -m training data check'" in capsys.readouterr().err
 
 
 def test_errors_leave_no_run_and_take_one_line(run_command, folder, tmp_path, capsys):

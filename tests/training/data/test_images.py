@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections import namedtuple
 
@@ -27,7 +28,7 @@ def test_decoded_once_and_again_after_a_change(folder, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     before = load(folder, cache)
     with monkeypatch.context() as patched:
-        patched.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
+        patched.setattr(pixels, "opened", lambda *_: pytest.fail("decoded again"))
         assert (load(folder, cache).pixels == before.pixels).all()
     drawn.plant(5, 99).save(folder / "Maize" / "000.png")
     assert not (load(folder, cache).pixels == before.pixels).all()
@@ -47,6 +48,13 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
         (lambda root: [shutil.rmtree(entry) for entry in root.iterdir()], "holds no images"),
         (lambda root: shutil.rmtree(root / "Maize"), "holds one species, Charlock"),
         (lambda root: [file.unlink() for file in (root / "Maize").iterdir()], "Maize holds no images"),
+        (lambda root: shutil.copy(root / "Maize" / "000.png", root / "x.png"), r"x\.png lies outside of every species' folder; move it"),
+        (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Maize" / os.fsdecode(b"\xe9.png")), r"Maize/\\xe9\.png has a name"),
+        (
+            lambda root: (root / "Maize").rename(root / os.fsdecode(b"Ma\xefs")),
+            r"Ma\\xefs/000\.png has a name that is not UTF-8; rename it",
+        ),
+        (lambda root: [(root / "New").mkdir(), (root / "x.png").touch()], r"New holds no images.*and 1 more; list them with"),
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Charlock" / "x.png"), "the same image under two species"),
     ],
 )
@@ -68,4 +76,14 @@ def test_other_files_are_left_alone(folder, tmp_path):
     (folder / "Maize" / "notes.txt").write_text("notes")
     (folder / "Maize" / "._000.png").write_bytes(b"what another system leaves behind")
     (folder / ".cache").mkdir()
+    (folder / "@eaDir" / "Maize").mkdir(parents=True)
+    (folder / "@eaDir" / "Maize" / "000.png").write_bytes(b"a preview")
     assert len(load(folder, tmp_path / "cache").files) == 6
+
+
+def test_images_in_deeper_folders_count_for_their_species(folder, tmp_path):
+    (folder / "Maize" / "field 2" / "may").mkdir(parents=True)
+    drawn.plant(0, 50).convert("RGB").save(folder / "Maize" / "field 2" / "may" / "1.jfif", "JPEG")
+    images = load(folder, tmp_path / "cache")
+    assert "Maize/field 2/may/1.jfif" in images.files
+    assert images.labels.tolist().count(images.species.index("Maize")) == 4
