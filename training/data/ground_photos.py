@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from models_store import pixels
-from training.data.images import SUFFIXES
+from models_store import image_files, pixels
 from training.errors import DataError
 from training.recipe import FieldScenes
 
@@ -57,9 +56,11 @@ def names(folders: Sequence[Path], squares: Tensor | None) -> list[str]:
 def _files(folders: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for folder in folders:
-        inside = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and "masks" not in file.parts)
+        inside = sorted(
+            file for file in (image_files.find(folder) if folder.is_dir() else []) if "masks" not in file.relative_to(folder).parts
+        )
         if not inside:
-            raise DataError(f"{folder} holds no photos ({', '.join(sorted(SUFFIXES))}); give a folder of grounds to set plants on")
+            raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of grounds to set plants on")
         files += inside
     return files
 

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from models_store import pixels
-from training.data.images import SUFFIXES
+from models_store import image_files, pixels
 from training.errors import DataError
 
 _SQUARES = 8  # of each photo
@@ -32,9 +31,9 @@ def squares(folder: Path, size: int = pixels.SIZE, seed: int = 0) -> Masked:
 
     The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an unreadable one.
     """
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    files = sorted(file for file in folder.iterdir() if image_files.is_image(file.name)) if folder.is_dir() else []
     if not files:
-        raise DataError(f"{folder} holds no photos ({', '.join(sorted(SUFFIXES))}); their masks belong in a folder `masks` beside it")
+        raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
     photos, masks = [], []
     for number, file in enumerate(files):
         photo, plant = _read(file)
