@@ -123,7 +123,8 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[str]:
     for words, command in sorted(leaves(parser)):
         description = re.sub(r"\s+", " ", command.description or "")
         yield from [f"### `{words}`", "", description, ""] if description else [f"### `{words}`", ""]
-        rows = [option(action) for action in command._actions if not isinstance(action, argparse._HelpAction)]
+        shown = [action for action in command._actions if not isinstance(action, argparse._HelpAction)]
+        rows = [option(action) for action in shown if action.help != argparse.SUPPRESS]  # not old names
         yield from [*table(("option", "meaning"), rows), ""]
 
 
@@ -135,7 +136,9 @@ def leaves(command: argparse.ArgumentParser, words: str = "") -> Iterator[tuple[
     for group in groups:
         helps = {choice.dest: choice.help for choice in group._choices_actions}
         for name, below in group.choices.items():
-            below.description = below.description or sentence(helps.get(name) or "")
+            if name not in helps:  # an old name
+                continue
+            below.description = below.description or sentence(helps[name] or "")
             yield from leaves(below, f"{words} {name}".strip())
 
 

@@ -5,14 +5,16 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from models_store.pixels import SIZE
 from training.errors import RecipeError
 from training.networks import NETWORKS
+from training.old_names import say_new_name
 
 FOLDER = Path(__file__).parent / "recipes"
+OLD_WARMUP_COSINE = "one-cycle"  # which it never was: 1cycle also moves the momentum, and begins at a 25th of the rate
 
 
 class _Part(BaseModel):
@@ -32,11 +34,20 @@ class Optimizer(_Part):
 class Schedule(_Part):
     """The learning rate over the steps of the run."""
 
-    name: Literal["constant", "one-cycle", "step"] = Field("one-cycle", description="the schedule")
+    name: Literal["constant", "warmup-cosine", "step"] = Field("warmup-cosine", description="the schedule")
     warmup: float = Field(
-        0.15, ge=0, lt=1, description="one-cycle: share of the steps in which the rate rises linearly; after them it falls by a half cosine"
+        0.15,
+        ge=0,
+        lt=1,
+        description="warmup-cosine: share of the steps in which the rate rises linearly; after them it falls by a half cosine",
     )
     falls: int = Field(2, ge=1, description="step: how often the rate falls to a tenth, evenly spaced over the run")
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _name_of_before(cls, name: Any) -> Any:
+        """What runs and recipes of release 0.1 call the schedule."""
+        return "warmup-cosine" if name == OLD_WARMUP_COSINE else name
 
 
 class Augment(_Part):
@@ -150,6 +161,8 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"no recipe {name!r}; there are {known}, or give the path of a .toml file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{file} cannot be read as a recipe: {error}") from None
+    if document.get("schedule", {}).get("name") == OLD_WARMUP_COSINE:
+        say_new_name(f"{file}: schedule.name = {OLD_WARMUP_COSINE!r}", "'warmup-cosine'")
     try:
         recipe = Recipe.model_validate(document | changes)
     except ValidationError as error:

@@ -47,7 +47,7 @@ SWEEPS: dict[str, tuple[Entry, ...]] = {
         Entry("ablation-1-logits", "no softmax before the loss", against="report-base"),
         Entry("ablation-2-rate", "half the learning rate", against="ablation-1-logits"),
         Entry("ablation-3-augmentation", "augmentation", against="ablation-2-rate"),
-        Entry("ablation-4-schedule", "one-cycle schedule", against="ablation-3-augmentation"),
+        Entry("ablation-4-schedule", "warm-up and half-cosine schedule", against="ablation-3-augmentation"),
         Entry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
         Entry("comparison", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch", network="base"),
         Entry("seedlings", "80 epochs in place of 10", against="base"),

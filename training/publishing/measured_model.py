@@ -45,6 +45,15 @@ class Subject:
         return split.of_training(images, self.split_seed, self.split_digest)
 
 
+def of(run_folder: Path | None, artifact: Path | None) -> Subject:
+    """The published version in folder `artifact` where one is given, else the run. Raises RunError, TrainingError naming the file."""
+    if artifact is not None:
+        return of_artifact(artifact)
+    if run_folder is None:
+        raise ValueError("nothing is named")
+    return of_run(run_folder)
+
+
 def of_run(folder: Path) -> Subject:
     """The best weights of a run. Raises RunError."""
     description, network, _ = run.load_best(folder)

@@ -138,14 +138,14 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys):
     assert manifest.figures.accuracy > 0.8  # three drawn species are easy
     known = manifest.calibration.familiarity
     assert known.validation_share >= 0.99
-    assert run_command("evaluate", "--artifact", folder, "--split", "test", "--views", 8, "--json") == 0
+    assert run_command("evaluate", "--artifact", folder, "--split", "test", "--tta", 8, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert 0 < printed["familiarity"]["familiar"] <= 1
     assert printed["strangers"]["not_confident"] == 1  # 8 validation images give no threshold
     assert printed["strangers"]["unfamiliar"] > 0.5
     assert (printed["familiarity"]["confident"], printed["familiarity"]["confident_accuracy"]) == (0, None)
-    assert printed["views"]["n"] == printed["n"]
-    assert printed["views"]["accuracy"] > 0.8
+    assert printed["tta"]["n"] == printed["n"]
+    assert printed["tta"]["accuracy"] > 0.8
     assert printed["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
     assert printed["confusion"] == manifest.figures.confusion
     assert len(printed["predictions"]) == printed["n"]
@@ -158,7 +158,7 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys):
 def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     assert run_command("evaluate", "--run", trained, "--split", "validation", "--json", tmp_path / "figures.json") == 0
     assert json.loads((tmp_path / "figures.json").read_text())["split"] == "validation"
-    assert run_command("evaluate", "--run", trained, "--split", "all", "--views", 8, "--grounds") == 0
+    assert run_command("evaluate", "--run", trained, "--split", "all", "--tta", 8, "--backgrounds") == 0
     out = capsys.readouterr().out
     assert "all: 72 images, accuracy" in out
     assert "averaged over 8 orientations: accuracy" in out

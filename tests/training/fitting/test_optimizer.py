@@ -5,8 +5,8 @@ from training.fitting.optimizer import build, learning_rate
 from training.recipe import Optimizer, Schedule
 
 
-def test_one_cycle_rises_and_falls():
-    settings, schedule = Optimizer(learning_rate=1.0), Schedule(name="one-cycle", warmup=0.2)
+def test_warmup_cosine_rises_and_falls():
+    settings, schedule = Optimizer(learning_rate=1.0), Schedule(name="warmup-cosine", warmup=0.2)
     rates = [learning_rate(settings, schedule, step, 100) for step in range(100)]
     assert max(rates) == pytest.approx(1.0)
     assert rates.index(max(rates)) == 20

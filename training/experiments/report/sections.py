@@ -183,7 +183,7 @@ def five_networks(material: Material) -> Section:
             f" {pace['machine']['cores']} cores of {pace['machine']['processor']}, training in {pace['precision']}."
         )
     else:
-        rest += missing("Their speed was not measured yet.", "python -m training pace --data DIR")
+        rest += missing("Their speed was not measured yet.", "python -m training throughput --data DIR")
     head = ("network", "parameters", "test accuracy", "macro-F1", "s / epoch", "ms / prediction", "seeds")
     return Section(title, paragraph(text) + table(head, rows) + rest + source(f"results/runs/comparison.*.json, results/{FILE}"))
 

@@ -1,0 +1,82 @@
+"""Ctrl-C, in processes that are really interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import drawn
+
+ROOT = Path(__file__).parents[3]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+# A lock that its owner takes once more: no signal ends this call, and Python's own threads go on meanwhile, as in a backward pass.
+STUCK = """
+import ctypes, signal
+from training.cli import interrupt
+signal.signal(signal.SIGINT, lambda *_: None)  # so that it is stuck whenever the signal comes
+with interrupt.within_a_second():
+    libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+    libc.pthread_mutex_lock(lock)
+    print("begun", flush=True)
+    libc.pthread_mutex_lock(lock)
+"""
+
+
+def begun(arguments, line):
+    """A process that has printed `line`."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT
+    )
+    assert process.stdout is not None
+    for printed in process.stdout:
+        if line in printed:
+            return process
+    pytest.fail(f"{line!r} was never printed: {process.communicate()[1]}")
+
+
+def interrupted(process):
+    """Seconds until it ended, and what it wrote on stderr; one that does not end is a failure. A busy machine makes none of it sooner."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    return time.monotonic() - began, error
+
+
+def test_fit_ends_with_130_and_goes_on(tmp_path):
+    data = drawn.folder(tmp_path / "data", images=8)
+    (tmp_path / "r.toml").write_text('network = "lenet"\nepochs = 900\nbatch_size = 4\n')
+    fit = ["-m", "training", "fit", "--recipe", str(tmp_path / "r.toml"), "--data", str(data), "--cache", str(tmp_path / "cache")]
+    fit += ["--run", str(tmp_path / "run"), "--device", "cpu"]
+    for line in ("epoch   2/900", "resuming"):
+        process = begun(fit, line)
+        _, error = interrupted(process)
+        assert process.returncode == 130
+        assert error.splitlines()[-1].startswith("interrupted; what was finished is kept")
+        assert "Traceback" not in error
+
+
+def test_a_computation_that_python_cannot_interrupt_ends_too():
+    process = begun(["-c", STUCK], "begun")
+    seconds, error = interrupted(process)
+    assert process.returncode == 130
+    assert error.startswith("interrupted; what was finished is kept")
+    assert seconds > 0.6  # Python had its chance first
+
+
+def test_what_was_there_before_is_there_again():
+    from training.cli import interrupt
+
+    with interrupt.within_a_second():
+        pass
+    assert signal.set_wakeup_fd(-1) == -1
+    with pytest.raises(KeyboardInterrupt), interrupt.within_a_second():
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_help_does_not_wait_for_torch():
+    look = "import sys\nfrom training.__main__ import parser\nparser()\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], env=ENVIRONMENT, check=False).returncode == 0

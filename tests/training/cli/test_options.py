@@ -1,0 +1,43 @@
+"""Old names work, and say the new ones."""
+
+import pytest
+
+from training import recipe
+from training.__main__ import parser
+
+EVALUATE = ["evaluate", "--run", "runs/mine", "--data", "photos", "--split", "test"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "value"),
+    [(["--views", "8"], ["--tta", "8"], "tta", 8), (["--grounds"], ["--backgrounds"], "backgrounds", True)],
+)
+def test_an_old_option_does_what_the_new_one_does(old, new, key, value, capsys):
+    assert getattr(parser().parse_args([*EVALUATE, *new]), key) == value
+    assert capsys.readouterr().err == ""
+    assert getattr(parser().parse_args([*EVALUATE, *old]), key) == value
+    assert capsys.readouterr().err == f"{old[0]} is called {new[0]} now; the old name will not work in the next release\n"
+
+
+def test_the_old_command_takes_the_same_options():
+    old, new = (vars(parser().parse_args([name, "--data", "photos"])) for name in ("pace", "throughput"))
+    assert old | {"command": "throughput"} == new
+
+
+def test_old_names_are_not_in_the_help(capsys):
+    for words in (["--help"], ["evaluate", "--help"]):
+        with pytest.raises(SystemExit):
+            parser().parse_args(words)
+    printed = capsys.readouterr().out
+    assert "--tta" in printed
+    assert "throughput" in printed
+    assert not [old for old in ("--views", "--grounds", "pace") if old in printed]
+
+
+def test_the_old_schedule_is_the_new_one(tmp_path, capsys):
+    file = tmp_path / "old.toml"
+    file.write_text('network = "lenet"\nepochs = 2\n[schedule]\nname = "one-cycle"\n')
+    assert recipe.load(str(file)).schedule.name == "warmup-cosine"
+    assert "schedule.name = 'one-cycle' is called 'warmup-cosine' now" in capsys.readouterr().err
+    assert recipe.load("seedlings").schedule.name == "warmup-cosine"
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,151 @@
+"""`evaluate`: figures of a run's best weights, or of an artifact, on one split or on photos in none."""
+
+import argparse
+import functools
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.cli.options import Commands, OldName, add_data, add_measured
+from training.cli.output import say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models_store.manifest import Figures
+    from training.data.images import Images
+    from training.publishing.measured_model import Subject
+
+
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command's options."""
+    evaluate = commands.add_parser("evaluate", help="measure a run or an artifact on a split, or on photos in none")
+    add_measured(evaluate)
+    add_data(evaluate, required=False)
+    what = evaluate.add_mutually_exclusive_group(required=True)
+    what.add_argument("--split", choices=["train", "validation", "test", "all"], help="of the images in --data")
+    what.add_argument(
+        "--images", type=Path, metavar="DIR", help="photos in no split, one folder for each species; some of the model's, or others"
+    )
+    evaluate.add_argument(
+        "--tta",
+        type=int,
+        choices=[1, 8],
+        default=1,
+        help="test-time augmentation; 8: also the figures of the mean over the 8 orientations of each image",
+    )
+    evaluate.add_argument("--views", dest="tta", type=int, choices=[1, 8], action=OldName, metavar="--tta", help=argparse.SUPPRESS)
+    evaluate.add_argument("--backgrounds", action="store_true", help="also the accuracy with the plants set on grounds they never stood on")
+    evaluate.add_argument(
+        "--grounds", dest="backgrounds", nargs=0, const=True, action=OldName, metavar="--backgrounds", help=argparse.SUPPRESS
+    )
+    evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
+    evaluate.set_defaults(perform=functools.partial(_perform, evaluate))
+
+
+def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.split is not None and options.data is None:
+        command.error("--split is of the images in a folder: name it with --data DIR")
+    from training.data import images as data
+    from training.evaluation import backgrounds, metrics, predictions
+    from training.publishing import measured_model, out_of_distribution
+
+    measured = measured_model.of(options.run, options.artifact)
+    if options.images is not None:
+        _elsewhere(measured, options)
+        return
+    images = measured.in_order(data.load(options.data, options.cache))
+    rows = list(range(len(images.files))) if options.split == "all" else measured.split(images).rows(options.split)
+    pixels, labels = images.pixels[rows], images.labels[rows]
+    probabilities, distances = measured.answers(pixels)
+    figures = metrics.figures(options.split, images.species, probabilities, labels)
+    more: dict[str, Any] = {}
+    if options.tta > 1:
+        averaged = metrics.figures(options.split, images.species, predictions.over_views(measured.probabilities, pixels), labels)
+        more["tta"] = {"orientations": options.tta, **averaged.model_dump(mode="json")}
+    if options.backgrounds:
+        more["backgrounds"] = backgrounds.accuracy(measured.probabilities, pixels, labels)
+    if distances is not None and measured.calibration is not None and measured.module is not None:
+        more["familiarity"] = out_of_distribution.figures(measured.calibration, probabilities, distances, labels)
+        more["strangers"] = out_of_distribution.on_strangers(measured.calibration, measured.module)
+    if options.json is None:
+        say("\n".join([_table(figures), *_sentences(more)]))
+        return
+    document = figures.model_dump(mode="json") | more
+    document |= {"species": images.species, "predictions": _predictions(images, rows, probabilities)}
+    _write(document, options.json)
+
+
+def _elsewhere(measured: "Subject", options: argparse.Namespace) -> None:
+    """Figures on a folder of photos that are in no split."""
+    from training.data import images as data
+    from training.evaluation import elsewhere
+
+    images = data.load(options.images, options.cache, least=1)
+    probabilities, distances = measured.answers(images.pixels)
+    calibration = measured.calibration
+    familiar = None
+    if calibration is not None and calibration.familiarity is not None and distances is not None:
+        familiar = distances <= calibration.familiarity.limit
+    threshold = None
+    if calibration is not None:  # without a threshold it answers nothing with confidence
+        threshold = math.inf if calibration.threshold is None else calibration.threshold
+    found = elsewhere.figures(measured.species, images.species, images.labels, probabilities, threshold, familiar)
+    if options.json is None:
+        say(elsewhere.text(f"{measured.name} on {options.images}", found))
+    else:
+        _write(found | {"species": measured.species}, options.json)
+
+
+def _write(document: dict[str, Any], where: str) -> None:
+    """To a file, or to the terminal for `-`."""
+    from training.atomic_files import write_json
+
+    if where == "-":
+        say(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        write_json(Path(where), document)
+
+
+def _predictions(images: "Images", rows: list[int], probabilities: "Tensor") -> list[dict[str, Any]]:
+    return [
+        {"file": images.files[row], "species": images.species[int(answer.argmax())], "probabilities": answer.tolist()}
+        for row, answer in zip(rows, probabilities, strict=True)
+    ]
+
+
+def _table(figures: "Figures") -> str:
+    width = max(map(len, figures.per_species))
+    lines = [f"{'species':<{width}} precision  recall      F1  images"]
+    lines += [
+        f"{name:<{width}} {row.precision:>9.1%} {row.recall:>7.1%} {row.f1:>7.3f} {row.n:>7}" for name, row in figures.per_species.items()
+    ]
+    total = f"{figures.split}: {figures.n} images, accuracy {figures.accuracy:.2%}, macro-F1 {figures.macro_f1:.4f}, ECE {figures.ece:.2%}"
+    return "\n".join([*lines, "", total])
+
+
+def _sentences(more: dict[str, Any]) -> list[str]:
+    """What stands under the table."""
+    lines = []
+    if "tta" in more:
+        row = more["tta"]
+        lines.append(
+            f"averaged over {row['orientations']} orientations:"
+            f" accuracy {row['accuracy']:.2%}, macro-F1 {row['macro_f1']:.4f}, ECE {row['ece']:.2%}"
+        )
+    if "backgrounds" in more:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in more["backgrounds"].items())
+        lines.append(f"plants set on other grounds: {shares}")
+    if "familiarity" in more:
+        row, drawn = more["familiarity"], more["strangers"]
+        right = "" if row["confident_accuracy"] is None else f", {row['confident_accuracy']:.1%} of them right"
+        lines.append(
+            f"familiar {row['familiar']:.1%}; confident {row['confident']:.1%} ({row['confident_by_probability_alone']:.1%} by probability"
+            f" alone){right}"
+        )
+        lines.append(
+            f"{drawn['images']} drawn pictures of anything else: unfamiliar {drawn['unfamiliar']:.1%}, not confident"
+            f" {drawn['not_confident']:.1%} ({drawn['unsure']:.1%} by probability alone)"
+        )
+    return lines

@@ -1,0 +1,44 @@
+"""`fit`: train a network."""
+
+import argparse
+from pathlib import Path
+
+from training.cli.options import Commands, add_data, add_grounds, add_machine
+
+
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command's options."""
+    fit = commands.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
+    fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
+    add_data(fit)
+    fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
+    fit.add_argument(
+        "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
+    )
+    add_grounds(fit)
+    fit.add_argument("--segmenter", type=Path, metavar="FILE", help="cuts plants out (recipes with a plant_view)")
+    fit.add_argument("--seed", type=int, help="instead of the recipe's")
+    fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
+    add_machine(fit)
+    fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
+    fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
+    fit.set_defaults(perform=_perform)
+
+
+def _perform(options: argparse.Namespace) -> None:
+    """All that can be wrong with recipe and images is looked at before the run folder appears."""
+    from training import recipe as recipes
+    from training.data import images as data
+    from training.data import split
+    from training.fitting import loop, run
+    from training.memory import keep_freed_memory
+
+    changes = {"seed": options.seed, "network": options.network}
+    recipe = recipes.load(options.recipe, **{key: value for key, value in changes.items() if value is not None})
+    keep_freed_memory()
+    fabric = loop.make_fabric(options.device, options.devices, options.nodes, options.precision)
+    images = data.load(options.data, options.cache)
+    parts = split.of(images, recipe.split_seed)
+    history = loop.fit(fabric, recipe, options.recipe, images, parts, options.run, options.teacher, options.grounds, options.segmenter)
+    best = run.best_epoch(history, recipe.best_by)
+    fabric.print(f"best: epoch {best['epoch']:.0f}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")

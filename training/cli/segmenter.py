@@ -1,0 +1,42 @@
+"""`segmenter`: train what cuts plants out of photos."""
+
+import argparse
+from pathlib import Path
+
+from training.cli.options import Commands, add_data, add_grounds
+from training.cli.output import say
+
+
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command's options."""
+    segmenter = commands.add_parser(
+        "segmenter", help="train what cuts plants out, for recipes with a plant_view; an interrupted one goes on"
+    )
+    add_data(segmenter)
+    add_grounds(segmenter)
+    for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
+        about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
+        segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
+    segmenter.add_argument("--steps", type=int, default=1000, help="batches of 48 pictures (default: 1000)")
+    segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
+    segmenter.set_defaults(perform=_perform)
+
+
+def _perform(options: argparse.Namespace) -> None:
+    """It learns from the training part of the images alone, since networks behind it are measured on the others."""
+    from training.data import ground_photos, masked_photos, split
+    from training.data import images as data
+    from training.fitting import segmenter
+    from training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    images = data.load(options.data, options.cache)
+    squares = ground_photos.squares(options.grounds) if options.grounds else None
+    measured = {folder: masked_photos.squares(folder) for folder in options.measure}
+    learnt = [masked_photos.squares(folder) for folder in options.masks]
+    rows = split.of(images).train
+    trained = segmenter.train(images.pixels[rows], squares, learnt, options.steps, options.seed, options.out)
+    for folder, masked in measured.items():
+        say(f"{folder}: IoU of plants {segmenter.iou(trained, masked):.3f} on {len(masked.pixels)} squares")
+    say(f"wrote {options.out}")
