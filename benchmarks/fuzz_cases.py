@@ -103,7 +103,9 @@ def _fault_of_success(made: Case, content: bytes, json_length: int) -> str | Non
     if made.path == "/predict":
         return _fault_of_prediction(answer)
     if made.path.startswith("/v2"):
-        return None if [output["name"] for output in answer["outputs"]] == ["probabilities", "species"] else "other outputs"
+        names = [output["name"] for output in answer["outputs"]]
+        always, where_measured = ["probabilities", "species", "confident"], ["familiar", "ood_score"]
+        return None if names in (always, always + where_measured) else "other outputs"
     for one in answer["results"]:
         wrong = _fault_of_prediction(one["prediction"]) if "prediction" in one else _fault_of_problem(one["problem"], None)
         if wrong is not None:

@@ -13,6 +13,11 @@ from service.http import open_inference_codec as codec
 
 SPECIES = [Species(name="Maize"), Species(name="Charlock")]
 PROBABILITIES = np.array([[0.75, 0.25], [0.125, 0.875]], np.float32)
+TENSORS = {
+    "probabilities": PROBABILITIES,
+    "species": np.array(["Maize", "Charlock"], object),
+    "confident": np.array([False, True]),
+}
 
 
 def request(data: object, shape: list[int], datatype: str, name: str, **more: object) -> bytes:
@@ -61,7 +66,7 @@ def test_what_does_not_fit_is_refused(body: bytes, message: str) -> None:
 
 def test_answers_in_json() -> None:
     asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", id="7"), None, 2)
-    body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, PROBABILITIES)
+    body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, TENSORS)
     assert header_length is None
     assert json.loads(body) == {
         "model_name": "seedlings",
@@ -70,6 +75,7 @@ def test_answers_in_json() -> None:
         "outputs": [
             {"name": "probabilities", "datatype": "FP32", "shape": [2, 2], "data": [0.75, 0.25, 0.125, 0.875]},
             {"name": "species", "datatype": "BYTES", "shape": [2], "data": ["Maize", "Charlock"]},
+            {"name": "confident", "datatype": "BOOL", "shape": [2], "data": [False, True]},
         ],
     }
 
@@ -77,6 +83,6 @@ def test_answers_in_json() -> None:
 def test_answers_behind_the_json() -> None:
     outputs = [{"name": "probabilities", "parameters": {"binary_data": True}}]
     asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", outputs=outputs), None, 2)
-    body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, PROBABILITIES)
+    body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, TENSORS)
     assert header_length is not None
     assert np.array_equal(np.frombuffer(body[header_length:], "<f4").reshape(2, 2), PROBABILITIES)
