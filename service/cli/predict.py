@@ -191,5 +191,8 @@ def _cell(result: Result, column: str) -> str:
 
 
 def _row(result: Result) -> list[str]:
-    doubt = "  not a seedling?" if result.get("familiar") is False else "" if result["confident"] else "  not sure"
+    """A line of the table for people. Of a photo unlike those the model learned from it names no species."""
+    if result.get("familiar") is False:
+        return [result["file"], "unlike the photos it learned from", "", ""]
+    doubt = "" if result["confident"] else "  not sure"
     return [result["file"], result["species"], result["group"] or "", f"{result['probability']:.1%}{doubt}"]
