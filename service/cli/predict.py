@@ -116,11 +116,9 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
             if running.registry.error:
                 raise NotReady(running.registry.error)
             await asyncio.sleep(0.02)
-        species = {entry.name: entry.scientific_name for entry in running.registry.current.manifest.species}
 
         async def one(photo: Path) -> Result:
-            prediction = await running.predictor.predict(await _content(photo))
-            return answer(prediction) | {"scientific_name": species.get(prediction.species.name)}
+            return answer(await running.predictor.predict(await _content(photo)))
 
         return await _each(one, photos, progress, at_once=settings.images_at_once)
     finally:
@@ -131,7 +129,7 @@ async def _ask(photos: list[Path], settings: Settings, url: str, progress: Progr
     """Results of the service at `url`."""
     remote = client.Client(url, settings.api_key.get_secret_value() if settings.api_key else None)
     listed = await asyncio.to_thread(remote.species)
-    species = {entry["name"]: entry["scientific_name"] for entry in listed["species"]}
+    species = {entry["name"]: entry["scientific_name"] for entry in listed["species"]}  # answers of older services lack it
 
     async def one(photo: Path) -> Result:
         answered = await asyncio.to_thread(remote.predict, await _content(photo))

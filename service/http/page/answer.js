@@ -11,7 +11,7 @@ let allBars = false;
 
 export const current = () => chosen;
 export const useModel = (known) => (model = known);
-export const speciesOf = (name) => model.byName.get(name) ?? { name };
+const speciesOf = (name) => model.byName.get(name) ?? { name };
 export const nameOf = (name) => speciesName(speciesOf(name));
 
 /** How far an answer can be relied on: "sure", "unsure", or "unfamiliar" where the photo is unlike those the model learned from. */

@@ -100,6 +100,7 @@ def test_an_answer_that_is_not_read_ends_the_connection(service: Running, monkey
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)  # more than the buffers on the way hold
         service.wait_for(lambda: len(service.server.server_state.connections) > open_before, "the connection")
         service.wait_for(lambda: len(service.server.server_state.connections) <= open_before, "the end of the connection")
+    assert service.client.get("/health").status_code == 200  # others go on being answered
 
 
 def test_the_longest_waiting_goes_where_there_are_too_many(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
