@@ -128,8 +128,10 @@ class Recipe(_Part):
         description="weights to go on from: `imagenet` (efficientnet-lite0, 1, 2), or a published version: its folder, or `seedlings/1`;"
         " empty: random weights",
     )
-    plant_view: Literal["off", "light", "alone"] = Field(
-        "off", description="the network sees photos in their plant's normal light, or the plant alone, by a segmenter (`--segmenter FILE`)"
+    plant_view: Literal["off", "light", "alone", "gated"] = Field(
+        "off",
+        description="the network sees photos in their plant's normal light (`light`), the plant alone (`alone`), or the plant alone"
+        " but on the ground of the training images, which stays (`gated`), by a segmenter (`--segmenter FILE`)",
     )
     epochs: int = Field(ge=1, description="epochs of the run")
     batch_size: int = Field(128, ge=2, description="images in a step, over all devices together")

@@ -96,6 +96,11 @@ def _views(recipe: dict[str, object]) -> str:
         text += "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
     if recipe.get("plant_view") == "alone":
         text += "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
+    if recipe.get("plant_view") == "gated":
+        text += (
+            "\nA segmenter inside the artifact looks at the ground. The ground of the training images stays; from any other the plant is"
+            " cut out and set on one colour."
+        )
     return text
 
 

@@ -1,4 +1,8 @@
-"""The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some."""
+"""The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some.
+
+It also learns to tell the ground of the training images from any other. Other images' grounds under a plant count as known, so
+that the traces of cutting and pasting tell nothing; photos without a plant are among the other grounds for the same reason.
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +20,7 @@ from training.data.tensors import cut_out, to_float
 from training.errors import RunError
 from training.fitting import ema, run
 from training.fitting.camera import photograph
-from training.fitting.field import compose, placed
+from training.fitting.field import compose, placed, turned
 from training.networks.plant_view import Segmenter
 from training.recipe import Camera, FieldScenes
 
@@ -24,6 +28,8 @@ BATCH = 48
 _RATE, _WARMUP, _DECAY = 3e-3, 50, 0.01
 _AVERAGE = 0.99
 _MASKED = 0.25  # share of a batch that is photos with masks, where there are some
+_BARE = 0.08  # share of a batch that is grounds without a plant, where photos of grounds were given
+_GROUND_WEIGHT = 0.3  # of telling grounds apart, beside the masks
 _FIELD = FieldScenes(share=0.75, others=0.2, photos=0.2, looks=0.5)
 _CAMERA = Camera(share=0.85, light=(0.28, 2.2))
 _KEPT = 100  # steps between two checkpoints
@@ -43,11 +49,12 @@ def train(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], step
     first = _resume(kept, {"steps": steps, "seed": seed}, network, averaged, optimizer)
     for step in tqdm(range(first, steps), "segmenter", initial=first, total=steps, leave=False, disable=None):
         random = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        images, plants = _batch(pixels, grounds, masked, random)
+        images, plants, known = _batch(pixels, grounds, masked, random)
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         network.train()
-        loss = mask_loss(network(images.contiguous(memory_format=torch.channels_last)), plants)
+        logits, ground = network.look(images.contiguous(memory_format=torch.channels_last))
+        loss = mask_loss(logits, plants) + _GROUND_WEIGHT * F.binary_cross_entropy_with_logits(ground[:, 0], known)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -94,19 +101,29 @@ def iou(segmenter: Segmenter, masked: Masked) -> float:
     return both / max(1, either)
 
 
-def _batch(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures as a camera takes them and the masks of all plants on them: float [B,3,S,S], [B,1,S,S]."""
+@torch.no_grad()
+def known_ground(segmenter: Segmenter, pixels: Tensor) -> float:
+    """Share of the images, uint8 [N,3,S,S], whose ground it takes for that of its training images."""
+    return sum(int((segmenter.look(to_float(batch))[1] > 0).sum()) for batch in torch.split(pixels, BATCH)) / max(1, len(pixels))
+
+
+def _batch(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures as a camera takes them, the masks of all plants on them, and whose ground is known: [B,3,S,S], [B,1,S,S], [B]."""
     images = to_float(pixels[torch.randint(len(pixels), (BATCH,), generator=random)])
     scene = compose(images, cut_out(images), grounds, _FIELD, random)
-    images, plants = scene.images, scene.plants
+    images, plants, known = scene.images, scene.plants, scene.known_ground.float()
+    if grounds is not None:
+        rows = slice(BATCH - max(1, int(BATCH * _BARE)), BATCH)
+        chosen = torch.randint(len(grounds), (rows.stop - rows.start,), generator=random)
+        images[rows], plants[rows], known[rows] = turned(to_float(grounds[chosen]), random), 0.0, 0.0
     for number, photos in enumerate(masked):
         share = int(BATCH * _MASKED) // len(masked)
         chosen = torch.randint(len(photos.pixels), (share,), generator=random)
         layers = torch.cat([to_float(photos.pixels[chosen]), photos.plants[chosen]], 1)
-        turned = placed(layers, torch.zeros(share, dtype=torch.bool), _FIELD, random)
+        layers = placed(layers, torch.zeros(share, dtype=torch.bool), _FIELD, random)
         rows = slice(number * share, (number + 1) * share)
-        images[rows], plants[rows] = turned[:, :3], turned[:, 3:]
-    return photograph(images, _CAMERA, random), plants
+        images[rows], plants[rows], known[rows] = layers[:, :3], layers[:, 3:], 0.0
+    return photograph(images, _CAMERA, random), plants, known
 
 
 def _resume(kept: Path, made: dict[str, int], network: Segmenter, averaged: AveragedModel, optimizer: torch.optim.Optimizer) -> int:

@@ -27,10 +27,10 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
 def build(name: str, species: int, plant_view: str = "off") -> Network:
     """A new network with fresh weights and `species` outputs. Raises KeyError for an unknown name.
 
-    `plant_view`: "light" or "alone" puts one in front of it, "off" none.
+    `plant_view`: "light", "alone" or "gated" puts one in front of it, "off" none.
     """
     network = NETWORKS[name](species)
-    return network if plant_view == "off" else with_plant_view(network, Segmenter(), plant_view == "alone")
+    return network if plant_view == "off" else with_plant_view(network, Segmenter(), plant_view)
 
 
 def parameters(network: nn.Module) -> int:

@@ -1,8 +1,8 @@
 """The plant in one light, and alone if wanted: what a network sees that is not to lean on where a photo was taken.
 
-Each image goes through a small segmenter; the photo is brought to the light in which its plant has one brightness and, for a network that
-never sees a ground, the ground gives way to one neutral colour. In training and in service alike, since this is the first layer
-of the network.
+Each image goes through a small segmenter; the photo is brought to the light in which its plant has one brightness. Then the ground
+gives way to one neutral colour: always, never, or wherever it is not the ground of the training images. In training and in service
+alike, since this is the first layer of the network.
 """
 
 from typing import Final
@@ -19,10 +19,11 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Segmenter(nn.Module):
-    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 87,972 parameters.
+    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 94,181 parameters.
 
     Ronneberger, Fischer, Brox (2015), *U-Net*, with sums in place of concatenations. Light is taken out first: colours are
-    divided by the image's mean.
+    divided by the image's mean. A second output, `look`, tells the ground of the training images from every other one, by means and
+    deviations of the features at all three resolutions, as the texture of a style (Gatys et al., 2015) without its correlations.
     """
 
     def __init__(self) -> None:
@@ -34,36 +35,47 @@ class Segmenter(nn.Module):
         self.up_quarter, self.join_quarter = _layer(eighth, quarter, kernel=1), _layer(quarter, quarter)
         self.up_half, self.join_half = _layer(quarter, half, kernel=1), _layer(half, half)
         self.last = nn.Conv2d(half, 4, 3, padding=1)
+        self.ground = nn.Sequential(nn.Linear(2 * sum(_CHANNELS), 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of plant: float [N,3,S,S] in 0–1, S even → [N,1,S,S]."""
+        return self.look(images)[0]
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and logits of the ground being that of the training images: [N,3,S,S] → [N,1,S,S], [N,1]."""
         level = images.mean((1, 2, 3), keepdim=True)
         half = self.stem(F.pixel_unshuffle((images / (level + 0.02)).clamp(max=4.0) - 1, 2))
         quarter = self.down_quarter(half)
-        eighth = self.up_quarter(self.down_eighth(quarter))
-        quarter = self.join_quarter(quarter + F.interpolate(eighth, quarter.shape[2:], mode="bilinear", align_corners=False))
-        wide = F.interpolate(self.up_half(quarter), half.shape[2:], mode="bilinear", align_corners=False)
-        return F.pixel_shuffle(self.last(self.join_half(half + wide)), 2)
+        eighth = self.down_eighth(quarter)
+        texture = torch.cat([_statistics(half), _statistics(quarter), _statistics(eighth)], 1)
+        wide = F.interpolate(self.up_quarter(eighth), quarter.shape[2:], mode="bilinear", align_corners=False)
+        wide = self.up_half(self.join_quarter(quarter + wide))
+        wide = F.interpolate(wide, half.shape[2:], mode="bilinear", align_corners=False)
+        return F.pixel_shuffle(self.last(self.join_half(half + wide)), 2), self.ground(texture)
 
 
 class PlantView(nn.Module):
     """An image with its plant in one light, and alone on one neutral ground if wanted.
 
-    In training, masks get errors of the kinds that a segmenter makes, so that the network behind it does not trust their edges.
+    In training, masks get errors of the kinds that a segmenter makes, so that the network behind it does not trust their edges, and
+    some images lose a ground that would stay, so that it knows their plants alone too.
     """
 
     brightness: Final = 0.38  # of a plant: about the mean of the training images' plants
     least_gain: Final = 0.3  # limits of the factor that brings it there
     most_gain: Final = 10.0
+    cut_anyway: Final = 0.15  # share of the training images that lose their ground whatever it is
     few: Final = 1e-3  # of the image: with less plant than this the brightness of all counts
     alone: Final[bool]
+    gated: Final[bool]
     neutral: Tensor
     luma: Tensor
 
-    def __init__(self, segmenter: Segmenter, alone: bool) -> None:
-        """`alone`: without its ground. The segmenter is not trained further."""
+    def __init__(self, segmenter: Segmenter, alone: bool, gated: bool = False) -> None:
+        """`alone`: without its ground; `gated`: but with the ground of the training images. The segmenter is not trained further."""
         super().__init__()
         self.alone = alone
+        self.gated = gated
         self.segmenter = segmenter.requires_grad_(False).eval()
         self.register_buffer("neutral", torch.tensor(_NEUTRAL)[:, None, None])
         self.register_buffer("luma", torch.tensor(_LUMA)[:, None, None])
@@ -76,8 +88,12 @@ class PlantView(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """float [N,3,S,S] in 0–1 → the same."""
-        logits = self.segmenter(images).float()
-        return self.shown(images, self.mistaken(logits) if self.training else logits)
+        logits, ground = self.segmenter.look(images)
+        logits, stays = logits.float(), ground.float().sigmoid()[:, :, None, None]  # [N,1,S,S], [N,1,1,1]
+        if self.training:
+            logits = self.mistaken(logits)
+            stays = torch.where(torch.rand(len(images), 1, 1, 1, device=images.device) < self.cut_anyway, 0.0, stays)
+        return self.shown(images, logits, stays)
 
     def mistaken(self, logits: Tensor) -> Tensor:
         """Masks that are surer or less sure, wider or narrower, some with pieces of ground or with holes: [N,1,S,S] → [N,1,S,S]."""
@@ -90,8 +106,11 @@ class PlantView(nn.Module):
         holes = (draws[3] > 1.04).to(logits.dtype)  # 15%
         return logits + 7 * ground * ((spots - 1.6) * 8).sigmoid() - 9 * holes * ((-spots - 1.7) * 8).sigmoid()
 
-    def shown(self, images: Tensor, logits: Tensor) -> Tensor:
-        """The images in the light of what `logits`, [N,1,S,S], call plant; for a plant alone the rest is made neutral."""
+    def shown(self, images: Tensor, logits: Tensor, stays: Tensor) -> Tensor:
+        """The images in the light of what `logits`, [N,1,S,S], call plant; for a plant alone the rest is made neutral.
+
+        stays: how much of the ground is kept all the same behind a gate, [N,1,1,1] in 0–1.
+        """
         plant = logits.sigmoid()
         weight = plant * plant
         light = (images * self.luma).sum(1, keepdim=True)  # [N,1,S,S]
@@ -99,12 +118,15 @@ class PlantView(nn.Module):
         of_plant = (weight * light).mean((2, 3), keepdim=True) + self.few * light.mean((2, 3), keepdim=True)
         gain = (self.brightness / (of_plant / (share + self.few) + 0.01)).clamp(self.least_gain, self.most_gain)
         lit = (images * gain).clamp(0, 1)
-        return torch.lerp(self.neutral.expand_as(images), lit, plant) if self.alone else lit
+        if not self.alone:
+            return lit
+        return torch.lerp(self.neutral.expand_as(images), lit, torch.maximum(plant, stays) if self.gated else plant)
 
 
-def with_plant_view(network: Network, segmenter: Segmenter, alone: bool) -> Network:
-    """The network with a plant view in front of its first layer."""
-    return Network(nn.Sequential(PlantView(segmenter, alone), *network.convolutions), network.classifier)
+def with_plant_view(network: Network, segmenter: Segmenter, kind: str) -> Network:
+    """The network with a plant view of that kind in front of its first layer: `light`, `alone` or `gated`."""
+    view = PlantView(segmenter, alone=kind != "light", gated=kind == "gated")
+    return Network(nn.Sequential(view, *network.convolutions), network.classifier)
 
 
 def view_of(network: Network) -> PlantView | None:
@@ -115,3 +137,10 @@ def view_of(network: Network) -> PlantView | None:
 
 def _layer(channels: int, out: int, kernel: int = 3, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+def _statistics(features: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel over the pixels: [N,C,H,W] → [N,2C]."""
+    pixels = features.flatten(2)
+    variance, mean = torch.var_mean(pixels, 2, correction=0)
+    return torch.cat([mean, (variance + 1e-4).sqrt()], 1)

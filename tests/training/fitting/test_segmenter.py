@@ -42,6 +42,14 @@ def test_it_learns_and_is_read_again(tmp_path):
     assert not (tmp_path / "one.part").exists()
 
 
+def test_it_tells_the_ground_of_the_training_images_from_others(tmp_path):
+    discs = green_discs()
+    blue = torch.tensor([30, 60, 200], dtype=torch.uint8)[:, None, None].expand(16, 3, 64, 64).clone()
+    trained = segmenter.train(discs.pixels, blue, [], 60, 0, tmp_path / "one.pt")
+    assert segmenter.known_ground(trained, discs.pixels) == 1
+    assert segmenter.known_ground(trained, blue) == 0
+
+
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     discs = green_discs()
     whole = segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "whole.pt").state_dict()

@@ -15,10 +15,11 @@ NEUTRAL = torch.tensor([0.45, 0.42, 0.38])
 
 
 class Green(Segmenter):
-    """Calls plant what is greener than red, in place of what is learnt."""
+    """Calls plant what is greener than red, and known any ground that is not blue, in place of what is learnt."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        return (images[:, 1:2] - images[:, :1]) * 1000
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        blue = images[:, 2].mean((1, 2)) > images[:, 0].mean((1, 2))
+        return (images[:, 1:2] - images[:, :1]) * 1000, torch.where(blue, -20.0, 20.0)[:, None]
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def pictures(light=1.0):
 
 def test_the_segmenter_is_small_and_gives_a_logit_for_each_pixel():
     segmenter = Segmenter().eval()
-    assert networks.parameters(segmenter) == 87_972
+    assert networks.parameters(segmenter) == 94_181
     with torch.no_grad():
         assert segmenter(torch.rand(2, 3, 150, 150)).shape == (2, 1, 150, 150)
         assert segmenter(torch.rand(1, 3, 32, 48)).shape == (1, 1, 32, 48)
@@ -78,6 +79,21 @@ def test_without_a_plant_all_is_neutral(view):
     assert torch.allclose(view(ground), NEUTRAL[:, None, None].expand(1, 3, 16, 16), atol=1e-4)
 
 
+def test_behind_a_gate_a_known_ground_stays_and_any_other_goes():
+    gated, lit, alone = PlantView(Green(), True, gated=True).eval(), PlantView(Green(), False).eval(), PlantView(Green(), True).eval()
+    blue = pictures()[:, [2, 1, 0]]
+    assert torch.equal(gated(pictures()), lit(pictures()))
+    assert torch.equal(gated(blue), alone(blue))
+
+
+def test_in_training_some_images_lose_a_ground_that_would_stay():
+    torch.manual_seed(0)
+    gated = PlantView(Green(), True, gated=True).train()
+    corner = gated(pictures().repeat(100, 1, 1, 1))[:, :, 0, 0]
+    gone = (corner - NEUTRAL).abs().max(1).values < 0.1
+    assert 0.08 < float(gone.float().mean()) < 0.25
+
+
 def test_masks_have_errors_in_training_alone(view):
     assert torch.equal(view(pictures()), view(pictures()))
     logits = torch.where(pictures()[:, 1:2] > 0.3, 6.0, -6.0).repeat(64, 1, 1, 1)
@@ -105,9 +121,10 @@ def test_training_leaves_the_segmenter_alone():
 
 
 @pytest.mark.parametrize("stored", [lambda network: network, compression.store_halves], ids=["whole", "float16"])
-def test_it_is_part_of_the_artifact(stored):
+@pytest.mark.parametrize("kind", ["alone", "gated"])
+def test_it_is_part_of_the_artifact(stored, kind):
     torch.manual_seed(0)
-    network = stored(with_plant_view(networks.build("tiny", 3), Segmenter(), alone=True).eval())
+    network = stored(with_plant_view(networks.build("tiny", 3), Segmenter(), kind).eval())
     pixels = torch.randint(0, 256, (3, 3, 150, 150), dtype=torch.uint8)
     module = torchscript.open_module(io.BytesIO(torchscript.to_torchscript(network, 2.0)))
     expected = (predictions.logits(network, pixels) / 2).softmax(1)
