@@ -143,6 +143,9 @@ class Recipe(_Part):
     resolution: Resolution = Resolution()
     distillation: Distillation = Distillation()
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing of the cross-entropy")
+    logit_adjustment: float = Field(
+        0.0, ge=0, le=2, description="how far rare species are made up for in the loss; 1: as if all had the same number of images"
+    )
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay per step of the weights' moving average, which is evaluated; 0: off")
     best_by: Literal["accuracy", "loss"] = Field("accuracy", description="what on validation decides whose weights are kept as the run's")
     norms_without_dropout: bool = Field(

@@ -29,7 +29,7 @@ from training.evaluation.predictions import logits
 from training.fitting import batchnorm, ema, imagenet, run, warm_start
 from training.fitting.augment import mix
 from training.fitting.distillation import Teachers
-from training.fitting.loss import cross_entropy, refuse_probabilities
+from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
 from training.fitting.segmenter import load as load_segmenter
@@ -213,6 +213,7 @@ def _epoch(
     side = recipe.resolution.at(state.epoch, recipe.epochs)
     total = torch.zeros((), device=fabric.device)
     rate = 0.0
+    prior = adjustment(train.labels.bincount(minlength=train.targets.shape[1]), recipe.logit_adjustment)  # [species]
     model.train()
     bar = tqdm(range(steps), f"epoch {state.epoch + 1}", leave=False, disable=None if fabric.is_global_zero else True)
     for step in bar:
@@ -229,7 +230,9 @@ def _epoch(
         outputs = model(inputs)  # [B,species]
         if state.epoch == step == 0:
             refuse_probabilities(outputs)
-        loss = taught.loss(outputs, answers, cross_entropy(outputs, targets, recipe.label_smoothing, recipe.softmax_before_loss))
+        adjusted = outputs + prior if recipe.logit_adjustment else outputs
+        from_labels = cross_entropy(adjusted, targets, recipe.label_smoothing, recipe.softmax_before_loss)
+        loss = taught.loss(outputs, answers, from_labels)
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()

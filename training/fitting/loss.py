@@ -18,6 +18,16 @@ def cross_entropy(outputs: Tensor, labels: Tensor, label_smoothing: float = 0.0,
     return F.cross_entropy(outputs.float(), labels, label_smoothing=label_smoothing)
 
 
+def adjustment(counts: Tensor, strength: float) -> Tensor:
+    """What is added to logits in the loss so that rare species are not drowned: int64 [species] images of each → float [species].
+
+    Menon et al. (2021), *Long-tail learning via logit adjustment*, equation 10: the logarithm of each species' share, times
+    `strength`. A species without images counts as having one.
+    """
+    counts = counts.clamp_min(1).float()
+    return strength * (counts / counts.sum()).log()
+
+
 def refuse_probabilities(outputs: Tensor) -> None:
     """Raise TrainingError when a network's outputs [N,species] are probabilities already: all ≥ 0, rows summing to 1."""
     rows = outputs.detach().float()

@@ -7,7 +7,7 @@ import torch
 
 from training import networks, recipe
 from training.errors import TrainingError
-from training.fitting.loss import cross_entropy, refuse_probabilities
+from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 
 
@@ -28,6 +28,17 @@ def test_the_doubled_softmax_takes_the_gradient_away():
     right = torch.autograd.grad(cross_entropy(outputs, torch.tensor([0])), outputs)[0].norm()
     doubled = torch.autograd.grad(cross_entropy(outputs, torch.tensor([0]), softmax_before_loss=True), outputs)[0].norm()
     assert doubled / right == pytest.approx(1 / 12, rel=1e-3)
+
+
+def test_rare_species_are_made_up_for():
+    """Logits that say nothing: the loss is that of answering each species by its share, and a rare one is pushed up as much as a common."""
+    counts = torch.tensor([30, 10, 0])
+    assert adjustment(counts, 1.0).tolist() == pytest.approx([math.log(30 / 41), math.log(10 / 41), math.log(1 / 41)])
+    assert adjustment(counts, 0.5).tolist() == pytest.approx([0.5 * value for value in adjustment(counts, 1.0).tolist()])
+    outputs = torch.zeros(2, requires_grad=True)
+    labels = torch.tensor([0] * 30 + [1] * 10)
+    adjusted = outputs.expand(40, 2) + adjustment(counts[:2], 1.0)
+    assert torch.autograd.grad(cross_entropy(adjusted, labels), outputs)[0].abs().max() < 1e-7
 
 
 @pytest.mark.parametrize("name", ["base", "dropout"])
