@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         services.start()
         measuring = asyncio.create_task(services.measure())
         try:
-            with services.life.watching_signals():
+            with services.shutdown.watching_signals():
                 yield
         finally:
             measuring.cancel()
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)
-    app.add_middleware(Observe, life=services.life, metrics=services.metrics, root_path=settings.root_path)
+    app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path)
     if settings.cors_origins:
         app.add_middleware(  # the last one added stands outermost: other pages may read problems of every kind
             CORSMiddleware,

@@ -68,11 +68,11 @@ class Augment(_Part):
 
 
 class FieldScenes(_Part):
-    """Plants cut out and set on other grounds, as in a field. Off while `share` is 0, else in place of `[augment]`."""
+    """Plants cut out and set on other backgrounds, as in a field. Off while `share` is 0, else in place of `[augment]`."""
 
     share: float = Field(0.0, ge=0, le=1, description="share of the images whose plant leaves its own ground; 0: off")
     others: float = Field(0.35, ge=0, le=1, description="share of these on the ground of another image; the rest on drawn soils")
-    photos: float = Field(0.25, ge=0, le=1, description="share of these on squares of the photos given by `--grounds`")
+    photos: float = Field(0.25, ge=0, le=1, description="share of these on squares of the photos given by `--background-photos`")
     scale: tuple[float, float] = Field((0.75, 1.3), description="zoom of the plant, log-uniform between the two")
     shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
     wide: float = Field(0.35, ge=0, le=1, description="share of the images with the next two keys in place of the two above")

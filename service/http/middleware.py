@@ -13,7 +13,7 @@ from service.http.routes import page
 from service.http.turns import Turns
 from service.process import logs
 from service.process.metrics import Metrics
-from service.process.shutdown import Life
+from service.process.shutdown import Shutdown
 
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
@@ -24,8 +24,8 @@ _PROBES = ("/health", "/v2/health")  # these are begun at once
 class Observe:
     """ASGI middleware. Whatever a route raises ends here, as a problem without a traceback."""
 
-    def __init__(self, app: ASGIApp, life: Life, metrics: Metrics, root_path: str) -> None:
-        self._app, self._life, self._metrics, self._root_path = app, life, metrics, root_path
+    def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str) -> None:
+        self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
         self._begin, self._end = Turns(), Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +53,7 @@ class Observe:
             return message
 
         try:
-            with self._life.request():
+            with self._shutdown.request():
                 if not asked["path"].startswith(_PROBES):
                     await self._begin.next()
                 try:

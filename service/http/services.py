@@ -12,7 +12,7 @@ from service.inference.predictor import Prediction, Predictor
 from service.inference.registry import Load, Model, Registry
 from service.process import memory
 from service.process.metrics import Metrics
-from service.process.shutdown import Life
+from service.process.shutdown import Shutdown
 from service.settings import Settings
 
 _MEASURE_S = 0.5
@@ -24,7 +24,7 @@ class Services:
     """What the routes work with."""
 
     settings: Settings
-    life: Life
+    shutdown: Shutdown
     metrics: Metrics
     uploads: Uploads
     registry: Registry
@@ -34,7 +34,7 @@ class Services:
     @property
     def status(self) -> Status:
         """In one word, whether predictions can be answered."""
-        if self.life.draining:
+        if self.shutdown.draining:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
@@ -47,7 +47,7 @@ class Services:
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
-        if self.life.draining:
+        if self.shutdown.draining:
             raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
         self.predictor.check_room()
 
@@ -103,4 +103,4 @@ def build_services(settings: Settings, load: Load) -> Services:
         on_prediction=on_prediction,
     )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    return Services(settings, Life(settings.grace_s), metrics, uploads, registry, predictor, asyncio.Semaphore(1))
+    return Services(settings, Shutdown(settings.grace_s), metrics, uploads, registry, predictor, asyncio.Semaphore(1))

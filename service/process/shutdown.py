@@ -15,7 +15,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STEP_S = 0.02
 
 
-class Life:
+class Shutdown:
     """Whether this process is shutting down, and the number of requests that it still answers."""
 
     def __init__(self, grace_s: float) -> None:

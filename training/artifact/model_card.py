@@ -89,9 +89,9 @@ def _origin(manifest: Manifest) -> str:
 def _views(recipe: dict[str, object]) -> str:
     """What it saw in training and sees in service in place of the photo as it is."""
     text = ""
-    grounds = recipe.get("grounds")
-    if isinstance(grounds, list) and grounds:
-        text += f"\nIn training its plants were set on squares of other photos too: {', '.join(grounds)}."
+    backgrounds = recipe.get("backgrounds")
+    if isinstance(backgrounds, list) and backgrounds:
+        text += f"\nIn training its plants were set on squares of other photos too: {', '.join(backgrounds)}."
     if recipe.get("plant_view") == "light":
         text += "\nA segmenter inside the artifact brings each photo to the light in which its plant has one brightness."
     if recipe.get("plant_view") == "alone":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from models_store.manifest import Figures
     from training.data.images import Images
-    from training.publishing.measured_model import Subject
+    from training.publishing.measured_model import MeasuredModel
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -36,7 +36,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="test-time augmentation; 8: also the figures of the mean over the 8 orientations of each image",
     )
     evaluate.add_argument("--views", dest="tta", type=int, choices=[1, 8], action=OldName, metavar="--tta", help=argparse.SUPPRESS)
-    evaluate.add_argument("--backgrounds", action="store_true", help="also the accuracy with the plants set on grounds they never stood on")
+    evaluate.add_argument("--backgrounds", action="store_true", help="also the accuracy with the plants set on other backgrounds")
     evaluate.add_argument(
         "--grounds", dest="backgrounds", nargs=0, const=True, action=OldName, metavar="--backgrounds", help=argparse.SUPPRESS
     )
@@ -62,13 +62,13 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     figures = metrics.figures(options.split, images.species, probabilities, labels)
     more: dict[str, Any] = {}
     if options.tta > 1:
-        averaged = metrics.figures(options.split, images.species, predictions.over_views(measured.probabilities, pixels), labels)
+        averaged = metrics.figures(options.split, images.species, predictions.over_orientations(measured.probabilities, pixels), labels)
         more["tta"] = {"orientations": options.tta, **averaged.model_dump(mode="json")}
     if options.backgrounds:
         more["backgrounds"] = backgrounds.accuracy(measured.probabilities, pixels, labels)
     if distances is not None and measured.calibration is not None and measured.module is not None:
         more["familiarity"] = out_of_distribution.figures(measured.calibration, probabilities, distances, labels)
-        more["strangers"] = out_of_distribution.on_strangers(measured.calibration, measured.module)
+        more["out_of_distribution"] = out_of_distribution.on_drawn_pictures(measured.calibration, measured.module)
     if options.json is None:
         say("\n".join([_table(figures), *_sentences(more)]))
         return
@@ -77,7 +77,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     _write(document, options.json)
 
 
-def _elsewhere(measured: "Subject", options: argparse.Namespace) -> None:
+def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
     """Figures on a folder of photos that are in no split."""
     from training.data import images as data
     from training.evaluation import elsewhere
@@ -136,9 +136,9 @@ def _sentences(more: dict[str, Any]) -> list[str]:
         )
     if "backgrounds" in more:
         shares = ", ".join(f"{name} {share:.1%}" for name, share in more["backgrounds"].items())
-        lines.append(f"plants set on other grounds: {shares}")
+        lines.append(f"plants set on other backgrounds: {shares}")
     if "familiarity" in more:
-        row, drawn = more["familiarity"], more["strangers"]
+        row, drawn = more["familiarity"], more["out_of_distribution"]
         right = "" if row["confident_accuracy"] is None else f", {row['confident_accuracy']:.1%} of them right"
         lines.append(
             f"familiar {row['familiar']:.1%}; confident {row['confident']:.1%} ({row['confident_by_probability_alone']:.1%} by probability"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_data, add_grounds, add_machine
+from training.cli.options import Commands, add_background_photos, add_data, add_machine
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -15,7 +15,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
     )
-    add_grounds(fit)
+    add_background_photos(fit)
     fit.add_argument("--segmenter", type=Path, metavar="FILE", help="cuts plants out (recipes with a plant_view)")
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
@@ -39,6 +39,8 @@ def _perform(options: argparse.Namespace) -> None:
     fabric = loop.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of(images, recipe.split_seed)
-    history = loop.fit(fabric, recipe, options.recipe, images, parts, options.run, options.teacher, options.grounds, options.segmenter)
+    history = loop.fit(
+        fabric, recipe, options.recipe, images, parts, options.run, options.teacher, options.background_photos, options.segmenter
+    )
     best = run.best_epoch(history, recipe.best_by)
     fabric.print(f"best: epoch {best['epoch']:.0f}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")

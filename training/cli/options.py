@@ -44,10 +44,10 @@ def add_data(command: argparse.ArgumentParser, *, required: bool = True) -> None
     command.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept (default: ~/.cache/seedlings)")
 
 
-def add_grounds(command: argparse.ArgumentParser) -> None:
-    """`--grounds`: photos to set plants on."""
+def add_background_photos(command: argparse.ArgumentParser) -> None:
+    """`--background-photos`: photos to set plants on."""
     command.add_argument(
-        "--grounds",
+        "--background-photos",
         nargs="+",
         type=Path,
         default=[],

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_data, add_grounds
+from training.cli.options import Commands, add_background_photos, add_data
 from training.cli.output import say
 
 
@@ -13,7 +13,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         "segmenter", help="train what cuts plants out, for recipes with a plant_view; an interrupted one goes on"
     )
     add_data(segmenter)
-    add_grounds(segmenter)
+    add_background_photos(segmenter)
     for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
         about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
@@ -25,14 +25,14 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
-    from training.data import ground_photos, masked_photos, split
+    from training.data import background_photos, masked_photos, split
     from training.data import images as data
     from training.fitting import segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
     images = data.load(options.data, options.cache)
-    squares = ground_photos.squares(options.grounds) if options.grounds else None
+    squares = background_photos.squares(options.background_photos) if options.background_photos else None
     measured = {folder: masked_photos.squares(folder) for folder in options.measure}
     learnt = [masked_photos.squares(folder) for folder in options.masks]
     rows = split.of(images).train

@@ -14,7 +14,6 @@ from training.data.tensors import to_float
 
 Output = TypeVar("Output")
 BATCH = 128
-VIEWS = 8  # orientations of a square
 
 
 def logits(network: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> Tensor:
@@ -37,7 +36,7 @@ def answers(module: nn.Module, pixels: Tensor, batch_size: int = BATCH) -> Answe
     return Answer(*(torch.cat([part.float().cpu() for part in parts]) for parts in zip(*batches, strict=True)))
 
 
-def over_views(answer: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+def over_orientations(answer: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     """Probabilities averaged over the 8 orientations of a square, each turned by quarters and mirrored.
 
     A seedling from above has no up and no handedness, so no orientation is more right than another.

@@ -8,8 +8,9 @@ import csv
 import io
 import statistics
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from torch import Tensor
 
 from models_store.manifest import Figures
@@ -19,6 +20,7 @@ from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import latency, metrics, predictions
 from training.fitting import run
+from training.old_names import renamed
 from training.recipe import Recipe
 
 RUNS, TABLE = "runs", "runs.csv"
@@ -39,7 +41,7 @@ class RunResult(BaseModel):
     split_digest: str
     images: dict[str, int]  # split → number of images
     teachers: list[str] = []  # networks that it learnt from
-    grounds: list[str] = []  # folders of photos that plants were set on
+    backgrounds: list[str] = []  # folders of photos that plants were set on
     segmenter: str = ""  # that cuts plants out, of a recipe with a plant view
     device: str  # that trained
     precision: str
@@ -50,7 +52,12 @@ class RunResult(BaseModel):
     seconds_per_epoch: float  # median
     milliseconds_per_prediction: float  # median, one image, exported and frozen
     test: Figures  # of the best epoch's weights, one forward pass, float32
-    test_views: Figures | None = None  # the same, probabilities averaged over the 8 orientations of each image
+    test_tta: Figures | None = None  # test-time augmentation: probabilities averaged over the 8 orientations of each image
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_before(cls, document: Any) -> Any:
+        return renamed(document, {"grounds": "backgrounds", "test_views": "test_tta"})
 
     @property
     def name(self) -> str:
@@ -88,7 +95,7 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
         seconds_per_epoch=statistics.median(row["seconds"] for row in rows),
         milliseconds_per_prediction=round(latency.milliseconds(network), 2),
         test=metrics.figures("test", images.species, answer(pixels), labels),
-        test_views=metrics.figures("test", images.species, predictions.over_views(answer, pixels), labels),
+        test_tta=metrics.figures("test", images.species, predictions.over_orientations(answer, pixels), labels),
     )
     write_json(results / RUNS / f"{result.name}.json", result.model_dump(mode="json"))
     _write_table(results)

@@ -19,7 +19,8 @@ from training.experiments.sweep import Entry
 from training.fitting import loop as fitting
 from training.fitting import run
 
-FILE = "pace.json"  # in the folder of results
+FILE = "throughput.json"  # in the folder of results
+OLD_FILE = "pace.json"  # what release 0.1 called it
 
 
 def document(fabric: Fabric, entries: Iterable[Entry], images: Images) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Plants set on other grounds: what a recipe's `[field]` does to a batch before the camera sees it.
+"""Plants set on other backgrounds: what a recipe's `[field]` does to a batch before the camera sees it.
 
 The data set's plants stand in boxes of gravel, under one camera. Cut out by their green (`plants`) they are set on the ground of
 another image, on a square of a photo, or on a drawn soil, bigger than the picture or a tenth of it, with looks of their own (paler,
@@ -30,10 +30,10 @@ class Scene:
     known_ground: Tensor  # bool [N], whether the ground is one of the training images': its own, or another one's
 
 
-def compose(images: Tensor, plants: Tensor, grounds: Tensor | None, settings: FieldScenes, random: Generator) -> Scene:
-    """Turn, scale and shift plants, and set a share of them on other grounds: float [N,3,S,S], float [N,1,S,S] → a scene.
+def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings: FieldScenes, random: Generator) -> Scene:
+    """Turn, scale and shift plants, and set a share of them on other backgrounds: float [N,3,S,S], float [N,1,S,S] → a scene.
 
-    grounds: squares of photos, uint8 [M,3,S,S], or None. The images that stay on their own ground are moved with it.
+    backgrounds: squares of photos, uint8 [M,3,S,S], or None. The images that stay on their own ground are moved with it.
     """
     n = len(images)
     moved = drawn(n, settings.share, random)  # [N]
@@ -41,7 +41,7 @@ def compose(images: Tensor, plants: Tensor, grounds: Tensor | None, settings: Fi
     layers_placed = placed(layers, moved, settings, random)
     scene, plant = layers_placed[:, :3], layers_placed[:, 3:]
     looks = _looks(scene, settings, random)
-    ground, others = _grounds(images, plants, grounds, settings, random)
+    ground, others = _backgrounds(images, plants, backgrounds, settings, random)
     ground = _plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
     hard = per_image(drawn(n, 0.5, random), images).bool()
     edge = torch.where(hard, plant, blurred(plant, uniform(n, 0.3, 0.9, random)))
@@ -93,7 +93,7 @@ def _looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
     return (images * per_image(1 + chosen * uniform(n, -0.1, 0.6, random), images)).clamp(0, 1)
 
 
-def _grounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings: FieldScenes, random: Generator) -> tuple[Tensor, Tensor]:
+def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings: FieldScenes, random: Generator) -> tuple[Tensor, Tensor]:
     """A ground for each image, float [N,3,S,S], of another one of the batch, of a photo, or drawn; and which are of another one, [N]."""
     n = len(images)
     draw = torch.rand(n, generator=random)

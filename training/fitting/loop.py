@@ -20,7 +20,7 @@ from models_store.manifest import Manifest
 from models_store.pixels import SIZE
 from training import machine, networks
 from training.atomic_files import need_space
-from training.data import ground_photos
+from training.data import background_photos
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
@@ -94,24 +94,24 @@ def fit(
     split: Split,
     folder: Path,
     teachers: Sequence[Path] = (),
-    grounds: Sequence[Path] = (),
+    backgrounds: Sequence[Path] = (),
     segmenter: Path | None = None,
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
-    `teachers` are the folders of finished runs, for a recipe that learns from other networks; `grounds` folders of photos, for
+    `teachers` are the folders of finished runs, for a recipe that learns from other networks; `backgrounds` folders of photos, for
     one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
     """
     taught = Teachers(teachers, recipe.distillation, images.species, split)
-    squares = ground_photos.for_recipe(grounds, recipe.field)
+    squares = background_photos.for_recipe(backgrounds, recipe.field)
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, split, segmenter)
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     description = run.Description(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
-        teachers=taught.names, grounds=ground_photos.names(grounds, squares), segmenter=run.file_name(segmenter),
+        teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=run.file_name(segmenter),
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
@@ -202,7 +202,7 @@ def _epoch(
     recipe: Recipe,
     train: _Rows,
     taught: Teachers,
-    grounds: Tensor | None,
+    backgrounds: Tensor | None,
 ) -> tuple[float, float]:
     """One pass over the training images; returns mean loss and last learning rate."""
     order = torch.randperm(len(train.labels), generator=_random(recipe.seed, state.epoch, _ORDER))
@@ -219,7 +219,7 @@ def _epoch(
     for step in bar:
         first = (step * fabric.world_size + fabric.global_rank) * share
         batch = order[first : first + share].to(fabric.device)  # [B]
-        inputs = view(train.pixels[batch], recipe, grounds, random, side)  # [B,3,side,side]
+        inputs = view(train.pixels[batch], recipe, backgrounds, random, side)  # [B,3,side,side]
         rate = learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from training import networks
 from training.atomic_files import write_atomically, write_json
@@ -23,6 +23,7 @@ from training.data.images import Images
 from training.data.split import Split, of_training
 from training.errors import RunError
 from training.networks.network import Network
+from training.old_names import renamed
 from training.recipe import Recipe
 
 DESCRIPTION, METRICS, LAST, BEST = "run.json", "metrics.csv", "last.pt", "best.pt"
@@ -40,11 +41,16 @@ class Description(BaseModel):
     images: dict[str, int]  # split → number of images
     averaged: list[str] = []  # the runs whose mean this is, named as teachers are; none for one that was trained
     teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
-    grounds: list[str] = []  # folders of photos that plants were set on, named <folder>@<start of the SHA-256 of their squares>
+    backgrounds: list[str] = []  # folders of photos that plants were set on, named <folder>@<start of the SHA-256 of their squares>
     segmenter: str = ""  # <file>@<start of its SHA-256>, of a recipe with a plant view
     device: str
     precision: str
     torch_version: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_before(cls, document: Any) -> Any:
+        return renamed(document, {"grounds": "backgrounds"})
 
     @property
     def name(self) -> str:
@@ -81,7 +87,7 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         ("species", "species"),
         ("split_digest", "split"),
         ("teachers", "choice of teachers"),
-        ("grounds", "choice of grounds"),
+        ("backgrounds", "choice of backgrounds"),
         ("segmenter", "segmenter"),
         ("averaged", "origin"),
     ):

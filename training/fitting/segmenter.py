@@ -1,7 +1,7 @@
 """The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some.
 
-It also learns to tell the ground of the training images from any other. Other images' grounds under a plant count as known, so
-that the traces of cutting and pasting tell nothing; photos without a plant are among the other grounds for the same reason.
+It also learns to tell the ground of the training images from any other. Other images' backgrounds under a plant count as known, so
+that the traces of cutting and pasting tell nothing; photos without a plant are among the other backgrounds for the same reason.
 """
 
 import math
@@ -28,17 +28,17 @@ BATCH = 48
 _RATE, _WARMUP, _DECAY = 3e-3, 50, 0.01
 _AVERAGE = 0.99
 _MASKED = 0.25  # share of a batch that is photos with masks, where there are some
-_BARE = 0.08  # share of a batch that is grounds without a plant, where photos of grounds were given
-_GROUND_WEIGHT = 0.3  # of telling grounds apart, beside the masks
+_BARE = 0.08  # share of a batch that is backgrounds without a plant, where photos of backgrounds were given
+_GROUND_WEIGHT = 0.3  # of telling backgrounds apart, beside the masks
 _FIELD = FieldScenes(share=0.75, others=0.2, photos=0.2, looks=0.5)
 _CAMERA = Camera(share=0.85, light=(0.28, 2.2))
 _KEPT = 100  # steps between two checkpoints
 
 
-def train(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path) -> Segmenter:
+def train(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path) -> Segmenter:
     """Train a segmenter on plants, uint8 [N,3,S,S] in the data set's own light, and write its weights to `out`.
 
-    grounds: squares of photos to set plants on, or None. What was interrupted goes on from its last checkpoint, beside `out`, and
+    backgrounds: squares of photos to set plants on, or None. What was interrupted goes on from its last checkpoint, beside `out`, and
     ends as if it had not been: each step draws from (seed, step). Raises DiskError, RunError for another's checkpoint.
     """
     torch.manual_seed(seed)
@@ -49,7 +49,7 @@ def train(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], step
     first = _resume(kept, {"steps": steps, "seed": seed}, network, averaged, optimizer)
     for step in tqdm(range(first, steps), "segmenter", initial=first, total=steps, leave=False, disable=None):
         random = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        images, plants, known = _batch(pixels, grounds, masked, random)
+        images, plants, known = _batch(pixels, backgrounds, masked, random)
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         network.train()
@@ -107,15 +107,15 @@ def known_ground(segmenter: Segmenter, pixels: Tensor) -> float:
     return sum(int((segmenter.look(to_float(batch))[1] > 0).sum()) for batch in torch.split(pixels, BATCH)) / max(1, len(pixels))
 
 
-def _batch(pixels: Tensor, grounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures as a camera takes them, the masks of all plants on them, and whose ground is known: [B,3,S,S], [B,1,S,S], [B]."""
     images = to_float(pixels[torch.randint(len(pixels), (BATCH,), generator=random)])
-    scene = compose(images, cut_out(images), grounds, _FIELD, random)
+    scene = compose(images, cut_out(images), backgrounds, _FIELD, random)
     images, plants, known = scene.images, scene.plants, scene.known_ground.float()
-    if grounds is not None:
+    if backgrounds is not None:
         rows = slice(BATCH - max(1, int(BATCH * _BARE)), BATCH)
-        chosen = torch.randint(len(grounds), (rows.stop - rows.start,), generator=random)
-        images[rows], plants[rows], known[rows] = turned(to_float(grounds[chosen]), random), 0.0, 0.0
+        chosen = torch.randint(len(backgrounds), (rows.stop - rows.start,), generator=random)
+        images[rows], plants[rows], known[rows] = turned(to_float(backgrounds[chosen]), random), 0.0, 0.0
     for number, photos in enumerate(masked):
         share = int(BATCH * _MASKED) // len(masked)
         chosen = torch.randint(len(photos.pixels), (share,), generator=random)

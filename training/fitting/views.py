@@ -10,16 +10,16 @@ from training.fitting.field import compose
 from training.recipe import Recipe
 
 
-def view(pixels: Tensor, recipe: Recipe, grounds: Tensor | None, random: Generator, side: int | None = None) -> Tensor:
+def view(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> Tensor:
     """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → float [N,3,side,side] in 0–1.
 
-    grounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
+    backgrounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
     that a seed gives the same draws on every device. Where a recipe has a `[field]`, its geometry takes the place of `[augment]`'s.
     """
     images = to_float(pixels)
     share = None
     if recipe.field.share:
-        scene = compose(images, cut_out(images), grounds, recipe.field, random)
+        scene = compose(images, cut_out(images), backgrounds, recipe.field, random)
         images = scene.images
         own = recipe.camera.share if recipe.camera.own_share is None else recipe.camera.own_share
         share = torch.where(scene.moved.cpu(), recipe.camera.share, own)

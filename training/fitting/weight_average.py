@@ -37,8 +37,8 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
     mean = {name: tensor / len(runs) if tensor.is_floating_point() else tensor for name, tensor in total.items()}
     teachers = sorted({teacher for description in descriptions for teacher in description.teachers})
-    grounds = sorted({ground for description in descriptions for ground in description.grounds})
-    described = first.model_copy(update={"averaged": names, "teachers": teachers, "grounds": grounds})
+    backgrounds = sorted({background for description in descriptions for background in description.backgrounds})
+    described = first.model_copy(update={"averaged": names, "teachers": teachers, "backgrounds": backgrounds})
     write_json(folder / run.DESCRIPTION, described.model_dump(mode="json"))
     run.save_weights(folder / run.BEST, {"epoch": first.recipe.epochs, "network": mean})
     return described

@@ -79,7 +79,7 @@ def export(
                     "name": description.recipe_name,
                     "averaged": description.averaged,
                     "teachers": description.teachers,
-                    "grounds": description.grounds,
+                    "backgrounds": description.backgrounds,
                     **description.recipe.model_dump(mode="json"),
                 },
                 seed=description.recipe.seed,

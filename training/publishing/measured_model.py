@@ -18,7 +18,7 @@ from training.fitting import run
 
 
 @dataclass(frozen=True)
-class Subject:
+class MeasuredModel:
     """A trained network and the split that it was trained on."""
 
     name: str
@@ -34,7 +34,7 @@ class Subject:
         return self.answers(pixels).probabilities
 
     def in_order(self, images: Images) -> Images:
-        """The images with labels counted in the subject's order. Raises DataError for a species it does not know."""
+        """The images with labels counted in the order of its answers. Raises DataError for a species it does not know."""
         if unknown := [name for name in images.species if name not in self.species]:
             raise DataError(f"the model does not know the species {', '.join(unknown)}; it knows {', '.join(self.species)}")
         position = torch.tensor([self.species.index(name) for name in images.species])
@@ -45,7 +45,7 @@ class Subject:
         return split.of_training(images, self.split_seed, self.split_digest)
 
 
-def of(run_folder: Path | None, artifact: Path | None) -> Subject:
+def of(run_folder: Path | None, artifact: Path | None) -> MeasuredModel:
     """The published version in folder `artifact` where one is given, else the run. Raises RunError, TrainingError naming the file."""
     if artifact is not None:
         return of_artifact(artifact)
@@ -54,10 +54,10 @@ def of(run_folder: Path | None, artifact: Path | None) -> Subject:
     return of_run(run_folder)
 
 
-def of_run(folder: Path) -> Subject:
+def of_run(folder: Path) -> MeasuredModel:
     """The best weights of a run. Raises RunError."""
     description, network, _ = run.load_best(folder)
-    return Subject(
+    return MeasuredModel(
         description.name,
         description.species,
         description.split_digest,
@@ -66,10 +66,10 @@ def of_run(folder: Path) -> Subject:
     )
 
 
-def of_artifact(folder: Path) -> Subject:
+def of_artifact(folder: Path) -> MeasuredModel:
     """A published version. Raises TrainingError naming the file."""
     manifest, module = torchscript.load(folder)
-    return Subject(
+    return MeasuredModel(
         f"{manifest.name}/{manifest.version}",
         [one.name for one in manifest.species],
         manifest.training.split_digest,

@@ -18,7 +18,7 @@ from training.networks.plant_view import PlantView
 from training.recipe import Recipe
 
 PASSED = 0.995  # share of validation images that are to count as familiar
-STRANGERS = 20  # of each kind are drawn
+DRAWN = 20  # pictures of each kind
 
 
 def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Distance:
@@ -77,8 +77,11 @@ def figures(calibration: Calibration, probabilities: Tensor, distances: Tensor, 
     }
 
 
-def on_strangers(calibration: Calibration, module: nn.Module, images: int = STRANGERS, seed: int = 0) -> dict[str, Any]:
-    """The same of `images` drawn pictures of each kind of `strangers`: shares that are turned away, by kind and in all."""
+def on_drawn_pictures(calibration: Calibration, module: nn.Module, images: int = DRAWN, seed: int = 0) -> dict[str, Any]:
+    """How many pictures that show no seedling are turned away, as shares: by kind and in all.
+
+    `images` of each kind of `synthetic_ood` are drawn. Raises ValueError for a module without a distance.
+    """
     kinds = {}
     for kind, pixels in synthetic_ood.draw(images, seed).items():
         probabilities, distances = predictions.answers(module, pixels)

@@ -141,8 +141,8 @@ def test_fit_export_evaluate(run_command, trained, tmp_path, capsys):
     assert run_command("evaluate", "--artifact", folder, "--split", "test", "--tta", 8, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert 0 < printed["familiarity"]["familiar"] <= 1
-    assert printed["strangers"]["not_confident"] == 1  # 8 validation images give no threshold
-    assert printed["strangers"]["unfamiliar"] > 0.5
+    assert printed["out_of_distribution"]["not_confident"] == 1  # 8 validation images give no threshold
+    assert printed["out_of_distribution"]["unfamiliar"] > 0.5
     assert (printed["familiarity"]["confident"], printed["familiarity"]["confident_accuracy"]) == (0, None)
     assert printed["tta"]["n"] == printed["n"]
     assert printed["tta"]["accuracy"] > 0.8
@@ -162,7 +162,7 @@ def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "all: 72 images, accuracy" in out
     assert "averaged over 8 orientations: accuracy" in out
-    assert "plants set on other grounds: another photo's" in out
+    assert "plants set on other backgrounds: another photo's" in out
 
 
 def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, published, capsys):
@@ -196,14 +196,14 @@ def test_evaluate_photos_in_no_split(trained, published, folder, tmp_path, capsy
 def test_a_sheet_of_what_is_learnt_from(run_command, folder, cache, tmp_path, capsys):
     recipe, sheet = tmp_path / "field.toml", tmp_path / "sheet.png"
     recipe.write_text(RECIPE + "[field]\nshare = 0.7\n[camera]\nshare = 0.5\n")
-    options = ["--recipe", recipe, "--images", 14, "--out", sheet, "--grounds", folder]
+    options = ["--recipe", recipe, "--images", 14, "--out", sheet, "--background-photos", folder]
     assert run_command("augment", *options) == 0
     with Image.open(sheet) as picture:
         assert picture.size == (12 * 150, 2 * 150)
         first = picture.tobytes()
     assert run_command("augment", *options) == 0
     assert Image.open(sheet).tobytes() == first
-    assert run_command("augment", "--recipe", "seedlings", "--out", sheet, "--grounds", folder) == 1
+    assert run_command("augment", "--recipe", "seedlings", "--out", sheet, "--background-photos", folder) == 1
     assert "sets no plants on photos" in capsys.readouterr().err
 
 
@@ -323,7 +323,7 @@ def test_what_the_report_is_made_of(run_command, trained, tmp_path, capsys):
     assert run_command("curve", "--run", trained, "--results", results, "--ranks", 4, 8) == 0
     assert "tiny.tiny.0: validation" in capsys.readouterr().out
     recorded = json.loads((results / "runs" / "tiny.tiny.0.json").read_text())
-    assert recorded["test_views"]["n"] == recorded["test"]["n"]
+    assert recorded["test_tta"]["n"] == recorded["test"]["n"]
     assert {file.name for file in results.iterdir()} == {"runs", "runs.csv", "leakage.json", "compact.json"}
     assert json.loads((results / "leakage.json").read_text())["model"] == "tiny.tiny.0"
     assert [point["rank"] for point in json.loads((results / "compact.json").read_text())["points"]] == [None] * 3 + [4, 4, 8, 8]

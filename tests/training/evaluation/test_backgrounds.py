@@ -1,9 +1,9 @@
-"""Plants on other grounds: the plants stay, the grounds go, and who knows plants by their ground is found out."""
+"""Plants on other backgrounds: the plants stay, the backgrounds go, and who knows plants by their ground is found out."""
 
 import torch
 
 from training.data.tensors import plants, to_float
-from training.evaluation.backgrounds import accuracy, on_grounds
+from training.evaluation.backgrounds import accuracy, on_backgrounds
 
 SQUARE = (slice(None), slice(None), slice(14, 26), slice(14, 26))  # in the middle of 40×40
 INNER = (slice(None), slice(None), slice(17, 23), slice(17, 23))
@@ -31,7 +31,7 @@ def by_ground(pixels):
 
 def test_plants_stay_and_grounds_go():
     pixels, _ = some()
-    changed = on_grounds(pixels, pixels.roll(1, 0), torch.Generator().manual_seed(0))
+    changed = on_backgrounds(pixels, pixels.roll(1, 0), torch.Generator().manual_seed(0))
     for images in changed.values():
         assert images.shape == pixels.shape
         assert images.dtype == torch.uint8
@@ -47,7 +47,7 @@ def test_the_draws_are_the_same_each_time():
     seen = ([], [])
     for answered in seen:
         accuracy(lambda images, answered=answered: answered.append(images) or by_plant(images), pixels, labels)
-    assert len(seen[0]) == 3 * 4  # batches, grounds
+    assert len(seen[0]) == 3 * 4  # batches, backgrounds
     assert all(torch.equal(one, again) for one, again in zip(*seen, strict=True))
 
 

@@ -12,7 +12,7 @@ from training import recipe
 from training.atomic_files import write_json
 from training.data import near_duplicates
 from training.errors import RunError
-from training.experiments import compression_curve, results
+from training.experiments import compression_curve, results, throughput
 from training.experiments.report import build, page, summary
 from training.experiments.report.material import spread
 from training.fitting import loop as fitting
@@ -86,9 +86,9 @@ def test_everything_there(images, parts, published, tmp_path, trained):
     write_json(tmp_path / "results" / "compact.json", {"run": "seedlings.tiny.0", "points": points})
     answers = torch.nn.functional.one_hot(images.labels[parts.test], 3).float()
     write_json(tmp_path / "results" / "leakage.json", near_duplicates.document(images, parts, answers, "seedlings/1"))
-    pace = {"machine": {"cores": 3, "processor": "slow"}, "precision": "32-true"}
-    pace |= {"networks": {"lenet": {"seconds_per_epoch": 12.34, "milliseconds_per_prediction": 5.67}}}
-    write_json(tmp_path / "results" / "pace.json", pace)
+    speed = {"machine": {"cores": 3, "processor": "slow"}, "precision": "32-true"}
+    speed |= {"networks": {"lenet": {"seconds_per_epoch": 12.34, "milliseconds_per_prediction": 5.67}}}
+    write_json(tmp_path / "results" / throughput.FILE, speed)
     file, read = made(images, tmp_path, published)
     shown = set(read.pictures)
     assert shown >= {f"{name}.png" for name in ("figure-8-loss", "figure-9-accuracy", "ablation", "confusion", "reliability", "compact")}

@@ -134,7 +134,7 @@ def test_the_seed_decides_what_is_mixed():
     assert not torch.equal(once[0], other[0])
 
 
-def on_grounds(n=32, side=40):
+def on_backgrounds(n=32, side=40):
     """A green square, somewhere in each image, on a ground of a grey of the image's own. Returns images and where the squares are."""
     greys = torch.linspace(0.2, 0.9, n)
     images = greys[:, None, None, None].expand(n, 3, side, side).clone()
@@ -145,7 +145,7 @@ def on_grounds(n=32, side=40):
 
 
 def test_plants_are_what_is_green():
-    images, squares = on_grounds()
+    images, squares = on_backgrounds()
     share = plants(images)
     inside, outside = -torch.nn.functional.max_pool2d(-squares.float(), 5, 1, 2), torch.nn.functional.max_pool2d(squares.float(), 5, 1, 2)
     assert (share[inside > 0] > 0.95).all()
@@ -153,7 +153,7 @@ def test_plants_are_what_is_green():
 
 
 def test_plants_stay_and_grounds_change():
-    images, squares = on_grounds()
+    images, squares = on_backgrounds()
     changed = augment(images, Augment(**OFF, ground=1), random())
     assert torch.allclose(changed[squares.expand_as(images)], images[squares.expand_as(images)], atol=0.05)
     corners = changed[:, 0, 0, 0]  # no square comes near
@@ -165,7 +165,7 @@ def test_plants_stay_and_grounds_change():
 
 
 def test_as_many_grounds_change_as_the_recipe_says():
-    images, _ = on_grounds(256)
+    images, _ = on_backgrounds(256)
     for share in (0.0, 0.5):
         corners = augment(images, Augment(**OFF, ground=share), random())[:, 0, 0, 0]
         assert ((corners - images[:, 0, 0, 0]).abs() > 1e-4).float().mean() == pytest.approx(share, abs=0.1)

@@ -1,4 +1,4 @@
-"""Plants set on other grounds: what is plant stays, what is ground goes."""
+"""Plants set on other backgrounds: what is plant stays, what is ground goes."""
 
 import pytest
 import torch

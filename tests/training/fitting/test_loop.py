@@ -186,13 +186,3 @@ def test_a_start_that_has_seen_the_test_images_is_refused(fabric, recipe, images
     with pytest.raises(RunError, match="start from it with split_seed = 7 only"):
         fit(fabric, recipe.model_copy(update={"start": str(folder)}), "test", images, parts, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_the_best_epoch_is_by_accuracy_or_by_loss():
-    history = [
-        {"validation_accuracy": 0.9, "validation_loss": 0.5},
-        {"validation_accuracy": 0.9, "validation_loss": 0.4},
-        {"validation_accuracy": 0.8, "validation_loss": 0.3},
-    ]
-    assert run.best_epoch(history, "accuracy") is history[1]
-    assert run.best_epoch(history, "loss") is history[2]

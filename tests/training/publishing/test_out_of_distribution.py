@@ -92,7 +92,7 @@ def test_figures_count_what_is_unfamiliar_as_not_confident():
     assert found == pytest.approx({"familiar": 0.75, "confident": 0.75, "confident_by_probability_alone": 1, "confident_accuracy": 2 / 3})
 
 
-def test_strangers_are_drawn_the_same_again_and_all_unlike():
+def test_drawn_pictures_are_drawn_the_same_again_and_all_unlike():
     drawn = synthetic_ood.draw(2, seed=0)
     assert set(drawn) == set(synthetic_ood.KINDS)
     for kind, again in synthetic_ood.draw(2, seed=0).items():
@@ -101,8 +101,8 @@ def test_strangers_are_drawn_the_same_again_and_all_unlike():
         assert not torch.equal(again[0], again[1])
 
 
-def test_strangers_are_counted_by_kind(exported):
+def test_drawn_pictures_are_counted_by_kind(exported):
     known = {"convolution": 2, "limit": 1e-6, "limit_rule": "", "validation_share": 1}
-    found = out_of_distribution.on_strangers(calibration(familiarity=known), exported, images=1)
+    found = out_of_distribution.on_drawn_pictures(calibration(familiarity=known), exported, images=1)
     assert found["images"] == len(found["kinds"]) == len(synthetic_ood.KINDS)
     assert found["unfamiliar"] == found["not_confident"] == 1

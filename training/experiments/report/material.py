@@ -49,13 +49,13 @@ class Material:
         found = [one for one in self.runs if one.recipe_name == recipe and network in (None, one.recipe.network)]
         return sorted(found, key=lambda one: one.recipe.seed)
 
-    def document(self, name: str) -> dict[str, Any] | None:
-        """A result file of the folder of results, or None where it is not there. Raises RunError if it is damaged."""
-        file = self.results / name
+    def document(self, *names: str) -> dict[str, Any] | None:
+        """The first of these files that the folder of results holds, or None. Raises RunError if it is damaged."""
+        file = next((self.results / name for name in names if (self.results / name).exists()), None)
+        if file is None:
+            return None
         try:
             document: dict[str, Any] = json.loads(file.read_bytes())
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError) as error:
             raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); remove it and make it again") from None
         return document

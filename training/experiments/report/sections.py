@@ -10,7 +10,7 @@ from training.experiments.report.page import Section, figure, missing, pair, par
 from training.experiments.report.summary import layers
 from training.experiments.results import RunResult
 from training.experiments.sweep import SWEEPS
-from training.experiments.throughput import FILE
+from training.experiments.throughput import FILE, OLD_FILE
 
 # The report's table 1: network → test accuracy, validation accuracy.
 THEIRS = {"base": (0.16, 0.10), "dropout": (0.11, 0.15)}
@@ -153,10 +153,10 @@ def five_networks(material: Material) -> Section:
     """Every network under one recipe."""
     title = "Five networks under one recipe"
     rows, lacking = [], []
-    pace = material.document(FILE) or {"networks": {}}
+    speed = material.document(FILE, OLD_FILE) or {"networks": {}}
     for entry in SWEEPS["networks"]:
         found = material.of(entry.recipe, entry.network)
-        fast = pace["networks"].get(entry.network)
+        fast = speed["networks"].get(entry.network)
         if not found:
             lacking.append(entry.key)
             continue
@@ -177,10 +177,10 @@ def five_networks(material: Material) -> Section:
     if not rows:
         return Section(title, rest)
     text = "Recipe comparison, 10 epochs from scratch: it shows who learns quickly, not who ends highest."
-    if pace["networks"]:
+    if speed["networks"]:
         text += (
             " Seconds an epoch and milliseconds a prediction (one image, exported) were measured with nothing else running on"
-            f" {pace['machine']['cores']} cores of {pace['machine']['processor']}, training in {pace['precision']}."
+            f" {speed['machine']['cores']} cores of {speed['machine']['processor']}, training in {speed['precision']}."
         )
     else:
         rest += missing("Their speed was not measured yet.", "python -m training throughput --data DIR")
@@ -205,6 +205,6 @@ def _traced(runs: dict[str, RunResult]) -> Markup:
 
 def _row(what: str, found: list[RunResult]) -> tuple[str, ...]:
     epochs = str(found[0].recipe.epochs) if found else "–"
-    views = spread(one.test_views.accuracy for one in found if one.test_views)
+    orientations = spread(one.test_tta.accuracy for one in found if one.test_tta)
     validation = spread(one.validation_accuracy for one in found)
-    return what, spread(one.test.accuracy for one in found), views, validation, epochs, str(len(found))
+    return what, spread(one.test.accuracy for one in found), orientations, validation, epochs, str(len(found))

@@ -41,7 +41,7 @@ def for_recipe(folders: Sequence[Path], settings: FieldScenes) -> Tensor | None:
     Raises DataError where the recipe has no use for them.
     """
     if folders and not (settings.share and settings.photos):
-        raise DataError("the recipe sets no plants on photos; --grounds is for those whose [field] has a share and photos")
+        raise DataError("the recipe sets no plants on photos; --background-photos is for those whose [field] has a share and photos")
     return squares(folders) if folders else None
 
 
@@ -60,7 +60,7 @@ def _files(folders: Sequence[Path]) -> list[Path]:
             file for file in (image_files.find(folder) if folder.is_dir() else []) if "masks" not in file.relative_to(folder).parts
         )
         if not inside:
-            raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of grounds to set plants on")
+            raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of backgrounds to set plants on")
         files += inside
     return files
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.data import ground_photos
+from training.data import background_photos
 from training.errors import DataError
 from training.recipe import FieldScenes
 
@@ -23,7 +23,7 @@ def photos(tmp_path):
 
 
 def test_where_there_is_a_mask_only_bare_ground_is_taken(photos):
-    squares = ground_photos.squares([photos], 32)
+    squares = background_photos.squares([photos], 32)
     assert squares.shape[1:] == (3, 32, 32)
     assert 0 < len(squares) <= 12
     assert (squares[:, 0] > 110).all()
@@ -31,23 +31,23 @@ def test_where_there_is_a_mask_only_bare_ground_is_taken(photos):
 
 def test_without_a_mask_all_is_ground(photos):
     (photos.parent / "masks" / "one.png").unlink()
-    squares = ground_photos.squares([photos], 32)
+    squares = background_photos.squares([photos], 32)
     assert len(squares) == 12
     assert (squares[:, 0] < 60).any()
 
 
 def test_the_seed_decides(photos):
-    assert torch.equal(ground_photos.squares([photos], 32, 1), ground_photos.squares([photos], 32, 1))
-    assert not torch.equal(ground_photos.squares([photos], 32, 1), ground_photos.squares([photos], 32, 2))
+    assert torch.equal(background_photos.squares([photos], 32, 1), background_photos.squares([photos], 32, 1))
+    assert not torch.equal(background_photos.squares([photos], 32, 1), background_photos.squares([photos], 32, 2))
 
 
 def test_what_is_wrong_is_said(photos, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty holds no photos"):
-        ground_photos.squares([tmp_path / "empty"])
+        background_photos.squares([tmp_path / "empty"])
     with pytest.raises(DataError, match="sets no plants on photos"):
-        ground_photos.for_recipe([photos], FieldScenes())
-    assert ground_photos.for_recipe([], FieldScenes()) is None
+        background_photos.for_recipe([photos], FieldScenes())
+    assert background_photos.for_recipe([], FieldScenes()) is None
     (photos / "broken.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"broken\.png"):
-        ground_photos.squares([photos])
+        background_photos.squares([photos])
