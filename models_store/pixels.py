@@ -1,18 +1,15 @@
 """Image file → uint8 [3, size, size]: the one decoding and the one resize that training and service share."""
 
 import contextlib
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Image, WebPImagePlugin
+from PIL import Image
 
-from models_store.containers import isobmff, jpeg, png, tiff
-from models_store.containers.opened import Opened
+from models_store.containers import bmp, gif, isobmff, jpeg, png, tiff, webp
+from models_store.containers.opened import MIN_SIDE, Opened, check_size
 from models_store.errors import PixelsError, UndecodableImage, UnsupportedFormat
 
 __all__ = [
@@ -29,16 +26,28 @@ __all__ = [
 ]
 
 SIZE = 150  # pixels a side, the input of the report's networks
-MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 MAX_PIXELS = 64_000_000  # default limit, well over a phone's 50-megapixel photo
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")  # a list, not whatever Pillow opens
+_FOREIGN = {
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"II\xbc": "JPEG XR",
+    b"8BPS": "Photoshop document",
+    b"%PDF": "PDF",
+    b"FUJIFILM": "raw file of a camera",
+    b"IIRO": "raw file of a camera",
+    b"IIU\0": "raw file of a camera",
+}  # what photos come in that is not read, by its beginning
 
 
 def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image file, cut its central square and scale it: uint8 [3, size, size], RGB.
 
-    The training images are square crops around one plant, hence the square. The first frame counts, EXIF orientation
-    is obeyed, colours are converted to sRGB once they are few, transparency is laid on white, wider samples are scaled to 8 bits.
+    The training images are square crops around one plant, hence the square. The first frame counts, EXIF orientation (in HEIC
+    and AVIF the container's) is obeyed, colours are converted to sRGB once they are few, transparency is laid on white, wider
+    samples are scaled to 8 bits.
     Size limits are checked on the header, before pixels are allocated. Raises UnsupportedFormat or UndecodableImage.
     """
     with opened(source, max_pixels) as picture:
@@ -63,8 +72,12 @@ class Picture:
         """The central square, scaled: uint8 [3, size, size], RGB. Once only. Raises UndecodableImage."""
         with _named(self._kind):
             self._file.reduce(size)
-            pixels = np.asarray(_opaque(self._file.square(size)))  # [size, size, 3]
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+            return _planes(self._file.square(size))
+
+    def whole(self) -> NDArray[np.uint8]:
+        """All of the image, at its size and upright: uint8 [3, height, width], RGB. Once only. Raises UndecodableImage."""
+        with _named(self._kind):
+            return _planes(self._file.square(None))
 
 
 @contextlib.contextmanager
@@ -78,7 +91,7 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Pictu
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limit, over ours or not
             raise UndecodableImage(f"the {kind} has too many pixels to decode; scale it down") from None
     with file.image:
-        _check_size(file.size, max_pixels)
+        check_size(file.size, max_pixels)
         yield Picture(file, kind)
 
 
@@ -86,32 +99,37 @@ def _kind(body: bytes) -> str:
     starts: dict[str, bytes | tuple[bytes, ...]] = {
         "JPEG": jpeg.SIGNATURE,
         "PNG": png.SIGNATURE,
-        "GIF": (b"GIF87a", b"GIF89a"),
+        "GIF": gif.SIGNATURES,
         "TIFF": tiff.SIGNATURES,
-        "BMP": b"BM",
+        "BMP": bmp.SIGNATURE,
     }
     found = next((kind for kind, start in starts.items() if body.startswith(start)), None)
     if found is None and body[:4] == b"RIFF" and body[8:12] == b"WEBP":
         found = "WEBP"
     found = found or isobmff.kind(body)
     if found is None:
-        raise UnsupportedFormat(f"not an image of a format read here ({', '.join(FORMATS)})")
+        foreign = next((name for start, name in _FOREIGN.items() if body.startswith(start)), None)
+        foreign = foreign or ("film or raw file of a camera" if body[4:8] == b"ftyp" else None)
+        formats = ", ".join(FORMATS)
+        raise UnsupportedFormat(
+            f"a {foreign} is not read here; save it as one of {formats}" if foreign else f"not an image of a format read here ({formats})"
+        )
     return found
 
 
 def _reader(kind: str, max_pixels: int) -> Callable[[bytes], Opened]:
     """What reads the header of a format: Pillow's classes themselves, so that no list of plugins and no global limit decides."""
-    plain: dict[str, Any] = {"WEBP": WebPImagePlugin.WebPImageFile, "GIF": GifImagePlugin.GifImageFile, "BMP": BmpImagePlugin.BmpImageFile}
-    boxed: dict[str, Any] = {"AVIF": AvifImagePlugin.AvifImageFile, "HEIF": pillow_heif.HeifImageFile}
-    if kind in boxed:
-        return lambda body: _boxed(boxed[kind](io.BytesIO(body)), body)
-    if kind in plain:
-        return lambda body: Opened(plain[kind](io.BytesIO(body)))
-    return {"JPEG": jpeg.Jpeg, "PNG": png.opened, "TIFF": lambda body: tiff.opened(body, max_pixels)}[kind]
-
-
-def _boxed(image: Image.Image, body: bytes) -> Opened:
-    return Opened(image, None if image.info.get("icc_profile") else isobmff.profile(body))
+    readers: dict[str, Callable[[bytes], Opened]] = {
+        "JPEG": jpeg.Jpeg,
+        "PNG": png.opened,
+        "WEBP": lambda body: webp.opened(body, max_pixels),
+        "GIF": gif.opened,
+        "TIFF": lambda body: tiff.opened(body, max_pixels),
+        "BMP": bmp.opened,
+        "AVIF": isobmff.avif,
+        "HEIF": isobmff.heif,
+    }
+    return readers[kind]
 
 
 @contextlib.contextmanager
@@ -123,18 +141,10 @@ def _named(kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # truncated or damaged data, as each plugin puts it
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise UndecodableImage(f"the {kind} cannot be decoded: {reason}") from None
+        raise UndecodableImage(f"the {kind} cannot be decoded: {reason}; save the photo anew, as a PNG or a JPEG") from None
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise UndecodableImage(f"the image has {width}×{height} pixels, more than the {max_pixels} allowed; scale it down")
-    if min(width, height) < MIN_SIDE:
-        raise UndecodableImage(f"the image has {width}×{height} pixels; each side needs at least {MIN_SIDE}")
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+def _planes(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

@@ -12,15 +12,17 @@ _LOOKED_AT = 1_000  # rows and columns for the brightness of a whole image
 Samples = NDArray[Any]
 
 
-def central_square(image: Image.Image, size: int) -> Image.Image:
-    """The central square of an image, `size` pixels a side."""
+def central_square(image: Image.Image, size: int | None) -> Image.Image:
+    """The central square of an image, `size` pixels a side; the image itself for None, here and below."""
+    if size is None:
+        return image
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2  # half pixels are fine, and keep the cut symmetric
     return image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side), reducing_gap=3.0)
 
 
-def square_of_grey16(image: Image.Image, size: int, white: int = 65535) -> Image.Image:
+def square_of_grey16(image: Image.Image, size: int | None, white: int = 65535) -> Image.Image:
     """The central square of an image of mode I;16, as 8 bits: L."""
     square = np.asarray(central_square(image.convert("F"), size)) / white  # only now, when the pixels are few
     return Image.fromarray(np.clip(square * 255 + 0.5, 0, 255).astype(np.uint8))
@@ -28,7 +30,7 @@ def square_of_grey16(image: Image.Image, size: int, white: int = 65535) -> Image
 
 def square_of_samples(
     bands: Sequence[Samples],
-    size: int,
+    size: int | None,
     alpha: Samples | None = None,
     *,
     white: float | None = None,
@@ -71,7 +73,7 @@ def usual_white(samples: Samples) -> float:
     return next((usual for usual in whites if peak <= 2 * usual), whites[-1])
 
 
-def _scaled(band: Samples, white: float, size: int, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
+def _scaled(band: Samples, white: float, size: int | None, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
     if cover is None and band.dtype.kind == "u" and band.dtype.itemsize <= 2:  # holds nothing to mend: without a second copy
         narrow = np.ascontiguousarray(band.astype(band.dtype.newbyteorder("="), copy=False))
         square = np.asarray(central_square(Image.fromarray(narrow).convert("F"), size), np.float32) / np.float32(white)
@@ -89,6 +91,6 @@ def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32
     return np.float32(1) - clean if inverted else clean
 
 
-def _resized(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+def _resized(plane: NDArray[np.float32], size: int | None) -> NDArray[np.float32]:
     square: NDArray[np.float32] = np.asarray(central_square(Image.fromarray(plane), size), np.float32)
     return square

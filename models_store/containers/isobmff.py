@@ -1,11 +1,22 @@
-"""HEIC and AVIF: their colours, where no ICC profile tells them (ISO/IEC 14496-12 and 23008-12)."""
+"""HEIC and AVIF: what stands beside their pixels and is not read by the decoders (ISO/IEC 14496-12 and 23008-12).
 
+Turns and mirrors of the container are the decoders' work. An EXIF orientation beside them does not count, as the standard has it.
+"""
+
+import io
 import struct
 from collections.abc import Iterator
+from itertools import islice
+
+import pillow_heif
+from PIL import AvifImagePlugin, Image
 
 from models_store import colour
+from models_store.containers.opened import Opened
 
 _AVIF, _HEIF = (b"avif", b"avis"), (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_MAX_BOXES = 10_000  # of a level; what stands behind more is not looked at
+Box = tuple[bytes, bytes]  # name, content
 
 
 def kind(body: bytes) -> str | None:
@@ -18,22 +29,90 @@ def kind(body: bytes) -> str | None:
     return "AVIF" if any(brand in _AVIF for brand in brands) else "HEIF" if any(brand in _HEIF for brand in brands) else None
 
 
-def profile(body: bytes) -> bytes | None:
-    """The profile of the first *nclx* among the image's properties; None where there is none, or it is sRGB's."""
-    properties = body
-    for name, skipped in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
-        found = next((data for box, data in _boxes(properties) if box == name), None)
-        if found is None:
-            return None
-        properties = found[skipped:]
-    for box, data in _boxes(properties):
-        if box == b"colr" and data[:4] == b"nclx" and len(data) >= 11:
+def avif(body: bytes) -> Opened:
+    """Read the header. Raises what Pillow raises."""
+    return _Avif(AvifImagePlugin.AvifImageFile(io.BytesIO(body)), properties(body))
+
+
+def heif(body: bytes) -> Opened:
+    """Read the header. Raises what pillow-heif raises."""
+    image: Image.Image = pillow_heif.HeifImageFile(io.BytesIO(body))  # type: ignore[no-untyped-call]
+    return Opened(image, None if image.info.get("icc_profile") else _profile(properties(body)))
+
+
+class _Avif(Opened):
+    """An AVIF, cut to its clean aperture: libheif does that for HEIC, but libavif leaves it to its callers."""
+
+    def __init__(self, image: AvifImagePlugin.AvifImageFile, found: list[Box]) -> None:
+        super().__init__(image, None if image.info.get("icc_profile") else _profile(found))
+        self._aperture = next((data for name, data in found if name == b"clap"), b"")
+
+    def load(self) -> None:
+        super().load()
+        box = _aperture(self._aperture, self.image.size)
+        if box is not None:
+            self.image = self.image.crop(box)
+
+
+def _aperture(clap: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of a clean aperture; None where there is none that lies in the image."""
+    if len(clap) < 32:
+        return None
+    numbers = struct.unpack(">iIiIiIiI", clap[:32])
+    if not all(numbers[1::2]):
+        return None
+    width, height, across, down = (numbers[at] / numbers[at + 1] for at in (0, 2, 4, 6))
+    left, top = (size[0] - width) / 2 + across, (size[1] - height) / 2 + down
+    box = (round(left), round(top), round(left + width), round(top + height))
+    inside = 0 <= box[0] < box[2] <= size[0] and 0 <= box[1] < box[3] <= size[1]
+    return box if inside else None
+
+
+def properties(body: bytes) -> list[Box]:
+    """The properties of the primary item; those of all items where it is not said which are its own."""
+    meta = _first(islice(_boxes(body), _MAX_BOXES), b"meta")
+    inside = list(islice(_boxes(meta[4:]), _MAX_BOXES))
+    both = list(islice(_boxes(_first(inside, b"iprp")), _MAX_BOXES))
+    every = list(islice(_boxes(_first(both, b"ipco")), _MAX_BOXES))
+    try:
+        own = _associated(_first(inside, b"pitm"), _first(both, b"ipma"))
+    except (struct.error, IndexError):
+        own = []
+    return [every[index - 1] for index in own if 0 < index <= len(every)] or every
+
+
+def _associated(primary: bytes, associations: bytes) -> list[int]:
+    """The numbers of the primary item's properties, from 1. Raises struct.error or IndexError for boxes that are cut off."""
+    (wanted,) = struct.unpack_from(">I" if primary[0] else ">H", primary, 4)
+    wide_items, wide_indices = associations[0] > 0, associations[3] & 1
+    (count,) = struct.unpack_from(">I", associations, 4)
+    at = 8
+    for _ in range(min(count, _MAX_BOXES)):
+        (item,) = struct.unpack_from(">I" if wide_items else ">H", associations, at)
+        at += 4 if wide_items else 2
+        indices = associations[at]
+        at += 1
+        if item == wanted:
+            numbers = struct.unpack_from(f">{indices}{'H' if wide_indices else 'B'}", associations, at)
+            return [number & (0x7FFF if wide_indices else 0x7F) for number in numbers]
+        at += indices * (2 if wide_indices else 1)
+    return []
+
+
+def _profile(found: list[Box]) -> bytes | None:
+    """The profile of the first *nclx*; None where there is none, or it is sRGB's."""
+    for name, data in found:
+        if name == b"colr" and data[:4] == b"nclx" and len(data) >= 11:
             primaries, transfer = struct.unpack_from(">HH", data, 4)
             return colour.coded(primaries, transfer)  # the decoders widen a narrow range themselves
     return None
 
 
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _first(boxes: Iterator[Box] | list[Box], name: bytes) -> bytes:
+    return next((data for box, data in boxes if box == name), b"")
+
+
+def _boxes(content: bytes) -> Iterator[Box]:
     at = 0
     while at + 8 <= len(content):
         length, name = struct.unpack_from(">I4s", content, at)

@@ -1,7 +1,11 @@
-"""JPEG: read by Pillow; one that lacks its end is read when the end is all that it lacks, or nearly."""
+"""JPEG: read by Pillow; one that lacks its end is read when the end is all that it lacks, or nearly.
+
+Kinds of JPEG that Pillow does not read, or that do not say what their colours are, are refused by name.
+"""
 
 import io
 import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -13,6 +17,8 @@ SIGNATURE = b"\xff\xd8\xff"
 _END = b"\xff\xd9"
 _FRAMES = frozenset([0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
 _PROGRESSIVE = (0xC2, 0xCA)
+_HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
+_LS_FRAME = 0xF7  # of JPEG-LS
 _SCAN = 0xDA
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
@@ -29,9 +35,12 @@ class Jpeg(Opened):
     """A JPEG, decoded at the smallest scale that still has twice the pixels needed on each side."""
 
     def __init__(self, body: bytes) -> None:
-        _check_segments(body)
+        self._end = _check_segments(body)
+        _check_frame(body)
         # Not Pillow's own choice of class, which looks through all frames of an MPO.
         super().__init__(JpegImagePlugin.JpegImageFile(io.BytesIO(body)))
+        if self.image.mode == "CMYK" and "adobe" not in self.image.info:  # by ITU-T T.872 0 is paper, many programs take it for ink
+            raise UndecodableImage("the JPEG has four inks and does not say whether 0 is paper or ink; save it as RGB")
         self._body = body
         self._side: int | None = None
 
@@ -48,6 +57,11 @@ class Jpeg(Opened):
                 raise
             self.image.close()
             self.image = mended
+            return
+        if self._end >= 0 and _ends_flat(self.image):  # as where a decoder finds nothing more, or a plain ground
+            others = [self._with(body) for body in _fillings(self._body[: self._end], _FILLERS[2:3])]
+            if _missing([self.image, *others]) > _MOST_MISSING:
+                raise UndecodableImage("the JPEG is cut off: a part of its pixels is missing; take the file from its source again")
 
     def _ended(self) -> Image.Image | None:
         """The image with an end set to it; None when more than its end is missing.
@@ -58,29 +72,69 @@ class Jpeg(Opened):
         body = self._body.rstrip(b"\xff")
         if not _all_scans(body):
             return None
-        restarts = _RESTART.findall(body[-(1 << 20) :])
-        following = bytes([0xFF, 0xD0 + (restarts[-1][0] - 0xD0 + 1) % 8 if restarts else 0xD0])
-        pictures = []
-        for filler in _FILLERS:
-            image = JpegImagePlugin.JpegImageFile(io.BytesIO(body + filler + (following + filler if filler else b"") + _END))
-            if self._side is not None:
-                image.draft(None, (2 * self._side, 2 * self._side))
-            image.load()
-            pictures.append(image)
-        pixels = [np.atleast_3d(np.asarray(image)) for image in pictures]
-        unsure = np.any([(other != pixels[0]).any(-1) for other in pixels[1:]], axis=0)  # [H,W]
-        if not unsure.any():
-            return pictures[0]
-        top = int(unsure.any(1).argmax())  # the row of blocks that begins here is the first to lack something
-        left = int(unsure[top : top + _BLOCK].any(0).argmax())
-        missing = unsure[top:].size - left * min(_BLOCK, len(unsure) - top)
-        return pictures[0] if missing <= _MOST_MISSING * unsure.size else None
+        pictures = [self._with(filled) for filled in _fillings(body, _FILLERS)]
+        return pictures[0] if _missing(pictures) <= _MOST_MISSING else None
+
+    def _with(self, body: bytes) -> Image.Image:
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(body))
+        if self._side is not None:
+            image.draft(None, (2 * self._side, 2 * self._side))
+        image.load()
+        return image
 
 
-def _check_segments(body: bytes) -> None:
-    """Refuses what takes a decoder minutes: each scan goes over all pixels, and each segment takes Pillow a while.
+def _fillings(body: bytes, fillers: Sequence[bytes]) -> Iterator[bytes]:
+    """A JPEG without its end, with bytes and an end set to it."""
+    restarts = _RESTART.findall(body[-(1 << 20) :])
+    following = bytes([0xFF, 0xD0 + (restarts[-1][0] - 0xD0 + 1) % 8 if restarts else 0xD0])
+    for filler in fillers:
+        yield body + filler + (following + filler if filler else b"") + _END
 
-    Raises UndecodableImage.
+
+def _missing(pictures: Sequence[Image.Image]) -> float:
+    """The share of a picture from the first place on where these differ."""
+    first, *others = (np.atleast_3d(np.asarray(image)) for image in pictures)
+    unsure = np.any([(other != first).any(-1) for other in others], axis=0)  # [H,W]
+    if not unsure.any():
+        return 0.0
+    top = int(unsure.any(1).argmax())  # the row of blocks that begins here is the first to lack something
+    left = int(unsure[top : top + _BLOCK].any(0).argmax())
+    return float((unsure[top:].size - left * min(_BLOCK, len(unsure) - top)) / unsure.size)
+
+
+def _ends_flat(image: Image.Image) -> bool:
+    """Whether the last quarter of the last row is of one colour."""
+    row = np.asarray(image.crop((image.width * 3 // 4, image.height - 1, image.width, image.height)))[0]
+    return bool((row == row[0]).all())
+
+
+def _check_frame(body: bytes) -> None:
+    """Raises UndecodableImage for a kind of JPEG that is not read."""
+    at = 2
+    while at + 10 <= len(body) and body[at] == 0xFF and body[at + 1] != _SCAN:
+        marker = body[at + 1]
+        if marker in _FRAMES or marker == _LS_FRAME:
+            bits, rows, bands = body[at + 4], int.from_bytes(body[at + 5 : at + 7]), body[at + 9]
+            named = {
+                "of the kind JPEG-LS": marker == _LS_FRAME,
+                "hierarchical": marker in _HIERARCHICAL,
+                f"of {bits} bits": bits != 8,
+                f"of {bands} bands": bands not in (1, 3, 4),
+                "one that says its height only behind its pixels": rows == 0,
+            }
+            if found := next((name for name, true in named.items() if true), None):
+                raise UndecodableImage(f"the JPEG is {found}, which is not read here; save it as a usual JPEG of 8 bits or a PNG")
+            return
+        if marker == 0xFF:
+            at += 1
+        else:
+            at += 2 if marker in _WITHOUT_LENGTH else 2 + int.from_bytes(body[at + 2 : at + 4])
+
+
+def _check_segments(body: bytes) -> int:
+    """Where the first picture ends; -1 where it does not.
+
+    Raises UndecodableImage for what takes a decoder minutes: each scan goes over all pixels, and each segment takes Pillow a while.
     """
     at = passed_bytes = 0
     for _ in range(_MAX_SEGMENTS):
@@ -94,9 +148,9 @@ def _check_segments(body: bytes) -> None:
             scans = body.count(bytes([0xFF, _SCAN]), found.start(), end if end >= 0 else len(body))
             if scans > MAX_SCANS:
                 raise UndecodableImage(f"the JPEG has {scans} scans, more than the {MAX_SCANS} allowed; save it anew")
-            return
+            return end
         if found is None:
-            return
+            return -1
         at = found.end()
         if found[1][0] not in _WITHOUT_LENGTH:
             at += int.from_bytes(body[at : at + 2])

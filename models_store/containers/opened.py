@@ -5,8 +5,10 @@ from typing import Any
 from PIL import Image
 
 from models_store import colour
+from models_store.errors import UndecodableImage
 from models_store.scaling import central_square, square_of_grey16
 
+MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
 _TRANSPOSE = {
@@ -18,6 +20,15 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Raises UndecodableImage for an image with more pixels than that, or too few on a side."""
+    width, height = size
+    if width * height > max_pixels:
+        raise UndecodableImage(f"the image has {width}×{height} pixels, more than the {max_pixels} allowed; scale it down")
+    if min(width, height) < MIN_SIDE:
+        raise UndecodableImage(f"the image has {width}×{height} pixels; each side needs at least {MIN_SIDE}")
 
 
 class Opened:
@@ -34,8 +45,8 @@ class Opened:
     def reduce(self, side: int) -> None:
         """Let the decoder leave out detail that an image of `side` pixels a side does not need."""
 
-    def square(self, side: int) -> Image.Image:
-        """Decode: the central square, upright, RGB or RGBA in sRGB. Raises whatever the format's decoder raises."""
+    def square(self, side: int | None) -> Image.Image:
+        """Decode: the central square (None: the whole image), upright, RGB or RGBA in sRGB. Raises what the format's decoder raises."""
         self.load()
         transpose = _TRANSPOSE.get(self.orientation)
         upright = self.scaled(side) if transpose is None else self.scaled(side).transpose(transpose)
@@ -45,8 +56,8 @@ class Opened:
         """Decode the pixels."""
         self.image.load()
 
-    def scaled(self, side: int) -> Image.Image:
-        """The central square of the decoded image as it is stored: L, LA, RGB, RGBA or CMYK."""
+    def scaled(self, side: int | None) -> Image.Image:
+        """The central square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK."""
         mode = self.image.mode
         if mode.startswith("I;16"):
             return square_of_grey16(self.image, side)
@@ -78,3 +89,25 @@ class Opened:
             return ask(self.image.getexif())
         except Exception:  # a damaged EXIF block is no reason to refuse the pixels
             return None
+
+
+class Frame(Opened):
+    """The first frame of an animation. What it leaves free of the canvas is transparent, as in browsers."""
+
+    def __init__(self, image: Image.Image, profile: bytes | None, canvas: tuple[int, int], corner: tuple[int, int]) -> None:
+        super().__init__(image, profile)
+        self._canvas, self._corner = canvas, corner
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._canvas
+
+    def load(self) -> None:
+        super().load()
+        if self.image.size == self._canvas:
+            return
+        canvas = Image.new("RGBA", self._canvas)
+        canvas.paste(self.image.convert("RGBA"), self._corner)
+        canvas.info = {key: value for key, value in self.image.info.items() if key in ("exif", "icc_profile")}
+        self.image.close()
+        self.image = canvas

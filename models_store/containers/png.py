@@ -16,6 +16,7 @@ from models_store.scaling import square_of_samples
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
+_MIN_GAMMA, _MAX_GAMMA = 16, 625_000_000  # in 1/100,000; libpng does not believe others
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _GREY, _RGB = 0, 2
 
@@ -36,6 +37,8 @@ def opened(body: bytes) -> Opened:
             kept.append(_chunk(name, data))  # with a checksum that is right
         elif name in _PIXELS:
             kept.append(chunk)
+        elif name.isalpha() and not name[0] & 0x20:  # critical, says the case of its first letter
+            raise UndecodableImage(f"the PNG holds the chunk {name.decode()}, which changes its pixels and is not known here; save it anew")
     image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(kept)))
     profile = _profile(named)
     key = named.get(b"tRNS", b"")
@@ -53,7 +56,7 @@ class _WideGrey(Opened):
         super().__init__(image, profile)
         self._key = key
 
-    def scaled(self, side: int) -> Image.Image:
+    def scaled(self, side: int | None) -> Image.Image:
         grey = np.asarray(self.image)
         return square_of_samples([grey], side, grey != self._key, white=65535)
 
@@ -65,7 +68,7 @@ class _WideColours(Opened):
         super().__init__(image, profile)
         self._key, self._body = np.array(key), body
 
-    def scaled(self, side: int) -> Image.Image:
+    def scaled(self, side: int | None) -> Image.Image:
         low = PngImagePlugin.PngImageFile(io.BytesIO(self._body))
         low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
         low.load()
@@ -100,10 +103,10 @@ def _profile(named: dict[bytes, bytes]) -> bytes | None:
     if embedded := _inflated(named.get(b"iCCP", b"")):
         return embedded
     gamma = named.get(b"gAMA", b"")
-    if b"sRGB" in named or len(gamma) != 4 or not any(gamma):
+    if b"sRGB" in named or len(gamma) != 4 or not _MIN_GAMMA <= int.from_bytes(gamma) <= _MAX_GAMMA:
         return None
     corners = named.get(b"cHRM", b"")
-    exponent = 100_000 / struct.unpack(">I", gamma)[0]
+    exponent = 100_000 / int.from_bytes(gamma)
     if len(corners) != 32:
         return colour.of_gamma(exponent)
     white, red, green, blue = np.array(struct.unpack(">8I", corners)).reshape(4, 2) / 100_000

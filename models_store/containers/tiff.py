@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from models_store.containers.opened import Opened
-from models_store.containers.tiff_directory import Directory, whole
+from models_store.containers.tiff_directory import Directory, Field, shorts, whole
 from models_store.errors import UndecodableImage
 from models_store.scaling import square_of_grey16, square_of_samples
 
@@ -21,7 +21,8 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _BANDS, _PLANAR, _PREDICTOR = 256, 257, 258, 259, 262, 274, 277, 284, 317
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 322, 324, 325
 _EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _PROFILE = 338, 339, 530, 34675
-_OTHERS = {266, 278, 292, 293, 320, 323, 332, 347, *range(512, 522), 529, 531, 532}  # fill order, colour map, JPEG tables and such
+_PAGE, _COLOUR_MAP, _INK_SET, _COEFFICIENTS, _RANGES = 254, 320, 332, 529, 532
+_OTHERS = {266, 278, 292, 293, _COLOUR_MAP, 323, _INK_SET, 347, *range(512, 522), _COEFFICIENTS, 531, _RANGES}  # and fill order, tables
 _PLACES = (_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES)
 _FOR_PIXELS = (
     _OTHERS
@@ -42,6 +43,32 @@ _BYTEWISE = (
     34925,
     50000,
 )  # compressions that know nothing of samples: none, LZW, deflate, packbits, LZMA, Zstandard
+_JPEG, _OLD_JPEG = 7, 6
+_END_OF_JPEG = b"\xff\xd9"
+_COMPRESSIONS = {
+    2: "CCITT",
+    3: "CCITT",
+    4: "CCITT",
+    6: "JPEG",
+    7: "JPEG",
+    9: "JBIG",
+    10: "JBIG",
+    32809: "ThunderScan",
+    32908: "PixarLog",
+} | {
+    34661: "JBIG",
+    34676: "LogLuv",
+    34677: "LogLuv",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "JPEG",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}  # those that know of samples
+_WEBP = 50001
 _PREDICTED = (5, 8, 32946, 34925, 50000)  # those that a predictor may come before
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _YCBCR = 0, 1, 2, 5, 6
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
@@ -52,13 +79,17 @@ _PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CM
 _TYPES = {1: "u", 2: "i", 3: "f"}
 _TYPE_NAMES = {"u": "whole numbers", "i": "whole numbers with a sign", "f": "floating-point numbers"}
 _PREMULTIPLIED, _ALPHA = 1, 2
+_USUAL_COEFFICIENTS, _USUAL_RANGES = (0.299, 0.587, 0.114), (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)  # of YCbCr
+_SMALLER = 1  # of a page: that it shows another one at less resolution
 
 
 def opened(body: bytes, max_pixels: int) -> Opened:
     """Read the first directory. Raises UndecodableImage for a TIFF that is no photo, or what Pillow raises."""
-    directory = Directory.read(body, _FOR_PIXELS | {_ORIENTATION, _PROFILE})
+    directory = Directory.read(body, _FOR_PIXELS | {_ORIENTATION, _PROFILE, _PAGE})
     layout = _layout(directory)
-    if layout.readable_as_samples and (layout.planar or layout.dtype != np.dtype("u1")):
+    if directory.number(_PAGE, 0) & _SMALLER:
+        raise UndecodableImage("the TIFF begins with a small preview, as raw files of cameras do; save the photo as a JPEG or a PNG")
+    if layout.readable_as_samples and (layout.planar or layout.dtype != np.dtype("u1") or layout.grey_of_more_bands):
         assert layout.dtype is not None
         if layout.width * layout.height * layout.bands * layout.dtype.itemsize > 4 * max_pixels:
             raise UndecodableImage(
@@ -67,11 +98,31 @@ def opened(body: bytes, max_pixels: int) -> Opened:
         return _Samples(body, directory, layout, layout.dtype)
     if not layout.readable_by_pillow:
         raise layout.refusal()
+    if layout.compression == _JPEG:
+        _check_ends(body, directory)
+    fields = directory.only(_FOR_PIXELS - {_SAMPLE_FORMAT}) | _wide_colour_map(directory)
     try:
-        image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.instead_in(body, directory.only(_FOR_PIXELS))))
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.instead_in(body, fields)))
     except SyntaxError:
         raise layout.refusal() from None
     return _Whole(image, directory)
+
+
+def _wide_colour_map(directory: Directory) -> dict[int, Field]:
+    """The colours of a palette, where a program wrote them as 0–255 instead of 0–65535: libtiff knows such files, too."""
+    colours = directory.numbers(_COLOUR_MAP, ())
+    return {_COLOUR_MAP: shorts(*(257 * value for value in colours))} if colours and 0 < max(colours) <= 255 else {}
+
+
+def _check_ends(body: bytes, directory: Directory) -> None:
+    """Raises UndecodableImage for a JPEG among the parts without an end: libtiff leaves grey what is missing."""
+    for places, lengths in ((_STRIP_OFFSETS, _STRIP_BYTES), (_TILE_OFFSETS, _TILE_BYTES)):
+        counts = directory.numbers(lengths, ())
+        if sum(counts) > len(body):
+            raise UndecodableImage("the TIFF's parts lead out of the file or overlap; it is damaged")
+        for start, length in zip(directory.numbers(places, ()), counts, strict=False):
+            if body.rfind(_END_OF_JPEG, start, start + length) < 0:
+                raise UndecodableImage("the TIFF is cut off: a part of its pixels is missing; take the file from its source again")
 
 
 @dataclass(frozen=True)
@@ -87,7 +138,8 @@ class _Layout:
     bands: int
     extra: tuple[int, ...]
     planar: bool
-    subsampled: bool
+    inks: int
+    usual_ycbcr: bool
 
     @property
     def dtype(self) -> "np.dtype[Any] | None":
@@ -99,16 +151,24 @@ class _Layout:
     def readable_as_samples(self) -> bool:
         """Whether the samples can be taken from the bytes."""
         whole = self.bands == len(self.bits) == _COLOURS.get(self.photometric, 0) + len(self.extra)
-        return (
-            whole and self.photometric in _COLOURS and self.dtype is not None and self.compression in _BYTEWISE and not self.too_many_bands
-        )
+        known = self.photometric in _COLOURS and self.dtype is not None and self.compression in _BYTEWISE
+        return whole and known and not (self.too_many_bands or self.odd_inks)
 
     @property
     def readable_by_pillow(self) -> bool:
         """Whether Pillow reads these pixels rightly, if it reads them."""
         narrow = (self.kind == "u" and max(self.bits) <= 8) or (self.kind, self.bits, self.photometric) == ("u", (12,), _BLACK_IS_ZERO)
-        mixed = self.photometric == _YCBCR and self.compression == 1 and self.subsampled
-        return narrow and not (self.planar or mixed or self.too_many_bands)
+        odd = self.odd_inks or (self.photometric == _YCBCR and not self.usual_ycbcr)
+        return narrow and self.compression != _WEBP and not (self.planar or odd or self.too_many_bands)
+
+    @property
+    def grey_of_more_bands(self) -> bool:
+        return self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and self.bands > 1
+
+    @property
+    def odd_inks(self) -> bool:
+        """Inks other than those four, or with transparency."""
+        return self.photometric == _CMYK and (self.inks != 1 or any(kind in (_PREMULTIPLIED, _ALPHA) for kind in self.extra))
 
     @property
     def too_many_bands(self) -> bool:
@@ -116,15 +176,20 @@ class _Layout:
 
     @property
     def named(self) -> str:
-        bits = f"{self.bits[0]}-bit" if len(set(self.bits)) == 1 else "bits ".join(map(str, self.bits))
+        bits = "/".join(map(str, self.bits if len(set(self.bits)) > 1 else self.bits[:1])) + "-bit"
         numbers = _TYPE_NAMES.get(self.kind, "numbers of an unknown kind")
         return f"{len(self.bits)} band{'s' if len(self.bits) > 1 else ''} of {bits} {numbers}"
 
     def refusal(self) -> UndecodableImage:
         what = _PHOTOMETRICS.get(self.photometric, f"photometric interpretation {self.photometric}")
+        if self.odd_inks:
+            what = f"{what} with {'transparency' if self.inks == 1 else 'other inks'}"
+        if self.photometric == _YCBCR and not self.usual_ycbcr:
+            what = f"{what} of an unusual kind"
         planes = ", in separate planes" if self.planar else ""
+        compression = _COMPRESSIONS.get(self.compression, self.compression)
         return UndecodableImage(
-            f"the TIFF holds {self.named} ({what}{planes}, compression {self.compression}), which is not read as a photo here;"
+            f"the TIFF holds {self.named} ({what}{planes}, compression {compression}), which is not read as a photo here;"
             " save it as RGB of 8 bits, such as a PNG or a JPEG"
         )
 
@@ -140,6 +205,8 @@ def _layout(directory: Directory) -> _Layout:
     extra = directory.numbers(_EXTRA, ())
     if photometric == _RGB and bands == 4 and not extra:
         extra = (_ALPHA,)  # as many programs write it
+    missing = bands - _COLOURS.get(photometric, bands) - len(extra)
+    extra += (0,) * min(max(missing, 0), 2)  # two of no kind are refused, as are more
     planar = directory.number(_PLANAR, 1) == 2 and bands > 1
     return _Layout(
         width=directory.number(_WIDTH, 0),
@@ -151,8 +218,21 @@ def _layout(directory: Directory) -> _Layout:
         bands=bands,
         extra=extra,
         planar=planar,
-        subsampled=directory.numbers(_SUBSAMPLING, (2, 2)) != (1, 1),
+        inks=directory.number(_INK_SET, 1),
+        usual_ycbcr=_usual_ycbcr(directory, compression),
     )
+
+
+def _usual_ycbcr(directory: Directory, compression: int) -> bool:
+    """Whether YCbCr is as in JPEG, as Pillow takes it, and lies where Pillow looks for it."""
+    coefficients, ranges = directory.ratios(_COEFFICIENTS), directory.ratios(_RANGES)
+    usual = (not coefficients or np.allclose(coefficients, _USUAL_COEFFICIENTS, atol=0.002)) and (
+        not ranges or np.allclose(ranges, _USUAL_RANGES, atol=1)
+    )
+    subsampling = directory.numbers(_SUBSAMPLING, ())
+    if compression in (_JPEG, _OLD_JPEG):
+        return usual
+    return usual and (subsampling == (1, 1) or (compression != 1 and len(subsampling) == 2))
 
 
 class _Whole(Opened):
@@ -169,7 +249,7 @@ class _Whole(Opened):
     def load(self) -> None:
         _load(self.image)
 
-    def scaled(self, side: int) -> Image.Image:
+    def scaled(self, side: int | None) -> Image.Image:
         if self.image.mode.startswith("I"):  # 12 bits
             return square_of_grey16(self.image, side, white=4095)
         return super().scaled(side)
@@ -214,7 +294,7 @@ class _Samples(_Whole):
         for plane in self._planes:
             _load(plane)
 
-    def scaled(self, side: int) -> Image.Image:
+    def scaled(self, side: int | None) -> Image.Image:
         layout = self._layout
         bands: list[NDArray[Any]] = []
         while self._planes:  # let go of the bytes as soon as they are samples

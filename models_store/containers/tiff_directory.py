@@ -9,7 +9,7 @@ from models_store.errors import UndecodableImage
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of each type
 _WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}  # types of whole numbers
-_LONG, _RATIONAL = 4, (5, 10)
+_SHORT, _LONG, _RATIONAL = 3, 4, (5, 10)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,14 @@ class Directory:
         """The first whole number of a tag."""
         return self.numbers(tag, (default,))[0]
 
+    def ratios(self, tag: int) -> tuple[float, ...]:
+        """The fractions of a tag; a division by 0 gives 0."""
+        field = self._fields.get(tag)
+        if field is None or field.kind != _RATIONAL[0]:
+            return ()
+        numbers = struct.unpack(f"{self.order}{2 * field.count}I", field.data)
+        return tuple(above / below if below else 0.0 for above, below in zip(numbers[::2], numbers[1::2], strict=True))
+
     def data(self, tag: int) -> bytes | None:
         """The bytes of a tag."""
         field = self._fields.get(tag)
@@ -101,3 +109,8 @@ class Directory:
 def whole(*numbers: int) -> Field:
     """A new entry of whole numbers, for `Directory.instead_in`."""
     return Field(_LONG, len(numbers), struct.pack(f"<{len(numbers)}I", *numbers))
+
+
+def shorts(*numbers: int) -> Field:
+    """A new entry of whole numbers up to 65,535."""
+    return Field(_SHORT, len(numbers), struct.pack(f"<{len(numbers)}H", *numbers))

@@ -148,6 +148,31 @@ def test_no_image_is_refused(body: bytes) -> None:
         pixels.decode(body)
 
 
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"%PDF-1.4", "PDF"),
+        (b"8BPS", "Photoshop document"),
+        (b"\0\0\0\x18ftypcrx ", "film or raw file of a camera"),
+        (b"\0\0\0\x18ftypisom", "film or raw file of a camera"),
+    ],
+)
+def test_other_formats_are_named(start: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"a {name} is not read here; save it as one of JPEG, PNG"):
+        pixels.decode(start + bytes(100))
+
+
+def test_a_whole_image_is_what_the_square_is_cut_from() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = plant(60, 40)
+    for body in (encoded(image, "PNG", exif=exif), encoded(image, "TIFF", exif=exif)):
+        with pixels.opened(body) as picture:
+            assert (picture.whole() == np.rot90(np.asarray(image).transpose(2, 0, 1), -1, (1, 2))).all()
+
+
 def test_formats_outside_the_list_are_refused() -> None:
     for kind in ("PPM", "ICO", "TGA", "PCX"):
         with pytest.raises(UnsupportedFormat):

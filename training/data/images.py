@@ -20,7 +20,7 @@ from models_store import image_files, pixels
 from training.atomic_files import need_space
 from training.errors import DataError, DiskError
 
-_CACHE_RULE = "central-square-bilinear-srgb-2"  # changes when pixels.decode gives other pixels for the same file
+_CACHE_RULE = "central-square-bilinear-srgb-3"  # changes when pixels.decode gives other pixels for the same file
 
 
 @dataclass(frozen=True)

@@ -53,16 +53,16 @@ def squares(folder: Path, size: int = pixels.SIZE, seed: int = 0) -> Masked:
 
 
 def _read(file: Path) -> tuple[Image.Image, Image.Image]:
-    """A photo, RGB, and where it shows plants, 0 or 255."""
+    """A photo as the service would see it, RGB, and where it shows plants, 0 or 255."""
     mask_file = file.parent.parent / "masks" / f"{file.stem}.png"
     try:
-        with Image.open(file, formats=pixels.FORMATS) as opened:
-            photo = opened.convert("RGB")
+        with pixels.opened(file) as picture:
+            photo = Image.fromarray(picture.whole().transpose(1, 2, 0))
         with Image.open(mask_file, formats=("PNG",)) as opened:
             plant = Image.fromarray((np.asarray(opened) > 0).astype(np.uint8) * 255)
     except FileNotFoundError:
         raise DataError(f"{file} has no mask {mask_file}; draw one, or move the photo elsewhere") from None
-    except (OSError, Image.DecompressionBombError) as error:
+    except (OSError, pixels.PixelsError, Image.DecompressionBombError) as error:
         raise DataError(f"{file} or its mask cannot be read ({error})") from None
     if photo.size != plant.size:
         raise DataError(f"{mask_file} is {plant.width}×{plant.height}, its photo {photo.width}×{photo.height}; they must be alike")

@@ -100,3 +100,62 @@ def test_what_would_take_minutes_is_refused_at_once(body: bytes, said: str) -> N
 def test_what_a_camera_adds_behind_the_end_is_not_looked_at() -> None:
     body = encoded(plant(1, 1, 300), "JPEG", quality=90)
     assert (pixels.decode(body + b"\xff\xda a film of the moment" * 500) == pixels.decode(body)).all()
+
+
+def with_end(body: bytes, share: float) -> bytes:
+    return body[: int(len(body) * share)] + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("variant", [each for each in VARIANTS if not each["progressive"]], ids=str)
+@pytest.mark.parametrize("side", [150, 700])
+def test_an_end_behind_half_a_picture_does_not_make_it_whole(variant: dict[str, object], side: int) -> None:
+    body = jpeg(side, **variant)  # type: ignore[arg-type]
+    for share in (0.9, 0.7, 0.5, 0.3):
+        with pytest.raises(UndecodableImage, match="the JPEG is cut off"):
+            pixels.decode(with_end(body, share))
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_a_plain_ground_is_no_missing_part(variant: dict[str, object]) -> None:
+    picture = Image.new("RGB", (300, 300), (240, 240, 240))
+    picture.paste(plant(1, 1, 150), (75, 20))
+    options = {key: value for key, value in variant.items() if key != "mode"}
+    for image in (picture, Image.new("RGB", (300, 300), "white")):
+        body = encoded(image.convert(str(variant["mode"])), "JPEG", quality=90, **options)
+        assert np.abs(pixels.decode(body).astype(int) - pixels.decode(encoded(image.convert(str(variant["mode"])), "PNG"))).mean() < 3
+
+
+def frame_of(body: bytes) -> int:
+    return body.index(b"\xff\xc0")
+
+
+def patched(body: bytes, at: int, *values: int) -> bytes:
+    return body[:at] + bytes(values) + body[at + len(values) :]
+
+
+BODY = jpeg(64)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (patched(BODY, frame_of(BODY) + 4, 12), "of 12 bits.*usual JPEG of 8 bits"),
+        (patched(BODY, frame_of(BODY) + 1, 0xC5), "hierarchical"),
+        (patched(BODY, frame_of(BODY) + 1, 0xF7), "JPEG-LS"),
+        (patched(BODY, frame_of(BODY) + 5, 0, 0), "its height only behind its pixels"),
+        (patched(BODY, frame_of(BODY) + 9, 2), "of 2 bands"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(body: bytes, said: str) -> None:
+    with pytest.raises(UndecodableImage, match=said):
+        pixels.decode(body)
+
+
+def test_four_inks_say_which_way_they_run() -> None:
+    """Adobe's marker says it: 0 is ink then. Without it the standard and most programs differ."""
+    body = encoded(Image.new("CMYK", (64, 64), (200, 40, 220, 10)), "JPEG", quality=100)
+    found = pixels.decode(body, 8)[:, 4, 4]
+    assert np.abs(found - np.array([(255 - ink) * 245 / 255 for ink in (200, 40, 220)])).max() <= 3
+    at = body.index(b"\xff\xee")
+    with pytest.raises(UndecodableImage, match=r"four inks.*save it as RGB"):
+        pixels.decode(body[:at] + body[at + 2 + int.from_bytes(body[at + 2 : at + 4]) :])

@@ -90,3 +90,18 @@ def test_a_png_cut_off_is_refused() -> None:
         with pytest.raises(UndecodableImage):
             pixels.decode(body[:cut])
     assert (pixels.decode(body[:-12]) == PLAIN).all()  # the mark of its end is all that lacks
+
+
+def test_a_critical_chunk_that_is_unknown_is_refused_by_name() -> None:
+    """CgBI is what Xcode makes of PNGs: other pixels under the same signature."""
+    body = (HARD_CASES / "seedling_srgb.png").read_bytes()
+    with pytest.raises(UndecodableImage, match="chunk CgBI"):
+        pixels.decode(body[:8] + chunk(b"CgBI", bytes(4)) + body[8:])
+    for name in (b"vpAg", b"npOl", b"caNv"):
+        assert (pixels.decode(body[:33] + chunk(name, b"x") + body[33:]) == PLAIN).all()
+
+
+@pytest.mark.parametrize("gamma", [0, 1, 15, 625_000_001, 2**32 - 1])
+def test_a_gamma_that_cannot_be_is_ignored(gamma: int) -> None:
+    body = (HARD_CASES / "seedling_srgb.png").read_bytes()
+    assert (pixels.decode(body[:33] + chunk(b"gAMA", struct.pack(">I", gamma)) + body[33:]) == PLAIN).all()

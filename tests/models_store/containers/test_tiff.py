@@ -161,6 +161,98 @@ def test_what_is_no_photo_is_refused_by_name(body: bytes, named: str) -> None:
         pixels.decode(body)
 
 
+def raw(content: bytes, bands: int, bits: int, photometric: int, *more: tuple[int, int, tuple[int, ...]], order: str = "<") -> bytes:
+    """A TIFF of one strip, written by hand. `more`: (tag, type, values); fractions are given as their parts."""
+    fields = {256: (4, (WIDTH,)), 257: (4, (HEIGHT,)), 258: (3, (bits,) * bands), 259: (3, (1,)), 262: (3, (photometric,))}
+    fields |= {273: (4, (8,)), 277: (3, (bands,)), 278: (4, (HEIGHT,)), 279: (4, (len(content),))} | {tag: (k, v) for tag, k, v in more}
+    content += bytes(len(content) % 2)
+    index, behind, at = struct.pack(order + "H", len(fields)), b"", 8 + len(content) + 2 + 12 * len(fields) + 4
+    for tag, (kind, values) in sorted(fields.items()):
+        data = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        place = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(order + "I", at + len(behind))
+        index += struct.pack(order + "HHI", tag, kind, len(values) // (2 if kind == 5 else 1)) + place
+        behind += data if len(data) > 4 else b""
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(content)) + content + index + bytes(4) + behind
+
+
+U8 = COLOURS.astype(np.uint8)
+OPACITY = np.clip(40 + x + y, 0, 255).astype(np.uint8)
+GREY_ON_WHITE = pixels.decode(encoded(Image.fromarray((GREYS * (OPACITY / 255) + 255 - OPACITY + 0.5).astype(np.uint8)), "PNG"))
+YCBCR = np.asarray(Image.fromarray(U8).convert("YCbCr"))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("unit", [1, 257])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_colour_maps_of_16_and_of_8_bits(bits: int, unit: int, order: str) -> None:
+    """Some programs write their palette as 0–255 instead of 0–65535: Pillow shows it black."""
+    colours = np.random.default_rng(bits).integers(0, 256, (3, 2**bits))
+    few = (GREYS / 255.01 * 2**bits).astype(np.uint8)
+    each_bit = np.unpackbits(few.reshape(HEIGHT, WIDTH, 1), axis=2)[..., 8 - bits :]
+    rows = np.packbits(each_bit.reshape(HEIGHT, -1), axis=1).tobytes()
+    body = raw(rows, 1, bits, 3, (320, 3, tuple((colours * unit).ravel().tolist())), order=order)
+    expected = pixels.decode(encoded(Image.fromarray(colours.T[few].astype(np.uint8)), "PNG")).astype(int)
+    assert difference(body, expected) < 1
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize(("kind", "unit"), [("<u1", 1), ("<u2", 257), (">u2", 257)])
+@pytest.mark.parametrize("extra", [0, 1, 2, None])
+def test_grey_with_another_band(extra: int | None, kind: str, unit: int, photometric: int) -> None:
+    grey = GREYS.astype(np.uint8)
+    grey = grey if photometric else 255 - grey
+    if extra == 1:
+        if not photometric:
+            return  # white at 0, multiplied by alpha: nobody says what that is
+        grey = (grey * (OPACITY / 255) + 0.5).astype(np.uint8)
+    more = [] if extra is None else [(338, 3, (extra,))]
+    content = (np.dstack([grey, OPACITY]).astype(int) * unit).astype(kind).tobytes()
+    body = raw(content, 2, 8 * int(kind[2]), photometric, *more, order=kind[0] if kind[0] == ">" else "<")
+    assert difference(body, GREY_ON_WHITE.astype(int) if extra else GREY) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (raw(bytes(WIDTH * HEIGHT * 5), 5, 8, 5, (338, 3, (2,))), "CMYK with transparency"),
+        (raw(bytes(WIDTH * HEIGHT * 10), 5, 16, 5, (338, 3, (2,))), "CMYK with transparency"),
+        (raw(bytes(WIDTH * HEIGHT * 4), 4, 8, 5, (332, 3, (2,))), "CMYK with other inks"),
+        (raw(bytes(WIDTH * HEIGHT * 8), 4, 16, 5, (332, 3, (2,))), "CMYK with other inks"),
+        (raw(YCBCR.tobytes(), 3, 8, 6, (530, 3, (1, 1)), (529, 5, (2126, 10000, 7152, 10000, 722, 10000))), "YCbCr of an unusual kind"),
+        (
+            raw(YCBCR.tobytes(), 3, 8, 6, (530, 3, (1, 1)), (532, 5, (15, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1))),
+            "YCbCr of an unusual kind",
+        ),
+        (raw(YCBCR.tobytes(), 3, 8, 6), "YCbCr of an unusual kind"),
+        (raw(bytes(99), 3, 8, 2, (259, 3, (50001,))), "compression WebP"),
+        (raw(bytes(99), 3, 8, 2, (259, 3, (34712,))), "compression JPEG 2000"),
+        (raw(bytes(99), 3, 8, 2, (258, 3, (5, 6, 5))), "3 bands of 5/6/5-bit whole numbers"),
+        (raw(U8.tobytes(), 3, 8, 2, (254, 4, (1,))), "begins with a small preview"),
+    ],
+)
+def test_what_pillow_takes_for_something_else_is_refused(body: bytes, named: str) -> None:
+    with pytest.raises(UndecodableImage, match=named + ".*save"):
+        pixels.decode(body)
+
+
+def test_what_says_the_usual_is_read() -> None:
+    ratios = [(529, 5, (299, 1000, 587, 1000, 114, 1000)), (532, 5, (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1))]
+    assert difference(raw(YCBCR.tobytes(), 3, 8, 6, (530, 3, (1, 1)), *ratios), RGB) < 1.5
+    assert difference(raw(U8.tobytes(), 3, 8, 2, (339, 3, (4, 4, 4))), RGB) < 0.1  # a kind of numbers that is not said
+    assert difference(raw(U8.tobytes(), 3, 8, 2, (254, 4, (2,))), RGB) < 0.1  # a page of several
+
+
+@pytest.mark.parametrize("share", [1.0, 0.99, 0.6])
+def test_a_jpeg_in_a_tiff_cut_off_is_refused(share: float) -> None:
+    stored = encoded(Image.fromarray(U8), "JPEG", quality=95)
+    body = raw(stored[: int(len(stored) * share)], 3, 8, 6, (259, 3, (7,)), (530, 3, (2, 2)))
+    if share == 1:
+        assert difference(body, RGB) < 3
+    else:
+        with pytest.raises(UndecodableImage, match="cut off"):
+            pixels.decode(body)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["8", "16"])
 def test_orientation(kind: str, orientation: int) -> None:

@@ -1,0 +1,91 @@
+"""Boxes of HEIC and AVIF: which item's properties count, and the clean aperture."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models_store import pixels
+from models_store.containers import isobmff
+from tests.drawn import encoded, plant
+
+SIDE = 40
+
+
+def box(name: bytes, *content: bytes) -> bytes:
+    joined = b"".join(content)
+    return struct.pack(">I4s", 8 + len(joined), name) + joined
+
+
+def with_property(body: bytes, added: bytes) -> bytes:
+    """An AVIF or HEIC of one item with another property of it; what lies behind the boxes moves."""
+    meta, meta_length = body.index(b"meta") - 4, int.from_bytes(body[body.index(b"meta") - 4 :][:4])
+    inside = body[meta + 12 : meta + meta_length]
+    parts = dict(isobmff._boxes(inside))
+    both = dict(isobmff._boxes(parts[b"iprp"]))
+    count = len(list(isobmff._boxes(both[b"ipco"])))
+    ipma = bytearray(both[b"ipma"])
+    assert (ipma[0], ipma[3] & 1, ipma[4:8]) == (0, 0, b"\0\0\0\1")
+    ipma[10] += 1
+    ipma += bytes([0x80 | (count + 1)])
+    parts[b"iprp"] = box(b"ipco", both[b"ipco"], added) + box(b"ipma", bytes(ipma))
+    grown = len(added) + 1
+    iloc = bytearray(parts[b"iloc"])
+    at = iloc.index(struct.pack(">I", body.index(b"mdat") + 4))  # the place of the pixels in the file
+    struct.pack_into(">I", iloc, at, body.index(b"mdat") + 4 + grown)
+    parts[b"iloc"] = bytes(iloc)
+    made = box(b"meta", body[meta + 8 : meta + 12], *(box(name, content) for name, content in parts.items()))
+    return body[:meta] + made + body[meta + meta_length :]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_the_clean_aperture_of_an_avif(turns: int) -> None:
+    """Browsers cut to it, and libheif does; libavif and Pillow leave it undone."""
+    picture = plant(1, 1, 100)
+    options = {"quality": 100, "subsampling": "4:4:4"}
+    plain = encoded(picture, "AVIF", **options)
+    across, down = -15, 10  # from the centre
+    clap = box(b"clap", struct.pack(">iIiIiIiI", SIDE, 1, SIDE, 1, across, 1, down, 1))
+    body = with_property(plain, clap)
+    if turns:
+        body = with_property(body, box(b"irot", bytes([turns])))
+    left, top = (100 - SIDE) // 2 + across, (100 - SIDE) // 2 + down
+    expected = np.asarray(picture).transpose(2, 0, 1)[:, top : top + SIDE, left : left + SIDE]
+    assert np.abs(pixels.decode(body, SIDE).astype(int) - np.rot90(expected, turns, (1, 2))).mean() < 3
+    for numbers in ((SIDE, 0, SIDE, 1, 0, 1, 0, 1), (SIDE, 1, SIDE, 1, 900, 1, 0, 1), (0, 1, 0, 1, 0, 1, 0, 1)):
+        odd = with_property(plain, box(b"clap", struct.pack(">iIiIiIiI", *numbers)))
+        assert (pixels.decode(odd, SIDE) == pixels.decode(plain, SIDE)).all()
+
+
+def test_the_properties_of_the_primary_item() -> None:
+    first, second = (
+        box(b"colr", b"nclx", struct.pack(">HHH", 1, 13, 6), b"\x80"),
+        box(b"colr", b"nclx", struct.pack(">HHH", 12, 13, 6), b"\x80"),
+    )
+
+    def file(primary: bytes, associations: bytes) -> bytes:
+        iprp = box(b"iprp", box(b"ipco", first, second), box(b"ipma", associations))
+        return box(b"ftyp", b"avif", bytes(4)) + box(b"meta", bytes(4), primary, iprp)
+
+    short = b"\0\0\0\0" + struct.pack(">IHBBHBB", 2, 1, 1, 0x81, 2, 1, 0x82)
+    long = b"\1\0\0\1" + struct.pack(">IIBHIBH", 2, 1, 1, 0x8001, 2, 1, 0x8002)
+    for associations, numbers in ((short, "H"), (long, "I")):
+        for item, expected in ((1, first), (2, second)):
+            primary = box(b"pitm", bytes([numbers == "I", 0, 0, 0]), struct.pack(f">{numbers}", item))
+            assert isobmff.properties(file(primary, associations)) == [(b"colr", expected[8:])]
+    both = [(b"colr", first[8:]), (b"colr", second[8:])]
+    for primary, associations in ((b"", short), (box(b"pitm", bytes(4), b"\0\7"), short), (box(b"pitm", bytes(4), b"\0\1"), short[:9])):
+        assert isobmff.properties(file(primary, associations)) == both
+    assert isobmff.properties(b"") == []
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_and_mirrors(kind: str, orientation: int) -> None:
+    """The writers put the orientation into the container as well, which alone counts: once and no more."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = plant(1, 1, 64)
+    upright = pixels.decode(encoded(picture, "PNG", exif=exif), 64).astype(int)
+    assert np.abs(pixels.decode(encoded(picture, kind, exif=exif.tobytes(), quality=97), 64) - upright).mean() < 12
