@@ -36,6 +36,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = made["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
         schemas |= msgspec.json.schema_components([InferRequest], ref_template="#/components/schemas/{name}")[1]
+        for schema in schemas.values():
+            _drop_null_defaults(schema)
         for name, example in openapi_examples.SCHEMAS.items():
             schemas[name]["examples"] = [example]
         for path in made["paths"].values():
@@ -68,10 +70,22 @@ def _drop_validation_error(operation: dict[str, Any]) -> None:
         del operation["responses"]["422"]
 
 
+def _drop_null_defaults(schema: dict[str, Any]) -> None:
+    """A field that may be left out has no value then. By a default of null, generators take it for one that is always there."""
+    for field in schema.get("properties", {}).values():
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
 def _mend_parameters(operation: dict[str, Any]) -> None:
-    """A version stands in the path or is not asked for: of a handler for both, the framework makes a query, and a null."""
+    """A version stands in the path or is not asked for: of a handler for both, the framework makes a query, and a null.
+
+    No parameter can be null: it is given as text or left out.
+    """
     parameters = [one for one in operation.get("parameters", []) if (one["in"], one["name"]) != ("query", "version")]
     for one in parameters:
+        if kinds := [kind for kind in one["schema"].pop("anyOf", []) if kind != {"type": "null"}]:
+            one["schema"] |= kinds[0]
         if (example := openapi_examples.PARAMETERS.get(one["name"])) is not None:
             one |= {"schema": {"type": "string"}, "example": example}
     if parameters:

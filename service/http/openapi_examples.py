@@ -91,6 +91,9 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "outputs": [
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 12]},
             {"name": "species", "datatype": "BYTES", "shape": [-1]},
+            {"name": "confident", "datatype": "BOOL", "shape": [-1]},
+            {"name": "familiar", "datatype": "BOOL", "shape": [-1]},
+            {"name": "ood_score", "datatype": "FP32", "shape": [-1]},
         ],
     },
     "InferRequest": {

@@ -21,6 +21,10 @@ from service.inference import saliency
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 
 
+_OCTETS = "application/octet-stream"
+_PNG = {"schema": {"type": "string", "format": "binary"}}
+
+
 class Picture(Response):
     """A PNG."""
 
@@ -31,7 +35,8 @@ class Picture(Response):
     "/explain",
     response_class=Picture,
     openapi_extra={"requestBody": IMAGE_BODY},
-    responses=documented(*errors.OF_IMAGES, errors.NotExplainable),
+    # Many generated clients read a file only where it may be typed as bytes of any kind.
+    responses=documented(*errors.OF_IMAGES, errors.NotExplainable) | {200: {"content": {Picture.media_type: _PNG, _OCTETS: _PNG}}},
 )
 async def explain(
     request: Request,
@@ -48,4 +53,4 @@ async def explain(
     png = await asyncio.to_thread(saliency.render, photo, explanation.saliency)
     # A header is ASCII and a name may be anything, hence the quotes of an URL.
     headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
-    return Picture(png, headers=headers)
+    return Picture(png, headers=headers, media_type=_OCTETS if request.headers.get("accept") == _OCTETS else None)

@@ -155,16 +155,25 @@ async def model_ready(services: Annotated[Services, Depends(of)], name: str, ver
     return JSONResponse({"name": name, "ready": is_ready}, probe_status(is_ready))
 
 
+# Without a parameter that may be left out, openapi-python-client makes code that cannot be imported.
+_LENGTH = {
+    "name": _HEADER_LENGTH,
+    "in": "header",
+    "required": False,
+    "description": "For a body with binary tensors: the bytes of JSON in front of them.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 _INFER: dict[str, Any] = {
     "response_model": InferResponse,
     "openapi_extra": {
+        "parameters": [_LENGTH],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
             },
-        }
+        },
     },
     "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel)
     | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},  # with binary tensors
