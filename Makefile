@@ -43,20 +43,20 @@ image-test: .venv/service  ## build both images and run them: predict, train, pu
 clean:  ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build
 
-.venv/service: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+.venv/service: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable . --editable clients/python
 	touch $@
 
-.venv/train: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
+.venv/train: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[train]' --editable clients/python
 	touch $@ .venv/service
 
-.venv/bench: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+.venv/bench: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]' --editable clients/python
 	touch $@ .venv/service
 
-.venv/all: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[train,test]'
+.venv/all: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[train,test]' --editable clients/python
 	touch $@ .venv/service .venv/train
 
 .venv/bin/python:

@@ -1,4 +1,5 @@
-"""Write what the documents take from the code: docs/openapi.json, docs/reference.md, and the tables in docs/api.md.
+"""Write what the documents take from the code: docs/openapi.json, docs/reference.md, the tables in docs/api.md, and the
+classes of clients/python.
 
 python -m scripts.generate_docs      or: make docs
 """
@@ -16,6 +17,7 @@ from pydantic.fields import FieldInfo
 from models_store.__main__ import parser as store_parser
 from models_store.containers import jpeg
 from models_store.store import SHIPPED_STORE
+from scripts import generate_client
 from service import errors
 from service.app import create_app
 from service.http import connection, forms, open_inference_codec
@@ -286,6 +288,7 @@ def main() -> None:
     """Write all of them."""
     for path, text in documents().items():
         path.write_text(text)
+    generate_client.main()
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
-from scripts import generate_docs
+from scripts import generate_client, generate_docs
 from service.process.metrics import Metrics
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+CLIENTS = sorted((ROOT / "clients").glob("*/README.md"))
 WITH_METRICS = ("operating.md", "alerts.yml", "grafana-dashboard.json")
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "results" / "README.md"]
-FOLDERS = ("benchmarks", "deploy", "docs", "models_store", "scripts", "service", "tests", "training")
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "results" / "README.md", *CLIENTS]
+FOLDERS = ("benchmarks", "clients", "deploy", "docs", "models_store", "scripts", "service", "tests", "training")
 _SUFFIXES = ("_bucket", "_sum", "_count")
 
 
@@ -64,6 +65,11 @@ def test_every_metric_is_documented(exposed: str) -> None:
 def test_what_comes_from_the_code_is_fresh() -> None:
     stale = [path.name for path, text in generate_docs.documents().items() if path.read_text() != text]
     assert stale == [], "run: make docs"
+
+
+@pytest.mark.slow
+def test_the_classes_of_the_client_are_fresh() -> None:
+    assert generate_client.stale() == [], "run: make docs"
 
 
 def test_a_stale_table_is_noticed() -> None:

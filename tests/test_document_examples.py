@@ -21,7 +21,7 @@ from training import recipe
 from training.__main__ import parser
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "clients").glob("*/*.md"))]
 PHOTOS = ("photo.jpg", "photo.png", "one.jpg", "two.jpg", "FOLDER/one.jpg", "new-photos/one.jpg")
 NOT_RUN = {  # programs that a test has no use for
     "git": "downloads this repository",
@@ -32,6 +32,8 @@ NOT_RUN = {  # programs that a test has no use for
     "seedlings": "tests/test_package.py runs it; predict is run here",
     "pre-commit": "tests/test_package.py compares its hooks",
     ".ci/run": "runs these tests",
+    "npm": "tests/clients/test_typescript.py runs it",
+    "node": "tests/clients/test_typescript.py runs it",
 }
 
 
@@ -44,7 +46,7 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.document.name}:{self.line}"
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
 
 
 def blocks(language: str) -> list[Block]:
@@ -118,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(words: list[str], folder: Path, **variables: str) -> str:
-    environ = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "clients" / "python")])} | variables
     done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from models_store import image_files
 from models_store.store import Opened
 from service.answers import answer
-from service.cli import client
+from service.cli import remote
 from service.cli.progress import Progress
 from service.errors import NotReady, ServiceError, UndecodableImage, problem
 from service.http.services import build_services
@@ -127,15 +127,13 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress) 
 
 async def _ask(photos: list[Path], settings: Settings, url: str, progress: Progress) -> list[Result]:
     """Results of the service at `url`."""
-    remote = client.Client(url, settings.api_key.get_secret_value() if settings.api_key else None)
-    listed = await asyncio.to_thread(remote.species)
-    species = {entry["name"]: entry["scientific_name"] for entry in listed["species"]}  # answers of older services lack it
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    async with remote.connected(url, key, patience_s=_PATIENCE_S) as predict:
 
-    async def one(photo: Path) -> Result:
-        answered = await asyncio.to_thread(remote.predict, await _content(photo))
-        return answered | {"scientific_name": species.get(answered["species"])}
+        async def one(photo: Path) -> Result:
+            return await predict(await _content(photo))
 
-    return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
+        return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
 
 
 async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], progress: Progress, at_once: int) -> list[Result]:

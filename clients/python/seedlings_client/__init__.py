@@ -1,0 +1,33 @@
+"""Asks a Seedlings service which plant seedlings are on photos.
+
+    with Client("http://localhost:8000") as client:
+        answer = client.predict("photo.jpg")
+
+`AsyncClient` has the same methods for asyncio. What goes wrong is a `SeedlingsError`: a `Problem` that the service told of, or
+`NoAnswer`.
+"""
+
+from .client import AsyncClient, Client
+from .errors import NoAnswer, Problem, SeedlingsError
+from .generated.models import Answer, Health, ModelName, SpeciesEntry, SpeciesList
+from .generated.types import UNSET, Unset
+from .requests import Explanation, Photo
+from .version import __version__
+
+__all__ = [
+    "UNSET",
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "Explanation",
+    "Health",
+    "ModelName",
+    "NoAnswer",
+    "Photo",
+    "Problem",
+    "SeedlingsError",
+    "SpeciesEntry",
+    "SpeciesList",
+    "Unset",
+    "__version__",
+]

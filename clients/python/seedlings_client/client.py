@@ -1,0 +1,220 @@
+"""The two clients: one waits, the other is for asyncio. What they have in common is in `requests` and `patience`."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from . import requests
+from .errors import Problem
+from .generated.models import Answer, Health, SpeciesList
+from .patience import BUSY, Attempts, Patience
+from .requests import Call, Explanation, Photo
+from .version import __version__
+
+T = TypeVar("T")
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    return {"User-Agent": f"seedlings-client/{__version__}"} | ({"X-API-Key": api_key} if api_key else {})
+
+
+class Client:
+    """One service. Its methods may be called from any thread.
+
+    Each call may raise a Problem, NoAnswer, or OSError if a photo cannot be read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        tries: int = Patience.tries,
+        deadline_s: float = Patience.deadline_s,
+        timeout_s: float = Patience.timeout_s,
+        http: httpx.Client | None = None,
+    ) -> None:
+        """A service that is busy or starting is asked again after the seconds it names, `tries` times at most, for `deadline_s`
+        in all. `timeout_s` is for a single try without a sign of life. `http` is a client of your own, for its certificates or
+        proxies; it stays open. Raises ValueError for an address that is none.
+        """
+        self._url = requests.address(base_url)
+        self._patience = Patience(tries, deadline_s, timeout_s)
+        self._headers = _headers(api_key)
+        self._http, self._own = http or httpx.Client(), http is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            self._http.close()
+
+    def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None) -> Answer:
+        """The species on a photo. `top_k`: only so many probabilities; `threshold`: be confident from this probability on."""
+        return self._ask(requests.predict(requests.content_of(photo), {"top_k": top_k, "threshold": threshold}))
+
+    def predict_batch(self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None) -> list[Answer | Problem]:
+        """For each photo, in order, the species on it, or what is wrong with it. There may be any number of photos."""
+        query = {"top_k": top_k, "threshold": threshold}
+        results: list[Answer | Problem] = []
+        for group in requests.groups(photos):
+            results += self._batch([requests.content_of(photo) for photo in group], query)
+        return results
+
+    def explain(self, photo: Photo, *, species: str | None = None) -> Explanation:
+        """What raised the probability of a species, the most probable one if none is named."""
+        return self._ask(requests.explain(requests.content_of(photo), species))
+
+    def species(self) -> SpeciesList:
+        """The species that the model in service tells apart, and how well."""
+        return self._ask(requests.species())
+
+    def health(self) -> Health:
+        """Whether predictions are answered, and by which model."""
+        return self._ask(requests.health())
+
+    def _batch(self, contents: Sequence[bytes], query: dict[str, Any]) -> list[Answer | Problem]:
+        try:
+            results = self._ask(requests.predict_batch(contents, query))
+        except Problem as problem:
+            if problem.status != requests.TOO_LARGE:
+                raise
+            if len(contents) == 1:
+                return [problem]
+            half = len(contents) // 2
+            return self._batch(contents[:half], query) + self._batch(contents[half:], query)
+        return [self._again(content, query, result) for content, result in zip(contents, results, strict=True)]
+
+    def _again(self, content: bytes, query: dict[str, Any], result: Answer | Problem) -> Answer | Problem:
+        """The result of a photo; asked for once more if the service was too busy for just this one."""
+        if isinstance(result, Answer) or result.status not in BUSY:
+            return result
+        try:
+            return self._ask(requests.predict(content, query))
+        except Problem as problem:
+            return problem
+
+    def _ask(self, call: Call[T]) -> T:
+        attempts = Attempts(self._patience, self._url)
+        while True:
+            try:
+                return self._try(call, attempts)
+            except (Problem, httpx.TransportError) as error:
+                pause_s = attempts.pause_s(error)
+            time.sleep(pause_s)
+
+    def _try(self, call: Call[T], attempts: Attempts) -> T:
+        timeout, options = attempts.begin(), call.options
+        headers = self._headers | options.get("headers", {})
+        with self._http.stream(call.method, self._url + call.path, timeout=timeout, **options | {"headers": headers}) as response:
+            content = bytearray()
+            for piece in response.iter_bytes():
+                content += piece
+                attempts.check()  # a timeout is for each piece
+            return call.result(response, bytes(content))
+
+
+class AsyncClient:
+    """As `Client`, for asyncio."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        tries: int = Patience.tries,
+        deadline_s: float = Patience.deadline_s,
+        timeout_s: float = Patience.timeout_s,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        """As of `Client`."""
+        self._url = requests.address(base_url)
+        self._patience = Patience(tries, deadline_s, timeout_s)
+        self._headers = _headers(api_key)
+        self._http, self._own = http or httpx.AsyncClient(), http is None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._own:
+            await self._http.aclose()
+
+    async def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None) -> Answer:
+        """As `Client.predict`."""
+        content = await asyncio.to_thread(requests.content_of, photo)
+        return await self._ask(requests.predict(content, {"top_k": top_k, "threshold": threshold}))
+
+    async def predict_batch(
+        self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None
+    ) -> list[Answer | Problem]:
+        """As `Client.predict_batch`."""
+        query = {"top_k": top_k, "threshold": threshold}
+        results: list[Answer | Problem] = []
+        for group in requests.groups(photos):
+            contents = [await asyncio.to_thread(requests.content_of, photo) for photo in group]
+            results += await self._batch(contents, query)
+        return results
+
+    async def explain(self, photo: Photo, *, species: str | None = None) -> Explanation:
+        """As `Client.explain`."""
+        return await self._ask(requests.explain(await asyncio.to_thread(requests.content_of, photo), species))
+
+    async def species(self) -> SpeciesList:
+        """As `Client.species`."""
+        return await self._ask(requests.species())
+
+    async def health(self) -> Health:
+        """As `Client.health`."""
+        return await self._ask(requests.health())
+
+    async def _batch(self, contents: Sequence[bytes], query: dict[str, Any]) -> list[Answer | Problem]:
+        try:
+            results = await self._ask(requests.predict_batch(contents, query))
+        except Problem as problem:
+            if problem.status != requests.TOO_LARGE:
+                raise
+            if len(contents) == 1:
+                return [problem]
+            half = len(contents) // 2
+            return await self._batch(contents[:half], query) + await self._batch(contents[half:], query)
+        return [await self._again(content, query, result) for content, result in zip(contents, results, strict=True)]
+
+    async def _again(self, content: bytes, query: dict[str, Any], result: Answer | Problem) -> Answer | Problem:
+        if isinstance(result, Answer) or result.status not in BUSY:
+            return result
+        try:
+            return await self._ask(requests.predict(content, query))
+        except Problem as problem:
+            return problem
+
+    async def _ask(self, call: Call[T]) -> T:
+        attempts = Attempts(self._patience, self._url)
+        while True:
+            try:
+                return await self._try(call, attempts)
+            except (Problem, httpx.TransportError) as error:
+                pause_s = attempts.pause_s(error)
+            await asyncio.sleep(pause_s)
+
+    async def _try(self, call: Call[T], attempts: Attempts) -> T:
+        timeout, options = attempts.begin(), call.options
+        headers = self._headers | options.get("headers", {})
+        async with self._http.stream(call.method, self._url + call.path, timeout=timeout, **options | {"headers": headers}) as response:
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                attempts.check()
+            return call.result(response, bytes(content))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+if TYPE_CHECKING:
+    from ..models.model_name import ModelName
+    from ..models.species_entry import SpeciesEntry
+
+
+T = TypeVar("T", bound="SpeciesList")
+
+
+@_attrs_define
+class SpeciesList:
+    """The species that the model tells apart.
+
+    Attributes:
+        model (ModelName): Which model answered.
+        threshold (float | None): an answer with a lower probability is not confident; null: no answer is confident
+        threshold_reason (None | str): why there is no threshold; null if there is one
+        promise (float | None): at least this share of confident answers is right; null if the model states none
+        explainable (bool): whether `POST /explain` works with this model
+        species (list[SpeciesEntry]): the species, in the order of all probabilities
+    """
+
+    model: ModelName
+    threshold: float | None
+    threshold_reason: None | str
+    promise: float | None
+    explainable: bool
+    species: list[SpeciesEntry]
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        model = self.model.to_dict()
+
+        threshold: float | None
+        threshold = self.threshold
+
+        threshold_reason: None | str
+        threshold_reason = self.threshold_reason
+
+        promise: float | None
+        promise = self.promise
+
+        explainable = self.explainable
+
+        species = []
+        for species_item_data in self.species:
+            species_item = species_item_data.to_dict()
+            species.append(species_item)
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "model": model,
+                "threshold": threshold,
+                "threshold_reason": threshold_reason,
+                "promise": promise,
+                "explainable": explainable,
+                "species": species,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.model_name import ModelName  # noqa: PLC0415
+        from ..models.species_entry import SpeciesEntry  # noqa: PLC0415
+
+        d = dict(src_dict)
+        model = ModelName.from_dict(d.pop("model"))
+
+        def _parse_threshold(data: object) -> float | None:
+            if data is None:
+                return data
+            return cast(float | None, data)
+
+        threshold = _parse_threshold(d.pop("threshold"))
+
+        def _parse_threshold_reason(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        threshold_reason = _parse_threshold_reason(d.pop("threshold_reason"))
+
+        def _parse_promise(data: object) -> float | None:
+            if data is None:
+                return data
+            return cast(float | None, data)
+
+        promise = _parse_promise(d.pop("promise"))
+
+        explainable = d.pop("explainable")
+
+        species = []
+        _species = d.pop("species")
+        for species_item_data in _species:
+            species_item = SpeciesEntry.from_dict(species_item_data)
+
+            species.append(species_item)
+
+        species_list = cls(
+            model=model,
+            threshold=threshold,
+            threshold_reason=threshold_reason,
+            promise=promise,
+            explainable=explainable,
+            species=species,
+        )
+
+        species_list.additional_properties = d
+        return species_list
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

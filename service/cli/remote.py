@@ -1,0 +1,46 @@
+"""Asks a running service, by the project's own client."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from service.errors import NotReady, ServiceError
+
+Predict = Callable[[bytes], Awaitable[dict[str, Any]]]
+_TRIES = 600  # as long as the deadline lasts
+
+
+class HandedOn(ServiceError):
+    """What another service told of a request; it is handed on as it came."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__(document["detail"])
+        self._problem = document
+
+    def as_problem(self) -> dict[str, Any]:
+        return self._problem
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[Predict]:
+    """Gives what answers the bytes of an image file as `POST /predict` does; it raises HandedOn or NotReady.
+
+    Raises NotReady without the client, ValueError for a wrong address.
+    """
+    try:  # it is a package of its own: nothing else here needs it
+        from seedlings_client import AsyncClient, NoAnswer, Problem
+    except ImportError:
+        raise NotReady("--url needs the package seedlings-client; in a clone of the project: pip install ./clients/python") from None
+
+    async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s) as client:
+
+        async def predict(image: bytes) -> dict[str, Any]:
+            try:
+                answered = await client.predict(image)
+            except Problem as problem:
+                raise HandedOn(problem.document) from None
+            except NoAnswer as error:
+                raise NotReady(str(error)) from None
+            return answered.to_dict()
+
+        yield predict
