@@ -1,7 +1,9 @@
 """Which files of a folder are images: the one walk that training and service share."""
 
 import os
+import unicodedata
 from pathlib import Path
+from typing import NamedTuple
 
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif", ".hif"]
@@ -10,6 +12,7 @@ NAMED = ", ".join(sorted(SUFFIXES))  # for messages
 _LEFT_BEHIND = frozenset(
     ["@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "__macosx"]
 )  # by stores and systems, not hidden
+_CONTROLS = ("Cc", "Zl", "Zp")  # Unicode's categories of characters that could start a line or steer a terminal
 
 
 def is_image(name: str) -> bool:
@@ -22,26 +25,56 @@ def is_left_behind(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
-def find(folder: Path) -> list[Path]:
-    """The images in a folder and all folders in it, sorted by path. Links are followed, each folder once. Raises OSError."""
-    found: list[Path] = []
-    waiting, seen = [folder], set[tuple[int, int]]()
-    while waiting:
-        inside = waiting.pop()
-        status = inside.stat()
+class Found(NamedTuple):
+    """What a walk met."""
+
+    files: list[Path]  # sorted by path
+    problems: dict[Path, str]  # what could not be looked at, and why, to be read behind the path
+
+
+def find(folder: Path) -> Found:
+    """The images in a folder and all folders in it. Links are followed, each folder once, under its own path before that of a link.
+
+    Raises OSError for a folder that cannot be listed; one in it is a problem.
+    """
+    found = Found([], {})
+    waiting, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
+    while waiting or linked:
+        inside = waiting.pop(0) if waiting else linked.pop(0)
+        try:
+            status = inside.stat()
+            entries = sorted(os.scandir(inside), key=lambda entry: entry.name)
+        except OSError as error:
+            if inside == folder:
+                raise
+            found.problems[inside] = f"cannot be listed ({error.strerror})"
+            continue
         if (status.st_dev, status.st_ino) in seen:  # by a link to a folder above, too
             continue
         seen.add((status.st_dev, status.st_ino))
-        for entry in os.scandir(inside):
+        for entry in entries:
+            path = inside / entry.name
             if is_left_behind(entry.name):
                 continue
-            if entry.is_dir():
-                waiting.append(inside / entry.name)
-            elif is_image(entry.name) and entry.is_file():
-                found.append(inside / entry.name)
-    return sorted(found, key=os.fspath)
+            try:
+                directory, file = entry.is_dir(), entry.is_file()
+            except OSError:  # a link to itself
+                directory = file = False
+            if directory:
+                (linked if entry.is_symlink() else waiting).append(path)
+            elif is_image(entry.name) and file:
+                found.files.append(path)
+            elif is_image(entry.name):
+                found.problems[path] = "has the name of an image, but is no file, or a link to none"
+    found.files.sort(key=os.fspath)
+    return found
 
 
 def printable(path: Path | str) -> str:
-    """A path for messages: bytes that are no UTF-8 as \\xNN."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path for messages: bytes that are no UTF-8 as \\xNN, control characters by their escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(_escape(sign) if unicodedata.category(sign) in _CONTROLS else sign for sign in text)
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")

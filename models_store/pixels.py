@@ -107,6 +107,8 @@ def _kind(body: bytes) -> str:
     if found is None and body[:4] == b"RIFF" and body[8:12] == b"WEBP":
         found = "WEBP"
     found = found or isobmff.kind(body)
+    if not body:
+        raise UnsupportedFormat("the file is empty")
     if found is None:
         foreign = next((name for start, name in _FOREIGN.items() if body.startswith(start)), None)
         foreign = foreign or ("film or raw file of a camera" if body[4:8] == b"ftyp" else None)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--format", choices=["table", "csv", "json"], default="table", help="what is written to stdout (default: table)")
     options = parser.parse_args(arguments)
     try:
-        photos = find(options.paths)
+        photos, problems = find(options.paths)
         settings = from_environment(os.environ)
     except (FileNotFoundError, BadSetting) as error:
         parser.error(str(error))
@@ -70,7 +70,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{len(failed)} of {len(results)} photos were not answered:", file=sys.stderr)
         for result in failed:
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
-    return 1 if failed else 0
+    for reason in problems:
+        print(f"not looked at: {reason}", file=sys.stderr)
+    return 1 if failed or problems else 0
 
 
 def _failure(error: object) -> int:
@@ -85,20 +87,25 @@ def _open(stream: TextIO, style: str) -> TextIO:
     return stream
 
 
-def find(paths: Sequence[Path]) -> list[Path]:
-    """The photos named, and those in the folders named, sorted. Raises FileNotFoundError if there are none, OSError."""
+def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The photos named, and those in the folders named, sorted; and what could not be looked at.
+
+    Raises FileNotFoundError if there are none, OSError for a folder named that cannot be listed.
+    """
     found: list[Path] = []
+    problems: list[str] = []
     for path in paths:
         if path.is_dir():
             inside = image_files.find(path)
-            if not inside:
+            problems += [f"{image_files.printable(file)} {reason}" for file, reason in inside.problems.items()]
+            if not inside.files:
                 raise FileNotFoundError(f"{path} holds no photos ({image_files.NAMED})")
-            found += inside
+            found += inside.files
         elif path.exists():
             found.append(path)
         else:
             raise FileNotFoundError(f"{path} does not exist")
-    return found
+    return found, problems
 
 
 async def _classify(photos: list[Path], settings: Settings, progress: Progress) -> list[Result]:
@@ -147,7 +154,7 @@ async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], pr
     if isinstance(outcomes[0], ServiceError) and all(isinstance(one, ServiceError) and one.is_of_the_service for one in outcomes):
         raise outcomes[0]  # not the photos' fault
     return [
-        {"file": str(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
+        {"file": image_files.printable(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
         for photo, outcome in zip(photos, outcomes, strict=True)
     ]
 

@@ -1,5 +1,6 @@
 """multipart/form-data, piece by piece as it arrives."""
 
+import re
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -13,6 +14,7 @@ MAX_HEADERS = 8  # of a part
 MAX_HEADER_BYTES = 1024
 _MAX_OPTIONS = 16  # of a header: splitting them takes a while
 _MAX_NAMES = 8  # of parts, in a message
+_MAX_PADDING_BYTES = 64  # behind a boundary
 
 
 @dataclass
@@ -56,6 +58,7 @@ class FormReader:
         except FormParserError as error:
             raise MalformedRequest(f"the form cannot be read: {str(error)[:200]}") from None
         self._delimiter = b"--" + boundary
+        self._first = re.compile(rb"\r\n" + re.escape(self._delimiter) + rb"[ \t]*(\r\n|--)")
         self._before: bytes | None = b"\r\n"  # the end of what stands before the first boundary; None after it
         self._wanted = wanted
         self._ended = False
@@ -88,11 +91,10 @@ class FormReader:
         """What follows of `piece` from the first boundary on; it stands at the start of a line (RFC 2046, 5.1.1)."""
         assert self._before is not None
         text = self._before + piece
-        at = text.find(b"\r\n" + self._delimiter)
-        if at >= 0:
+        if found := self._first.search(text):
             self._before = None
-            return text[at + 2 :]
-        self._before = text[-len(self._delimiter) - 1 :]
+            return self._delimiter + found[1] + text[found.end() :]
+        self._before = text[-len(self._delimiter) - _MAX_PADDING_BYTES :]
         return b""
 
     def _begin(self) -> None:

@@ -15,7 +15,8 @@ from service.http.forms import FormReader, Part
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
 _PIECE_BYTES = 16 * 2**10
-_WINDOW = {"": None, "identity": None, "gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # bits, as zlib counts them
+_GZIP, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS  # bits of the window, as zlib counts them
+_WINDOW = {"": None, "identity": None, "gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
 _IMAGE = {"type": "string", "format": "binary"}

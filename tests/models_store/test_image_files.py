@@ -1,4 +1,6 @@
 import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ def put(folder: Path, *names: str) -> None:
 
 
 def found(folder: Path) -> list[str]:
-    return [file.relative_to(folder).as_posix() for file in image_files.find(folder)]
+    return [file.relative_to(folder).as_posix() for file in image_files.find(folder).files]
 
 
 def test_images_of_the_whole_tree_by_any_case_of_suffix(tmp_path: Path) -> None:
@@ -35,13 +37,59 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     put(tmp_path / "data", "b.png")
     (tmp_path / "data" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "loop").symlink_to(tmp_path / "data")
-    (tmp_path / "data" / "dangling.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "data" / "itself").symlink_to("itself")
     assert found(tmp_path / "data") == ["b.png", "link/a.png"]
+
+
+def test_a_folder_stands_under_its_own_path_before_that_of_a_link(tmp_path: Path) -> None:
+    """Its name is the species of its images."""
+    put(tmp_path / "z", "a.png")
+    put(tmp_path / "b" / "deep" / "deeper", "c.png")
+    (tmp_path / "a").symlink_to(tmp_path / "z")
+    (tmp_path / "b" / "a").symlink_to(tmp_path / "z")
+    (tmp_path / "b" / "link").symlink_to(tmp_path / "b" / "deep" / "deeper")
+    assert found(tmp_path) == ["b/deep/deeper/c.png", "z/a.png"]
+
+
+def test_what_is_no_file_under_the_name_of_an_image_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "folder.png/b.png")
+    (tmp_path / "dangling.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(tmp_path / "socket.webp"))
+        walked = image_files.find(tmp_path)
+    assert [file.name for file in walked.files] == ["a.png", "b.png"]
+    assert {file.name for file in walked.problems} == {"dangling.png", "itself.jpg", "pipe.png", "socket.webp"}
+
+
+def test_a_folder_that_cannot_be_listed_is_named() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        put(folder, "a/a.png", "b/b.png", "c/c.png")
+        (folder / "b").chmod(0)
+        (folder / "c").chmod(0o644)  # its names can be read, its files cannot be reached
+        was = os.geteuid()
+        try:
+            if was == 0:  # whom no mode stops
+                os.seteuid(65_534)
+            walked = image_files.find(folder)
+            with pytest.raises(PermissionError):
+                image_files.find(folder / "b")
+        finally:
+            os.seteuid(was)
+            (folder / "b").chmod(0o755)
+            (folder / "c").chmod(0o755)
+    assert [file.relative_to(folder).as_posix() for file in walked.files] == ["a/a.png", "c/c.png"]
+    assert {path.name: reason for path, reason in walked.problems.items()} == {"b": "cannot be listed (Permission denied)"}
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
-    (file,) = image_files.find(tmp_path)
+    (file,) = image_files.find(tmp_path).files
     assert file.is_file()
     assert image_files.printable(file.name) == r"caf\xe9.png"
     assert image_files.printable("Färberkamille.png") == "Färberkamille.png"
+    assert image_files.printable("a\nb\x1b[31m\u2028c\x7f") == r"a\nb\x1b[31m\u2028c\x7f"

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_store import image_files, pixels
+from training.data.images import photos_beside_masks
 from training.errors import DataError
 from training.recipe import FieldScenes
 
@@ -56,9 +57,7 @@ def names(folders: Sequence[Path], squares: Tensor | None) -> list[str]:
 def _files(folders: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for folder in folders:
-        inside = sorted(
-            file for file in (image_files.find(folder) if folder.is_dir() else []) if "masks" not in file.relative_to(folder).parts
-        )
+        inside = photos_beside_masks(folder)
         if not inside:
             raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of backgrounds to set plants on")
         files += inside

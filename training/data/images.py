@@ -67,20 +67,23 @@ def scan(root: Path, least: int = 2) -> Folder:
     """
     try:
         folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not image_files.is_left_behind(entry.name))
-        found = [file.relative_to(root) for file in image_files.find(root)]
+        walked = image_files.find(root)
     except FileNotFoundError:
         raise DataError(f"{root} does not exist; give a folder that holds one folder of images for each species") from None
     except OSError as error:
         raise DataError(f"{error.filename} cannot be listed ({error.strerror})") from None
+    found = [file.relative_to(root) for file in walked.files]
     if not found:
         raise DataError(f"{root} holds no images; it needs one folder for each species with images ({image_files.NAMED}) in it")
     loose = [file for file in found if len(file.parts) == 1]
-    unnamed = [file for file in found if not _utf8(file)]
-    kept = sorted((file for file in found if len(file.parts) > 1 and _utf8(file)), key=lambda file: (file.parts[0], file.as_posix()))
+    unnamed = [file for file in found if not _plain(file)]
+    kept = sorted((file for file in found if len(file.parts) > 1 and _plain(file)), key=lambda file: (file.parts[0], file.as_posix()))
     species = sorted({file.parts[0] for file in kept})
-    problems = [f"{root / name} holds no images; add some, or remove the folder" for name in folders if name not in species and _utf8(name)]
-    problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _utf8(file)]
-    problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8; rename it" for file in unnamed]
+    problems = [f"{image_files.printable(path)} {reason}; mend or remove it" for path, reason in walked.problems.items()]
+    empty = [name for name in folders if name not in species and _plain(name) and root / name not in walked.problems]
+    problems += [f"{root / name} holds no images; add some, or remove the folder" for name in empty]
+    problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _plain(file)]
+    problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8 or steers terminals; rename it" for file in unnamed]
     if len(folders) < least:
         problems.append(f"{root} holds one species, {image_files.printable(folders[0])}; telling species apart takes at least two folders")
     return Folder(root, species, [file.as_posix() for file in kept], [species.index(file.parts[0]) for file in kept], problems)
@@ -102,6 +105,19 @@ def load(root: Path, cache: Path | None = None, least: int = 2) -> Images:
     images = Images(folder.species, folder.files, decoded, torch.tensor(folder.labels), index["digests"])
     _refuse_contradictions(images)
     return images
+
+
+def photos_beside_masks(folder: Path) -> list[Path]:
+    """The images in a folder, but for those in folders `masks`; none where there is no such folder. Raises DataError."""
+    if not folder.is_dir():
+        return []
+    try:
+        found = image_files.find(folder)
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be listed ({error.strerror})") from None
+    for path, reason in found.problems.items():
+        raise DataError(f"{image_files.printable(path)} {reason}; mend or remove it")
+    return [file for file in found.files if "masks" not in file.relative_to(folder).parts]
 
 
 def default_cache() -> Path:
@@ -128,7 +144,7 @@ def read(folder: Folder) -> Iterable[Read]:
         yield from tqdm(threads.map(one, folder.files), "decoding", len(folder.files), leave=False, disable=None)
 
 
-def _utf8(name: Path | str) -> bool:
+def _plain(name: Path | str) -> bool:
     return image_files.printable(name) == os.fspath(name)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_store import image_files, pixels
+from training.data.images import photos_beside_masks
 from training.errors import DataError
 
 _SQUARES = 8  # of each photo
@@ -31,7 +32,7 @@ def squares(folder: Path, size: int = pixels.SIZE, seed: int = 0) -> Masked:
 
     The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an unreadable one.
     """
-    files = sorted(file for file in folder.iterdir() if image_files.is_image(file.name)) if folder.is_dir() else []
+    files = photos_beside_masks(folder)
     if not files:
         raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
     photos, masks = [], []

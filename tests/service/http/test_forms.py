@@ -21,12 +21,25 @@ def read(body: bytes, step: int = 2**20, wanted: str = "file") -> FormReader:
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 2**20])
-@pytest.mark.parametrize("before", [b"", b"\r\n", b"This is a form.\r\nRead it.\r\n", b"--limi\r\n", b"\r\n--\r\n\r\n"])
+@pytest.mark.parametrize(
+    "before", [b"", b"\r\n", b"This is a form.\r\nRead it.\r\n", b"--limi\r\n", b"\r\n--\r\n\r\n", b"--limits and more\r\n--limit \tx\r\n"]
+)
 @pytest.mark.parametrize("after", [b"", b"and this is its end --limit"])
 def test_parts_are_what_was_sent(step: int, before: bytes, after: bytes) -> None:
     other = b'--limit\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
     (part,) = read(before + other + PART + CONTENT + END + after, step).parts
     assert (part.name, part.filename, part.content) == ("file", "a;b.png", CONTENT)
+
+
+@pytest.mark.parametrize("step", [1, 3, 2**20])
+@pytest.mark.parametrize("padding", [b" ", b" \t" * 20])
+def test_boundaries_may_be_padded(padding: bytes, step: int) -> None:
+    """RFC 2046, 5.1.1: whoever receives them must take them so."""
+    line = b"--limit" + padding + b"\r\n"
+    padded = (
+        PART.replace(b"--limit\r\n", line) + CONTENT + b"\r\n" + PART.replace(b"--limit\r\n", line) + b"x\r\n--limit--" + padding + b"\r\n"
+    )
+    assert [part.content for part in read(padded, step).parts] == [CONTENT, b"x"]
 
 
 def test_a_boundary_stands_at_the_start_of_a_line() -> None:

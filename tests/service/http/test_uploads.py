@@ -76,7 +76,7 @@ def test_small_chunks_take_no_more_than_large_ones() -> None:
     assert peak < MIB
 
 
-@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)])
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("X-Gzip", gzip.compress)])
 @pytest.mark.parametrize("form", [False, True], ids=["body", "form"])
 def test_encodings_are_read_on_every_route(service: Running, encoding: str, pack: Any, form: bool) -> None:
     body = FORM % fakes.image() if form else fakes.image()

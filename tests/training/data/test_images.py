@@ -52,8 +52,11 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Maize" / os.fsdecode(b"\xe9.png")), r"Maize/\\xe9\.png has a name"),
         (
             lambda root: (root / "Maize").rename(root / os.fsdecode(b"Ma\xefs")),
-            r"Ma\\xefs/000\.png has a name that is not UTF-8; rename it",
+            r"Ma\\xefs/000\.png has a name that is not UTF-8 or steers terminals; rename it",
         ),
+        (lambda root: (root / "Maize").rename(root / "Ma\ni\x1b[1mze"), r"Ma\\ni\\x1b\[1mze/000\.png has a name that"),
+        (lambda root: (root / "Maize" / "x.png").symlink_to("nowhere"), r"Maize/x\.png has the name of an image, but is no file"),
+        (lambda root: (root / "Maize" / "x.png").touch(), r"Maize/x\.png: the file is empty; replace"),
         (lambda root: [(root / "New").mkdir(), (root / "x.png").touch()], r"New holds no images.*and 1 more; list them with"),
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Charlock" / "x.png"), "the same image under two species"),
     ],
