@@ -104,7 +104,8 @@ def _fault_of_success(made: Case, content: bytes, json_length: int) -> str | Non
         return _fault_of_prediction(answer)
     if made.path.startswith("/v2"):
         names = [output["name"] for output in answer["outputs"]]
-        always, where_measured = ["probabilities", "species", "confident"], ["familiar", "ood_score"]
+        always = ["probabilities", "species", "confident", "answer", "answer_rank", "answer_probability"]
+        where_measured = ["familiar", "ood_score"]
         return None if names in (always, always + where_measured) else "other outputs"
     for one in answer["results"]:
         wrong = _fault_of_prediction(one["prediction"]) if "prediction" in one else _fault_of_problem(one["problem"], None)

@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,10 @@ MIN_READER_SCHEMA = 2  # the oldest schema whose readers understand what is writ
 MODEL = "model.pt"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # of models and files: one folder or file, whatever the system
 FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
+Group = Literal["crop", "weed"]
+Kind = Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"]
+Rank = Literal["species", "kind", "group"]  # of what is said of a photo
+RANKS: tuple[Rank, ...] = get_args(Rank)  # narrowest first
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -25,8 +29,8 @@ class Species(_Part):
     name: str
     scientific_name: str | None = None
     eppo_code: str | None = None
-    group: Literal["crop", "weed"] | None = None
-    kind: Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"] | None = None
+    group: Group | None = None
+    kind: Kind | None = None
 
 
 class Input(_Part):
@@ -47,16 +51,41 @@ class Familiarity(_Part):
     validation_share: float = Field(ge=0, le=1)  # of validation images within it
 
 
+class AnswerFigures(_Part):
+    """What the answers to some photos are worth that can be relied upon, each at its own rank."""
+
+    n: int  # photos
+    answered: dict[Rank, int]  # photos answered at this rank and no narrower one
+    wrong: dict[Rank, int]  # of these
+    crops: int  # photos of crops
+    crops_called_weeds: int  # of these, at whatever rank
+
+
+class RankThreshold(_Part):
+    """From which probability on a kind or a group can be relied upon: that of its species together."""
+
+    threshold: float | None = Field(ge=0, le=1)
+    threshold_reason: str | None = None  # why there is no threshold; None where there is one
+
+    @model_validator(mode="after")
+    def _no_threshold_has_a_reason(self) -> Self:
+        _check_reason(self.threshold, self.threshold_reason)
+        return self
+
+
 class Calibration(_Part):
     """How far the probabilities can be trusted. The temperature is already inside `model.pt`."""
 
     temperature: float = Field(gt=0)
-    threshold: float | None = Field(ge=0, le=1)  # under it an answer is "not confident"; None: no answer is confident
+    threshold: float | None = Field(ge=0, le=1)  # of a species: under it an answer is "not confident"; None: no answer is confident
     threshold_reason: str | None = None  # why there is no threshold, and what to do; None where there is one
     threshold_rule: str  # how the threshold was chosen, in words
     promise: float | None = Field(None, gt=0, lt=1)  # share of confident answers that are right, at least; None: nothing was promised
     certainty: float | None = Field(None, gt=0, lt=1)  # of the promise: the confidence level of the bound
-    validation_coverage: float = Field(ge=0, le=1)  # share of validation images at or over the threshold
+    kind: RankThreshold | None = None  # by the same rule; None: of a release that knew thresholds of species only
+    group: RankThreshold | None = None
+    validation_answers: AnswerFigures | None = None  # by these thresholds, which were chosen there; None: of an older release
+    validation_coverage: float = Field(ge=0, le=1)  # share of validation images that are answered with confidence
     validation_accuracy: float | None = Field(ge=0, le=1)  # accuracy on that share; None where it is empty
     familiarity: Familiarity | None = None  # None: every image counts as familiar
 
@@ -65,11 +94,22 @@ class Calibration(_Part):
         """The threshold to compare probabilities with: infinity, which none reaches, where there is none."""
         return math.inf if self.threshold is None else self.threshold
 
+    def threshold_of(self, rank: Rank) -> float | None:
+        """The threshold of this rank; None where nothing of this rank can be relied upon."""
+        if rank == "species":
+            return self.threshold
+        found = self.kind if rank == "kind" else self.group
+        return None if found is None else found.threshold
+
     @model_validator(mode="after")
     def _no_threshold_has_a_reason(self) -> Self:
-        if (self.threshold is None) != bool(self.threshold_reason):
-            raise ValueError("threshold_reason says why threshold is null; there is one exactly where the other is null")
+        _check_reason(self.threshold, self.threshold_reason)
         return self
+
+
+def _check_reason(threshold: float | None, reason: str | None) -> None:
+    if (threshold is None) != bool(reason):
+        raise ValueError("threshold_reason says why threshold is null; there is one exactly where the other is null")
 
 
 class SpeciesFigures(_Part):
@@ -91,6 +131,7 @@ class Figures(_Part):
     ece: float  # expected calibration error, 15 equal-width bins
     per_species: dict[str, SpeciesFigures]
     confusion: list[list[int]]  # rows: true species, columns: answers, in the manifest's order
+    answers: AnswerFigures | None = None  # by the thresholds of `Calibration`; None where there are none
 
 
 class Training(_Part):

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from models_store.manifest import Calibration
-from service.inference.predictor import DIGITS, Prediction
+from models_store.manifest import Calibration, Rank
+from models_store.rollup import DIGITS
+from service.inference.predictor import Prediction
 
 
 class ModelName(BaseModel):
@@ -17,16 +18,28 @@ class ModelName(BaseModel):
     version: str = Field(description="its version, a whole number as text; a higher one is newer")
 
 
+class Statement(BaseModel):
+    """What can be relied upon."""
+
+    rank: Rank = Field(description="how narrow it is: a species, its kind such as grass weed, or its group, crop or weed")
+    name: str = Field(description="the name of the species, the kind or the group")
+    probability: float = Field(description="its probability: that of its species together, 0 to 1")
+
+
 class Answer(BaseModel):
     """What is on the photo."""
 
+    answer: Statement | None = Field(
+        description="the narrowest statement that can be relied upon. null: none can be, or the photo is unfamiliar; ask a person"
+    )
     species: str = Field(description="the most probable species")
     scientific_name: str | None = Field(description="its scientific name; null if the model does not know")
     eppo_code: str | None = Field(description="its code of the European and Mediterranean Plant Protection Organization; null if unknown")
     probability: float = Field(description="the probability of that species, 0 to 1")
     group: str | None = Field(description="crop or weed; null if the model does not know")
     confident: bool = Field(
-        description="true: the probability reaches the model's threshold, and the photo is not unfamiliar. Ask a person if it is false"
+        description="true: the species can be relied upon, that is, `answer` is of the rank species. Its probability reaches the model's"
+        " threshold, and the photo is not unfamiliar"
     )
     threshold: float | None = Field(
         description="the probability from which on an answer is confident: the model's, or `?threshold=` if that is higher."
@@ -34,7 +47,7 @@ class Answer(BaseModel):
     )
     promise: float | None = Field(
         None,
-        description="at least this share of confident answers is right on photos like the validation images, at 95% certainty."
+        description="at least this share of what `answer` says is right on photos like the validation images, at 95% certainty."
         " Absent if the model states none",
     )
     familiar: bool | None = Field(
@@ -56,7 +69,7 @@ class Wanted:
     """What a caller asks of an answer."""
 
     top_k: int | None = None  # only so many species, the most probable first; None: all, in the model's order
-    threshold: float = 0.0  # raises the model's own threshold, never lowers it
+    threshold: float = 0.0  # raises the model's own thresholds, never lowers them
 
     def threshold_for(self, calibration: Calibration) -> float | None:
         """The threshold that `confident` uses; None where the model has none, so that nothing is confident."""
@@ -70,17 +83,19 @@ def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
     best = int(prediction.probabilities.argmax())
     named = manifest.species[best]
     threshold = wanted.threshold_for(manifest.calibration)
+    said = prediction.relied_upon(wanted.threshold)
     familiarity = manifest.calibration.familiarity
     shown: Iterable[int] = range(len(probabilities))
     if wanted.top_k is not None:
         shown = (-prediction.probabilities).argsort(kind="stable")[: wanted.top_k].tolist()
     return {
+        "answer": None if said is None else said._asdict(),
         "species": named.name,
         "scientific_name": named.scientific_name,
         "eppo_code": named.eppo_code,
         "probability": probabilities[best],
         "group": named.group,
-        "confident": prediction.confident and probabilities[best] >= wanted.threshold,
+        "confident": said is not None and said.rank == "species",
         "threshold": threshold,
         **({} if manifest.calibration.promise is None else {"promise": manifest.calibration.promise}),
         **({} if prediction.familiar is None else {"familiar": prediction.familiar}),

@@ -11,9 +11,21 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models_store import store
-from models_store.manifest import Calibration, Familiarity, Figures, Input, Manifest, Species, SpeciesFigures, Training
+from models_store.manifest import (
+    Calibration,
+    Familiarity,
+    Figures,
+    Input,
+    Kind,
+    Manifest,
+    RankThreshold,
+    Species,
+    SpeciesFigures,
+    Training,
+)
 
 SIZE = 16  # pixels a side of the fake models' input, to keep them quick
+KINDS: tuple[Kind, ...] = ("grass crop", "broadleaf crop", "broadleaf weed")  # of the three, where thresholds of kinds are asked for
 NAMES = ("Maize", "Sugar beet", "Charlock")
 TOO_FEW = "too few images"
 DARK = 0.9  # the brightest pixel of an image that `Measured` knows the like of
@@ -130,15 +142,23 @@ def manifest(
     familiarity: Familiarity | None = None,
     threshold: float | None = 0.5,
     promise: float | None = None,
+    kind: float | None = None,
+    group: float | None = None,
 ) -> Manifest:
-    """A manifest of three species that passes all checks; without a threshold it gives `TOO_FEW` as the reason."""
+    """A manifest of three species that passes all checks; without a threshold it gives `TOO_FEW` as the reason.
+
+    With a threshold for kinds its species have `KINDS`; without those for kind and group it is one of an older release.
+    """
     per_species = {species: SpeciesFigures(precision=1, recall=1, f1=1, n=1) for species in NAMES}
     confusion = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     return Manifest(
         name=name,
         version=version,
         created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-        species=[Species(name="Maize", group="crop"), Species(name="Sugar beet", group="crop"), Species(name="Charlock", group="weed")],
+        species=[
+            Species(name=name, group="weed" if name == "Charlock" else "crop", kind=None if kind is None else of_kind)
+            for name, of_kind in zip(NAMES, KINDS, strict=True)
+        ],
         input=Input(size=SIZE),
         calibration=Calibration(
             temperature=1,
@@ -146,6 +166,8 @@ def manifest(
             threshold_reason=None if threshold is not None else TOO_FEW,
             threshold_rule="fixed",
             promise=promise,
+            kind=None if kind is None else RankThreshold(threshold=kind),
+            group=None if group is None else RankThreshold(threshold=group),
             validation_coverage=1,
             validation_accuracy=1,
             familiarity=familiarity,
@@ -160,7 +182,7 @@ def manifest(
 
 
 def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings", **calibration: float | None) -> Path:
-    """Publish the next version of a fake model; `calibration` is its threshold and its promise."""
+    """Publish the next version of a fake model; `calibration` is its thresholds and its promise."""
     familiarity = Familiarity(convolution=1, limit=DARK, limit_rule="fixed", validation_share=1) if network is Measured else None
     describe = functools.partial(manifest, name=name, familiarity=familiarity, **calibration)
     return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)

@@ -19,7 +19,7 @@ const octets = (photo: Blob) => ({
   headers: { "Content-Type": "application/octet-stream" },
 });
 
-const describe = (answer: Answer) => `${answer.species} ${answer.probability} ${answer.confident ? "sure" : "not sure"}`;
+const describe = ({ answer, species }: Answer) => (answer ? `${answer.name} ${answer.probability}` : `not sure, perhaps ${species}`);
 const refused = (problem: Problem) => new Error(`${problem.status} ${problem.title}: ${problem.detail}`);
 
 for (const photo of photos) {

@@ -23,7 +23,10 @@ from service.inference.fan_out import each
 from service.process import memory
 from service.settings import BadSetting, Settings, from_environment
 
-COLUMNS = ("file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem")
+COLUMNS = (
+    *("file", "answer", "answer_rank", "answer_probability"),
+    *("species", "scientific_name", "group", "probability", "confident", "familiar", "problem"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _REMOTE_AT_ONCE = 8
 _PATIENCE_S = 600.0
@@ -175,12 +178,18 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         stream.write("\ufeff")  # tells Excel that this is UTF-8
         table = csv.writer(stream)
         table.writerow(COLUMNS)
-        table.writerows([_cell(result, column) for column in COLUMNS] for result in results)
+        table.writerows([_cell(_flat(result), column) for column in COLUMNS] for result in results)
     else:
         rows = [_row(result) for result in results if "problem" not in result]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
         for row in rows:
             stream.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n")
+
+
+def _flat(result: Result) -> Result:
+    """A result whose answer is three columns."""
+    said = result.get("answer") or {}
+    return result | {"answer": said.get("name"), "answer_rank": said.get("rank"), "answer_probability": said.get("probability")}
 
 
 def _cell(result: Result, column: str) -> str:
@@ -194,8 +203,14 @@ def _cell(result: Result, column: str) -> str:
 
 
 def _row(result: Result) -> list[str]:
-    """A line of the table for people. Of a photo unlike those the model learned from it names no species."""
+    """A line of the table for people: what can be relied upon, then its group and probability.
+
+    Of a photo unlike those the model learned from it names no species.
+    """
     if result.get("familiar") is False:
         return [result["file"], "unlike the photos it learned from", "", ""]
-    doubt = "" if result["confident"] else "  not sure"
-    return [result["file"], result["species"], result["group"] or "", f"{result['probability']:.1%}{doubt}"]
+    said, species = result["answer"], result["species"]
+    if said is None:
+        return [result["file"], f"Not sure, perhaps {species}", "", f"{result['probability']:.1%}"]
+    text = species if said["rank"] == "species" else f"A {said['name']}, most likely {species}"
+    return [result["file"], text, result["group"] or "", f"{said['probability']:.1%}"]

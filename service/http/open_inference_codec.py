@@ -15,11 +15,14 @@ from msgspec import Meta, Raw, Struct
 from numpy.typing import NDArray
 
 from models_store.manifest import Species
+from models_store.rollup import DIGITS
 from service.errors import MalformedRequest
-from service.inference.predictor import DIGITS, Prediction
+from service.inference.predictor import Prediction
 
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
-OUTPUTS = PROBABILITIES, SPECIES, CONFIDENT, FAMILIAR, OOD_SCORE = "probabilities", "species", "confident", "familiar", "ood_score"
+PROBABILITIES, SPECIES, CONFIDENT, FAMILIAR, OOD_SCORE = "probabilities", "species", "confident", "familiar", "ood_score"
+ANSWER, ANSWER_RANK, ANSWER_PROBABILITY = "answer", "answer_rank", "answer_probability"
+OUTPUTS = (PROBABILITIES, SPECIES, CONFIDENT, ANSWER, ANSWER_RANK, ANSWER_PROBABILITY, FAMILIAR, OOD_SCORE)
 _DATATYPES = {"f": "FP32", "b": "BOOL", "O": "BYTES"}  # by numpy's kind of the tensor
 MAX_IMAGES = 1024
 MAX_RANK = 8
@@ -229,15 +232,21 @@ def _check_outputs(asked: InferRequest) -> None:
 
 
 def outputs(species: list[Species], predictions: Sequence[Prediction]) -> dict[str, NDArray[Any]]:
-    """All outputs of n images by name: probabilities float32 [n, species]; species as text, confident, familiar and ood_score [n].
+    """All outputs of n images by name: probabilities float32 [n, species]; all others [n].
 
-    A model that cannot tell how strange an image is has neither familiar nor ood_score.
+    species, answer and answer_rank are text, confident and familiar bool, answer_probability and ood_score float32. Where nothing
+    can be relied upon, answer and answer_rank are empty and answer_probability is 0. A model that cannot tell how strange an image is
+    has neither familiar nor ood_score.
     """
     probabilities = np.stack([one.probabilities for one in predictions])
+    said = [one.relied_upon() for one in predictions]
     found: dict[str, NDArray[Any]] = {
         PROBABILITIES: probabilities,
         SPECIES: np.array([species[best].name for best in probabilities.argmax(1)], object),
         CONFIDENT: np.array([one.confident for one in predictions]),
+        ANSWER: np.array([one.name if one else "" for one in said], object),
+        ANSWER_RANK: np.array([one.rank if one else "" for one in said], object),
+        ANSWER_PROBABILITY: np.array([one.probability if one else 0 for one in said], np.float32),
     }
     if all(one.familiar is not None for one in predictions):
         found[FAMILIAR] = np.array([one.familiar for one in predictions])

@@ -22,6 +22,7 @@ _SHARES = (0.0, 0.0000002, 0.0000007, 0.0000003, 0.0001251, 0.0002302, 0.0000224
 _IMAGE = "UklGRh4AAABXRUJQVlA4TBEAAAAvD8ADAAdQxnoUpf+BiOh/AAA="  # a green square as WebP, in base64
 _MODEL = {"name": "seedlings", "version": "2"}
 ANSWER = {
+    "answer": {"rank": "species", "name": "Maize", "probability": 0.9995109},
     "species": "Maize",
     "scientific_name": "Zea mays",
     "eppo_code": "ZEAMX",
@@ -49,6 +50,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "model": _MODEL,
         "threshold": 0.9,
         "threshold_reason": None,
+        "thresholds": {"species": 0.9, "kind": 0.8, "group": 0.7},
         "promise": None,
         "explainable": True,
         "species": [
@@ -92,6 +94,9 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 12]},
             {"name": "species", "datatype": "BYTES", "shape": [-1]},
             {"name": "confident", "datatype": "BOOL", "shape": [-1]},
+            {"name": "answer", "datatype": "BYTES", "shape": [-1]},
+            {"name": "answer_rank", "datatype": "BYTES", "shape": [-1]},
+            {"name": "answer_probability", "datatype": "FP32", "shape": [-1]},
             {"name": "familiar", "datatype": "BOOL", "shape": [-1]},
             {"name": "ood_score", "datatype": "FP32", "shape": [-1]},
         ],

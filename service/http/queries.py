@@ -24,7 +24,7 @@ ANSWER_PARAMETERS: list[dict[str, Any]] = [
         "name": "threshold",
         "in": "query",
         "required": False,
-        "description": "An answer is confident from this probability on. It can only be stricter than the model's own threshold.",
+        "description": "What `answer` says has at least this probability. It can only be stricter than the model's own thresholds.",
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models_store import rollup
 from models_store.manifest import Species
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
 from service.inference.batcher import STREAM_ENDED, Batcher, Ran, Served
@@ -19,7 +20,6 @@ from service.inference.registry import Model, Registry
 log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-DIGITS = 7  # of a probability: all that float32 holds
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,16 @@ class Prediction:
 
     @property
     def confident(self) -> bool:
-        """Whether the probability reaches the threshold and the image is not unfamiliar."""
-        return (
-            round(float(self.probabilities.max()), DIGITS) >= self.model.manifest.calibration.confident_from and self.familiar is not False
-        )
+        """Whether the species can be relied upon."""
+        said = self.relied_upon()
+        return said is not None and said.rank == "species"
+
+    def relied_upon(self, least: float = 0.0) -> rollup.Statement | None:
+        """The narrowest statement that can be relied upon, with a probability of at least `least`; None for an unfamiliar image."""
+        manifest = self.model.manifest
+        if self.familiar is False:
+            return None
+        return rollup.narrowest(manifest.species, manifest.calibration, self.probabilities.tolist(), least=least)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def test_routes_without_a_body(client: Any, routes: dict[str, ModuleType], name:
 def test_the_open_inference_protocol(client: Any, routes: dict[str, ModuleType], generated: ModuleType, version: tuple[str, ...]) -> None:
     suffix, models = "_of_version" if version else "", generated.models
     described = routes[f"model_metadata{suffix}"].sync("seedlings", *version, client=client)
-    assert [one.name for one in described.outputs] == ["probabilities", "species", "confident", "familiar", "ood_score"]
+    assert [one.name for one in described.outputs] == [
+        *("probabilities", "species", "confident", "answer", "answer_rank", "answer_probability", "familiar", "ood_score")
+    ]
     assert routes[f"model_ready{suffix}"].sync("seedlings", *version, client=client).ready
     pixels = [value for value in RED for _ in range(fakes.SIZE**2)]
     tensor = models.InputTensor(name="images", shape=[1, 3, fakes.SIZE, fakes.SIZE], datatype="UINT8", data=pixels)

@@ -26,6 +26,7 @@ ANSWER: dict[str, Any] = {
     "species": "Maize",
     "scientific_name": "Zea mays",
     "eppo_code": "ZEAMX",
+    "answer": {"rank": "species", "name": "Maize", "probability": 0.9},
     "probability": 0.9,
     "group": "crop",
     "confident": True,
@@ -75,10 +76,11 @@ def test_predicts(call: Calling, url: str, tmp_path: Path) -> None:
         answer = call("predict", url, given)
         assert isinstance(answer, Answer)
         assert (answer.species, answer.group, answer.familiar, answer.promise) == ("Maize", "crop", True, UNSET)
+        assert (answer.answer.rank, answer.answer.name) == ("species", "Maize")
         assert sum(answer.probabilities.to_dict().values()) == pytest.approx(1)
     narrow = call("predict", url, photo, top_k=1, threshold=0.99999)
     assert narrow.probabilities.to_dict() == {"Maize": answer.probabilities["Maize"]}
-    assert (narrow.threshold, narrow.confident) == (0.99999, False)
+    assert (narrow.threshold, narrow.confident, narrow.answer) == (0.99999, False, None)
 
 
 def test_an_answer_is_the_services_json(call: Calling, url: str) -> None:

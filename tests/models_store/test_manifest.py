@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from models_store import store
-from models_store.manifest import MIN_READER_SCHEMA, MODEL, SCHEMA_VERSION, Calibration, Manifest
+from models_store.manifest import MIN_READER_SCHEMA, MODEL, RANKS, SCHEMA_VERSION, Calibration, Manifest
 from tests import fakes
 
 SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2"]
@@ -36,6 +36,8 @@ def test_schema_1_is_read(folder: Path) -> None:
     assert manifest.calibration.threshold == manifest.calibration.confident_from == written["calibration"]["threshold"]
     assert manifest.calibration.promise is None  # it was a share of the validation answers, not a bound
     assert {species.kind for species in manifest.species} == {None}
+    assert (manifest.calibration.kind, manifest.calibration.group) == (None, None)
+    assert [manifest.calibration.threshold_of(rank) for rank in RANKS] == [manifest.calibration.threshold, None, None]
 
 
 def test_schema_1_is_written_anew_as_what_it_became() -> None:
@@ -97,6 +99,11 @@ def test_files_lie_in_the_folder_and_the_model_is_one_of_them(files: dict[str, s
 def test_no_threshold_has_a_reason_and_no_probability_reaches_it() -> None:
     none = Calibration.model_validate(calibration(threshold=None, threshold_reason="too few images"))
     assert none.confident_from == math.inf
-    for changes in ({"threshold": None}, {"threshold": 0.9, "threshold_reason": "too few images"}):
+    for changes in (
+        {"threshold": None},
+        {"threshold": 0.9, "threshold_reason": "too few images"},
+        {"kind": {"threshold": None}},
+        {"group": {"threshold": 0.9, "threshold_reason": "too few images"}},
+    ):
         with pytest.raises(ValidationError, match="threshold_reason"):
             Calibration.model_validate(calibration(**changes))

@@ -3,7 +3,7 @@
 import html
 import textwrap
 
-from models_store.manifest import Calibration, Figures, Manifest
+from models_store.manifest import RANKS, AnswerFigures, Calibration, Figures, Manifest
 from training.data.species import known
 
 _DATA = """\
@@ -49,7 +49,7 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 
 Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
 {_confident(calibration)}
-{_familiar(calibration)}
+{_rolled_up(manifest)}{_familiar(calibration)}
 ## Data
 
 {_DATA if _is_the_data_set(manifest) else _OWN_DATA}
@@ -132,6 +132,32 @@ def _confident(calibration: Calibration) -> str:
     text += f" On validation {calibration.validation_coverage:.1%} of the images are answered with confidence"
     right = "" if calibration.validation_accuracy is None else f", {calibration.validation_accuracy:.1%} of them rightly"
     return textwrap.fill(f"{text}{right}.", _WIDTH)
+
+
+def _rolled_up(manifest: Manifest) -> str:
+    """What is said where the species is not sure; empty for a manifest of a release that knew of no kinds' thresholds."""
+    calibration, tested = manifest.calibration, manifest.figures.answers
+    if calibration.kind is None or calibration.group is None or calibration.validation_answers is None or tested is None:
+        return ""
+    lines = ["Where the species is not sure, its kind may be, and else its group: each is as probable as its species together."]
+    for rank, found in (("kind", calibration.kind), ("group", calibration.group)):
+        if found.threshold is None:
+            lines.append(f"The {rank} is never answered alone: {found.threshold_reason}.")
+        else:
+            lines.append(f"The {rank} is answered from a probability of {found.threshold:.4f} on, by the same rule and promise.")
+    lines.append("Each rank is tested by itself.")
+    rows = [("validation, where the thresholds were chosen", calibration.validation_answers), ("test", tested)]
+    head = "| photos | n | species | kind | group | no answer | wrong of all answers | crops called weeds |\n" + "|---" * 8 + "|\n"
+    table = head + "\n".join(f"| {name} | {_answers(found)} |" for name, found in rows)
+    return f"\n{textwrap.fill(' '.join(lines), _WIDTH)}\n\n{table}\n"
+
+
+def _answers(found: AnswerFigures) -> str:
+    """Cells of a table: shares of the photos, with the number of wrong ones."""
+    answered, wrong = sum(found.answered.values()), sum(found.wrong.values())
+    ranks = [f"{found.answered[rank] / found.n:.1%} ({found.wrong[rank]} wrong)" for rank in RANKS]
+    share = f"{wrong} of {answered}" + (f" = {wrong / answered:.1%}" if answered else "")
+    return " | ".join([f"{found.n}", *ranks, f"{1 - answered / found.n:.1%}", share, f"{found.crops_called_weeds} of {found.crops}"])
 
 
 def _which_weights(manifest: Manifest) -> str:

@@ -30,7 +30,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         type=_promise,
         default=0.99,
         metavar="SHARE",
-        help="of confident answers to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)",
+        help="of what is relied upon to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)",
     )
     export.set_defaults(perform=_perform)
 
@@ -43,11 +43,16 @@ def _perform(options: argparse.Namespace) -> None:
     images = data.load(options.data, options.cache)
     rank: export.Rank = "usual" if options.rank is None and options.compact else options.rank
     storage: export.Storage = options.storage or ("float32" if rank is None else "float16")
-    folder = export.export(options.run, images, options.store, options.name, rank=rank, storage=storage, promise=options.promise)
+    folder = export.export(
+        options.run, images, options.store, options.name, rank=rank, storage=storage, promise=options.promise, data=options.data
+    )
     say(f"published {folder}")
     calibration = store.read_manifest(folder).calibration
     if calibration.threshold is None:
         say(f"no answer of it will be confident: {calibration.threshold_reason}")
+    for what, found in (("kind", calibration.kind), ("group", calibration.group)):
+        if found is not None and found.threshold is None:
+            say(f"no {what} will be answered where the species is not sure: {found.threshold_reason}")
 
 
 def _promise(text: str) -> float:

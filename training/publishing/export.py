@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from models_store import artifact, store
@@ -12,7 +13,7 @@ from models_store.manifest import Compact, Figures, Input, Manifest, Training
 from models_store.pixels import SIZE
 from training import networks
 from training.artifact import calibration as calibrating
-from training.artifact import compression, model_card, torchscript
+from training.artifact import compression, model_card, reliance, thresholds, torchscript
 from training.data import species
 from training.data.images import Images
 from training.data.split import Split
@@ -36,12 +37,14 @@ def export(
     rank: Rank = None,
     storage: Storage = "float32",
     promise: float = calibrating.PROMISE,
+    data: Path | None = None,
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
     factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
-    compact one. `promise` is the share of confident answers that are to be right. Raises RunError, DataError, DiskError.
+    compact one. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
+    of the species. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     split = description.split(images)
@@ -54,13 +57,24 @@ def export(
         made_compact = Compact(rank=rank, storage=storage, parameters=_numbers(served), full_figures=full_figures)
     logits, labels = _logits(served, images, split.validation), images.labels[split.validation]
     gates.check_better_than_guessing(logits, labels, images.species)
-    calibration = calibrating.calibrate(logits, labels, promise)
+    temperature = calibrating.fit_temperature(logits, labels)
     distance = out_of_distribution.fit(served, description.recipe, images, split)
-    model = torchscript.to_torchscript(served, calibration.temperature, distance)
+    model = torchscript.to_torchscript(served, temperature, distance)
     module = torchscript.open_module(io.BytesIO(model))
-    calibration = calibration.model_copy(update={"familiarity": out_of_distribution.choose_limit(served, module, images, split)})
-    answers = predictions.probabilities(module, images.pixels[split.test])
-    figures = metrics.figures("test", images.species, answers, images.labels[split.test])
+    familiarity = out_of_distribution.choose_limit(served, module, images, split)
+    described = species.describe(images.species, data)
+
+    def held_out(part: str, rows: list[int]) -> thresholds.HeldOut:
+        probabilities, distances = predictions.answers(module, images.pixels[rows])
+        truth = [described[label] for label in images.labels[rows].tolist()]
+        familiar = None if distances is None else distances <= familiarity.limit
+        return thresholds.held_out(f"{part} images", probabilities, truth, familiar, promise)
+
+    calibration = calibrating.calibrate(temperature, described, held_out("validation", split.validation), familiarity)
+    tested = held_out("test", split.test)
+    figures = metrics.figures("test", images.species, torch.tensor(tested.probabilities), images.labels[split.test]).model_copy(
+        update={"answers": reliance.figures(described, calibration, tested)}
+    )
     created = datetime.now(UTC).replace(microsecond=0)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
@@ -68,7 +82,7 @@ def export(
             name=name,
             version=version,
             created=created,
-            species=species.describe(images.species),
+            species=described,
             input=Input(size=SIZE),
             calibration=calibration,
             figures=figures,

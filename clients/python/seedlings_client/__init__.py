@@ -9,7 +9,7 @@
 
 from .client import AsyncClient, Client
 from .errors import NoAnswer, Problem, SeedlingsError
-from .generated.models import Answer, Health, ModelName, SpeciesEntry, SpeciesList
+from .generated.models import Answer, Health, ModelName, SpeciesEntry, SpeciesList, Statement, StatementRank
 from .generated.types import UNSET, Unset
 from .requests import Explanation, Photo
 from .version import __version__
@@ -28,6 +28,8 @@ __all__ = [
     "SeedlingsError",
     "SpeciesEntry",
     "SpeciesList",
+    "Statement",
+    "StatementRank",
     "Unset",
     "__version__",
 ]

@@ -58,7 +58,7 @@ class Client:
             self._http.close()
 
     def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None) -> Answer:
-        """The species on a photo. `top_k`: only so many probabilities; `threshold`: be confident from this probability on."""
+        """The species on a photo. `top_k`: only so many probabilities; `threshold`: what `answer` says has this probability at least."""
         return self._ask(requests.predict(requests.content_of(photo), {"top_k": top_k, "threshold": threshold}))
 
     def predict_batch(self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None) -> list[Answer | Problem]:

@@ -1,6 +1,6 @@
 // The table of several photos as a file for a spreadsheet.
 
-const COLUMNS = ["file", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem"];
+const COLUMNS = ["file", "answer", "answer_rank", "answer_probability", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem"];
 
 function cell(value) {
   let text = String(value ?? "");
@@ -13,8 +13,8 @@ const yes = (flag) => (flag === undefined ? "" : flag ? "yes" : "no");
 export function csv(photos, known) {
   const rows = photos.map(({ file, answer, problem }) =>
     answer
-      ? [file.name, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, yes(answer.confident), yes(answer.familiar), ""]
-      : [file.name, "", "", "", "", "", "", problem?.message ?? "not done"],
+      ? [file.name, answer.answer?.name, answer.answer?.rank, answer.answer?.probability, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, yes(answer.confident), yes(answer.familiar), ""]
+      : [file.name, "", "", "", "", "", "", "", "", "", problem?.message ?? "not done"],
   );
   return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from models_store.manifest import SpeciesFigures
+from models_store.manifest import RANKS, SpeciesFigures
 from service import errors
 from service.answers import ModelName
 from service.errors import documented
@@ -28,13 +28,22 @@ class SpeciesEntry(BaseModel):
     test_images: int = Field(description="how many those were")
 
 
+class Thresholds(BaseModel):
+    """From which probability on a statement of each rank can be relied upon; null: none of this rank can be."""
+
+    species: float | None = Field(description="of a species")
+    kind: float | None = Field(description="of a kind, that of its species together")
+    group: float | None = Field(description="of a group, crop or weed, that of its species together")
+
+
 class SpeciesList(BaseModel):
     """The species that the model tells apart."""
 
     model: ModelName = Field(description="the model in service")
     threshold: float | None = Field(description="an answer with a lower probability is not confident; null: no answer is confident")
     threshold_reason: str | None = Field(description="why there is no threshold; null if there is one")
-    promise: float | None = Field(description="at least this share of confident answers is right; null if the model states none")
+    thresholds: Thresholds = Field(description="the thresholds of `answer`; that of species is `threshold`")
+    promise: float | None = Field(description="at least this share of what `answer` says is right; null if the model states none")
     explainable: bool = Field(description="whether `POST /explain` works with this model")
     species: list[SpeciesEntry] = Field(description="the species, in the order of all probabilities")
 
@@ -48,6 +57,7 @@ async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     return {
         "model": {"name": manifest.name, "version": model.version},
         **manifest.calibration.model_dump(include={"threshold", "threshold_reason", "promise"}),
+        "thresholds": {rank: manifest.calibration.threshold_of(rank) for rank in RANKS},
         "explainable": model.explainable,
         "species": [
             species.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) | _measured(figures.get(species.name))

@@ -96,7 +96,7 @@ def test_no_name_is_lost_to_an_encoding(photos: Path, monkeypatch: pytest.Monkey
     assert text.count("Maize") >= 4
     assert text.count(r"latin\xe9.png" if style != "json" else r"latin\\xe9.png") == 1
     if style == "csv":
-        assert raw.getvalue().startswith(b"\xef\xbb\xbffile,species,scientific_name,group,probability,confident,familiar,problem\r\n")
+        assert raw.getvalue().startswith(b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n")
         assert [row["file"] for row in csv.DictReader(io.StringIO(text))][:3] == ["'=SUM(A1).png", "'@x.png", "фото.png"]
 
 
@@ -117,6 +117,7 @@ def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_the_columns_are_the_pages() -> None:
+    assert COLUMNS[:5] == ("file", "answer", "answer_rank", "answer_probability", "species")
     script = (Path(routes.__file__).parents[1] / "page" / "table.js").read_text()
     assert ", ".join(f'"{column}"' for column in COLUMNS) in script
 

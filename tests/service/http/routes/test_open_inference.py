@@ -295,7 +295,7 @@ def test_more_images_than_the_queue_holds(start: Start, publish_in) -> None:
 def test_the_outputs_say_what_may_be_relied_upon(start: Start, publish_in: Any) -> None:
     publish_in(fakes.Measured)
     client = start().client
-    names = ["probabilities", "species", "confident", "familiar", "ood_score"]
+    names = ["probabilities", "species", "confident", "answer", "answer_rank", "answer_probability", "familiar", "ood_score"]
     assert [output["name"] for output in client.get("/v2/models/seedlings").json()["outputs"]] == names
     images = [
         base64.b64encode(fakes.image(colour)).decode() for colour in ((255, 10, 10), (200, 10, 10))
@@ -310,10 +310,30 @@ def test_the_outputs_say_what_may_be_relied_upon(start: Start, publish_in: Any) 
 
 def test_a_model_that_measures_no_distance_has_no_output_for_it(service: Running) -> None:
     outputs = service.client.get("/v2/models/seedlings").json()["outputs"]
-    assert [output["name"] for output in outputs] == ["probabilities", "species", "confident"]
+    assert [output["name"] for output in outputs] == [
+        *("probabilities", "species", "confident", "answer", "answer_rank", "answer_probability")
+    ]
     response = service.client.post("/v2/models/seedlings/infer", json=body() | {"outputs": [{"name": "familiar"}]})
     assert response.status_code == 400
     assert "familiar" in response.json()["error"]
+
+
+def test_triton_reads_the_answers(start: Start, publish_in: Any) -> None:
+    publish_in(threshold=0.9, group=0.8)
+    with triton.InferenceServerClient(f"127.0.0.1:{start().port}") as client:
+        colours = np.array([(99, 1, 0), (50, 40, 10), (4, 3, 3)], np.uint8)
+        images = np.broadcast_to(colours[:, :, None, None], (3, 3, fakes.SIZE, fakes.SIZE))
+        tensor = triton.InferInput("images", list(images.shape), "UINT8").set_data_from_numpy(images, binary_data=True)
+        for binary in (True, False):
+            names = ("answer", "answer_rank", "answer_probability", "confident")
+            asked = [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+            result = client.infer("seedlings", [tensor], outputs=asked)
+            said = {name: result.as_numpy(name).tolist() for name in names[:2]}
+            if binary:  # in JSON the client leaves text as it is
+                said = {name: [text.decode() for text in texts] for name, texts in said.items()}
+            assert said == {"answer": ["Maize", "crop", ""], "answer_rank": ["species", "group", ""]}
+            assert result.as_numpy("answer_probability") == pytest.approx([0.99, 0.9, 0], abs=1e-4)
+            assert result.as_numpy("confident").tolist() == [True, False, False]
 
 
 def test_triton_reads_the_booleans(client: Any) -> None:

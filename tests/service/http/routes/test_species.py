@@ -11,6 +11,7 @@ def test_lists_the_species_in_order(service: Running) -> None:
     assert answer["species"][2] == codes | {"name": "Charlock", "group": "weed", "recall": 1, "test_images": 1}
     assert answer["model"] == {"name": "seedlings", "version": "1"}
     assert (answer["threshold"], answer["explainable"]) == (0.5, False)
+    assert answer["thresholds"] == {"species": 0.5, "kind": None, "group": None}
 
 
 def test_needs_a_model(start: Start) -> None:

@@ -13,6 +13,9 @@ from .refused_version import RefusedVersion
 from .served_model import ServedModel
 from .species_entry import SpeciesEntry
 from .species_list import SpeciesList
+from .statement import Statement
+from .statement_rank import StatementRank
+from .thresholds import Thresholds
 
 __all__ = (
     "Answer",
@@ -28,4 +31,7 @@ __all__ = (
     "ServedModel",
     "SpeciesEntry",
     "SpeciesList",
+    "Statement",
+    "StatementRank",
+    "Thresholds",
 )

@@ -11,6 +11,7 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from ..models.answer_probabilities import AnswerProbabilities
     from ..models.model_name import ModelName
+    from ..models.statement import Statement
 
 
 T = TypeVar("T", bound="Answer")
@@ -21,14 +22,16 @@ class Answer:
     """What is on the photo.
 
     Attributes:
+        answer (None | Statement): the narrowest statement that can be relied upon. null: none can be, or the photo is
+            unfamiliar; ask a person
         species (str): the most probable species
         scientific_name (None | str): its scientific name; null if the model does not know
         eppo_code (None | str): its code of the European and Mediterranean Plant Protection Organization; null if
             unknown
         probability (float): the probability of that species, 0 to 1
         group (None | str): crop or weed; null if the model does not know
-        confident (bool): true: the probability reaches the model's threshold, and the photo is not unfamiliar. Ask a
-            person if it is false
+        confident (bool): true: the species can be relied upon, that is, `answer` is of the rank species. Its
+            probability reaches the model's threshold, and the photo is not unfamiliar
         threshold (float | None): the probability from which on an answer is confident: the model's, or `?threshold=` if
             that is higher. null: the model has none, and nothing is confident
         ood_score (float | None): how far the photo is from those that the model was trained on, as a Mahalanobis
@@ -37,12 +40,13 @@ class Answer:
         probabilities (AnswerProbabilities): the probability of each species, in the order of `/species`; the sum is 1.
             With `?top_k=`: of the k best, best first
         model (ModelName): Which model answered.
-        promise (float | None | Unset): at least this share of confident answers is right on photos like the validation
+        promise (float | None | Unset): at least this share of what `answer` says is right on photos like the validation
             images, at 95% certainty. Absent if the model states none
         familiar (bool | None | Unset): false: the photo is unlike the images that the model was trained on. Absent if
             the model cannot tell
     """
 
+    answer: None | Statement
     species: str
     scientific_name: None | str
     eppo_code: None | str
@@ -59,6 +63,14 @@ class Answer:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.statement import Statement  # noqa: PLC0415
+
+        answer: dict[str, Any] | None
+        if isinstance(self.answer, Statement):
+            answer = self.answer.to_dict()
+        else:
+            answer = self.answer
+
         species = self.species
 
         scientific_name: None | str
@@ -103,6 +115,7 @@ class Answer:
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
+                "answer": answer,
                 "species": species,
                 "scientific_name": scientific_name,
                 "eppo_code": eppo_code,
@@ -127,8 +140,25 @@ class Answer:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.answer_probabilities import AnswerProbabilities  # noqa: PLC0415
         from ..models.model_name import ModelName  # noqa: PLC0415
+        from ..models.statement import Statement  # noqa: PLC0415
 
         d = dict(src_dict)
+
+        def _parse_answer(data: object) -> None | Statement:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                answer_type_0 = Statement.from_dict(data)
+
+                return answer_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | Statement, data)
+
+        answer = _parse_answer(d.pop("answer"))
+
         species = d.pop("species")
 
         def _parse_scientific_name(data: object) -> None | str:
@@ -200,6 +230,7 @@ class Answer:
         familiar = _parse_familiar(d.pop("familiar", UNSET))
 
         answer = cls(
+            answer=answer,
             species=species,
             scientific_name=scientific_name,
             eppo_code=eppo_code,

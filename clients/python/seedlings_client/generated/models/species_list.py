@@ -9,6 +9,7 @@ from attrs import field as _attrs_field
 if TYPE_CHECKING:
     from ..models.model_name import ModelName
     from ..models.species_entry import SpeciesEntry
+    from ..models.thresholds import Thresholds
 
 
 T = TypeVar("T", bound="SpeciesList")
@@ -22,7 +23,9 @@ class SpeciesList:
         model (ModelName): Which model answered.
         threshold (float | None): an answer with a lower probability is not confident; null: no answer is confident
         threshold_reason (None | str): why there is no threshold; null if there is one
-        promise (float | None): at least this share of confident answers is right; null if the model states none
+        thresholds (Thresholds): From which probability on a statement of each rank can be relied upon; null: none of
+            this rank can be.
+        promise (float | None): at least this share of what `answer` says is right; null if the model states none
         explainable (bool): whether `POST /explain` works with this model
         species (list[SpeciesEntry]): the species, in the order of all probabilities
     """
@@ -30,6 +33,7 @@ class SpeciesList:
     model: ModelName
     threshold: float | None
     threshold_reason: None | str
+    thresholds: Thresholds
     promise: float | None
     explainable: bool
     species: list[SpeciesEntry]
@@ -43,6 +47,8 @@ class SpeciesList:
 
         threshold_reason: None | str
         threshold_reason = self.threshold_reason
+
+        thresholds = self.thresholds.to_dict()
 
         promise: float | None
         promise = self.promise
@@ -61,6 +67,7 @@ class SpeciesList:
                 "model": model,
                 "threshold": threshold,
                 "threshold_reason": threshold_reason,
+                "thresholds": thresholds,
                 "promise": promise,
                 "explainable": explainable,
                 "species": species,
@@ -73,6 +80,7 @@ class SpeciesList:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.model_name import ModelName  # noqa: PLC0415
         from ..models.species_entry import SpeciesEntry  # noqa: PLC0415
+        from ..models.thresholds import Thresholds  # noqa: PLC0415
 
         d = dict(src_dict)
         model = ModelName.from_dict(d.pop("model"))
@@ -90,6 +98,8 @@ class SpeciesList:
             return cast(None | str, data)
 
         threshold_reason = _parse_threshold_reason(d.pop("threshold_reason"))
+
+        thresholds = Thresholds.from_dict(d.pop("thresholds"))
 
         def _parse_promise(data: object) -> float | None:
             if data is None:
@@ -111,6 +121,7 @@ class SpeciesList:
             model=model,
             threshold=threshold,
             threshold_reason=threshold_reason,
+            thresholds=thresholds,
             promise=promise,
             explainable=explainable,
             species=species,

@@ -1,0 +1,53 @@
+"""What is known of species: the table, and `species.toml` of a data folder."""
+
+from pathlib import Path
+
+import pytest
+
+from training.data import species
+from training.errors import DataError
+
+NAMES = ["Charlock", "Volunteer rape", "Wild oat"]
+WRITTEN = """
+["Wild oat"]
+scientific_name = "Avena fatua"
+kind = "grass weed"
+["Volunteer rape"]
+group = "weed"
+"""
+
+
+def test_the_file_adds_to_the_table(tmp_path: Path) -> None:
+    (tmp_path / "species.toml").write_text(WRITTEN)
+    charlock, rape, oat = species.describe(NAMES, tmp_path)
+    assert (charlock.eppo_code, charlock.kind) == ("SINAR", "broadleaf weed")
+    assert (rape.name, rape.group, rape.kind, rape.scientific_name) == ("Volunteer rape", "weed", None, None)
+    assert (oat.scientific_name, oat.group, oat.kind, oat.eppo_code) == ("Avena fatua", "weed", "grass weed", None)
+
+
+def test_the_file_goes_before_the_table(tmp_path: Path) -> None:
+    (tmp_path / "species.toml").write_text('[Charlock]\neppo_code = "MINE"\n')
+    (charlock,) = species.describe(["Charlock"], tmp_path)
+    assert (charlock.eppo_code, charlock.scientific_name, charlock.kind) == ("MINE", "Sinapis arvensis", "broadleaf weed")
+
+
+def test_without_the_file_there_is_the_table(tmp_path: Path) -> None:
+    assert species.describe(NAMES, tmp_path) == species.describe(NAMES)
+    assert species.describe(NAMES)[2] == species.Species(name="Wild oat")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("[Wild", "cannot be read"),
+        ('["Wild oats"]\nkind = "grass weed"', "the name of no folder of images; there are Charlock, Volunteer rape, Wild oat"),
+        ('["Wild oat"]\nkind = "grass"', r'\["Wild oat"\] kind: .*grass weed'),
+        ('["Wild oat"]\nclass = "grass"', "keys are scientific_name, eppo_code, group, kind"),
+        ('"Wild oat" = 3', "Wild oat"),
+        ('["Wild oat"]\nkind = "grass weed"\ngroup = "crop"', 'of the group "crop" and of the kind "grass weed": leave one away'),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, written: str, message: str) -> None:
+    (tmp_path / "species.toml").write_text(written)
+    with pytest.raises(DataError, match=message):
+        species.describe(NAMES, tmp_path)
