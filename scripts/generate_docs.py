@@ -21,12 +21,12 @@ from scripts import generate_client
 from service import errors
 from service.app import create_app
 from service.http import connection, forms, open_inference_codec
+from service.http.openapi import LIMITS
 from service.settings import PREFIX, Settings
 from training.__main__ import parser as training_parser
 from training.recipe import Recipe
 
 DOCS = Path(__file__).parents[1] / "docs"
-LIMITS = ("max_body_bytes", "max_pixels", "max_queue", "max_buffered_bytes", "upload_timeout_s", "deadline_s")
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 Schema = dict[str, Any]
 

@@ -99,7 +99,7 @@ def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
         "threshold": threshold,
         **({} if manifest.calibration.promise is None else {"promise": manifest.calibration.promise}),
         **({} if prediction.familiar is None else {"familiar": prediction.familiar}),
-        "ood_score": None if prediction.distance is None else round(prediction.distance, 4),
+        "ood_score": prediction.distance,  # not rounded: compared with the limit, it says whether the photo is familiar
         "ood_limit": None if familiarity is None else familiarity.limit,
         "probabilities": {manifest.species[i].name: probabilities[i] for i in shown},
         "model": {"name": manifest.name, "version": prediction.model.version},

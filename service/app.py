@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from models_store import __version__
 from models_store.store import Opened
-from service.errors import PROBLEM_TYPE, ServiceError, plain_problem, problem, protocol_error
+from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
@@ -106,7 +106,9 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _error_response(request, plain_problem(error.status_code, error.detail), error.headers)
+    allowed = (error.headers or {}).get("Allow")
+    told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], allowed)
+    return _error_response(request, told, error.headers)
 
 
 def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:

@@ -49,6 +49,7 @@ class ServiceError(Exception):
     slug: ClassVar[str] = "internal-error"  # names the kind of problem for programs
     title: ClassVar[str] = "Internal error"
     closes: ClassVar[bool] = False  # the rest of the request is not read, so the connection cannot be used again
+    passes: ClassVar[bool] = False  # by itself: `Retry-After` says when another try makes sense
 
     def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -134,9 +135,9 @@ class UndecodableImage(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """More images are waiting than can be answered in time. Try again after the seconds in `Retry-After`."""
+    """More images are waiting than can be answered in time. Ask again after the seconds in `Retry-After`."""
 
-    status, slug, title = 429, "queue-full", "Too many requests at once"
+    status, slug, title, passes = 429, "queue-full", "Too many requests at once", True
 
 
 class HeadTooLarge(ServiceError):
@@ -160,13 +161,13 @@ class ModelFailed(ServiceError):
 class NotReady(ServiceError):
     """No model is loaded, or the process is shutting down."""
 
-    status, slug, title = 503, "not-ready", "The service is not ready"
+    status, slug, title, passes = 503, "not-ready", "The service is not ready", True
 
 
 class DeadlinePassed(ServiceError):
     """No answer within the deadline."""
 
-    status, slug, title = 504, "deadline-passed", "No answer within the deadline"
+    status, slug, title, passes = 504, "deadline-passed", "No answer within the deadline", True
 
 
 def problem(error: ServiceError) -> dict[str, Any]:
@@ -178,6 +179,15 @@ def plain_problem(status: int, detail: str) -> dict[str, Any]:
     """A problem that says no more than its status, as for an unknown route."""
     title = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown status"
     return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+
+
+def routing_problem(status: int, detail: str, method: str, path: str, allowed: str | None) -> dict[str, Any]:
+    """The problem of a request that no route takes; `allowed` names the methods that its path does take."""
+    if allowed is not None:
+        detail = f"{method[:20]} is not answered at {path[:100]!r}; {allowed} is"
+    elif status == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {path[:100]!r}; /docs lists what there is"
+    return plain_problem(status, detail)
 
 
 def probe_status(ready: bool) -> int:
@@ -215,13 +225,20 @@ OF_IMAGES: tuple[type[ServiceError], ...] = (
 )
 
 
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 1}}}
+
+
 def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        kind.status: {"description": kind.title, "content": {PROBLEM_TYPE: {"schema": schema, "example": problem(kind(_EXAMPLES[kind]))}}}
+        kind.status: _described(kind) | {"content": {PROBLEM_TYPE: {"schema": schema, "example": problem(kind(_EXAMPLES[kind]))}}}
         for kind in kinds
     }
+
+
+def _described(kind: type[ServiceError]) -> dict[str, Any]:
+    return {"description": kind.__doc__} | ({"headers": _RETRY_AFTER} if kind.passes else {})
 
 
 def protocol_error(detail: str) -> dict[str, str]:
@@ -231,4 +248,4 @@ def protocol_error(detail: str) -> dict[str, str]:
 
 def documented_as_protocol(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses of the Open Inference Protocol."""
-    return {kind.status: {"description": kind.title, "model": ProtocolError} for kind in kinds}
+    return {kind.status: _described(kind) | {"model": ProtocolError} for kind in kinds}

@@ -33,6 +33,12 @@ _SLICE_BYTES = 64 * 2**10  # of numbers read between two turns of other threads
 _SPACE = b" \t\r\n"
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Dimension = Annotated[int, Meta(ge=0, lt=2**31)]
+_SHAPE_SCHEMA = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0},
+    "maxItems": MAX_RANK,
+    "description": "its dimensions: [n] for files, [n, 3, size, size] for pixels",
+}
 _SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=MAX_RANK)])
 _NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
 
@@ -40,10 +46,12 @@ _NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
 class Parameters(Struct, frozen=True):
     """What is heeded of the parameters of a request and its tensors; others are passed over."""
 
-    binary_data_size: int | None = None
-    binary_data: bool | None = None
-    binary_data_output: bool | None = None
-    classification: int | None = None
+    binary_data_size: Annotated[int | None, Meta(description="of an input: its bytes follow the JSON, so many")] = None
+    binary_data: Annotated[bool | None, Meta(description="of an output: send its bytes after the JSON")] = None
+    binary_data_output: Annotated[bool | None, Meta(description="of a request: the same for all outputs")] = None
+    classification: Annotated[
+        int | None, Meta(description="of the output probabilities: the k best species as text, `value:index:label`")
+    ] = None
 
 
 _NO_PARAMETERS = Parameters()
@@ -52,30 +60,30 @@ _NO_PARAMETERS = Parameters()
 class InputTensor(Struct):
     """One tensor of a request; without `data` its bytes follow the JSON."""
 
-    name: _Text
-    shape: Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": MAX_RANK})]
-    datatype: _Text
-    parameters: Parameters | None = None
+    name: Annotated[_Text, Meta(description="`encoded` for image files, `images` for pixels")]
+    shape: Annotated[Raw, Meta(extra_json_schema=_SHAPE_SCHEMA)]
+    datatype: Annotated[_Text, Meta(description="BYTES for image files, UINT8 for pixels")]
+    parameters: Annotated[Parameters | None, Meta(description="`binary_data_size`")] = None
     # Left as it came: as objects, the numbers of one body would take a gigabyte and hold up all threads meanwhile.
-    data: Annotated[Raw, Meta(extra_json_schema={"description": "a list, flat or nested as the shape says"})] = msgspec.field(
-        default_factory=Raw
+    data: Annotated[Raw, Meta(extra_json_schema={"description": "a list, flat or nested as the shape says; image files as base64"})] = (
+        msgspec.field(default_factory=Raw)
     )
 
 
 class RequestedOutput(Struct):
     """One tensor of the response, and the form it shall have."""
 
-    name: _Text
-    parameters: Parameters | None = None
+    name: Annotated[_Text, Meta(description="one of those that the model has")]
+    parameters: Annotated[Parameters | None, Meta(description="`binary_data` and `classification`")] = None
 
 
 class InferRequest(Struct):
     """The JSON of a request."""
 
-    inputs: list[InputTensor]
-    id: _Text | None = None
-    parameters: Parameters | None = None
-    outputs: list[RequestedOutput] | None = None
+    inputs: Annotated[list[InputTensor], Meta(description="one tensor")]
+    id: Annotated[_Text | None, Meta(description="any text; it comes back with the answer")] = None
+    parameters: Annotated[Parameters | None, Meta(description="`binary_data_output`")] = None
+    outputs: Annotated[list[RequestedOutput] | None, Meta(description="the outputs wanted; all of them if left out")] = None
 
 
 _REQUEST = msgspec.json.Decoder(InferRequest)

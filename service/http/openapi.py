@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from service.errors import Problem
 from service.http import openapi_examples
 from service.http.open_inference_codec import InferRequest
+from service.settings import Settings
 
 TAGS = [
     {"name": "predictions", "description": "Photos in, species out."},
@@ -19,6 +20,9 @@ TAGS = [
     {"name": "metrics", "description": "For Prometheus."},
     {"name": "open inference protocol", "description": "For KServe's, Triton's and other clients of the protocol."},
 ]
+
+
+LIMITS = ("max_body_bytes", "max_pixels", "max_queue", "max_buffered_bytes", "upload_timeout_s", "deadline_s")  # of the settings
 
 
 def operation_id(route: APIRoute) -> str:
@@ -43,6 +47,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in made["paths"].values():
             for operation in path.values():
                 _drop_validation_error(operation)
+                _describe_answer(operation, schemas)
                 _mend_parameters(operation)
                 if "security" in operation and not guarded:
                     operation["security"].append({})  # without a key as well
@@ -51,6 +56,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         made["paths"]["/metrics"]["get"]["responses"]["200"]["content"] = {
             "text/plain": {"schema": {"type": "string"}, "example": openapi_examples.METRICS}
         }
+        made["x-limits"] = limits(app.state.services.settings)
         app.openapi_schema = made
     return app.openapi_schema
 
@@ -61,6 +67,19 @@ def encoded(app: FastAPI) -> bytes:
         app.state.encoded_document = json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
     made: bytes = app.state.encoded_document
     return made
+
+
+def limits(settings: Settings) -> list[dict[str, Any]]:
+    """What a caller can run into, as this service is set."""
+    return [{"meaning": Settings.model_fields[name].description, "value": getattr(settings, name)} for name in LIMITS]
+
+
+def _describe_answer(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The framework has nothing to say of an answer but that it was successful."""
+    for response in operation["responses"].values():
+        if response["description"] == "Successful Response":
+            names = [content["schema"].get("$ref", "").rpartition("/")[2] for content in response.get("content", {}).values()]
+            response["description"] = next((schemas[name]["description"] for name in names if name), "The text.")
 
 
 def _drop_validation_error(operation: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
         if name not in names:
-            raise MalformedRequest(f"there is no query parameter {name[:50]!r} here; there is {', '.join(names)}")
+            raise MalformedRequest(f"there is no query parameter {name[:50]!r} here; there is {', '.join(names) or 'none at all'}")
         if given.count(name) > 1:
             raise MalformedRequest(f"the query parameter {name} is given {given.count(name)} times; give it once")
     return request.query_params

@@ -19,7 +19,7 @@ _GZIP, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS  # bits of the window, as 
 _WINDOW = {"": None, "identity": None, "gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
-_IMAGE = {"type": "string", "format": "binary"}
+_IMAGE = {"type": "string", "format": "binary", "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC"}
 IMAGE_BODY: dict[str, object] = {  # as OpenAPI describes it
     "required": True,
     "content": {

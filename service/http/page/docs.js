@@ -2,6 +2,7 @@
 
 import { bodyOf, samples } from "./samples.js";
 
+const KEY = "seedlings-key";
 const main = document.getElementById("operations");
 const base = new URL(".", location.href).href.replace(/\/$/, "");
 const make = (tag, properties = {}, ...inside) => {
@@ -52,7 +53,7 @@ function copyable(language, text) {
 }
 
 /** A form that sends the request to this server, and shows what comes back. */
-function tryIt(path, method, parameters, body) {
+function tryIt(path, method, parameters, body, guarded) {
   const out = make("div", { role: "status" });
   const form = make("form", { className: "row" });
   const inputs = parameters.map((one) => {
@@ -60,21 +61,26 @@ function tryIt(path, method, parameters, body) {
     form.append(make("label", {}, `${one.name} `, input));
     return [one, input];
   });
+  const key = guarded ? make("input", { value: sessionStorage.getItem(KEY) ?? "", autocomplete: "off" }) : null;
+  if (key) form.append(make("label", {}, "API key ", key));
   const photos = typeof body === "string" ? make("input", { type: "file", required: true, multiple: body === "images" }) : null;
   if (photos) form.append(make("label", {}, "photo ", photos));
   form.append(make("button", { type: "submit", textContent: "Send" }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const query = new URLSearchParams();
+    const headers = {};
     let url = path;
     for (const [{ name, in: where }, input] of inputs) {
       if (where === "path") url = url.replace(`{${name}}`, encodeURIComponent(input.value));
+      else if (input.value && where === "header") headers[name] = input.value;
       else if (input.value) query.set(name, input.value);
     }
     const content = photos ? new FormData() : body ? JSON.stringify(body) : undefined;
     for (const photo of photos?.files ?? []) content.append(body === "images" ? "files" : "file", photo);
-    const key = sessionStorage.getItem("seedlings-key");
-    const headers = { ...(key ? { "X-API-Key": key } : {}), ...(typeof content === "string" ? { "Content-Type": "application/json" } : {}) };
+    if (key) sessionStorage.setItem(KEY, key.value); // the page uses it, too
+    if (key?.value) headers["X-API-Key"] = key.value;
+    if (typeof content === "string") headers["Content-Type"] = "application/json";
     try {
       const response = await fetch(`${base}${url}${query.size ? `?${query}` : ""}`, { method, body: content, headers });
       const kind = response.headers.get("Content-Type") ?? "";
@@ -90,6 +96,8 @@ function tryIt(path, method, parameters, body) {
 }
 
 function inside({ path, method, operation }, schemas) {
+  const guarded = Boolean(operation.security?.length) && !operation.security.some((one) => Object.keys(one).length === 0);
+  const type = Object.keys(operation.responses[200]?.content ?? {})[0] ?? "";
   const parts = make("div", { className: "inside" });
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
@@ -103,12 +111,12 @@ function inside({ path, method, operation }, schemas) {
     for (const [kind, content] of bodies) parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas));
   }
   parts.append(make("h3", { textContent: "Request" }));
-  for (const [language, text] of Object.entries(samples(base, path, method, parameters, body))) parts.append(copyable(language, text));
-  parts.append(...tryIt(path, method, parameters, body), make("h3", { textContent: "Answers" }));
+  for (const [language, text] of Object.entries(samples({ base, path, method, operation: operation.operationId, parameters, body, type, guarded }))) parts.append(copyable(language, text));
+  parts.append(...tryIt(path, method, parameters, body, guarded), make("h3", { textContent: "Answers" }));
   const [good, bad] = [[], []];
   for (const answer of Object.entries(operation.responses)) (answer[0] < "300" ? good : bad).push(answer);
   for (const [status, response] of good) {
-    parts.append(make("p", {}, make("strong", { textContent: status }), ` ${response.description}`));
+    parts.append(make("p", {}, make("strong", { textContent: status }), " ", ...prose(response.description)));
     for (const [kind, content] of Object.entries(response.content ?? {})) {
       const example = exampleOf(content, schemas);
       parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas), ...(example === undefined ? [] : [block(example)]));
@@ -121,10 +129,18 @@ function inside({ path, method, operation }, schemas) {
   return parts;
 }
 
-function show(api) {
+function limits(api) {
+  const rows = api["x-limits"].map(({ meaning, value }) => make("tr", {}, make("td", {}, meaning), make("td", {}, value.toLocaleString("en"))));
+  const head = make("tr", {}, ...["Limit", "Of this server"].map((text) => make("th", { scope: "col", textContent: text })));
+  return [make("h2", {}, "Limits"), make("div", { className: "scroll limits", tabIndex: 0 }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))];
+}
+
+function show(api, model) {
   const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
+  for (const { operation } of operations) // the examples ask for the model that is really served
+    for (const one of operation.parameters ?? []) if (one.in === "path") one.example = model[one.name] ?? one.example;
   main.replaceChildren();
   for (const tag of api.tags) {
     main.append(make("h2", {}, tag.name[0].toUpperCase() + tag.name.slice(1), make("small", { textContent: tag.description })));
@@ -136,10 +152,12 @@ function show(api) {
       main.append(details);
     }
   }
+  main.append(...limits(api));
 }
 
 try {
-  show(await (await fetch("openapi.json")).json());
+  const [api, { model }] = await Promise.all(["openapi.json", "health"].map(async (path) => (await fetch(path)).json()));
+  show(api, model ?? {});
 } catch {
   main.replaceChildren(make("p", { className: "notice", textContent: "The server does not answer. Is it still running?" }));
 }

@@ -1,8 +1,8 @@
 // Requests to copy: curl, Python and JavaScript for one operation of the OpenAPI document.
 
 const BODIES = {
-  image: { curl: "-F file=@photo.jpg", python: 'files={"file": open("photo.jpg", "rb")}', js: ["file", "photo"] },
-  images: { curl: "-F files=@one.jpg -F files=@two.jpg", python: 'files=[("files", open(name, "rb")) for name in ("one.jpg", "two.jpg")]', js: ["files", "photo"] },
+  image: { curl: "-F file=@photo.jpg", js: ["file", "photo"] },
+  images: { curl: "-F files=@one.jpg -F files=@two.jpg", js: ["files", "photo"] },
 };
 
 /** What an operation's body takes: "image", "images", an example as JSON, or null for none. */
@@ -12,22 +12,55 @@ export function bodyOf(operation, example) {
   return operation.requestBody ? (example ?? null) : null;
 }
 
-export function samples(base, path, method, parameters, body) {
+// What the Python client does, by operation.
+const CALLS = {
+  predict: ["answer", 'predict("photo.jpg")', "answer.species, answer.confident"],
+  predict_batch: ["results", 'predict_batch(["one.jpg", "two.jpg"])', "results"],
+  explain: ["explanation", 'explain("photo.jpg")', "explanation.species", 'with open("heat.png", "wb") as picture:', "    picture.write(explanation.png)"],
+  species: ["listed", "species()", "[one.name for one in listed.species]"],
+  health: ["health", "health()", "health.status.value"],
+};
+
+function pythonOf(base, url, method, operation, json, guarded) {
+  const call = CALLS[operation];
+  if (call) {
+    const [name, asked, shown, ...after] = call;
+    const client = `Client("${base}"${guarded ? ', api_key="KEY"' : ""})`;
+    return ["from seedlings_client import Client", "", `with ${client} as client:`, `    ${name} = client.${asked}`, `print(${shown})`, ...after];
+  }
+  const given = [`"${url}"`];
+  if (json) given.push(`json=${json.replaceAll("true", "True").replaceAll("null", "None")}`);
+  if (guarded) given.push('headers={"X-API-Key": "KEY"}');
+  return ["import httpx", "", `response = httpx.${method.toLowerCase()}(${given.join(", ")}, timeout=30)`, "response.raise_for_status()", "print(response.text)"];
+}
+
+function scriptOf(url, method, form, json, guarded, type) {
+  const lines = form ? ["const form = new FormData();", `form.append("${form.js[0]}", ${form.js[1]}); // a File or Blob${form === BODIES.images ? "; once for each photo" : ""}`] : [];
+  const headers = [...(json ? ['"Content-Type": "application/json"'] : []), ...(guarded ? ['"X-API-Key": "KEY"'] : [])];
+  const options = [
+    ...(method === "GET" ? [] : [`method: "${method}"`]),
+    ...(headers.length ? [`headers: { ${headers.join(", ")} }`] : []),
+    ...(form ? ["body: form"] : json ? [`body: '${json}'`] : []),
+  ];
+  const read = type.startsWith("image/") ? "blob" : type.includes("json") ? "json" : "text";
+  lines.push(`const response = await fetch("${url}"${options.length ? `, { ${options.join(", ")} }` : ""});`);
+  lines.push("if (!response.ok) throw new Error(await response.text());", `console.log(await response.${read}());`);
+  return lines;
+}
+
+/** The samples for one operation; `type` is that of its answer, `guarded` says whether the server wants a key. */
+export function samples({ base, path, method, operation, parameters, body, type, guarded }) {
   const filled = path.replace(/{(\w+)}/g, (_, name) => parameters.find((one) => one.name === name)?.example ?? name);
   const url = base + filled;
   const form = BODIES[body];
   const json = !form && body ? JSON.stringify(body) : null;
-  const curl = `curl ${form ? `${form.curl} ` : json ? `-H 'Content-Type: application/json' -d '${json}' ` : ""}${url}`;
-  const python = [
-    "import httpx",
-    "",
-    `response = httpx.${method.toLowerCase()}("${url}"${form ? `, ${form.python}` : json ? `, json=${json.replaceAll("true", "True").replaceAll("null", "None")}` : ""}, timeout=30)`,
-    "response.raise_for_status()",
-  ];
-  const options = form
-    ? [`const form = new FormData();`, `form.append("${form.js[0]}", ${form.js[1]}); // a File or Blob${body === "images" ? "; once for each photo" : ""}`]
-    : [];
-  const given = form ? `, { method: "POST", body: form }` : json ? `, { method: "POST", headers: { "Content-Type": "application/json" }, body: '${json}' }` : "";
-  const script = [...options, `const response = await fetch("${url}"${given});`, "if (!response.ok) throw new Error((await response.json()).detail);"];
-  return { curl, Python: python.join("\n"), JavaScript: script.join("\n") };
+  const curl = [
+    "curl",
+    ...(guarded ? ["-H 'X-API-Key: KEY'"] : []),
+    ...(form ? [form.curl] : json ? ["-H 'Content-Type: application/json'", `-d '${json}'`] : []),
+    ...(type.startsWith("image/") ? ["-o heat.png"] : []),
+    url,
+  ].join(" ");
+  const python = pythonOf(base, url, method, operation, json, guarded);
+  return { curl, Python: python.join("\n"), JavaScript: scriptOf(url, method, form, json, guarded, type).join("\n") };
 }

@@ -19,7 +19,12 @@ from service.inference.fan_out import each
 from service.inference.predictor import Prediction
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
-_FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+_FILES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "string", "format": "binary"},
+    "description": "image files, each a part of this name",
+}
 _BODY = {
     "required": True,
     "content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}},

@@ -22,6 +22,7 @@ router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 
 
 _OCTETS = "application/octet-stream"
+_X_SPECIES = {"X-Species": {"description": "The species explained, escaped as in a URL.", "schema": {"type": "string"}}}
 _PNG = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -36,7 +37,14 @@ class Picture(Response):
     response_class=Picture,
     openapi_extra={"requestBody": IMAGE_BODY},
     # Many generated clients read a file only where it may be typed as bytes of any kind.
-    responses=documented(*errors.OF_IMAGES, errors.NotExplainable) | {200: {"content": {Picture.media_type: _PNG, _OCTETS: _PNG}}},
+    responses=documented(*errors.OF_IMAGES, errors.NotExplainable)
+    | {
+        200: {
+            "description": f"A picture of {saliency.SIDE} × {saliency.SIDE} pixels.",
+            "content": {Picture.media_type: _PNG, _OCTETS: _PNG},
+            "headers": _X_SPECIES,
+        }
+    },
 )
 async def explain(
     request: Request,
@@ -53,4 +61,8 @@ async def explain(
     png = await asyncio.to_thread(saliency.render, photo, explanation.saliency)
     # A header is ASCII and a name may be anything, hence the quotes of an URL.
     headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
-    return Picture(png, headers=headers, media_type=_OCTETS if request.headers.get("accept") == _OCTETS else None)
+    return Picture(png, headers=headers, media_type=_OCTETS if _first(request.headers.get("accept", "")) == _OCTETS else None)
+
+
+def _first(accept: str) -> str:
+    return accept.partition(",")[0].partition(";")[0].strip().lower()

@@ -7,11 +7,12 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service import errors
+from service.answers import timing
 from service.errors import NotReady, ServiceError, UnknownModel, documented_as_protocol, probe_status
-from service.http import open_inference_codec
+from service.http import open_inference_codec, queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
@@ -34,61 +35,61 @@ def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 class ServerLive(BaseModel):
     """The process answers."""
 
-    live: bool
+    live: bool = Field(description="always true")
 
 
 class ServerReady(BaseModel):
     """Whether inference can be answered."""
 
-    ready: bool
+    ready: bool = Field(description="whether predictions can be answered")
 
 
 class ModelReady(ServerReady):
     """Whether this model can be asked."""
 
-    name: str
+    name: str = Field(description="name of the model")
 
 
 class ServerMetadata(BaseModel):
     """What this server is and speaks."""
 
-    name: str
-    version: str
-    extensions: list[str]
+    name: str = Field(description="name of the server")
+    version: str = Field(description="its version")
+    extensions: list[str] = Field(description="extensions of the protocol that it speaks")
 
 
 class TensorMetadata(BaseModel):
     """One input or output; -1 is a free dimension."""
 
-    name: str
-    datatype: str
-    shape: list[int]
+    name: str = Field(description="name of the tensor")
+    datatype: str = Field(description="the protocol's name of it: UINT8, FP32, BOOL, or BYTES for text and files")
+    shape: list[int] = Field(description="its dimensions")
 
 
 class ModelMetadata(BaseModel):
     """What a model takes and gives. A request has one of the inputs."""
 
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[TensorMetadata]
-    outputs: list[TensorMetadata]
+    name: str = Field(description="name of the model")
+    versions: list[str] = Field(description="the version in service")
+    platform: str = Field(description="what its file is made for")
+    inputs: list[TensorMetadata] = Field(description="of which a request has one")
+    outputs: list[TensorMetadata] = Field(description="all that a request may ask for")
 
 
 class OutputTensor(TensorMetadata):
     """One tensor of an answer; without `data` its bytes follow the JSON."""
 
-    parameters: dict[str, Any] | None = None
-    data: list[float] | list[str] | list[bool] | None = None
+    parameters: dict[str, Any] | None = Field(None, description="`binary_data_size`, where its bytes follow the JSON")
+    data: list[float] | list[str] | list[bool] | None = Field(None, description="its values, flat")
 
 
 class InferResponse(BaseModel):
     """An answer, in the order of the outputs asked for."""
 
-    model_name: str
-    model_version: str
-    id: str | None = None
-    outputs: list[OutputTensor]
+    model_name: str = Field(description="name of the model that answered")
+    model_version: str = Field(description="its version")
+    id: str | None = Field(None, description="that of the request")
+    outputs: list[OutputTensor] = Field(description="the tensors, in the order they were asked for")
 
 
 _MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelReady)
@@ -166,6 +167,7 @@ _LENGTH = {
     "description": "For a body with binary tensors: the bytes of JSON in front of them.",
     "schema": {"type": "integer", "minimum": 1},
 }
+_BYTES = {"type": "string", "format": "binary", "description": "JSON, then the bytes of the binary tensors"}
 _INFER: dict[str, Any] = {
     "response_model": InferResponse,
     "openapi_extra": {
@@ -174,12 +176,12 @@ _INFER: dict[str, Any] = {
             "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                "application/octet-stream": {"schema": _BYTES},
             },
         },
     },
     "responses": documented_as_protocol(*errors.OF_IMAGES, errors.UnknownModel)
-    | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},  # with binary tensors
+    | {200: {"content": {"application/octet-stream": {"schema": _BYTES}}}},
 }
 
 
@@ -188,6 +190,7 @@ _INFER: dict[str, Any] = {
 async def infer(request: Request, services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> Response:
     """Infer the species on the images of a request, all of them by one version of the model."""
     model = _model(services, name, version)
+    queries.known(request, [])
     services.check_open()
     settings = services.settings
 
@@ -208,9 +211,10 @@ async def infer(request: Request, services: Annotated[Services, Depends(of)], na
     content, header_length = open_inference_codec.write(
         asked, (name, model.version), model.manifest.species, open_inference_codec.outputs(model.manifest.species, predictions)
     )
+    headers = {"Server-Timing": timing(*predictions)}
     if header_length is None:
-        return Response(content, media_type="application/json")
-    return Response(content, headers={_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")
+        return Response(content, headers=headers, media_type="application/json")
+    return Response(content, headers=headers | {_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")
 
 
 def _model(services: Services, name: str, version: str | None) -> Model:

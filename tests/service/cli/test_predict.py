@@ -143,7 +143,7 @@ def test_a_services_own_problems_are_handed_on(
     assert main(["predict", str(photos / "black.png"), "--url", url]) == 1
     assert capsys.readouterr().err.startswith("error: ")  # not the photo's fault
     assert main(["predict", str(photos / "00.png"), "--url", f"{url}/elsewhere"]) == 1
-    assert "Not Found" in capsys.readouterr().err
+    assert "there is nothing at" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("model")

@@ -64,6 +64,15 @@ def test_refuses(halves: Running, request_: dict, status: int) -> None:
     assert halves.client.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("*/*", "image/png"), ("application/octet-stream", "application/octet-stream"), ("image/png, application/octet-stream", "image/png")],
+)
+def test_the_picture_may_be_typed_as_bytes(halves: Running, accept: str, kind: str) -> None:
+    response = halves.client.post("/explain", content=fakes.image(), headers={"Accept": accept})
+    assert (response.headers["content-type"], response.content[:4]) == (kind, b"\x89PNG")
+
+
 def test_an_artifact_without_halves_is_no_failure(service: Running) -> None:
     response = service.client.post("/explain", content=fakes.image())
     assert response.status_code == 409

@@ -340,3 +340,14 @@ def test_triton_reads_the_booleans(client: Any) -> None:
     result = client.infer("seedlings", [pixels_input(binary=True)])
     assert result.as_numpy("confident").dtype == bool
     assert result.as_numpy("confident").shape == result.as_numpy("species").shape
+
+
+def test_an_answer_says_where_the_time_went(service: Running) -> None:
+    response = service.client.post("/v2/models/seedlings/infer", json=body())
+    assert [span.partition(";")[0] for span in response.headers["server-timing"].split(", ")] == ["decode", "queue", "inference"]
+
+
+def test_a_query_parameter_is_refused(service: Running) -> None:
+    response = service.client.post("/v2/models/seedlings/infer?top_k=3", json=body())
+    assert response.status_code == 400
+    assert "no query parameter 'top_k'" in response.json()["error"]

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -304,21 +303,59 @@ def test_the_interface_for_programs(page: Any, service: Running, tmp_path: Path)
     no_defects_for(page)
 
 
-def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path: Path) -> None:
+def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("photo.jpg", "one.jpg", "two.jpg"):
+        (tmp_path / name).write_bytes(fakes.image(RED))
+    monkeypatch.chdir(tmp_path)
     page.click("text=API for programs")
-    page.click("#operation-predict summary")
-    page.wait_for_selector("#operation-predict .sample")
-    curl, python, _ = page.locator("#operation-predict .sample pre").all_inner_texts()
-    (tmp_path / "photo.jpg").write_bytes(fakes.image(RED))
-    done = subprocess.run(curl.split(), cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["species"] == "Maize"
-    script = python + "\nprint(response.json()['species'])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "Maize"
-    page.set_input_files("#operation-predict input[type=file]", [photo("red.png", fakes.image(RED))])
-    page.click("#operation-predict form button")
-    page.wait_for_selector("#operation-predict [role=status] pre")
-    assert '"species": "Maize"' in page.inner_text("#operation-predict [role=status]")
+    page.wait_for_selector("details")
+    scripts = []
+    for operation in page.locator("details").all():
+        operation.locator("summary").click()
+        operation.locator(".sample").first.wait_for()
+        curl, python, script = operation.locator(".sample pre").all_inner_texts()
+        subprocess.run([*shlex.split(curl), "--silent", "--fail-with-body"], capture_output=True, check=True)
+        exec(python, {})
+        scripts.append(f"await (async () => {{ {script} }})();")
+    assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+    if (node := shutil.which("node")) is None:
+        pytest.skip("node is not installed: the samples in JavaScript were not run")
+    photo_in_node = 'const photo = await (await import("node:fs")).openAsBlob("photo.jpg");'
+    subprocess.run([node, "--input-type=module", "--eval", "\n".join([photo_in_node, *scripts])], capture_output=True, check=True)
+
+
+def test_the_docs_page_tells_the_limits_and_tries_things_out(page: Any) -> None:
+    page.click("text=API for programs")
+    page.wait_for_selector(".limits")
+    assert "20,971,520" in page.inner_text(".limits")
+    for operation, shown in (("predict", '"species": "Maize"'), ("predict_batch", '"species": "Maize"'), ("explain", "200 image/png")):
+        page.click(f"#operation-{operation} summary")
+        page.set_input_files(f"#operation-{operation} input[type=file]", [photo("red.png", fakes.image(RED))])
+        page.click(f"#operation-{operation} form button")
+        page.wait_for_selector(f"#operation-{operation} [role=status] p")
+        assert shown in page.inner_text(f"#operation-{operation} [role=status]")
+    page.click("#operation-infer summary")
+    page.fill("#operation-infer input >> nth=1", "5")  # a header: a wrong length
+    page.click("#operation-infer form button")
+    page.wait_for_selector("#operation-infer [role=status] p")
+    assert page.inner_text("#operation-infer [role=status]").startswith("400")
+
+
+def test_the_docs_page_asks_for_the_key_of_a_guarded_service(browser: Any, start: Start, publish_in: Any) -> None:
+    publish_in(fakes.Halves)
+    service = start(api_key="secret")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{service.port}/docs")
+    page.click("#operation-species summary")
+    assert all("KEY" in sample for sample in page.locator("#operation-species .sample pre").all_inner_texts())
+    for key, status in (("", "401"), ("secret", "200")):
+        page.get_by_label("API key").fill(key)
+        page.click("#operation-species form button")
+        page.wait_for_selector(f"#operation-species [role=status] p:has-text('{status}')")
+    page.click("#operation-live summary")
+    assert page.get_by_label("API key").count() == 1  # probes need none
+    context.close()
 
 
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:

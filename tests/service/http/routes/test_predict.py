@@ -92,6 +92,8 @@ def test_unknown_routes_are_problems(service: Running, method: str, path: str, s
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == status
+    assert path in response.json()["detail"]
+    assert ("POST" if status == 405 else "/docs") in response.json()["detail"]  # what there is instead
 
 
 def test_every_answer_reaches_its_own_caller(service: Running) -> None:
