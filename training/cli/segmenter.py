@@ -17,7 +17,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
         about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
-    segmenter.add_argument("--steps", type=int, default=1000, help="batches of 48 pictures (default: 1000)")
+    segmenter.add_argument("--steps", type=int, default=500, help="batches of 48 pictures (default: 500)")
     segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
     segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     segmenter.set_defaults(perform=_perform)
@@ -27,7 +27,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import segmenter
+    from training.fitting import known_ground, segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -35,11 +35,11 @@ def _perform(options: argparse.Namespace) -> None:
     squares = background_photos.squares(options.background_photos) if options.background_photos else None
     measured = {folder: masked_photos.squares(folder) for folder in options.measure}
     learnt = [masked_photos.squares(folder) for folder in options.masks]
-    rows = split.of(images).train
-    trained = segmenter.train(images.pixels[rows], squares, learnt, options.steps, options.seed, options.out)
-    own = segmenter.known_ground(trained, images.pixels[split.of(images).validation])
-    say(f"validation images: ground known in {own:.1%}")
+    rows = split.of(images)
+    training, validation = images.pixels[rows.train], images.pixels[rows.validation]
+    trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out)
+    say(f"validation images: ground known in {known_ground.share(trained, validation):.1%}")
     for folder, masked in measured.items():
-        iou, known = segmenter.iou(trained, masked), segmenter.known_ground(trained, masked.pixels)
+        iou, known = segmenter.iou(trained, masked), known_ground.share(trained, masked.pixels)
         say(f"{folder}: IoU of plants {iou:.3f}, ground taken for the training images' in {known:.1%} of {len(masked.pixels)} squares")
     say(f"wrote {options.out}")

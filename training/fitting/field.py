@@ -27,7 +27,6 @@ class Scene:
     images: Tensor  # float [N,3,S,S] in 0–1
     plants: Tensor  # float [N,1,S,S] in 0–1, how much of each pixel is plant, second plants too
     moved: Tensor  # bool [N], whether the plant stands on a ground that is not its own
-    known_ground: Tensor  # bool [N], whether the ground is one of the training images': its own, or another one's
 
 
 def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings: FieldScenes, random: Generator) -> Scene:
@@ -41,14 +40,13 @@ def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings
     layers_placed = placed(layers, moved, settings, random)
     scene, plant = layers_placed[:, :3], layers_placed[:, 3:]
     looks = _looks(scene, settings, random)
-    ground, others = _backgrounds(images, plants, backgrounds, settings, random)
+    ground = _backgrounds(images, plants, backgrounds, settings, random)
     ground = _plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
     hard = per_image(drawn(n, 0.5, random), images).bool()
     edge = torch.where(hard, plant, blurred(plant, uniform(n, 0.3, 0.9, random)))
     scene = torch.where(per_image(moved, images).bool(), torch.lerp(ground.clamp(0, 1), looks, edge), scene)
     scene, plant = _second_plant(scene, plant, layers, settings, random)
-    known = (moved == 0) | others
-    return Scene(shadowed(scene, settings.sun, random), plant, moved.to(images.device), known.to(images.device))
+    return Scene(shadowed(scene, settings.sun, random), plant, moved.to(images.device))
 
 
 def placed(layers: Tensor, moved: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
@@ -93,15 +91,14 @@ def _looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
     return (images * per_image(1 + chosen * uniform(n, -0.1, 0.6, random), images)).clamp(0, 1)
 
 
-def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings: FieldScenes, random: Generator) -> tuple[Tensor, Tensor]:
-    """A ground for each image, float [N,3,S,S], of another one of the batch, of a photo, or drawn; and which are of another one, [N]."""
+def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings: FieldScenes, random: Generator) -> Tensor:
+    """A ground for each image: of another one of the batch, of a photo, or drawn. float [N,3,S,S]."""
     n = len(images)
     draw = torch.rand(n, generator=random)
     partner = torch.randperm(n, generator=random)
     ground = soils(n, images.shape[-1], random).to(images)
     photo_share = settings.photos if photos is not None else 0.0
-    of_another = draw < settings.others
-    others = of_another.nonzero()[:, 0]
+    others = (draw < settings.others).nonzero()[:, 0]
     squares = ((draw >= settings.others) & (draw < settings.others + photo_share)).nonzero()[:, 0]
     if len(others):
         rows = partner[others]
@@ -109,7 +106,7 @@ def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings
     if photos is not None and len(squares):
         rows = torch.randint(len(photos), (len(squares),), generator=random)
         ground[squares] = turned(photos[rows].to(images) / 255, random)
-    return ground, of_another
+    return ground
 
 
 def turned(images: Tensor, random: Generator) -> Tensor:

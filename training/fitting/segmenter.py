@@ -1,7 +1,6 @@
 """The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some.
 
-It also learns to tell the ground of the training images from any other. Other images' backgrounds under a plant count as known, so
-that the traces of cutting and pasting tell nothing; photos without a plant are among the other backgrounds for the same reason.
+When its masks stand, it learns to tell the ground of the training images from any other (`known_ground`).
 """
 
 import math
@@ -18,9 +17,9 @@ from tqdm import tqdm
 from training.data.masked_photos import Masked
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
-from training.fitting import ema, run
+from training.fitting import ema, known_ground, run
 from training.fitting.camera import photograph
-from training.fitting.field import compose, placed, turned
+from training.fitting.field import compose, placed
 from training.networks.plant_view import Segmenter
 from training.recipe import Camera, FieldScenes
 
@@ -28,18 +27,19 @@ BATCH = 48
 _RATE, _WARMUP, _DECAY = 3e-3, 50, 0.01
 _AVERAGE = 0.99
 _MASKED = 0.25  # share of a batch that is photos with masks, where there are some
-_BARE = 0.08  # share of a batch that is backgrounds without a plant, where photos of backgrounds were given
-_GROUND_WEIGHT = 0.3  # of telling backgrounds apart, beside the masks
 _FIELD = FieldScenes(share=0.75, others=0.2, photos=0.2, looks=0.5)
 _CAMERA = Camera(share=0.85, light=(0.28, 2.2))
 _KEPT = 100  # steps between two checkpoints
 
 
-def train(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path) -> Segmenter:
+def train(
+    pixels: Tensor, validation: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path
+) -> Segmenter:
     """Train a segmenter on plants, uint8 [N,3,S,S] in the data set's own light, and write its weights to `out`.
 
-    backgrounds: squares of photos to set plants on, or None. What was interrupted goes on from its last checkpoint, beside `out`, and
-    ends as if it had not been: each step draws from (seed, step). Raises DiskError, RunError for another's checkpoint.
+    validation: images like them, by which the gate is set. backgrounds: squares of photos to set plants on, or None. What was
+    interrupted goes on from its last checkpoint, beside `out`, and ends as if it had not been: each step draws from (seed, step).
+    Raises DiskError, RunError for another's checkpoint.
     """
     torch.manual_seed(seed)
     network = Segmenter().to(memory_format=torch.channels_last)
@@ -49,12 +49,11 @@ def train(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], 
     first = _resume(kept, {"steps": steps, "seed": seed}, network, averaged, optimizer)
     for step in tqdm(range(first, steps), "segmenter", initial=first, total=steps, leave=False, disable=None):
         random = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        images, plants, known = _batch(pixels, backgrounds, masked, random)
+        images, plants = _batch(pixels, backgrounds, masked, random)
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
         network.train()
-        logits, ground = network.look(images.contiguous(memory_format=torch.channels_last))
-        loss = mask_loss(logits, plants) + _GROUND_WEIGHT * F.binary_cross_entropy_with_logits(ground[:, 0], known)
+        loss = mask_loss(network(images.contiguous(memory_format=torch.channels_last)), plants)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -63,6 +62,7 @@ def train(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], 
             tensors = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict()}
             run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
+    known_ground.fit(segmenter, pixels, validation, backgrounds, seed)
     run.save_weights(out, {"segmenter": segmenter.state_dict()})
     kept.unlink(missing_ok=True)
     return segmenter
@@ -101,29 +101,19 @@ def iou(segmenter: Segmenter, masked: Masked) -> float:
     return both / max(1, either)
 
 
-@torch.no_grad()
-def known_ground(segmenter: Segmenter, pixels: Tensor) -> float:
-    """Share of the images, uint8 [N,3,S,S], whose ground it takes for that of its training images."""
-    return sum(int((segmenter.look(to_float(batch))[1] > 0).sum()) for batch in torch.split(pixels, BATCH)) / max(1, len(pixels))
-
-
-def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures as a camera takes them, the masks of all plants on them, and whose ground is known: [B,3,S,S], [B,1,S,S], [B]."""
+def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures as a camera takes them and the masks of all plants on them: float [B,3,S,S], [B,1,S,S]."""
     images = to_float(pixels[torch.randint(len(pixels), (BATCH,), generator=random)])
     scene = compose(images, cut_out(images), backgrounds, _FIELD, random)
-    images, plants, known = scene.images, scene.plants, scene.known_ground.float()
-    if backgrounds is not None:
-        rows = slice(BATCH - max(1, int(BATCH * _BARE)), BATCH)
-        chosen = torch.randint(len(backgrounds), (rows.stop - rows.start,), generator=random)
-        images[rows], plants[rows], known[rows] = turned(to_float(backgrounds[chosen]), random), 0.0, 0.0
+    images, plants = scene.images, scene.plants
     for number, photos in enumerate(masked):
         share = int(BATCH * _MASKED) // len(masked)
         chosen = torch.randint(len(photos.pixels), (share,), generator=random)
         layers = torch.cat([to_float(photos.pixels[chosen]), photos.plants[chosen]], 1)
         layers = placed(layers, torch.zeros(share, dtype=torch.bool), _FIELD, random)
         rows = slice(number * share, (number + 1) * share)
-        images[rows], plants[rows], known[rows] = layers[:, :3], layers[:, 3:], 0.0
-    return photograph(images, _CAMERA, random), plants, known
+        images[rows], plants[rows] = layers[:, :3], layers[:, 3:]
+    return photograph(images, _CAMERA, random), plants
 
 
 def _resume(kept: Path, made: dict[str, int], network: Segmenter, averaged: AveragedModel, optimizer: torch.optim.Optimizer) -> int:

@@ -19,11 +19,10 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Segmenter(nn.Module):
-    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 94,181 parameters.
+    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 94,277 parameters.
 
     Ronneberger, Fischer, Brox (2015), *U-Net*, with sums in place of concatenations. Light is taken out first: colours are
-    divided by the image's mean. A second output, `look`, tells the ground of the training images from every other one, by means and
-    deviations of the features at all three resolutions, as the texture of a style (Gatys et al., 2015) without its correlations.
+    divided by the image's mean. A second output, of `look`, tells the ground of the training images from every other one.
     """
 
     def __init__(self) -> None:
@@ -35,23 +34,36 @@ class Segmenter(nn.Module):
         self.up_quarter, self.join_quarter = _layer(eighth, quarter, kernel=1), _layer(quarter, quarter)
         self.up_half, self.join_half = _layer(quarter, half, kernel=1), _layer(half, half)
         self.last = nn.Conv2d(half, 4, 3, padding=1)
-        self.ground = nn.Sequential(nn.Linear(2 * sum(_CHANNELS), 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
+        self.ground = ground_layers()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of plant: float [N,3,S,S] in 0–1, S even → [N,1,S,S]."""
-        return self.look(images)[0]
+        return self.described(images)[0]
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and logits of the ground being that of the training images: [N,3,S,S] → [N,1,S,S], [N,1]."""
+        logits, texture = self.described(images)
+        return logits, self.ground(texture)
+
+    def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of plant, and the texture and colour of the ground alone: [N,3,S,S] → [N,1,S,S], [N,195].
+
+        Texture: mean and deviation of the features at all three resolutions, as a picture's style (Gatys et al., 2015) without its
+        correlations.
+        """
         level = images.mean((1, 2, 3), keepdim=True)
         half = self.stem(F.pixel_unshuffle((images / (level + 0.02)).clamp(max=4.0) - 1, 2))
         quarter = self.down_quarter(half)
         eighth = self.down_eighth(quarter)
-        texture = torch.cat([_statistics(half), _statistics(quarter), _statistics(eighth)], 1)
         wide = F.interpolate(self.up_quarter(eighth), quarter.shape[2:], mode="bilinear", align_corners=False)
         wide = self.up_half(self.join_quarter(quarter + wide))
         wide = F.interpolate(wide, half.shape[2:], mode="bilinear", align_corners=False)
-        return F.pixel_shuffle(self.last(self.join_half(half + wide)), 2), self.ground(texture)
+        logits = F.pixel_shuffle(self.last(self.join_half(half + wide)), 2)
+        bare = 1 - F.max_pool2d(logits.sigmoid(), 5, stride=1, padding=2)  # [N,1,S,S]; two pixels more, for the green shine
+        colour = (images * bare).sum((2, 3)) / bare.sum((2, 3)).clamp(min=1.0)  # [N,3]
+        colour = colour / (colour.mean(1, keepdim=True) + 0.02)
+        texture = [_statistics(half, bare), _statistics(quarter, bare), _statistics(eighth, bare)]
+        return logits, torch.cat([*texture, colour], 1)
 
 
 class PlantView(nn.Module):
@@ -123,6 +135,11 @@ class PlantView(nn.Module):
         return torch.lerp(self.neutral.expand_as(images), lit, torch.maximum(plant, stays) if self.gated else plant)
 
 
+def ground_layers() -> nn.Sequential:
+    """From the texture and colour of a ground, [N,195], to the logit of its being that of the training images, [N,1]."""
+    return nn.Sequential(nn.Linear(2 * sum(_CHANNELS) + 3, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
+
+
 def with_plant_view(network: Network, segmenter: Segmenter, kind: str) -> Network:
     """The network with a plant view of that kind in front of its first layer: `light`, `alone` or `gated`."""
     view = PlantView(segmenter, alone=kind != "light", gated=kind == "gated")
@@ -139,8 +156,10 @@ def _layer(channels: int, out: int, kernel: int = 3, stride: int = 1) -> nn.Modu
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
 
 
-def _statistics(features: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel over the pixels: [N,C,H,W] → [N,2C]."""
-    pixels = features.flatten(2)
-    variance, mean = torch.var_mean(pixels, 2, correction=0)
+def _statistics(features: Tensor, bare: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel over the ground, [N,1,S,S] in 0–1: [N,C,H,W] → [N,2C]."""
+    weight = F.interpolate(bare, features.shape[2:], mode="bilinear", align_corners=False).clamp(min=1e-3)
+    total = weight.sum((2, 3))  # [N,1]
+    mean = (features * weight).sum((2, 3)) / total
+    variance = ((features - mean[:, :, None, None]).square() * weight).sum((2, 3)) / total
     return torch.cat([mean, (variance + 1e-4).sqrt()], 1)

@@ -36,23 +36,15 @@ def test_the_loss_by_hand():
 def test_it_learns_and_is_read_again(tmp_path):
     discs = green_discs()
     before = segmenter.iou(segmenter.Segmenter().eval(), discs)
-    trained = segmenter.train(discs.pixels, None, [discs], 40, 0, tmp_path / "one.pt")
+    trained = segmenter.train(discs.pixels, discs.pixels, None, [discs], 40, 0, tmp_path / "one.pt")
     assert segmenter.iou(trained, discs) > max(0.5, before)
     assert segmenter.iou(segmenter.load(tmp_path / "one.pt"), discs) == segmenter.iou(trained, discs)
     assert not (tmp_path / "one.part").exists()
 
 
-def test_it_tells_the_ground_of_the_training_images_from_others(tmp_path):
-    discs = green_discs()
-    blue = torch.tensor([30, 60, 200], dtype=torch.uint8)[:, None, None].expand(16, 3, 64, 64).clone()
-    trained = segmenter.train(discs.pixels, blue, [], 60, 0, tmp_path / "one.pt")
-    assert segmenter.known_ground(trained, discs.pixels) == 1
-    assert segmenter.known_ground(trained, blue) == 0
-
-
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     discs = green_discs()
-    whole = segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "whole.pt").state_dict()
+    whole = segmenter.train(discs.pixels, discs.pixels, None, [], 6, 0, tmp_path / "whole.pt").state_dict()
     loss, calls = segmenter.mask_loss, []
 
     def interrupted(logits, plants):
@@ -63,16 +55,16 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
 
     monkeypatch.setattr(segmenter, "mask_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "parts.pt")
+        segmenter.train(discs.pixels, discs.pixels, None, [], 6, 0, tmp_path / "parts.pt")
     monkeypatch.setattr(segmenter, "mask_loss", loss)
     with pytest.raises(RunError, match="is of another training"):
-        segmenter.train(discs.pixels, None, [], 7, 0, tmp_path / "parts.pt")
-    resumed = segmenter.train(discs.pixels, None, [], 6, 0, tmp_path / "parts.pt").state_dict()
+        segmenter.train(discs.pixels, discs.pixels, None, [], 7, 0, tmp_path / "parts.pt")
+    resumed = segmenter.train(discs.pixels, discs.pixels, None, [], 6, 0, tmp_path / "parts.pt").state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_a_run_behind_it(tmp_path, fabric, images, parts, recipe):
-    segmenter.train(images.pixels, None, [], 2, 0, tmp_path / "one.pt")
+    segmenter.train(images.pixels, images.pixels, None, [], 2, 0, tmp_path / "one.pt")
     recipe = recipe.model_copy(update={"plant_view": "light", "epochs": 1})
     with pytest.raises(RunError, match="--segmenter FILE"):
         loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run")
