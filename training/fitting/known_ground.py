@@ -50,11 +50,12 @@ def fit(segmenter: Segmenter, pixels: Tensor, validation: Tensor, backgrounds: T
         optimizer.step()
     with torch.no_grad():
         first, last = layers[0], layers[-1]
-        assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
-        first.bias -= first.weight @ (mean / deviation)  # the normal form of the rows goes into the first layer
-        first.weight /= deviation
+        assert isinstance(first, nn.Linear)
+        assert isinstance(last, nn.Linear)
+        first.bias.sub_(first.weight @ (mean / deviation))  # the normal form of the rows goes into the first layer
+        first.weight.div_(deviation)
         logits = layers(_textures(segmenter, to_float(validation)))[:, 0]
-        last.bias -= logits.quantile(1 - KNOWN, interpolation="lower")
+        last.bias.sub_(logits.quantile(1 - KNOWN, interpolation="lower"))
     segmenter.ground.load_state_dict(layers.state_dict())
 
 
