@@ -62,8 +62,7 @@ class Segmenter(nn.Module):
         bare = 1 - F.max_pool2d(logits.sigmoid(), 5, stride=1, padding=2)  # [N,1,S,S]; two pixels more, for the green shine
         colour = (images * bare).sum((2, 3)) / bare.sum((2, 3)).clamp(min=1.0)  # [N,3]
         colour = colour / (colour.mean(1, keepdim=True) + 0.02)
-        texture = [_statistics(half, bare), _statistics(quarter, bare), _statistics(eighth, bare)]
-        return logits, torch.cat([*texture, colour], 1)
+        return logits, torch.cat([_statistics(half, bare), _statistics(quarter, bare), _statistics(eighth, bare), colour], 1)
 
 
 class PlantView(nn.Module):
