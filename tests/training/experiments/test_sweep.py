@@ -35,7 +35,7 @@ def test_every_recipe_trains(name, fabric, images, parts, tmp_path):
         cut = None
         if recipe.plant_view != "off":
             cut = tmp_path / "segmenter.pt"
-            segmenter.train(images.pixels[parts.train], None, [], steps=1, seed=0, out=cut)
+            segmenter.train(images.pixels[parts.train], images.pixels[parts.validation], None, [], steps=1, seed=0, out=cut)
         return fitting.fit(fabric, recipe, name, images, parts, tmp_path / folder, teachers, (), cut)
 
     teachers = []

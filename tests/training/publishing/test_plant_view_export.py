@@ -12,7 +12,7 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     monkeypatch.setattr(
         gates, "check_better_than_guessing", lambda *_, **__: None
     )  # two epochs behind a segmenter of one step learn nothing
-    segmenter.train(images.pixels, None, [], 1, 0, tmp_path / "one.pt")
+    segmenter.train(images.pixels, images.pixels, None, [], 1, 0, tmp_path / "one.pt")
     recipe = recipe.model_copy(update={"plant_view": "alone", "epochs": 2})
     loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
     folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings")
