@@ -6,9 +6,12 @@ their own, and convolves directly. Here the weights are packed once, ReLUs are p
 
 In bfloat16 the layers with weights compute in that, on processors made for it, and convolve directly: fewer multiplications
 are not worth what Winograd's transforms would lose in 8 bits.
+
+What comes before the chain of layers, such as a view of the plant alone, is no chain: it is taken from the frozen graph as it is.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,42 +55,59 @@ def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float3
 
     It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are.
     Convolutions and dense layers compute in `dtype`, float32 or bfloat16, and so are the activations. Only a straight
-    chain of convolutions, norms, ReLUs, pools and dense layers is understood. Whoever serves it compares its answers with
-    the module's.
+    chain of convolutions, norms, ReLUs, pools and dense layers up to the probabilities is understood; whatever is in front of it
+    stays as it is, and its convolutions are not counted. Whoever serves it compares its answers with the module's.
     """
-    steps = _chain(module) if torch.backends.mkldnn.is_available() else []  # type: ignore[no-untyped-call]
-    if (layers := _layers(steps, dtype) if steps else None) is None:
+    steps, before = _chain(module) if torch.backends.mkldnn.is_available() else ([], 0)  # type: ignore[no-untyped-call]
+    if (layers := _layers(steps, dtype, before > 0) if steps else None) is None:
         return None
+    if before:
+        layers.insert(0, _Before(_up_to(module, before)))
     ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | _Convolution)]
-    if convolution >= len(ends):
+    if convolution >= len(ends) or (before and len(ends) == 1):  # a chain without convolutions is not worth the change
         return None
     return Forward(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
 
 
-def _chain(module: Any) -> list[_Step]:
-    """The operations in order; empty where the graph is more than a chain."""
+def _chain(module: Any) -> tuple[list[_Step], int]:
+    """The longest chain of operations that ends the graph, in order, and how many nodes of the graph are before it."""
     steps: list[_Step] = []
+    before = 0
     known: dict[str, Any] = {}  # constants by their names in the graph
-    flowing = ""
     graph = module.inlined_graph
-    for node in graph.nodes():
+    flowing = [value.debugName() for value in graph.inputs()][-1]  # the image; before it stands the module
+    for count, node in enumerate(graph.nodes(), 1):
         names = [value.debugName() for value in node.inputs()]
         if node.kind() == "prim::Constant":
             known[node.output().debugName()] = node.output().toIValue()
         elif node.kind() == "aten::mul" and known.keys() >= set(names):  # a weight and its scale, which freezing left apart
             known[node.output().debugName()] = known[names[0]] * known[names[1]]
         elif node.kind() not in _AROUND:
-            constant = known.keys() >= set(names[1:])
-            if not constant or node.outputsSize() != 1 or (steps and names[0] != flowing):
-                return []
-            steps.append(_Step(node.kind(), [known[name] for name in names[1:]]))
+            if node.outputsSize() != 1:
+                return [], 0
+            if names[:1] == [flowing] and known.keys() >= set(names[1:]):
+                steps.append(_Step(node.kind(), [known[name] for name in names[1:]]))
+            else:  # more than one value is at work here: a chain can begin behind it, at the earliest
+                steps, before = [], count
             flowing = node.output().debugName()
-    return steps if [value.debugName() for value in graph.outputs()] == [flowing] else []
+    return (steps, before) if [value.debugName() for value in graph.outputs()] == [flowing] else ([], 0)
 
 
-def _layers(steps: list[_Step], dtype: torch.dtype) -> list[nn.Module] | None:
-    """Modules for the operations; None where one is not known."""
-    layers: list[nn.Module] = [] if steps[0].kind == "aten::div" else [_Affine(torch.tensor(_SCALE))]
+def _up_to(module: Any, count: int) -> Callable[[Tensor], Tensor]:
+    """The first nodes of the module's graph, that many: what the last of them gives for an image."""
+    graph = module.inlined_graph.copy()
+    nodes = list(graph.nodes())
+    graph.eraseOutput(0)
+    graph.registerOutput(nodes[count - 1].output())
+    for node in reversed(nodes[count:]):  # not all of them would go as dead code: norms look at their inputs' shapes and may raise
+        node.destroy()
+    graph.eraseInput(0)  # the frozen module itself, whose weights are constants of the graph
+    return torch._C._create_function_from_graph("before", graph)
+
+
+def _layers(steps: list[_Step], dtype: torch.dtype, begun: bool) -> list[nn.Module] | None:
+    """Modules for the operations; None where one is not known. `begun`: the chain does not begin with the image."""
+    layers: list[nn.Module] = [] if begun or steps[0].kind == "aten::div" else [_Affine(torch.tensor(_SCALE))]
     left = list(steps)
     while left:
         step = left.pop(0)
@@ -98,7 +118,7 @@ def _layers(steps: list[_Step], dtype: torch.dtype) -> list[nn.Module] | None:
             case "aten::batch_norm", [weight, bias, mean, variance, False, _, epsilon, _]:
                 scale = weight / (variance + epsilon).sqrt()  # [C]
                 shift = bias - mean * scale
-                if isinstance(before := layers[-1], _Affine):  # the division by 255
+                if layers and isinstance(before := layers[-1], _Affine):  # the division by 255
                     layers.pop()
                     scale, shift = scale * before.scale.flatten(), scale * before.shift.flatten() + shift
                 layers.append(_Affine(scale, shift))
@@ -124,6 +144,18 @@ def _layers(steps: list[_Step], dtype: torch.dtype) -> list[nn.Module] | None:
             case _:
                 return None
     return layers
+
+
+class _Before(nn.Module):
+    """What is in front of the chain, in its own form."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 [n, 3, size, size] → float32 [n, C, h, w]."""
+        return self.function(images)
 
 
 class _Affine(nn.Module):

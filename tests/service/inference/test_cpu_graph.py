@@ -145,7 +145,26 @@ def test_activations_are_given_in_bfloat16(bfloat16: torch.dtype) -> None:
         assert torch.allclose(activations.float(), module.layers[:2](images().float() / 255), atol=0.02)
 
 
-def test_more_than_a_chain_is_left_as_it_is() -> None:
+def behind_a_join() -> tuple[Published, torch.jit.ScriptModule]:
+    module = Published(Residual(), nn.BatchNorm2d(3), *convolutions(), *head())
+    module.layers(torch.zeros(2, 3, 30, 30))
+    return module, frozen(module)
+
+
+def test_what_is_in_front_of_the_chain_stays_as_it_is() -> None:
+    module, ours = behind_a_join()
+    assert answers_alike(ours)
+    rebuilt = cpu_graph.rebuild(ours, 1)  # the join's own convolution is not counted
+    assert rebuilt
+    with torch.inference_mode():
+        assert torch.allclose(torch.jit.script(rebuilt)(images())[1], module.layers[:4](images().float() / 255), atol=1e-5)
+
+
+def test_in_bfloat16_only_the_chain_is_rounded(bfloat16: torch.dtype) -> None:
+    assert answers_alike(behind_a_join()[1], bfloat16, 0.03)
+
+
+def test_a_chain_without_convolutions_is_left_as_it_is() -> None:
     assert cpu_graph.rebuild(frozen(Published(Residual(), nn.Flatten(), nn.Linear(2700, 5)))) is None
 
 
