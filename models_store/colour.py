@@ -18,6 +18,8 @@ _KEPT_PROFILE_BYTES = 65_536  # transforms of profiles up to this size are kept:
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"spac")  # devices and colour spaces; links and effects are not for images
 _SPACES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
 _ENTRIES = 4096  # of a curve
+_FLOATING = (b"D2B", b"B2D")  # tags that tell the same again by as many steps as somebody likes
+_MAX_TAGS = 100  # as Little CMS has it
 
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _D65 = (0.3127, 0.3290)
@@ -54,10 +56,19 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     if len(profile) > MAX_PROFILE_BYTES or profile[12:16] not in _CLASSES:
         return None
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(io.BytesIO(_bounded(profile)))
         return ImageCms.ImageCmsTransform(source, _srgb(), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
     except Exception:  # as many kinds as profiles can be broken
         return None
+
+
+def _bounded(profile: bytes) -> bytes:
+    """A profile without what may take minutes: the other tags, which it must have (ICC.1, 8.4), take as long as they are large."""
+    renamed = bytearray(profile)
+    for at in range(132, 132 + 12 * min(int.from_bytes(profile[128:132]), _MAX_TAGS), 12):
+        if profile[at : at + 3] in _FLOATING:
+            renamed[at : at + 3] = profile[at : at + 3].lower()
+    return bytes(renamed)
 
 
 _kept_transform = functools.lru_cache(16)(_transform)  # making one takes longer than using it

@@ -6,6 +6,7 @@ Kinds of JPEG that Pillow does not read, or that do not say what their colours a
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -17,6 +18,7 @@ SIGNATURE = b"\xff\xd8\xff"
 _END = b"\xff\xd9"
 _FRAMES = frozenset([0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
 _PROGRESSIVE = (0xC2, 0xCA)
+_ARITHMETIC = (0xC9, 0xCA)
 _HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 _LS_FRAME = 0xF7  # of JPEG-LS
 _SCAN = 0xDA
@@ -26,6 +28,8 @@ _WITHOUT_LENGTH = frozenset([0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)]
 MAX_SCANS = 100  # encoders make some ten
 _MAX_SEGMENTS = 10_000
 _MAX_PASSED_BYTES = 64 * 2**10  # between segments
+_MISSING = 99
+_SCAN_HEADER_BYTES = 2 + 2 + 1 + 2 * 4 + 3
 _FILLERS = (b"", b"\x00" * 64, b"\xaa" * 64, b"\x35" * 64)
 _BLOCK = 16  # pixels a side, at most
 _MOST_MISSING = 0.02  # of the picture's area
@@ -35,10 +39,9 @@ class Jpeg(Opened):
     """A JPEG, decoded at the smallest scale that still has twice the pixels needed on each side."""
 
     def __init__(self, body: bytes) -> None:
-        self._end = _check_segments(body)
-        _check_frame(body)
-        # Not Pillow's own choice of class, which looks through all frames of an MPO.
-        super().__init__(JpegImagePlugin.JpegImageFile(io.BytesIO(body)))
+        self._scans = _scans(body)
+        self._arithmetic = _frame(body) in _ARITHMETIC
+        super().__init__(self._opened(body))
         if self.image.mode == "CMYK" and "adobe" not in self.image.info:  # by ITU-T T.872 0 is paper, many programs take it for ink
             raise UndecodableImage("the JPEG has four inks and does not say whether 0 is paper or ink; save it as RGB")
         self._body = body
@@ -58,10 +61,20 @@ class Jpeg(Opened):
             self.image.close()
             self.image = mended
             return
-        if self._end >= 0 and _ends_flat(self.image):  # as where a decoder finds nothing more, or a plain ground
-            others = [self._with(body) for body in _fillings(self._body[: self._end], _FILLERS[2:3])]
-            if _missing([self.image, *others]) > _MOST_MISSING:
-                raise UndecodableImage("the JPEG is cut off: a part of its pixels is missing; take the file from its source again")
+        if self._scans and self._scans.end >= 0 and not self._whole(self.image, self._scans):
+            raise UndecodableImage("the JPEG is cut off: a part of its pixels is missing; take the file from its source again")
+
+    def _whole(self, image: Image.Image, scans: "_Scans") -> bool:
+        """Whether an image that has an end has all of its pixels, too: an end may have been set to what was left of it."""
+        body = self._body[: scans.end]
+        if _MISSING in _lowest_bits(body if scans.count > 1 else body[: scans.first + _SCAN_HEADER_BYTES]):
+            return False
+        progressive = "progressive" in image.info
+        # A decoder that finds nothing more goes on in one colour, as does a plain ground; but not with arithmetic, nor in scans of a band.
+        if progressive or (scans.count == 1 and not self._arithmetic and not _ends_flat(image)):
+            return True
+        others = [self._with(filled) for filled in _fillings(body, _FILLERS[2:3])]
+        return _missing([image, *others]) <= _MOST_MISSING
 
     def _ended(self) -> Image.Image | None:
         """The image with an end set to it; None when more than its end is missing.
@@ -70,13 +83,20 @@ class Jpeg(Opened):
         where data is missing, and where different ones change nothing, nothing is.
         """
         body = self._body.rstrip(b"\xff")
-        if not _all_scans(body):
+        if any(_lowest_bits(body)):
             return None
         pictures = [self._with(filled) for filled in _fillings(body, _FILLERS)]
         return pictures[0] if _missing(pictures) <= _MOST_MISSING else None
 
-    def _with(self, body: bytes) -> Image.Image:
+    def _opened(self, body: bytes) -> JpegImagePlugin.JpegImageFile:
+        # Not Pillow's own choice of class, which looks through all frames of an MPO.
         image = JpegImagePlugin.JpegImageFile(io.BytesIO(body))
+        if self._arithmetic:
+            image.decodermaxblock = len(body)  # this decoder cannot wait for more
+        return image
+
+    def _with(self, body: bytes) -> Image.Image:
+        image = self._opened(body)
         if self._side is not None:
             image.draft(None, (2 * self._side, 2 * self._side))
         image.load()
@@ -108,8 +128,8 @@ def _ends_flat(image: Image.Image) -> bool:
     return bool((row == row[0]).all())
 
 
-def _check_frame(body: bytes) -> None:
-    """Raises UndecodableImage for a kind of JPEG that is not read."""
+def _frame(body: bytes) -> int | None:
+    """The marker of the frame. Raises UndecodableImage for a kind of JPEG that is not read."""
     at = 2
     while at + 10 <= len(body) and body[at] == 0xFF and body[at + 1] != _SCAN:
         marker = body[at + 1]
@@ -124,15 +144,25 @@ def _check_frame(body: bytes) -> None:
             }
             if found := next((name for name, true in named.items() if true), None):
                 raise UndecodableImage(f"the JPEG is {found}, which is not read here; save it as a usual JPEG of 8 bits or a PNG")
-            return
+            return marker
         if marker == 0xFF:
             at += 1
         else:
             at += 2 if marker in _WITHOUT_LENGTH else 2 + int.from_bytes(body[at + 2 : at + 4])
+    return None
 
 
-def _check_segments(body: bytes) -> int:
-    """Where the first picture ends; -1 where it does not.
+@dataclass(frozen=True)
+class _Scans:
+    """Those of the first picture."""
+
+    first: int  # its place
+    count: int
+    end: int  # of the picture; -1 where there is none
+
+
+def _scans(body: bytes) -> _Scans | None:
+    """Where the scans are; None where none is found.
 
     Raises UndecodableImage for what takes a decoder minutes: each scan goes over all pixels, and each segment takes Pillow a while.
     """
@@ -148,18 +178,18 @@ def _check_segments(body: bytes) -> int:
             scans = body.count(bytes([0xFF, _SCAN]), found.start(), end if end >= 0 else len(body))
             if scans > MAX_SCANS:
                 raise UndecodableImage(f"the JPEG has {scans} scans, more than the {MAX_SCANS} allowed; save it anew")
-            return end
+            return _Scans(found.start(), scans, end)
         if found is None:
-            return -1
+            return None
         at = found.end()
         if found[1][0] not in _WITHOUT_LENGTH:
             at += int.from_bytes(body[at : at + 2])
     raise UndecodableImage(f"the JPEG has more than {_MAX_SEGMENTS} segments, or much that is none, before its pixels; save it anew")
 
 
-def _all_scans(body: bytes) -> bool:
-    """Whether every bit of every coefficient has its scan, the last of which may be cut off."""
-    bits: dict[int, list[int]] = {}  # component → for each coefficient the lowest bit that a scan brought
+def _lowest_bits(body: bytes) -> list[int]:
+    """For each coefficient of each band the lowest bit that a scan brought, `_MISSING` for none. The last scan may be cut off."""
+    bits: dict[int, list[int]] = {}
     at, progressive = 2, False
     while at + 4 <= len(body) and body[at] == 0xFF:
         marker, length = body[at + 1], int.from_bytes(body[at + 2 : at + 4])
@@ -169,7 +199,7 @@ def _all_scans(body: bytes) -> bool:
         data = body[at + 4 : at + 2 + length]
         if marker in _FRAMES and len(data) >= 6:
             progressive = marker in _PROGRESSIVE
-            bits = {component: [99] * 64 for component in data[6::3]}
+            bits = {component: [_MISSING] * 64 for component in data[6::3]}
         at += 2 + length
         if marker == _SCAN and data:
             first, last, low = (data[-3], data[-2], data[-1] & 15) if progressive and len(data) >= 4 else (0, 63, 0)
@@ -178,4 +208,4 @@ def _all_scans(body: bytes) -> bool:
                     bits[component][first : last + 1] = [low] * (last + 1 - first)
             following = _MARKER.search(body, at)
             at = following.start() if following else len(body)
-    return bool(bits) and all(low == 0 for lows in bits.values() for low in lows)
+    return [low for lows in bits.values() for low in lows] or [_MISSING]

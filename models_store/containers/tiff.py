@@ -19,10 +19,23 @@ from models_store.scaling import square_of_grey16, square_of_samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _BANDS, _PLANAR, _PREDICTOR = 256, 257, 258, 259, 262, 274, 277, 284, 317
-_STRIP_OFFSETS, _STRIP_BYTES, _TILE_WIDTH, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 322, 324, 325
+_STRIP_OFFSETS, _STRIP_ROWS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 273, 278, 279, 322, 323, 324, 325
 _EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _PROFILE = 338, 339, 530, 34675
 _PAGE, _COLOUR_MAP, _INK_SET, _COEFFICIENTS, _RANGES = 254, 320, 332, 529, 532
-_OTHERS = {266, 278, 292, 293, _COLOUR_MAP, 323, _INK_SET, 347, *range(512, 522), _COEFFICIENTS, 531, _RANGES}  # and fill order, tables
+_OTHERS = {
+    266,
+    _STRIP_ROWS,
+    292,
+    293,
+    _COLOUR_MAP,
+    _TILE_HEIGHT,
+    _INK_SET,
+    347,
+    *range(512, 522),
+    _COEFFICIENTS,
+    531,
+    _RANGES,
+}  # and fill order, tables
 _PLACES = (_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES)
 _FOR_PIXELS = (
     _OTHERS
@@ -95,9 +108,11 @@ def opened(body: bytes, max_pixels: int) -> Opened:
             raise UndecodableImage(
                 f"the image has {layout.width}×{layout.height} pixels of {layout.named}, too much to decode; scale it down"
             )
+        _check_parts(directory, layout)
         return _Samples(body, directory, layout, layout.dtype)
     if not layout.readable_by_pillow:
         raise layout.refusal()
+    _check_parts(directory, layout)
     if layout.compression == _JPEG:
         _check_ends(body, directory)
     fields = directory.only(_FOR_PIXELS - {_SAMPLE_FORMAT}) | _wide_colour_map(directory)
@@ -112,6 +127,18 @@ def _wide_colour_map(directory: Directory) -> dict[int, Field]:
     """The colours of a palette, where a program wrote them as 0–255 instead of 0–65535: libtiff knows such files, too."""
     colours = directory.numbers(_COLOUR_MAP, ())
     return {_COLOUR_MAP: shorts(*(257 * value for value in colours))} if colours and 0 < max(colours) <= 255 else {}
+
+
+def _check_parts(directory: Directory, layout: "_Layout") -> None:
+    """Raises UndecodableImage where strips or tiles are missing from the directory: Pillow leaves black what they would hold."""
+    if tile := directory.number(_TILE_WIDTH, 0):
+        there = len(directory.numbers(_TILE_OFFSETS, ()))
+        needed = -(-layout.width // tile) * -(-layout.height // max(directory.number(_TILE_HEIGHT, tile), 1))
+    else:
+        there = len(directory.numbers(_STRIP_OFFSETS, ()))
+        needed = -(-layout.height // max(directory.number(_STRIP_ROWS, layout.height), 1))
+    if 0 < there < needed * (layout.bands if layout.planar else 1):
+        raise UndecodableImage("the TIFF's directory lacks a part of its pixels; save the photo anew, as a PNG or a JPEG")
 
 
 def _check_ends(body: bytes, directory: Directory) -> None:

@@ -1,6 +1,7 @@
 """Colours against sRGB values computed by hand from the spaces' definitions, and against Little CMS's own profiles."""
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -138,6 +139,29 @@ def test_a_broken_profile_is_ignored(kind: str, spoilt: bytes | str) -> None:
     profile = damaged[spoilt] if isinstance(spoilt, str) else spoilt
     image = Image.new("RGB", (64, 64), (60, 140, 50))
     assert np.abs(of(encoded(image, kind, icc_profile=profile, **({"quality": 100} if kind == "JPEG" else {}))) - (60, 140, 50)).max() <= 2
+
+
+def with_steps(profile: bytes, steps: int) -> bytes:
+    """A profile that tells its colours a second time, by matrices one behind the other (D2B1, a multiProcessElementsType)."""
+    matrix = b"matf" + bytes(4) + struct.pack(">HH12f", 3, 3, *(1, 0, 0, 0, 1, 0, 0, 0, 1), 0, 0, 0)
+    data = b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, steps) + struct.pack(">II", 16 + 8 * steps, len(matrix)) * steps + matrix
+    count = int.from_bytes(profile[128:132])
+    moved = [struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count)]
+    index = b"".join(struct.pack(">4sII", name, place + 12, length) for name, place, length in moved)
+    index += struct.pack(">4sII", b"D2B1", len(profile) + 12, len(data))
+    head = struct.pack(">I", len(profile) + 12 + len(data)) + profile[4:8] + b"\x04\x30" + profile[10:128]
+    return head + struct.pack(">I", count + 1) + index + profile[132 + 12 * count :] + data
+
+
+def test_a_profile_of_endless_steps_takes_no_longer() -> None:
+    """8 KB of PNG kept a thread busy for minutes."""
+    linear = colour.of_gamma(1.0) or b""
+    started = time.thread_time()
+    for steps in (1, 50_000):
+        body = png(COLOURS[1], chunk_of_profile(with_steps(linear, steps)))
+        assert len(body) < 15_000
+        assert np.abs(of(body) - encoded_srgb(COLOURS[1] / 255)).max() <= 1.5
+    assert time.thread_time() - started < 1
 
 
 def test_high_dynamic_range_has_its_white_at_203_nits() -> None:

@@ -1,5 +1,6 @@
 """JPEGs without their end: read when nothing else is missing, or next to nothing."""
 
+import io
 import time
 from itertools import product
 from pathlib import Path
@@ -113,6 +114,39 @@ def test_an_end_behind_half_a_picture_does_not_make_it_whole(variant: dict[str, 
     for share in (0.9, 0.7, 0.5, 0.3):
         with pytest.raises(UndecodableImage, match="the JPEG is cut off"):
             pixels.decode(with_end(body, share))
+
+
+def test_an_end_behind_some_of_the_scans() -> None:
+    """Of a progressive JPEG all coefficients have come at least roughly, or it is refused: at its first scan it is a mosaic of blocks."""
+    body = jpeg(700, progressive=True)
+    whole = pixels.decode(body).astype(int)
+    scans = [at for at in range(len(body) - 1) if body[at] == 0xFF and body[at + 1] == 0xDA]
+    for at in scans[1:4]:  # brightness and colours of the blocks, and some detail of brightness
+        with pytest.raises(UndecodableImage, match="cut off"):
+            pixels.decode(body[:at] + b"\xff\xd9")
+    for at in scans[6:]:  # all but the lowest bits
+        assert np.abs(pixels.decode(body[:at] + b"\xff\xd9") - whole).mean() < 4
+
+
+def band_by_band(body: bytes) -> list[bytes]:
+    """A grey JPEG's frame with three bands, and its one scan for each of them: what comes before, and the three scans."""
+    frame, scan, end = body.index(b"\xff\xc0"), body.index(b"\xff\xda"), body.rindex(b"\xff\xd9")
+    wide = b"\xff\xc0\0\x11" + body[frame + 4 : frame + 9] + b"\3\1\x11\0\2\x11\0\3\x11\0"
+    head = body[:frame] + wide + body[frame + 13 : scan]
+    return [head, *(b"\xff\xda\0\x08\1" + bytes([band]) + body[scan + 6 : end] for band in (1, 2, 3))]
+
+
+def test_scans_of_one_band_each() -> None:
+    grey = jpeg(300, "L")
+    head, *scans = band_by_band(grey)
+    luma = np.asarray(Image.open(io.BytesIO(grey)))
+    whole = head + b"".join(scans) + b"\xff\xd9"
+    expected = np.asarray(Image.fromarray(np.dstack([luma] * 3), "RGB").resize((150, 150), Image.Resampling.BILINEAR))
+    assert pixels.decode(whole).shape == (3, 150, 150)
+    assert not (pixels.decode(whole)[0] == expected[..., 0]).all()  # bands of brightness and colour, all alike: a picture of its own
+    for body in (head + scans[0], head + scans[0] + scans[1], head + scans[0] + scans[1] + scans[2][: len(scans[2]) // 2]):
+        with pytest.raises(UndecodableImage, match="cut off"):
+            pixels.decode(body + b"\xff\xd9")
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)

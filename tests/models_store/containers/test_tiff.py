@@ -242,6 +242,28 @@ def test_what_says_the_usual_is_read() -> None:
     assert difference(raw(U8.tobytes(), 3, 8, 2, (254, 4, (2,))), RGB) < 0.1  # a page of several
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("more", "whole"),
+    [
+        (((278, 4, (HEIGHT + 50,)),), True),
+        (((278, 4, (2**32 - 1,)),), True),
+        (((278, 4, (HEIGHT // 2,)),), False),  # one strip of two
+        (((322, 3, (WIDTH,)), (323, 3, (HEIGHT,)), (324, 4, (8,)), (325, 4, (99,))), True),
+        (((322, 3, (WIDTH // 2,)), (323, 3, (HEIGHT,)), (324, 4, (8,)), (325, 4, (99,))), False),  # one tile of two
+    ],
+)
+def test_parts_that_the_directory_lacks_are_not_black(more: tuple[Any, ...], whole: bool, bits: int) -> None:
+    content = U8.tobytes() if bits == 8 else U16.astype("<u2").tobytes()
+    counts = tuple((tag, kind, (len(content),) if tag == 325 else values) for tag, kind, values in more)
+    body = raw(content, 3, bits, 2, *counts)
+    if whole:
+        assert difference(body, RGB) < 1
+    else:
+        with pytest.raises(UndecodableImage, match="lacks a part of its pixels"):
+            pixels.decode(body)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.99, 0.6])
 def test_a_jpeg_in_a_tiff_cut_off_is_refused(share: float) -> None:
     stored = encoded(Image.fromarray(U8), "JPEG", quality=95)
