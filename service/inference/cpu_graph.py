@@ -75,7 +75,7 @@ def _chain(module: Any) -> tuple[list[_Step], int]:
     before = 0
     known: dict[str, Any] = {}  # constants by their names in the graph
     graph = module.inlined_graph
-    flowing = [value.debugName() for value in graph.inputs()][-1]  # the image; before it stands the module
+    flowing = ""  # at first the image, converted or not
     for count, node in enumerate(graph.nodes(), 1):
         names = [value.debugName() for value in node.inputs()]
         if node.kind() == "prim::Constant":
@@ -85,7 +85,7 @@ def _chain(module: Any) -> tuple[list[_Step], int]:
         elif node.kind() not in _AROUND:
             if node.outputsSize() != 1:
                 return [], 0
-            if names[:1] == [flowing] and known.keys() >= set(names[1:]):
+            if names and (not flowing or names[0] == flowing) and known.keys() >= set(names[1:]):
                 steps.append(_Step(node.kind(), [known[name] for name in names[1:]]))
             else:  # more than one value is at work here: a chain can begin behind it, at the earliest
                 steps, before = [], count
