@@ -22,7 +22,11 @@ DRAWN = 20  # pictures of each kind
 
 
 def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Distance:
-    """The distance from the training images, each as it is and once as the recipe's augmentation changes it."""
+    """The distance from the training images, each as it is and once as the recipe's augmentation changes it.
+
+    Where the recipe sets plants on other grounds, these pictures are a group of their own, all of them moved: between the two kinds
+    lies much that is neither.
+    """
     shallow = network.convolutions[: networks.halfway(network)].eval()
     random = torch.Generator().manual_seed(recipe.seed)
     pixels = images.pixels[split.train]
@@ -30,14 +34,10 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
     def described(batch: Tensor) -> Tensor:
         return pool(shallow(batch.contiguous(memory_format=torch.channels_last)))  # [N,C]
 
-    return Distance(
-        torch.cat(
-            [
-                predictions.in_batches(lambda batch: described(to_float(batch)), pixels),
-                predictions.in_batches(lambda batch: described(view(batch, recipe, None, random)), pixels),
-            ]
-        )
-    )
+    own_ground = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
+    moved = recipe.model_copy(update={"field": recipe.field.model_copy(update={"share": 1.0})}) if recipe.field.share else recipe
+    changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random)), pixels)
+    return Distance(own_ground, changed) if recipe.field.share else Distance(torch.cat([own_ground, changed]))
 
 
 def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:

@@ -41,6 +41,20 @@ def test_the_distance_is_mahalanobis():
     assert torch.allclose(distances.double(), true, rtol=1e-3)
 
 
+def test_of_two_groups_the_nearer_counts_at_the_scale_of_the_first():
+    random = torch.Generator().manual_seed(0)
+    near, far = torch.randn(4000, 6, generator=random) + 9, 3 * torch.randn(4000, 6, generator=random) + 40
+    distance = Distance(near, far)
+
+    def measured(pooled):
+        return distance(pooled.square()[:, :, None, None])
+
+    assert torch.allclose(measured(near), Distance(near)(near.square()[:, :, None, None]), rtol=1e-3)
+    reach = Distance(near)(near.square()[:, :, None, None]).quantile(0.99)
+    assert float((measured(far) > reach).float().mean()) == pytest.approx(0.01, abs=0.002)
+    assert float(measured(torch.full((1, 6), 20.0))) > 2 * reach  # between the two, which one group of both would take for common
+
+
 def test_fewer_images_than_channels_are_no_obstacle():
     pooled = torch.rand(4, 64, generator=torch.Generator().manual_seed(0))
     assert Distance(pooled)(torch.ones(2, 64, 3, 3)).isfinite().all()
