@@ -182,7 +182,7 @@ def _measure(options: argparse.Namespace, settings: recipe.Recipe, device: str, 
     began = time.perf_counter()
     images = load(root, work / "cache")
     decode_s = round(time.perf_counter() - began, 1)
-    parts = split.of(images, settings.split_seed)
+    parts = split.of_recipe(images, settings)
     files = {name: [images.files[row] for row in parts.rows(name)] for name in ("train", "validation")}
     (work / "split.json").write_text(json.dumps(files))
     shared = ["--data", str(root), "--device", device, "--seed", str(options.seed)]

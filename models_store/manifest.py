@@ -144,6 +144,8 @@ class Training(_Part):
     epoch: int  # the epoch whose weights were chosen, counted from 1
     split_digest: str
     images: dict[str, int]  # split → number of images
+    left_out: dict[str, int] = {}  # split → images of it that figures leave out, since these or earlier weights had learnt from them
+    unknown_origins: list[str] = []  # earlier weights of which nobody knows what they had learnt from
     torch_version: str
 
 

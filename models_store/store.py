@@ -12,14 +12,10 @@ positive integer and the highest is the newest, the layout of a Triton model rep
     └── PublishFailed        the store could not be written
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +23,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models_store import manifest as manifests
+from models_store import temporary
 from models_store.manifest import SCHEMA_VERSION, Manifest
 
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
-_STALE_S = 24 * 3600  # a temporary folder this old belongs to a writer that died
 
 
 class StoreError(Exception):
@@ -156,6 +152,11 @@ def contents(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     return opened.manifest, {MODEL: opened.model.getvalue(), **others}
 
 
+def beside(path: Path, manifest: Manifest, name: str) -> bytes | None:
+    """A verified file of the artifact in folder `path`; None where its manifest names no such file. Raises StoreError."""
+    return _verified(path / name, manifest.files[name]) if name in manifest.files else None
+
+
 def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
     """The bytes of a file that has this SHA-256, and this size where one is known. Raises StoreError."""
     try:
@@ -189,29 +190,26 @@ def publish(
     folder = store / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder)
-        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder))
-        try:
-            temporary.chmod(0o755)  # mkdtemp makes it private; a service under another user has to read it
+        temporary.remove_abandoned(folder, _TEMPORARY)
+        with temporary.folder(folder, _TEMPORARY) as made:
+            made.chmod(0o755)  # it is private at first; a service under another user has to read it
             for file, content in {MODEL: model, **(beside or {})}.items():
-                _write(temporary / file, content)
-            return _publish_next(folder, temporary, lambda version: describe(version, digest, len(model)), card)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+                _write(made / file, content)
+            return _publish_next(folder, made, lambda version: describe(version, digest, len(model)), card)
     except OSError as error:
         raise PublishFailed(f"{folder} cannot be written ({error.strerror}); nothing was published: free space or allow writing") from None
 
 
-def _publish_next(folder: Path, temporary: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:
+def _publish_next(folder: Path, made: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:
     version = 0
     while True:
         version = max(version, *versions(folder.parent, folder.name), 0) + 1
         manifest = describe(version)
-        _write(temporary / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
-        _write(temporary / CARD, card(manifest).encode())
-        _flush_folder(temporary)
+        _write(made / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+        _write(made / CARD, card(manifest).encode())
+        _flush_folder(made)
         try:
-            temporary.rename(folder / str(version))
+            made.rename(folder / str(version))
         except OSError:
             if not os.path.lexists(folder / str(version)):
                 raise
@@ -233,10 +231,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_stale(folder: Path) -> None:
-    for entry in folder.glob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
-            if time.time() - entry.stat().st_mtime > _STALE_S:
-                shutil.rmtree(entry, ignore_errors=True)

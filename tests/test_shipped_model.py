@@ -43,6 +43,7 @@ def test_evaluate_prints_what_the_card_states(evaluated):
     assert evaluated["accuracy"] == pytest.approx(manifest.figures.accuracy, abs=1e-6)
     assert evaluated["confusion"] == manifest.figures.confusion
     assert evaluated["accuracy"] >= 0.91
+    assert (evaluated["left_out"], evaluated["unknown_origins"]) == (0, [])
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from training.errors import RecipeError
 from training.networks import NETWORKS
 from training.old_names import say_new_name
 
+SplitRule = Literal["report", "content"]
 FOLDER = Path(__file__).parent / "recipes"
 OLD_WARMUP_COSINE = "one-cycle"  # which it never was: 1cycle also moves the momentum, and begins at a 25th of the rate
 
@@ -153,6 +154,10 @@ class Recipe(_Part):
     )
     softmax_before_loss: bool = Field(False, description="the mistake of the report, for its reproduction only")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and dropout")
+    split: SplitRule = Field(
+        "report",
+        description="rule of the split; `content`: by a hash of each file, so an added image moves no other; `report`: the report's counts",
+    )
     split_seed: int = Field(0, ge=0, description="seed of the split alone, so that runs of several seeds share their test images")
 
 

@@ -1,19 +1,19 @@
 """Publishing, finding and verifying artifacts; every way of being wrong is told with the file's name."""
 
 import functools
+import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from models_store import store
+from models_store import store, temporary
 from models_store.manifest import Manifest
 from models_store.store import ArtifactCorrupt, ArtifactMissing, PublishFailed, SchemaTooNew
 from tests import fakes
@@ -130,14 +130,28 @@ def test_what_fails_while_publishing_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_dead_writers_go_away(tmp_path: Path) -> None:
-    old, young = (tmp_path / "seedlings" / f".publishing-{age}" for age in ("old", "young"))
-    old.mkdir(parents=True)
-    young.mkdir()
-    past = time.time() - 3 * 24 * 3600
-    os.utime(old, (past, past))
-    publish(tmp_path)
-    assert not old.exists()
-    assert young.exists()
+    left = tmp_path / "seedlings" / ".publishing-abcdefgh"
+    left.mkdir(parents=True)
+    with temporary.folder(left.parent, ".publishing-") as being_written:
+        publish(tmp_path)
+        assert not left.exists()
+        assert being_written.exists()
+
+
+def test_a_file_beside_the_model_is_read_verified(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"records").hexdigest()
+
+    def describe(*args: Any) -> Manifest:
+        manifest = fakes.manifest(*args)
+        return manifest.model_copy(update={"files": manifest.files | {"learnt.npy": digest}})
+
+    folder = store.publish(tmp_path, CONTENT, describe, lambda _: "", "seedlings", {"learnt.npy": b"records"})
+    manifest = store.verify(folder)
+    assert store.beside(folder, manifest, "learnt.npy") == b"records"
+    assert store.beside(folder, manifest, "other.npy") is None
+    (folder / "learnt.npy").write_bytes(b"altered")
+    with pytest.raises(ArtifactCorrupt, match=r"learnt\.npy does not have the SHA-256"):
+        store.beside(folder, manifest, "learnt.npy")
 
 
 _ENDLESS = """

@@ -3,6 +3,7 @@
 import html
 import textwrap
 
+from models_store.learnt import FILE
 from models_store.manifest import RANKS, AnswerFigures, Calibration, Figures, Manifest
 from training.data.species import known
 
@@ -112,7 +113,16 @@ def _what_saw_them(manifest: Manifest) -> str:
         " epoch, temperature and threshold were chosen on other images. Which of several candidates was published may have been decided"
         " with these figures in sight."
     )
-    if start and start != "imagenet":
+    training = manifest.training
+    if training.left_out:
+        counts = " and ".join(f"{n} {part} images" for part, n in training.left_out.items())
+        text += f" {counts} of the split are left out of all figures, since these or earlier weights had learnt from them."
+    if training.unknown_origins:
+        names = " and ".join(training.unknown_origins)
+        text += f" What {names} had learnt from is not known: the figures hold as far as these images were not among it."
+    elif start and start != "imagenet" and FILE in manifest.files:
+        text += f" Training began with {start}, which had learnt from none of them."
+    elif start and start != "imagenet":
         text += (
             f" Training began with {start}: the figures hold as far as {start} had not learnt from these images. If its card names the"
             " same split digest, it had not."

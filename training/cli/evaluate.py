@@ -24,7 +24,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_measured(evaluate)
     add_data(evaluate, required=False)
     what = evaluate.add_mutually_exclusive_group(required=True)
-    what.add_argument("--split", choices=["train", "validation", "test", "all"], help="of the images in --data")
+    what.add_argument("--split", choices=["validation", "test", "all"], help="of the images in --data; all: but those it has learnt from")
     what.add_argument(
         "--images", type=Path, metavar="DIR", help="photos in no split, one folder for each species; some of the model's, or others"
     )
@@ -56,11 +56,16 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         _elsewhere(measured, options)
         return
     images = measured.in_order(data.load(options.data, options.cache))
-    rows = list(range(len(images.files))) if options.split == "all" else measured.split(images).rows(options.split)
-    pixels, labels = images.pixels[rows], images.labels[rows]
+    if options.split == "all":
+        images, held = _unseen(measured, images, options.data)
+    else:
+        parts = measured.split(images)
+        held = {"left_out": parts.left_out.get(options.split, 0), "unknown_origins": [*measured.origins(images).unknown]}
+        images = images.only(parts.rows(options.split))
+    pixels, labels = images.pixels, images.labels
     probabilities, distances = measured.answers(pixels)
     figures = metrics.figures(options.split, images.species, probabilities, labels)
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = held
     if options.tta > 1:
         averaged = metrics.figures(options.split, images.species, predictions.over_orientations(measured.probabilities, pixels), labels)
         more["tta"] = {"orientations": options.tta, **averaged.model_dump(mode="json")}
@@ -73,7 +78,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         say("\n".join([_table(figures), *_sentences(more)]))
         return
     document = figures.model_dump(mode="json") | more
-    document |= {"species": images.species, "predictions": _predictions(images, rows, probabilities)}
+    document |= {"species": images.species, "predictions": _predictions(images, probabilities)}
     _write(document, options.json)
 
 
@@ -82,7 +87,7 @@ def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
     from training.data import images as data
     from training.evaluation import elsewhere
 
-    images = data.load(options.images, options.cache, least=1)
+    images, held = _unseen(measured, data.load(options.images, options.cache, least=1), options.images)
     probabilities, distances = measured.answers(images.pixels)
     calibration = measured.calibration
     familiar = None
@@ -93,9 +98,20 @@ def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
         threshold = math.inf if calibration.threshold is None else calibration.threshold
     found = elsewhere.figures(measured.species, images.species, images.labels, probabilities, threshold, familiar)
     if options.json is None:
-        say(elsewhere.text(f"{measured.name} on {options.images}", found))
+        say("\n".join([elsewhere.text(f"{measured.name} on {options.images}", found), *_sentences(held)]))
     else:
-        _write(found | {"species": measured.species}, options.json)
+        _write(found | held | {"species": measured.species}, options.json)
+
+
+def _unseen(measured: "MeasuredModel", images: "Images", folder: Path) -> tuple["Images", dict[str, Any]]:
+    """The images that the model has not learnt from, how many those are that it has, and what is not known. Raises DataError for none."""
+    from training.errors import DataError
+
+    origins = measured.origins(images)
+    seen = origins.learnt.holds(images.records)
+    if seen.all():
+        raise DataError(f"{measured.name} has learnt from all images in {folder}; figures on them would say nothing about other photos")
+    return images.only((~seen).nonzero()[0].tolist()), {"left_out": int(seen.sum()), "unknown_origins": [*origins.unknown]}
 
 
 def _write(document: dict[str, Any], where: str) -> None:
@@ -108,10 +124,10 @@ def _write(document: dict[str, Any], where: str) -> None:
         write_json(Path(where), document)
 
 
-def _predictions(images: "Images", rows: list[int], probabilities: "Tensor") -> list[dict[str, Any]]:
+def _predictions(images: "Images", probabilities: "Tensor") -> list[dict[str, Any]]:
     return [
-        {"file": images.files[row], "species": images.species[int(answer.argmax())], "probabilities": answer.tolist()}
-        for row, answer in zip(rows, probabilities, strict=True)
+        {"file": file, "species": images.species[int(answer.argmax())], "probabilities": answer.tolist()}
+        for file, answer in zip(images.files, probabilities, strict=True)
     ]
 
 
@@ -128,6 +144,10 @@ def _table(figures: "Figures") -> str:
 def _sentences(more: dict[str, Any]) -> list[str]:
     """What stands under the table."""
     lines = []
+    if more["left_out"]:
+        lines.append(f"{more['left_out']} images are left out: it has learnt from them, or from the same photos in other bytes")
+    if more["unknown_origins"]:
+        lines.append(f"what {' and '.join(more['unknown_origins'])} had learnt from is not known, so these images may be among them")
     if "tta" in more:
         row = more["tta"]
         lines.append(

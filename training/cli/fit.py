@@ -38,7 +38,7 @@ def _perform(options: argparse.Namespace) -> None:
     keep_freed_memory()
     fabric = loop.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = data.load(options.data, options.cache)
-    parts = split.of(images, recipe.split_seed)
+    parts = split.of_recipe(images, recipe)
     history = loop.fit(
         fabric, recipe, options.recipe, images, parts, options.run, options.teacher, options.background_photos, options.segmenter
     )

@@ -19,6 +19,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
     segmenter.add_argument("--steps", type=int, default=500, help="batches of 48 pictures (default: 500)")
     segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    segmenter.add_argument(
+        "--split", choices=["report", "content"], default="report", help="as in the recipe of the networks behind it (default: report)"
+    )
+    segmenter.add_argument("--split-seed", type=int, default=0, help="the same (default: 0)")
     segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     segmenter.set_defaults(perform=_perform)
 
@@ -27,7 +31,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_ground, segmenter
+    from training.fitting import known_ground, origins, segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -35,9 +39,10 @@ def _perform(options: argparse.Namespace) -> None:
     squares = background_photos.squares(options.background_photos) if options.background_photos else None
     measured = {folder: masked_photos.squares(folder) for folder in options.measure}
     learnt = [masked_photos.squares(folder) for folder in options.masks]
-    rows = split.of(images)
-    training, validation = images.pixels[rows.train], images.pixels[rows.validation]
-    trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out)
+    parts = split.of(images, options.split_seed, options.split)
+    origin = origins.of_images(images, parts.train).learnt
+    training, validation = images.pixels[parts.train], images.pixels[parts.validation]
+    trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
     say(f"validation images: ground known in {known_ground.share(trained, validation):.1%}")
     for folder, masked in measured.items():
         iou, known = segmenter.iou(trained, masked), known_ground.share(trained, masked.pixels)

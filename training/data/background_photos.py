@@ -1,6 +1,5 @@
 """Squares of any photos, to set plants on: bare soils above all, but whatever lies under a plant will do."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from models_store import image_files, pixels
 from training.data.images import photos_beside_masks
 from training.errors import DataError
 from training.recipe import FieldScenes
+from training.references import reference
 
 _SIDE = 640  # pixels a side of a photo's central square, from which the squares are cut
 _SQUARES = 12  # of each photo
@@ -50,8 +50,8 @@ def names(folders: Sequence[Path], squares: Tensor | None) -> list[str]:
     """What a run's description calls them: each folder's name, with the start of the SHA-256 of all their squares."""
     if squares is None:
         return []
-    digest = hashlib.sha256(squares.numpy().tobytes()).hexdigest()[:12]
-    return [f"{folder.resolve().name}@{digest}" for folder in folders]
+    content = squares.numpy().tobytes()
+    return [reference(folder.resolve().name, content) for folder in folders]
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:

@@ -1,13 +1,11 @@
 """Images from a folder per species: found, checked, decoded once, kept as one uint8 tensor on disk."""
 
 import hashlib
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from models_store import image_files, pixels
-from training.atomic_files import need_space
-from training.errors import DataError, DiskError
-
-_CACHE_RULE = "central-square-bilinear-srgb-3"  # changes when pixels.decode gives other pixels for the same file
+from models_store import image_files, learnt, pixels
+from training.data import decoded_cache
+from training.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,16 @@ class Images:
     pixels: Tensor  # uint8 [N,3,150,150]
     labels: Tensor  # int64 [N]
     digests: list[str]  # SHA-256 of each file, [N]
+
+    @cached_property
+    def records(self) -> learnt.Records:
+        """What is kept of each image where weights have learnt from it, [N,2]."""
+        return learnt.records(self.digests, self.pixels.numpy())
+
+    def only(self, rows: list[int]) -> "Images":
+        """Some of the images."""
+        files, digests = ([those[row] for row in rows] for those in (self.files, self.digests))
+        return Images(self.species, files, self.pixels[rows], self.labels[rows], digests)
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,8 @@ def load(root: Path, cache: Path | None = None, least: int = 2) -> Images:
     folder = scan(root, least)
     if folder.problems:
         raise DataError(folder.problems[0] + _more(len(folder.problems)))
-    kept = (cache or default_cache()) / _state_digest(folder)
-    if not (kept / "index.json").is_file():
-        _decode_into(folder, kept)
-    index = json.loads((kept / "index.json").read_text())
-    decoded = torch.from_numpy(np.load(kept / "pixels.npy"))  # uint8 [N,3,150,150]
-    images = Images(folder.species, folder.files, decoded, torch.tensor(folder.labels), index["digests"])
+    kept = decoded_cache.load(cache or decoded_cache.default_cache(), root, folder.files, lambda array: _decode(folder, array))
+    images = Images(folder.species, folder.files, torch.from_numpy(kept.pixels), torch.tensor(folder.labels), kept.digests)
     _refuse_contradictions(images)
     return images
 
@@ -152,43 +154,18 @@ def _more(problems: int) -> str:
     return f" (and {problems - 1} more; list them with 'python -m training data check')" if problems > 1 else ""
 
 
-def _state_digest(folder: Folder) -> str:
-    state = hashlib.sha256(_CACHE_RULE.encode())
-    for file in folder.files:
-        status = (folder.root / file).stat()
-        state.update(f"{folder.root.absolute()}/{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return state.hexdigest()[:32]
-
-
-def _decode_into(folder: Folder, kept: Path) -> None:
-    shape = (len(folder.files), 3, pixels.SIZE, pixels.SIZE)
-    need_space(kept.parent, int(np.prod(shape)))
-    temporary: Path | None = None
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".decoding-", dir=kept.parent))
-        array = np.lib.format.open_memmap(temporary / "pixels.npy", "w+", np.uint8, shape)
-        digests, broken = [], []
-        for row, found in enumerate(read(folder)):
-            digests.append(found.digest)
-            if found.pixels is None:
-                broken.append(f"{folder.root / found.file}: {found.problem}")
-            else:
-                array[row] = found.pixels
-        if broken:
-            raise DataError(f"{broken[0]}; replace the file or remove it{_more(len(broken))}")
-        array.flush()
-        (temporary / "index.json").write_text(json.dumps({"digests": digests}))
-        try:
-            temporary.rename(kept)
-        except OSError:
-            if not (kept / "index.json").is_file():  # else another process decoded the same folder meanwhile
-                raise
-    except OSError as error:
-        raise DiskError(f"{kept} cannot be written ({error.strerror}); free space or choose another folder with --cache") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+def _decode(folder: Folder, array: NDArray[np.uint8]) -> list[str]:
+    """Fill uint8 [N,3,150,150] with the folder's images; returns the files' SHA-256. Raises DataError."""
+    digests, broken = [], []
+    for row, found in enumerate(read(folder)):
+        digests.append(found.digest)
+        if found.pixels is None:
+            broken.append(f"{folder.root / found.file}: {found.problem}")
+        else:
+            array[row] = found.pixels
+    if broken:
+        raise DataError(f"{broken[0]}; replace the file or remove it{_more(len(broken))}")
+    return digests
 
 
 def _refuse_contradictions(images: Images) -> None:

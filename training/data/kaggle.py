@@ -2,16 +2,17 @@
 
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from models_store import image_files
+from models_store import image_files, temporary
 from training.atomic_files import need_space
 from training.errors import DataError, DiskError
 
 COMPETITION = "plant-seedlings-classification"
 _HELP = "put your API token where the command 'kaggle' finds it, and accept the competition's rules on its page once"
+
+_TEMPORARY = ".fetching-"  # a folder beside the new one
 
 
 def fetch(folder: Path) -> int:
@@ -27,12 +28,13 @@ def fetch(folder: Path) -> int:
         raise DataError("the command 'kaggle' is not installed; 'pip install kaggle', then " + _HELP)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder.parent) as temporary:
-            done = subprocess.run([command, "competitions", "download", "-c", COMPETITION, "-p", temporary], check=False)  # noqa: S603
-            archive = Path(temporary) / f"{COMPETITION}.zip"
+        temporary.remove_abandoned(folder.parent, _TEMPORARY)
+        with temporary.folder(folder.parent, _TEMPORARY) as made:
+            done = subprocess.run([command, "competitions", "download", "-c", COMPETITION, "-p", made], check=False)  # noqa: S603
+            archive = made / f"{COMPETITION}.zip"
             if done.returncode or not archive.is_file():
                 raise DataError(f"Kaggle gave no archive (exit status {done.returncode}); {_HELP}")
-            laid_out = Path(temporary) / "images"
+            laid_out = made / "images"
             images = _lay_out(archive, laid_out)
             if folder.exists():
                 folder.rmdir()

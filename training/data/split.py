@@ -1,17 +1,24 @@
-"""The split into train, validation and test: stratified, seeded, by the report's rule, twins on one side."""
+"""The split into train, validation and test. Twins, files of the same bytes, stay together; each species stands in every part.
+
+By the *report*'s rule the counts are those of the report, and each species keeps its share. They depend on all file names, so an
+added image moves others. By *content* a hash of each file decides alone, so an added image moves no other. Only where a species has
+none in a part, the nearest one is taken.
+"""
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from training.data.images import Images
 from training.errors import DataError
+from training.recipe import Recipe, SplitRule
 
 SPLITS = ("train", "validation", "test")
 _REPORT_IMAGES, _REPORT_VALIDATION = 4_580, 500
+_TEST, _VALIDATION = 0.18, 0.11  # shares by content: the report's, in round numbers
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Split:
     validation: list[int]
     test: list[int]
     digest: str
+    left_out: dict[str, int] = field(default_factory=dict)  # part → images that went there and are left out of figures
 
     def rows(self, name: str) -> list[int]:
         """The rows of one part, or of `all`."""
@@ -31,6 +39,12 @@ class Split:
         """Part → number of images."""
         return {name: len(self.rows(name)) for name in SPLITS}
 
+    def without(self, rows: set[int]) -> "Split":
+        """The split with these rows left out of validation and test."""
+        validation, test = ([row for row in part if row not in rows] for part in (self.validation, self.test))
+        left_out = {"validation": len(self.validation) - len(validation), "test": len(self.test) - len(test)}
+        return replace(self, validation=validation, test=test, left_out={name: n for name, n in left_out.items() if n})
+
 
 def sizes(images: int) -> tuple[int, int]:
     """How many images to validate and to test on: 500 and a fifth of the rest, fewer to validate in a smaller set."""
@@ -38,20 +52,51 @@ def sizes(images: int) -> tuple[int, int]:
     return validation, round((images - validation) / 5)
 
 
-def of(images: Images, seed: int = 0) -> Split:
+def of(images: Images, seed: int = 0, rule: SplitRule = "report") -> Split:
     """The split of a decoded data folder. Raises DataError for a species too small to stand in each part."""
-    return make(images.files, images.labels.tolist(), images.digests, images.species, seed)
+    labels = images.labels.tolist()
+    if rule == "content":
+        return by_content(labels, images.digests, images.species, seed)
+    return make(images.files, labels, images.digests, images.species, seed)
 
 
-def of_training(images: Images, seed: int, digest: str) -> Split:
-    """The split that something was trained on, from its seed and digest. Raises DataError when the images are others."""
-    found = of(images, seed)
+def of_recipe(images: Images, recipe: Recipe) -> Split:
+    """The split that a recipe asks for. Raises DataError."""
+    return of(images, recipe.split_seed, recipe.split)
+
+
+def of_training(images: Images, recipe: Recipe, digest: str) -> Split:
+    """The split that something was trained on, from its recipe and digest. Raises DataError when the images are others."""
+    found = of_recipe(images, recipe)
     if found.digest != digest:
         raise DataError(
-            "these are not the images of the training, so its split is unknown here and could leak; "
-            "give the folder it was trained on, or measure all of them with 'evaluate --split all'"
+            "these are not the images of the training, so which of them it was tested on is not known; give the folder it was trained"
+            " on, or measure with 'evaluate --split all', which leaves out every image that was learnt from"
         )
     return found
+
+
+def by_content(labels: Sequence[int], digests: Sequence[str], species: Sequence[str], seed: int = 0) -> Split:
+    """Split rows 0…N-1 by a hash of each image's SHA-256, keyed by the seed: about 18% test and 11% validation.
+
+    Where a species has no image in a part, the one whose hash is nearest to it goes there, as happens with fewer than about 20. So an
+    added image moves no other one, but in a species that has none in some part yet. Raises DataError for a species too small.
+    """
+    _refuse_small(labels, digests, species)
+    key = f"split {seed}".encode()
+    part: dict[tuple[int, str], str] = {}
+    for label in range(len(species)):
+        own = {digest for one, digest in zip(labels, digests, strict=True) if one == label}
+        places = sorted((_place(digest, key), digest) for digest in own)
+        tests = min(max(1, sum(place < _TEST for place, _ in places)), len(places) - 2)
+        held = min(max(tests + 1, sum(place < _TEST + _VALIDATION for place, _ in places)), len(places) - 1)
+        for rank, (_, digest) in enumerate(places):
+            part[label, digest] = "test" if rank < tests else "validation" if rank < held else "train"
+    parts: dict[str, list[int]] = {name: [] for name in SPLITS}
+    for row, image in enumerate(zip(labels, digests, strict=True)):
+        parts[part[image]].append(row)
+    lines = sorted(f"{name}\t{species[labels[row]]}\t{digests[row]}" for name, rows in parts.items() for row in rows)
+    return Split(parts["train"], parts["validation"], parts["test"], _sha256(lines))
 
 
 def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], species: Sequence[str], seed: int = 0) -> Split:
@@ -60,8 +105,7 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
     Depends on the file names, labels and seed alone. Raises DataError for a species too small to stand in each part.
     """
     per_species = [np.flatnonzero(np.asarray(labels) == label).tolist() for label in range(len(species))]
-    if small := too_small(labels, digests, species):
-        raise DataError("; ".join(map(too_few_images, small)))
+    _refuse_small(labels, digests, species)
     counts = [len(rows) for rows in per_species]
     validation, test = sizes(len(files))
     validation_quota = _apportion(validation, counts)
@@ -75,13 +119,19 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
             if part in room:
                 room[part] -= len(group)
     ordered = {name: sorted(rows) for name, rows in parts.items()}
-    return Split(**ordered, digest=_digest(ordered, files))
+    digest = _sha256([f"{name}\t{files[row]}" for name, rows in ordered.items() for row in rows])
+    return Split(ordered["train"], ordered["validation"], ordered["test"], digest)
 
 
 def too_small(labels: Sequence[int], digests: Sequence[str], species: Sequence[str]) -> list[str]:
     """The species with too few different images to stand in each part."""
     different = Counter(label for label, _ in set(zip(labels, digests, strict=True)))
     return [name for label, name in enumerate(species) if different[label] < len(SPLITS)]
+
+
+def _refuse_small(labels: Sequence[int], digests: Sequence[str], species: Sequence[str]) -> None:
+    if small := too_small(labels, digests, species):
+        raise DataError("; ".join(map(too_few_images, small)))
 
 
 def too_few_images(species: str) -> str:
@@ -106,6 +156,10 @@ def _shuffled_twins(rows: Sequence[int], files: Sequence[str], digests: Sequence
     return [ordered[i] for i in random.permutation(len(ordered))]
 
 
-def _digest(parts: dict[str, list[int]], files: Sequence[str]) -> str:
-    lines = [f"{name}\t{files[row]}" for name, rows in parts.items() for row in rows]
+def _place(digest: str, key: bytes) -> float:
+    """Where an image stands between 0 and 1, as if drawn at random."""
+    return int.from_bytes(hashlib.blake2b(digest.encode(), key=key, digest_size=8).digest(), "big") / 2**64
+
+
+def _sha256(lines: list[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from torch import Tensor
 
 from models_store.manifest import Figures
@@ -19,9 +19,8 @@ from training.atomic_files import write_atomically, write_json
 from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import latency, metrics, predictions
-from training.fitting import run
+from training.fitting import origins, run
 from training.old_names import renamed
-from training.recipe import Recipe
 
 RUNS, TABLE = "runs", "runs.csv"
 _COLUMNS = [
@@ -30,21 +29,9 @@ _COLUMNS = [
 ]
 
 
-class RunResult(BaseModel):
+class RunResult(run.Identity):
     """What one run gave. `epochs` are the rows of its `metrics.csv`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    recipe_name: str
-    recipe: Recipe
-    species: list[str]
-    split_digest: str
-    images: dict[str, int]  # split → number of images
-    teachers: list[str] = []  # networks that it learnt from
-    backgrounds: list[str] = []  # folders of photos that plants were set on
-    segmenter: str = ""  # that cuts plants out, of a recipe with a plant view
-    device: str  # that trained
-    precision: str
     machine: dict[str, str | int]  # that measured, as a rule the same
     parameters: int
     best_epoch: int  # chosen on validation, counted from 1
@@ -60,11 +47,6 @@ class RunResult(BaseModel):
         return renamed(document, {"grounds": "backgrounds", "test_views": "test_tta"})
 
     @property
-    def name(self) -> str:
-        """What the result's file is called."""
-        return run.result_name(self.recipe_name, self.recipe)
-
-    @property
     def validation_accuracy(self) -> float:
         """Of the best epoch's weights."""
         return self.epochs[self.best_epoch - 1]["validation_accuracy"]
@@ -73,21 +55,20 @@ class RunResult(BaseModel):
 def record(folder: Path, images: Images, results: Path) -> RunResult:
     """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
     description, network, epoch = run.load_best(folder)
-    split = description.split(images)
+    split = origins.split_of(images, description, origins.of_run(folder, description, images).learnt)
     if description.averaged:
         raise RunError(f"{folder} is a mean of runs and was not trained itself; export it, and its figures stand in the manifest")
+    if not run.is_finished(folder, description):
+        done, epochs = run.finished_epochs(folder), description.recipe.epochs
+        raise RunError(f"{folder} has finished {done} of {epochs} epochs; go on with 'python -m training fit'")
     rows = run.read_metrics(folder)
-    if len(rows) < description.recipe.epochs:
-        raise RunError(f"{folder} has finished {len(rows)} of {description.recipe.epochs} epochs; go on with 'python -m training fit'")
     pixels, labels = images.pixels[split.test], images.labels[split.test]
 
     def answer(pixels: Tensor) -> Tensor:
         return predictions.logits(network, pixels).softmax(1)
 
     result = RunResult(
-        recipe_name=Path(description.recipe_name).name.removesuffix(".toml"),
-        **description.model_dump(exclude={"recipe_name", "recipe", "torch_version", "averaged"}),
-        recipe=description.recipe,
+        **dict(description.identity(recipe_name=Path(description.recipe_name).name.removesuffix(".toml"))),
         machine=machine.describe(),
         parameters=networks.parameters(network),
         best_epoch=epoch,

@@ -75,10 +75,10 @@ def sweep(fabric: Fabric, entries: Iterable[Entry], seeds: Sequence[int], images
     run of another recipe stands under the name, RecipeError, DiskError.
     """
     todo = [(entry, entry.load(seed)) for seed in seeds for entry in entries]
-    splits = {seed: split.of(images, seed) for seed in {recipe.split_seed for _, recipe in todo}}
+    splits = {(rule, seed): split.of(images, seed, rule) for rule, seed in {(recipe.split, recipe.split_seed) for _, recipe in todo}}
     for entry, recipe in todo:
         name = run.result_name(entry.recipe, recipe)
-        parts = splits[recipe.split_seed]
+        parts = splits[recipe.split, recipe.split_seed]
         known = results.find(into, name)
         if known is None:
             fabric.print(f"{name}: {recipe.epochs} epochs")

@@ -33,7 +33,7 @@ def document(fabric: Fabric, entries: Iterable[Entry], images: Images) -> dict[s
         recipe = entry.load(seed=0).model_copy(update={"epochs": 1})
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "run"
-            (row,) = fitting.fit(fabric, recipe, entry.recipe, images, split.of(images, recipe.split_seed), folder)
+            (row,) = fitting.fit(fabric, recipe, entry.recipe, images, split.of_recipe(images, recipe), folder)
             description = run.read_description(folder)
         found |= {"recipe": entry.recipe, "device": description.device, "precision": description.precision}
         network = networks.build(recipe.network, len(images.species)).eval()

@@ -4,7 +4,6 @@ Hinton, Vinyals, Dean (2015), *Distilling the Knowledge in a Neural Network*. Te
 changed and mixed alike: Beyer et al. (2022), *Knowledge distillation: A good teacher is patient and consistent*.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,8 +39,7 @@ class Teachers:
                 raise RunError(f"{folder} knows other species, {', '.join(description.species)}; it cannot teach these")
             if description.split_digest != split.digest:
                 raise RunError(f"{folder} was trained on another split, so it may have seen test images of this one; it cannot teach")
-            digest = hashlib.sha256((folder / run.BEST).read_bytes()).hexdigest()
-            self.names.append(f"{description.name}@{digest[:12]}")
+            self.names.append(run.run_reference(folder, description))
             self.networks.append(AnySize(network, SIZE).eval())
 
     @torch.no_grad()

@@ -16,28 +16,31 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from models_store.manifest import Manifest
+from models_store import store
 from models_store.pixels import SIZE
 from training import machine, networks
-from training.atomic_files import need_space
+from training.atomic_files import disk_errors, need_space
 from training.data import background_photos
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, imagenet, run, warm_start
+from training.fitting import batchnorm, ema, imagenet, origins, run, warm_start
 from training.fitting.augment import mix
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
+from training.fitting.origins import Origins
 from training.fitting.segmenter import load as load_segmenter
 from training.fitting.views import view
 from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
+from training.references import reference
 
+_TENSORBOARD = "tensorboard"  # in the folder of a run
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
 
 
@@ -102,19 +105,31 @@ def fit(
     `teachers` are the folders of finished runs, for a recipe that learns from other networks; `backgrounds` folders of photos, for
     one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
-    same weights as one that was never interrupted. Raises RunError, DiskError, TrainingError.
+    same weights as one that was never interrupted. A finished run is left as it is. Validation and test images that the weights learn
+    from, here or before, are left out of all figures. Raises RunError, DataError, DiskError, TrainingError.
     """
     taught = Teachers(teachers, recipe.distillation, images.species, split)
     squares = background_photos.for_recipe(backgrounds, recipe.field)
-    torch.manual_seed(recipe.seed)
-    state = _begin(recipe, images, split, segmenter)
-    need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
-    description = run.Description(
+    identity = run.Identity(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
-        teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=run.file_name(segmenter),
+        teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
-    checkpoint = run.begin_or_resume(folder, description) if fabric.is_global_zero else None
+    if run.is_finished_already(folder, identity):
+        fabric.print(f"{folder} is finished, all {recipe.epochs} epochs; nothing was changed")
+        return run.read_metrics(folder)
+    torch.manual_seed(recipe.seed)
+    state = _begin(recipe, images, segmenter)
+    before = origins.before(recipe, teachers, segmenter, images)
+    learnt = (origins.of_images(images, split.train) | before).learnt
+    held = origins.held_out(images, split, recipe.split, learnt)
+    _refuse_another_split(recipe, split, held, before)
+    for sentence in _said(split, held, before):
+        fabric.print(sentence)
+    found = {"images": held.counts(), "left_out": held.left_out, "unknown_origins": [*before.unknown]}
+    description = run.Description.of(identity.model_copy(update=found))
+    need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
+    checkpoint = run.begin_or_resume(folder, description, learnt) if fabric.is_global_zero else None
     fabric.barrier()
     if not fabric.is_global_zero and (folder / run.LAST).exists():
         checkpoint = run.load_weights(folder / run.LAST)
@@ -124,11 +139,13 @@ def fit(
     if checkpoint is not None:
         state.restore(checkpoint)
         fabric.print(f"resuming {folder} after epoch {state.epoch} of {recipe.epochs}")
+        if fabric.is_global_zero:
+            run.write_metrics(folder, state.history)  # which the interruption may have forestalled
     taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
     train = _Rows(images, split.train, fabric.device)
-    validation = _Rows(images, split.validation, fabric.device)
+    validation = _Rows(images, held.validation, fabric.device)
     squares = None if squares is None else squares.to(fabric.device)
-    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=state.epoch + 1) if fabric.is_global_zero else None
+    writer = _writer(folder, state.epoch) if fabric.is_global_zero else None
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
@@ -149,7 +166,9 @@ def fit(
             fabric.print(_line(row, recipe.epochs))
         fabric.barrier()
     if writer is not None:
-        writer.close()
+        with disk_errors(folder / _TENSORBOARD):
+            writer.close()
+        run.finish(folder)
     return state.history
 
 
@@ -167,7 +186,7 @@ class _Rows:
         self.targets = F.one_hot(self.labels, len(images.species)).float()
 
 
-def _begin(recipe: Recipe, images: Images, split: Split, segmenter: Path | None) -> _State:
+def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
     wanted = recipe.plant_view != "off"
     if wanted != (segmenter is not None):
         raise RunError(
@@ -179,7 +198,7 @@ def _begin(recipe: Recipe, images: Images, split: Split, segmenter: Path | None)
     if recipe.start == imagenet.START:
         imagenet.set_weights(network, recipe.network)
     elif recipe.start:
-        _refuse_another_split(warm_start.set_weights(network, images.species, recipe.start), split)
+        warm_start.set_weights(network, images.species, recipe.start)
     if (plant_view := view_of(network)) is not None and segmenter is not None:
         plant_view.segmenter.load_state_dict(load_segmenter(segmenter).state_dict())
     network = network.to(memory_format=torch.channels_last)
@@ -187,11 +206,31 @@ def _begin(recipe: Recipe, images: Images, split: Split, segmenter: Path | None)
     return _State(network, averaged, build_optimizer(network, recipe.optimizer))
 
 
-def _refuse_another_split(origin: Manifest, split: Split) -> None:
-    """Raise RunError when these are most likely the images of the origin's training, divided otherwise: it has seen the test images."""
+def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Origins) -> None:
+    """Raise RunError when these are the very images of the start's training, divided otherwise: by its split none would be left out."""
+    if recipe.start in ("", imagenet.START) or not (held.left_out or before.unknown):
+        return
+    origin = store.read_manifest(warm_start.folder_of(recipe.start))
     if origin.training.split_digest != split.digest and origin.training.images == split.counts():
-        seed = origin.training.recipe["split_seed"]
-        raise RunError(f"{origin.name}/{origin.version} has seen test images of this split; start from it with split_seed = {seed} only")
+        made = origin.training.recipe
+        raise RunError(
+            f"{origin.name}/{origin.version} has learnt from test images of this split; start from it with"
+            f' split = "{made.get("split", "report")}" and split_seed = {made.get("split_seed", 0)} only'
+        )
+
+
+def _said(split: Split, held: Split, before: Origins) -> list[str]:
+    """What a user is told of images that are left out, and of weights of which nobody knows what they learnt from."""
+    counts = " and ".join(f"{n} of {len(split.rows(part))} {part} images" for part, n in held.left_out.items())
+    lines = [f"{counts} are among those that the weights learn from or began with; they are left out of all figures"] if counts else []
+    if before.unknown:
+        names = " and ".join(before.unknown)
+        lines.append(f"what {names} had learnt from is not known; figures on images that it had learnt from would be too good")
+    return lines
+
+
+def _file_reference(file: Path | None) -> str:
+    return "" if file is None else reference(file.name, file.read_bytes())
 
 
 def _epoch(
@@ -264,9 +303,15 @@ def _record(folder: Path, state: _State, writer: SummaryWriter, best_by: str) ->
         run.save_weights(folder / run.BEST, {"epoch": state.epoch, "network": state.evaluated.state_dict()})
     state.save(folder / run.LAST)
     run.write_metrics(folder, state.history)
-    for name, value in state.history[-1].items():
-        writer.add_scalar(name, value, state.epoch)
-    writer.flush()
+    with disk_errors(folder / _TENSORBOARD):
+        for name, value in state.history[-1].items():
+            writer.add_scalar(name, value, state.epoch)
+        writer.flush()
+
+
+def _writer(folder: Path, epochs: int) -> SummaryWriter:
+    with disk_errors(folder / _TENSORBOARD):
+        return SummaryWriter(str(folder / _TENSORBOARD), purge_step=epochs + 1)
 
 
 def _random(*path: int) -> torch.Generator:

@@ -1,6 +1,7 @@
 """A run folder: what was run, how it went, and where to resume.
 
-run.json        recipe, species, split, machine
+run.json        recipe, species, split, machine, and whether the run is finished
+learnt.npy      which images its weights learn from, and earlier weights have learnt from
 metrics.csv     one row an epoch
 tensorboard/    the same for TensorBoard
 last.pt         network, averaged weights, optimiser after the last whole epoch
@@ -8,29 +9,30 @@ best.pt         the weights that were best on validation so far, by accuracy or 
 """
 
 import csv
-import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from models_store.learnt import FILE as LEARNT
+from models_store.learnt import Learnt
+from models_store.manifest import Manifest, Training
 from training import networks
-from training.atomic_files import write_atomically, write_json
-from training.data.images import Images
-from training.data.split import Split, of_training
+from training.atomic_files import remove_leftovers, write_atomically, write_json
 from training.errors import RunError
 from training.networks.network import Network
 from training.old_names import renamed
 from training.recipe import Recipe
+from training.references import reference
 
 DESCRIPTION, METRICS, LAST, BEST = "run.json", "metrics.csv", "last.pt", "best.pt"
 
 
-class Description(BaseModel):
-    """`run.json`: everything but the weights that tells one run from another."""
+class Identity(BaseModel):
+    """Everything but the weights that tells one run from another: in `run.json`, in results and in manifests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,13 +41,15 @@ class Description(BaseModel):
     species: list[str]
     split_digest: str
     images: dict[str, int]  # split → number of images
-    averaged: list[str] = []  # the runs whose mean this is, named as teachers are; none for one that was trained
-    teachers: list[str] = []  # <recipe>.<network>.<seed>@<start of the SHA-256 of its best.pt>
-    backgrounds: list[str] = []  # folders of photos that plants were set on, named <folder>@<start of the SHA-256 of their squares>
-    segmenter: str = ""  # <file>@<start of its SHA-256>, of a recipe with a plant view
-    device: str
-    precision: str
-    torch_version: str
+    left_out: dict[str, int] = {}  # split → images of it that figures leave out, since these or earlier weights had learnt from them
+    unknown_origins: list[str] = []  # earlier weights of which nobody knows what they had learnt from
+    averaged: list[str] = []  # `references` of the runs whose mean this is; none for one that was trained
+    teachers: list[str] = []  # `references` of the runs that it learnt from
+    backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
+    segmenter: str = ""  # `reference` of a file, of a recipe with a plant view
+    device: str = ""  # empty where the record is of a release that did not say it, as are the next two
+    precision: str = ""
+    torch_version: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,9 +61,42 @@ class Description(BaseModel):
         """What the run's result is called."""
         return result_name(self.recipe_name, self.recipe)
 
-    def split(self, images: Images) -> Split:
-        """The run's split of its images. Raises DataError when these are others."""
-        return of_training(images, self.recipe.split_seed, self.split_digest)
+    def in_manifest(self, parameters: int, epoch: int) -> Training:
+        """What the manifest of a version says of the run that it was made from."""
+        made = self.model_dump(mode="json")
+        fields = {name: made.pop(name) for name in Training.model_fields if name in made and name != "recipe"}
+        recipe = {"name": made.pop("recipe_name"), **made.pop("recipe"), **made}
+        del recipe["species"]  # the manifest's own
+        return Training(network=self.recipe.network, parameters=parameters, recipe=recipe, seed=self.recipe.seed, epoch=epoch, **fields)
+
+    @classmethod
+    def of_manifest(cls, manifest: Manifest) -> "Identity":
+        """Of the run that a version was made from. Raises RunError where the manifest does not say enough."""
+        training = manifest.training.model_dump(mode="json")
+        made = renamed(training.pop("recipe"), {"name": "recipe_name", "grounds": "backgrounds"})
+        recipe = {name: made.pop(name) for name in Recipe.model_fields if name in made}
+        known = {name: value for name, value in (training | made).items() if name in Identity.model_fields}
+        try:
+            return Identity.model_validate(known | {"recipe": recipe, "species": [one.name for one in manifest.species]})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise RunError(f"the manifest of {manifest.name}/{manifest.version}: training.recipe: {where}: {problem['msg']}") from None
+
+
+class Description(Identity):
+    """`run.json`."""
+
+    finished: bool = False  # all epochs are done; of release 0.1 `metrics.csv` tells
+
+    @classmethod
+    def of(cls, identity: Identity) -> Self:
+        """Of a run that begins."""
+        return cls(**dict(identity))
+
+    def identity(self, **changes: Any) -> Identity:
+        """What other records hold of it."""
+        return Identity(**{name: getattr(self, name) for name in Identity.model_fields} | changes)
 
 
 def read_description(run: Path) -> Description:
@@ -73,15 +110,54 @@ def read_description(run: Path) -> Description:
         raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); start the run anew in another folder") from None
 
 
-def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | None:
-    """Write `run.json` of a new run and return None, or return the checkpoint that an interrupted run left.
+def is_finished(run: Path, description: Description) -> bool:
+    """Whether all epochs of the run are done, whatever of its checkpoints is left."""
+    if description.finished or description.averaged:
+        return True
+    return finished_epochs(run) >= description.recipe.epochs
 
-    Raises RunError when the folder holds anything but a run of the same recipe on the same split.
+
+def finished_epochs(run: Path) -> int:
+    """By `metrics.csv`. Raises RunError."""
+    return len(read_metrics(run)) if (run / METRICS).exists() else 0
+
+
+def is_finished_already(run: Path, wanted: Identity) -> bool:
+    """Whether the folder holds that very run, finished. Raises RunError when it holds another one."""
+    if not (run / DESCRIPTION).exists():
+        return False
+    begun = read_description(run)
+    _refuse_another(run, begun, wanted)
+    return is_finished(run, begun)
+
+
+def begin_or_resume(run: Path, description: Description, learnt: Learnt) -> dict[str, Any] | None:
+    """Write `run.json` and `learnt.npy` of a new run and return None, or return the checkpoint that an interrupted run left.
+
+    Raises RunError when the folder holds anything but a run of the same recipe on the same images, or its checkpoint is gone.
     """
+    for name in (DESCRIPTION, LEARNT, METRICS, LAST, BEST):
+        remove_leftovers(run / name)
     if not run.exists() or (run.is_dir() and not any(run.iterdir())):
         write_json(run / DESCRIPTION, description.model_dump(mode="json"))
-        return None
-    begun = read_description(run)
+    _refuse_another(run, read_description(run), description)
+    if not (run / LEARNT).exists():
+        write_atomically(run / LEARNT, lambda stream: stream.write(learnt.to_bytes()))
+    elif not learnt.has_same_files(Learnt.read((run / LEARNT).read_bytes())):
+        raise RunError(f"{run} was begun with other images under the names of these; give a new folder with --run")
+    if (run / LAST).exists():
+        return load_weights(run / LAST)
+    if done := finished_epochs(run):
+        raise RunError(f"{run / LAST} is gone, so the run cannot go on after its {done} epochs; give a new folder with --run")
+    return None
+
+
+def finish(run: Path) -> None:
+    """Say in `run.json` that all epochs are done. Raises DiskError."""
+    write_json(run / DESCRIPTION, read_description(run).model_copy(update={"finished": True}).model_dump(mode="json"))
+
+
+def _refuse_another(run: Path, begun: Identity, wanted: Identity) -> None:
     for field, words in (
         ("recipe", "recipe"),
         ("species", "species"),
@@ -91,24 +167,26 @@ def begin_or_resume(run: Path, description: Description) -> dict[str, Any] | Non
         ("segmenter", "segmenter"),
         ("averaged", "origin"),
     ):
-        if getattr(begun, field) != getattr(description, field):
+        if getattr(begun, field) != getattr(wanted, field):
             raise RunError(f"{run} was begun with another {words}; give a new folder with --run, or the same {words} again")
-    return load_weights(run / LAST) if (run / LAST).exists() else None
 
 
 def load_weights(file: Path) -> dict[str, Any]:
-    """A file of tensors that `save_weights` wrote, on the CPU. Raises RunError."""
+    """A file of tensors that `save_weights` wrote, on the CPU. Raises RunError, and FileNotFoundError where there is none."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
     except FileNotFoundError:
-        raise RunError(f"{file} is missing; the run has not finished an epoch: start 'python -m training fit' with it again") from None
+        raise
     except Exception as error:  # a damaged archive raises whatever its damage leads to
-        raise RunError(f"{file} is damaged ({str(error).splitlines()[0][:120]}); remove it, and the run starts over") from None
+        raise RunError(f"{file} is damaged ({str(error).splitlines()[0][:120]}); copy it again, or train anew under another name") from None
 
 
-def file_name(file: Path | None) -> str:
-    """What a run's description calls a file that it was made with: its name and the start of its SHA-256; nothing for none."""
-    return f"{file.name}@{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}" if file is not None else ""
+def run_reference(run: Path, identity: Identity) -> str:
+    """How other records call a run: by its best weights. Raises RunError where it has none."""
+    try:
+        return reference(identity.name, (run / BEST).read_bytes())
+    except OSError as error:
+        raise RunError(f"{run / BEST} cannot be read ({error.strerror}); train the run anew") from None
 
 
 def result_name(recipe_name: str, recipe: Recipe) -> str:
@@ -119,7 +197,13 @@ def result_name(recipe_name: str, recipe: Recipe) -> str:
 def load_best(run: Path) -> tuple[Description, Network, int]:
     """What a run was, its network with the best weights, and their epoch. Raises RunError."""
     description = read_description(run)
-    best = load_weights(run / BEST)
+    try:
+        best = load_weights(run / BEST)
+    except FileNotFoundError:
+        what = "is gone: train the run anew in another folder"
+        if not is_finished(run, description):
+            what = "is missing; the run has not finished an epoch: start 'python -m training fit' with it again"
+        raise RunError(f"{run / BEST} {what}") from None
     recipe = description.recipe
     network = networks.build(recipe.network, len(description.species), recipe.plant_view).to(memory_format=torch.channels_last)
     try:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from models_store.learnt import Learnt
 from training.data.masked_photos import Masked
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
@@ -33,13 +35,20 @@ _KEPT = 100  # steps between two checkpoints
 
 
 def train(
-    pixels: Tensor, validation: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], steps: int, seed: int, out: Path
+    pixels: Tensor,
+    validation: Tensor,
+    backgrounds: Tensor | None,
+    masked: Sequence[Masked],
+    steps: int,
+    seed: int,
+    out: Path,
+    learnt: Learnt | None = None,
 ) -> Segmenter:
     """Train a segmenter on plants, uint8 [N,3,S,S] in the data set's own light, and write its weights to `out`.
 
-    validation: images like them, by which the gate is set. backgrounds: squares of photos to set plants on, or None. What was
-    interrupted goes on from its last checkpoint, beside `out`, and ends as if it had not been: each step draws from (seed, step).
-    Raises DiskError, RunError for another's checkpoint.
+    validation: images like them, by which the gate is set. backgrounds: squares of photos to set plants on, or None. learnt: what
+    the file is to say of the images that the plants are from. What was interrupted goes on from its last checkpoint, beside `out`,
+    and ends as if it had not been: each step draws from (seed, step). Raises DiskError, RunError for another's checkpoint.
     """
     torch.manual_seed(seed)
     network = Segmenter().to(memory_format=torch.channels_last)
@@ -63,7 +72,8 @@ def train(
             run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
     known_ground.fit(segmenter, pixels, validation, backgrounds, seed)
-    run.save_weights(out, {"segmenter": segmenter.state_dict()})
+    records = {} if learnt is None else {"learnt": torch.from_numpy(learnt.records.view(np.int64))}
+    run.save_weights(out, {"segmenter": segmenter.state_dict(), **records})
     kept.unlink(missing_ok=True)
     return segmenter
 
@@ -78,6 +88,12 @@ def load(file: Path) -> Segmenter:
     except (KeyError, RuntimeError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training segmenter'") from None
     return segmenter.eval()
+
+
+def learnt(file: Path) -> Learnt | None:
+    """The images that a segmenter has learnt from; None where its file does not say it. Raises RunError."""
+    records = run.load_weights(file).get("learnt")
+    return None if records is None else Learnt(records.numpy().view(np.uint64))
 
 
 def mask_loss(logits: Tensor, plants: Tensor) -> Tensor:

@@ -22,8 +22,7 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
     versions do: what was factored is multiplied out. Outputs are matched by the names of `species`; one that the version
     does not know keeps its fresh weights. Raises RunError when the layers do not fit, TrainingError naming the file.
     """
-    folder = Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
-    manifest, module = torchscript.load(folder)
+    manifest, module = torchscript.load(folder_of(start))
     known = [one.name for one in manifest.species]
     layers = _multiplied_out(_layers(getattr(module, "network", module)))  # not what an artifact has beside its network
     targets = [layer for layer in network.modules() if not list(layer.children()) and layer.state_dict()]
@@ -39,6 +38,11 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
         except RuntimeError as error:
             raise RunError(f"start = {start!r} does not fit the recipe's network: {str(error).splitlines()[-1].strip()}") from None
     return manifest
+
+
+def folder_of(start: str) -> Path:
+    """The folder of the version that a recipe starts from."""
+    return Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
 
 
 def _layers(module: nn.Module) -> list[_Layer]:

@@ -4,15 +4,16 @@ Wortsman et al. (2022), *Model soups: averaging weights of multiple fine-tuned m
 time*. It works for runs that set out from the same trained weights; the mean of networks trained apart from each other answers nothing.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from training.atomic_files import write_json
+from models_store.learnt import FILE as LEARNT
+from training.atomic_files import write_atomically, write_json
 from training.errors import RunError
-from training.fitting import run
+from training.fitting import origins, run
+from training.fitting.origins import Origins
 
 
 def average(runs: Sequence[Path], folder: Path) -> run.Description:
@@ -27,18 +28,26 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
         raise RunError(f"{folder} is there already; give a new folder with --run")
     descriptions = [run.read_description(one) for one in runs]
     first, names = descriptions[0], []
+    learnt: Origins | None = None
     total: dict[str, Tensor] = {}
     for one, description in zip(runs, descriptions, strict=True):
         if _kind(description) != _kind(first):
             raise RunError(f"{one} is of another network, species, start or split than {runs[0]}; their mean would answer nothing")
         weights = _last_weights(one, description)
-        names.append(f"{description.name}@{_digest(weights)}")
+        names.append(run.run_reference(one, description))
+        own = origins.of_run(one, description)
+        learnt = own if learnt is None else learnt | own
         for name, tensor in weights.items():
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
     mean = {name: tensor / len(runs) if tensor.is_floating_point() else tensor for name, tensor in total.items()}
     teachers = sorted({teacher for description in descriptions for teacher in description.teachers})
     backgrounds = sorted({background for description in descriptions for background in description.backgrounds})
-    described = first.model_copy(update={"averaged": names, "teachers": teachers, "backgrounds": backgrounds})
+    made = {"averaged": names, "teachers": teachers, "backgrounds": backgrounds, "finished": True}
+    if learnt is not None:
+        made["unknown_origins"] = [*learnt.unknown]
+        content = learnt.learnt.to_bytes()
+        write_atomically(folder / LEARNT, lambda stream: stream.write(content))
+    described = first.model_copy(update=made)
     write_json(folder / run.DESCRIPTION, described.model_dump(mode="json"))
     run.save_weights(folder / run.BEST, {"epoch": first.recipe.epochs, "network": mean})
     return described
@@ -52,18 +61,18 @@ def _kind(description: run.Description) -> tuple[object, ...]:
 
 def _last_weights(folder: Path, description: run.Description) -> dict[str, Tensor]:
     """What the run would be evaluated with after its last epoch: the averaged weights where its recipe has them."""
-    checkpoint = run.load_weights(folder / run.LAST)
-    if checkpoint["epoch"] < description.recipe.epochs:
+    if description.averaged:
+        raise RunError(f"{folder} is a mean of runs itself; give the runs that it was made of")
+    if not run.is_finished(folder, description):
+        done, epochs = run.finished_epochs(folder), description.recipe.epochs
+        raise RunError(f"{folder} has finished {done} of {epochs} epochs; go on with 'python -m training fit'")
+    try:
+        checkpoint = run.load_weights(folder / run.LAST)
+    except FileNotFoundError:
         raise RunError(
-            f"{folder} has finished {checkpoint['epoch']} of {description.recipe.epochs} epochs; go on with 'python -m training fit'"
-        )
+            f"{folder} is finished, and the weights that it ended with, {run.LAST}, were removed, as a sweep does; a mean takes these,"
+            " so train the run again in another folder"
+        ) from None
     if "averaged" not in checkpoint:
         return dict(checkpoint["network"])
     return {name.removeprefix("module."): tensor for name, tensor in checkpoint["averaged"].items() if name != "n_averaged"}
-
-
-def _digest(weights: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(weights[name].contiguous().numpy(force=True).tobytes())
-    return digest.hexdigest()[:12]

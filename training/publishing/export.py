@@ -1,5 +1,6 @@
 """A run's best weights as a published artifact: made compact if wanted, calibrated, measured, described."""
 
+import hashlib
 import io
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from models_store import artifact, store
-from models_store.manifest import Compact, Figures, Input, Manifest, Training
+from models_store.learnt import FILE as LEARNT
+from models_store.manifest import Compact, Figures, Input, Manifest
 from models_store.pixels import SIZE
 from training import networks
 from training.artifact import calibration as calibrating
@@ -19,7 +21,7 @@ from training.data.images import Images
 from training.data.split import Split
 from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
-from training.fitting import run
+from training.fitting import origins, run
 from training.networks.network import Network
 from training.publishing import gates, out_of_distribution
 
@@ -47,7 +49,11 @@ def export(
     of the species. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
-    split = description.split(images)
+    origin = origins.of_run(folder, description, images)
+    split = origins.split_of(images, description, origin.learnt)
+    held = {"images": split.counts(), "left_out": split.left_out, "unknown_origins": [*origin.unknown]}
+    identity = description.identity(**held)
+    learnt = origin.learnt.to_bytes()
     if rank == "usual":
         rank = USUAL_RANK if compression.saves(network, USUAL_RANK) else None
     served = _compact(network, rank, storage)
@@ -86,30 +92,15 @@ def export(
             input=Input(size=SIZE),
             calibration=calibration,
             figures=figures,
-            training=Training(
-                network=description.recipe.network,
-                parameters=networks.parameters(network),
-                recipe={
-                    "name": description.recipe_name,
-                    "averaged": description.averaged,
-                    "teachers": description.teachers,
-                    "backgrounds": description.backgrounds,
-                    **description.recipe.model_dump(mode="json"),
-                },
-                seed=description.recipe.seed,
-                epoch=epoch,
-                split_digest=split.digest,
-                images=description.images,
-                torch_version=description.torch_version,
-            ),
+            training=identity.in_manifest(networks.parameters(network), epoch),
             compact=made_compact,
             capabilities=[*artifact.capabilities(module)],
-            files={store.MODEL: sha256},
+            files={store.MODEL: sha256, LEARNT: hashlib.sha256(learnt).hexdigest()},
             size_bytes=size_bytes,
         )
 
     try:
-        return store.publish(destination, model, describe, model_card.text, name)
+        return store.publish(destination, model, describe, model_card.text, name, {LEARNT: learnt})
     except store.PublishFailed as error:
         raise DiskError(str(error)) from None
 

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from models_store.artifact import Answer
 from models_store.manifest import Calibration
 from training.artifact import torchscript
-from training.data import split
 from training.data.images import Images
+from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import predictions
-from training.fitting import run
+from training.fitting import origins, run
+from training.fitting.origins import Origins
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class MeasuredModel:
     """A trained network and the split that it was trained on."""
 
     name: str
-    species: list[str]  # in the order of its answers
-    split_digest: str
-    split_seed: int
+    identity: run.Identity  # of the run that made it
+    origins: Callable[[Images], Origins]  # what it has learnt from; given images that may be those of its training
     answers: Callable[[Tensor], Answer[Tensor]]  # to uint8 [N,3,150,150]
     calibration: Calibration | None = None  # of an artifact
     module: nn.Module | None = None  # of an artifact
+
+    @property
+    def species(self) -> list[str]:
+        """In the order of its answers."""
+        return self.identity.species
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """uint8 [N,3,150,150] → float32 [N,species]."""
@@ -40,9 +45,9 @@ class MeasuredModel:
         position = torch.tensor([self.species.index(name) for name in images.species])
         return Images(self.species, images.files, images.pixels, position[images.labels], images.digests)
 
-    def split(self, images: Images) -> split.Split:
+    def split(self, images: Images) -> Split:
         """The split of its training, of images that are `in_order`. Raises DataError when these are not the images of the training."""
-        return split.of_training(images, self.split_seed, self.split_digest)
+        return origins.split_of(images, self.identity, self.origins(images).learnt)
 
 
 def of(run_folder: Path | None, artifact: Path | None) -> MeasuredModel:
@@ -59,9 +64,8 @@ def of_run(folder: Path) -> MeasuredModel:
     description, network, _ = run.load_best(folder)
     return MeasuredModel(
         description.name,
-        description.species,
-        description.split_digest,
-        description.recipe.split_seed,
+        description,
+        lambda images: origins.of_run(folder, description, images),
         lambda pixels: Answer(predictions.logits(network, pixels).softmax(1), None),
     )
 
@@ -71,9 +75,8 @@ def of_artifact(folder: Path) -> MeasuredModel:
     manifest, module = torchscript.load(folder)
     return MeasuredModel(
         f"{manifest.name}/{manifest.version}",
-        [one.name for one in manifest.species],
-        manifest.training.split_digest,
-        int(manifest.training.recipe["split_seed"]),
+        run.Identity.of_manifest(manifest),
+        lambda images: origins.of_version(folder, images),
         lambda pixels: predictions.answers(module, pixels),
         manifest.calibration,
         module,

@@ -12,58 +12,8 @@ from PIL import Image
 
 from models_store import store
 from tests import drawn
+from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
-
-RECIPE = """
-network = "tiny"
-epochs = 20
-batch_size = 16
-ema_decay = 0.8
-label_smoothing = 0.0
-[optimizer]
-learning_rate = 5e-3
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return drawn.folder(tmp_path_factory.mktemp("commands") / "data", images=24)
-
-
-@pytest.fixture
-def run_command(folder, cache, tmp_path):
-    recipe = tmp_path / "tiny.toml"
-    recipe.write_text(RECIPE)
-
-    def call(command, *options):
-        given = {"fit": ["--recipe", str(recipe), "--device", "cpu"]}.get(command, [])
-        return main([command, *given, "--data", str(folder), "--cache", str(cache), *map(str, options)])
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def finished(folder, cache, tmp_path_factory):
-    """A folder with a finished run of RECIPE, `run`, and the store that it was exported into; not to be written to."""
-    root = tmp_path_factory.mktemp("finished")
-    (root / "tiny.toml").write_text(RECIPE)
-    common = ["--data", str(folder), "--cache", str(cache), "--run", str(root / "run")]
-    assert main(["fit", "--recipe", str(root / "tiny.toml"), "--device", "cpu", *common]) == 0
-    assert main(["export", "--store", str(root / "store"), *common]) == 0
-    return root
-
-
-@pytest.fixture
-def trained(finished, tmp_path):
-    """A finished run of the test's own."""
-    return shutil.copytree(finished / "run", tmp_path / "run")
-
-
-@pytest.fixture
-def published(finished, tmp_path):
-    """The version that the run was exported as, of the test's own."""
-    shutil.copytree(finished / "store", tmp_path / "store")
-    return tmp_path / "store" / "seedlings" / "1"
 
 
 def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
@@ -162,7 +112,8 @@ def test_evaluate_a_run(run_command, trained, capsys, tmp_path):
     assert json.loads((tmp_path / "figures.json").read_text())["split"] == "validation"
     assert run_command("evaluate", "--run", trained, "--split", "all", "--tta", 8, "--backgrounds") == 0
     out = capsys.readouterr().out
-    assert "all: 72 images, accuracy" in out
+    assert "all: 21 images, accuracy" in out
+    assert "51 images are left out: it has learnt from them" in out
     assert "averaged over 8 orientations: accuracy" in out
     assert "plants set on other backgrounds: another photo's" in out
 
@@ -174,11 +125,13 @@ def test_evaluate_an_artifact_says_what_it_does_not_know(run_command, published,
     assert "drawn pictures of anything else: unfamiliar" in out
 
 
-def test_evaluate_photos_in_no_split(trained, published, folder, tmp_path, capsys):
+def test_evaluate_photos_in_no_split(trained, published, tmp_path, capsys):
     photos = tmp_path / "photos"
-    other, known = sorted(path.name for path in folder.iterdir())[:2]
-    shutil.copytree(folder / known, photos / known)
-    shutil.copytree(folder / other, photos / "Nettle")
+    known = "Maize"
+    for name, species in ((known, 0), ("Nettle", 5)):
+        (photos / name).mkdir(parents=True)
+        for number in range(24):
+            drawn.plant(species, 500 + number).save(photos / name / f"{number}.png")
     assert main(["evaluate", "--artifact", str(published), "--images", str(photos), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     named, nettle = found["per_species"][known], found["per_species"]["Nettle"]

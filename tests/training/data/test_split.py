@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from training.data import split
 from training.errors import DataError
+from training.recipe import Recipe
 
 REPORT = [254, 376, 277, 589, 213, 458, 631, 213, 497, 223, 478, 371]  # images of each species
 
@@ -58,9 +59,63 @@ def test_a_species_with_two_images_is_named():
 
 
 def test_the_split_of_a_training_is_found_again_or_refused(images, parts):
-    assert split.of_training(images, 0, parts.digest) == parts
-    with pytest.raises(DataError, match="not the images of the training"):
-        split.of_training(images, 1, parts.digest)
+    recipe = Recipe(network="tiny", epochs=1)
+    assert split.of_training(images, recipe, parts.digest) == parts
+    for changed in ({"split_seed": 1}, {"split": "content"}):
+        with pytest.raises(DataError, match="not the images of the training"):
+            split.of_training(images, recipe.model_copy(update=changed), parts.digest)
+
+
+def by_content(counts, seed=0):
+    """The parts of images by their digests: (species, digest) → part."""
+    images = [(label, f"{label}-{i}") for label, n in enumerate(counts) for i in range(n)]
+    return placed(images, len(counts), seed)
+
+
+def placed(images, species, seed=0):
+    names = [f"s{label}" for label in range(species)]
+    parts = split.by_content([label for label, _ in images], [digest for _, digest in images], names, seed)
+    return {images[row]: name for name in split.SPLITS for row in parts.rows(name)}
+
+
+def test_by_content_an_added_image_moves_no_other():
+    before, after = by_content([300, 40, 90]), by_content([320, 47, 91])
+    assert all(after[image] == part for image, part in before.items())
+    names = list(before.values())
+    assert [round(names.count(name) / len(names), 1) for name in split.SPLITS] == [0.7, 0.1, 0.2]
+
+
+def test_by_content_names_and_species_of_the_files_change_nothing():
+    images = [(i % 2, f"digest {i}") for i in range(200)]
+    moved = [(1 - label, digest) for label, digest in images]
+    assert [*placed(images, 2).values()] == [*placed(moved, 2).values()]
+    assert placed(images, 2) != placed(images, 2, seed=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(3, 60), min_size=2, max_size=6), st.integers(0, 3), st.integers(0, 20))
+def test_by_content_every_species_stands_in_every_part_and_few_images_move(counts, seed, added):
+    before, after = by_content(counts, seed), by_content([n + added for n in counts], seed)
+    for label, n in enumerate(counts):
+        own = {image: part for image, part in before.items() if image[0] == label}
+        assert set(own.values()) == set(split.SPLITS)
+        moved = {image: (part, after[image]) for image, part in own.items() if after[image] != part}
+        if n >= 20:
+            assert len(moved) <= 2  # one that stood in for an empty part goes back
+        if n >= 7:
+            assert all(part != "train" for part, _ in moved.values())  # nothing learnt from is measured on
+
+
+def test_by_content_twins_stay_together():
+    images = [(0, f"{i // 2}") for i in range(60)] + [(1, f"x{i}") for i in range(9)]
+    parts = split.by_content([label for label, _ in images], [digest for _, digest in images], ["s0", "s1"])
+    for row in range(0, 60, 2):
+        assert [name for name in split.SPLITS if row in parts.rows(name)] == [name for name in split.SPLITS if row + 1 in parts.rows(name)]
+
+
+def test_by_content_a_species_with_two_images_is_named():
+    with pytest.raises(DataError, match="species s1 has fewer than 3"):
+        by_content([20, 2])
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from training import recipe as recipes
+from training.atomic_files import write_json
 from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
 from training.experiments.sweep import Entry
@@ -114,6 +115,8 @@ def test_a_result_of_another_recipe_is_no_result(swept, entries, tmp_path):
 def test_an_unfinished_run_is_not_recorded(fabric, recipe, images, parts, tmp_path):
     fitting.fit(fabric, recipe, "mine", images, parts, tmp_path / "run")
     run.write_metrics(tmp_path / "run", run.read_metrics(tmp_path / "run")[:2])
+    description = run.read_description(tmp_path / "run").model_copy(update={"finished": False})
+    write_json(tmp_path / "run" / run.DESCRIPTION, description.model_dump(mode="json"))
     with pytest.raises(RunError, match="finished 2 of 4 epochs"):
         results.record(tmp_path / "run", images, tmp_path / "results")
 

@@ -8,6 +8,7 @@ from models_store import store
 from tests import fakes
 from training import networks
 from training.artifact import torchscript
+from training.atomic_files import write_json
 from training.errors import DiskError, RunError, TrainingError
 from training.fitting import loop as fitting
 from training.fitting import run, warm_start
@@ -37,12 +38,18 @@ def same(a, b):
     return a == b
 
 
+def unfinished(folder):
+    """Let `run.json` say what it says before the end."""
+    description = run.read_description(folder)
+    write_json(folder / run.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
+
+
 def without_seconds(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
 def test_a_run_learns_and_leaves_its_files(trained):
-    assert {file.name for file in trained.iterdir()} == {"run.json", "metrics.csv", "tensorboard", "last.pt", "best.pt"}
+    assert {file.name for file in trained.iterdir()} == {"run.json", "learnt.npy", "metrics.csv", "tensorboard", "last.pt", "best.pt"}
     rows = list(csv.DictReader((trained / "metrics.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
@@ -92,10 +99,23 @@ def test_smaller_images_come_first(fabric, recipe, images, parts, tmp_path, monk
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
-def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts):
-    before = (trained / run.LAST).stat().st_mtime_ns
-    assert len(fit(fabric, recipe, "test", images, parts, trained)) == 4
-    assert (trained / run.LAST).stat().st_mtime_ns == before
+def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts, capsys):
+    for swept in ((), (run.LAST,), (run.LAST, run.BEST)):
+        for name in swept:
+            (trained / name).unlink(missing_ok=True)
+        before = {file: file.stat().st_mtime_ns for file in trained.rglob("*")}
+        assert len(fit(fabric, recipe, "test", images, parts, trained)) == 4
+        assert {file: file.stat().st_mtime_ns for file in trained.rglob("*")} == before
+        assert "is finished, all 4 epochs; nothing was changed" in capsys.readouterr().out
+
+
+def test_an_epoch_whose_row_was_lost_gets_it_back(trained, fabric, recipe, images, parts):
+    rows = run.read_metrics(trained)
+    run.write_metrics(trained, rows[:3])  # as a kill between the checkpoint and its row leaves it
+    unfinished(trained)
+    fit(fabric, recipe, "test", images, parts, trained)
+    assert run.read_metrics(trained) == rows
+    assert run.read_description(trained).finished
 
 
 def test_the_seed_decides(trained, fabric, recipe, images, parts, tmp_path):
@@ -117,6 +137,8 @@ def test_a_folder_of_something_else_is_not_written_to(fabric, recipe, images, pa
 
 def test_a_damaged_checkpoint_is_named(trained, fabric, recipe, images, parts):
     (trained / run.LAST).write_bytes((trained / run.LAST).read_bytes()[:1000])
+    run.write_metrics(trained, run.read_metrics(trained)[:3])
+    unfinished(trained)
     with pytest.raises(RunError, match=r"last\.pt is damaged"):
         fit(fabric, recipe, "test", images, parts, trained)
 
@@ -183,6 +205,6 @@ def test_a_start_that_has_seen_the_test_images_is_refused(fabric, recipe, images
 
     model = torchscript.to_torchscript(networks.build("tiny", 3), 1.0)
     folder = store.publish(tmp_path / "store", model, of_another_split, lambda _: "# fake\n", "seedlings")
-    with pytest.raises(RunError, match="start from it with split_seed = 7 only"):
+    with pytest.raises(RunError, match='start from it with split = "report" and split_seed = 7 only'):
         fit(fabric, recipe.model_copy(update={"start": str(folder)}), "test", images, parts, tmp_path / "run")
     assert not (tmp_path / "run").exists()

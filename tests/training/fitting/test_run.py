@@ -2,14 +2,19 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from models_store import store
+from models_store.learnt import FILE, Learnt
+from tests import fakes
 from training import networks
 from training.errors import RunError
 from training.fitting import run
 from training.recipe import Recipe
 
+LEARNT = Learnt(np.array([[1, 2], [3, 4]], np.uint64))
 # As release 0.1 wrote it, its word for the schedule among the rest.
 OF_0_1 = """
 {"recipe_name": "seedlings",
@@ -59,11 +64,69 @@ def test_an_older_name_of_the_backgrounds_is_read(tmp_path):
 
 def test_a_run_begins_once_and_then_goes_on_from_its_last_epoch(tmp_path, description):
     folder = tmp_path / "run"
-    assert run.begin_or_resume(folder, description) is None
+    assert run.begin_or_resume(folder, description, LEARNT) is None
     assert run.read_description(folder) == description
-    assert run.begin_or_resume(folder, description) is None  # interrupted before an epoch was finished
+    assert run.begin_or_resume(folder, description, LEARNT) is None  # interrupted before an epoch was finished
     run.save_weights(folder / run.LAST, {"epoch": 1})
-    assert run.begin_or_resume(folder, description) == {"epoch": 1}
+    assert run.begin_or_resume(folder, description, LEARNT) == {"epoch": 1}
+    assert np.array_equal(Learnt.read((folder / FILE).read_bytes()).records, LEARNT.records)
+
+
+def test_images_that_changed_under_their_names_are_noticed(tmp_path, description):
+    run.begin_or_resume(tmp_path / "run", description, LEARNT)
+    seen_otherwise = Learnt(np.array([[1, 7], [3, 4]], np.uint64))  # by another release of Pillow
+    run.begin_or_resume(tmp_path / "run", description, seen_otherwise)
+    with pytest.raises(RunError, match="was begun with other images under the names of these"):
+        run.begin_or_resume(tmp_path / "run", description, Learnt(np.array([[1, 2], [5, 4]], np.uint64)))
+
+
+def test_a_run_whose_checkpoint_is_gone_does_not_start_over(tmp_path, description):
+    folder = tmp_path / "run"
+    run.begin_or_resume(folder, description, LEARNT)
+    run.write_metrics(folder, [{"epoch": 1.0, "validation_accuracy": 0.5}])
+    with pytest.raises(RunError, match=r"last\.pt is gone, so the run cannot go on after its 1 epochs; give a new folder"):
+        run.begin_or_resume(folder, description, LEARNT)
+
+
+def test_a_run_is_finished_when_it_says_so_or_by_the_metrics_of_an_older_release(tmp_path, description):
+    folder = tmp_path / "run"
+    assert not run.is_finished_already(folder, description)
+    run.begin_or_resume(folder, description, LEARNT)
+    rows = [{"epoch": 1.0, "validation_accuracy": 0.5}, {"epoch": 2.0, "validation_accuracy": 0.6}]
+    run.write_metrics(folder, rows[:1])
+    assert not run.is_finished_already(folder, description)
+    run.write_metrics(folder, rows)
+    assert run.is_finished_already(folder, description)
+    (folder / run.METRICS).unlink()
+    run.finish(folder)
+    assert run.is_finished_already(folder, description)
+    with pytest.raises(RunError, match="was begun with another recipe"):
+        run.is_finished_already(folder, description.model_copy(update={"recipe": Recipe(network="tiny", epochs=3, seed=3)}))
+    with pytest.raises(RunError, match=r"best\.pt is gone: train the run anew in another folder"):
+        run.load_best(folder)
+
+
+def test_leftovers_of_a_killed_writer_are_no_run(tmp_path, description):
+    (tmp_path / ".run.json-abc123_x").write_text("{")
+    assert run.begin_or_resume(tmp_path, description, LEARNT) is None
+    assert sorted(file.name for file in tmp_path.iterdir()) == [FILE, run.DESCRIPTION]
+
+
+def test_a_manifest_holds_all_that_tells_a_run(description):
+    values = {name: getattr(description, name) for name in run.Identity.model_fields}
+    told = {"averaged": ["a@1"], "teachers": ["b@2"], "backgrounds": ["c@3"], "segmenter": "d@4", "left_out": {"test": 1}}
+    identity = run.Identity(**values | told | {"unknown_origins": ["e/1"], "species": list(fakes.NAMES)})
+    manifest = fakes.manifest().model_copy(update={"training": identity.in_manifest(parameters=7, epoch=2)})
+    assert run.Identity.of_manifest(manifest) == identity
+    assert (manifest.training.network, manifest.training.parameters, manifest.training.epoch) == ("tiny", 7, 2)
+
+
+def test_the_manifest_of_a_shipped_version_tells_its_run():
+    identity = run.Identity.of_manifest(store.read_manifest(store.SHIPPED_STORE / "seedlings" / "2"))
+    assert identity.name == "seedlings-2.base.0"
+    assert (identity.recipe.start, identity.recipe.split, len(identity.species)) == ("seedlings/1", "report", 12)
+    with pytest.raises(RunError, match=r"seedlings/1: training\.recipe: recipe_name: Field required"):
+        run.Identity.of_manifest(fakes.manifest())
 
 
 @pytest.mark.parametrize(
@@ -78,9 +141,9 @@ def test_a_run_begins_once_and_then_goes_on_from_its_last_epoch(tmp_path, descri
     ],
 )
 def test_a_folder_of_another_run_is_refused(tmp_path, description, changed, words):
-    run.begin_or_resume(tmp_path / "run", description)
+    run.begin_or_resume(tmp_path / "run", description, LEARNT)
     with pytest.raises(RunError, match=f"was begun with {words}; give a new folder"):
-        run.begin_or_resume(tmp_path / "run", description.model_copy(update=changed))
+        run.begin_or_resume(tmp_path / "run", description.model_copy(update=changed), LEARNT)
 
 
 def test_a_result_is_named_by_recipe_network_and_seed(description):
@@ -99,7 +162,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, content, words):
 
 
 def test_weights_that_are_missing_damaged_or_of_another_network_are_named(tmp_path, description):
-    run.begin_or_resume(tmp_path / "run", description)
+    run.begin_or_resume(tmp_path / "run", description, LEARNT)
     best = tmp_path / "run" / run.BEST
     with pytest.raises(RunError, match="has not finished an epoch"):
         run.load_best(best.parent)

@@ -3,11 +3,14 @@
 import pytest
 import torch
 
+from training.atomic_files import write_json
 from training.data import split
 from training.errors import RunError
 from training.experiments import results
-from training.fitting import run, weight_average
+from training.fitting import origins, run, weight_average
+from training.fitting.distillation import Teachers
 from training.fitting.loop import fit
+from training.recipe import Distillation
 
 
 @pytest.fixture
@@ -56,8 +59,34 @@ def test_what_does_not_go_together_is_refused(trained, recipe, tmp_path):
 
 def test_a_run_that_has_not_ended_is_named(trained, tmp_path):
     one, two = trained("one"), trained("two", seed=1)
-    checkpoint = run.load_weights(two / run.LAST)
-    run.save_weights(two / run.LAST, checkpoint | {"epoch": 1})
+    description = run.read_description(two)
+    write_json(two / run.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
+    run.write_metrics(two, run.read_metrics(two)[:1])
     with pytest.raises(RunError, match="two has finished 1 of 2 epochs"):
         weight_average.average([one, two], tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
+
+
+def test_a_finished_run_without_its_last_weights_is_named(trained, tmp_path):
+    one, two = trained("one"), trained("two", seed=1)
+    (two / run.LAST).unlink()
+    with pytest.raises(RunError, match=r"two is finished, and the weights that it ended with, last\.pt, were removed, as a sweep does"):
+        weight_average.average([one, two], tmp_path / "mean")
+    (two / run.LAST).write_bytes((one / run.LAST).read_bytes())
+    weight_average.average([one, two], tmp_path / "mean")
+    with pytest.raises(RunError, match="mean is a mean of runs itself"):
+        weight_average.average([one, tmp_path / "mean"], tmp_path / "another")
+
+
+def test_a_run_is_called_the_same_by_whoever_names_it(trained, images, parts, tmp_path):
+    one, two = trained("one"), trained("two", seed=1)
+    described = weight_average.average([one, two], tmp_path / "mean")
+    taught = Teachers([one, two], Distillation(share=0.5), images.species, parts)
+    assert described.averaged == taught.names
+
+
+def test_a_mean_has_learnt_from_what_its_runs_have(trained, images, parts, tmp_path):
+    weight_average.average([trained("one"), trained("two", seed=1)], tmp_path / "mean")
+    found = origins.of_run(tmp_path / "mean", run.read_description(tmp_path / "mean"))
+    assert found.learnt.holds_file(images.records).nonzero()[0].tolist() == parts.train
+    assert found.unknown == ()

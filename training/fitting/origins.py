@@ -1,0 +1,133 @@
+"""Which images weights have learnt from, themselves or as the weights that they went on from.
+
+Runs and versions keep it in a file, `models_store.learnt`. Those of release 0.1 do not. Theirs is known where their split is: it is
+among the project's own (`data/known_splits`), or the images at hand give it again.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from models_store import store
+from models_store.learnt import FILE, Learnt
+from training import data
+from training.data import split
+from training.data.images import Images
+from training.data.split import Split
+from training.errors import DataError, RunError, TrainingError
+from training.fitting import imagenet, run, segmenter, warm_start
+from training.recipe import Recipe, SplitRule
+
+_KNOWN_SPLITS = Path(data.__file__).parent / "known_splits"  # <start of the split's digest>.npy
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What weights have learnt from; `unknown` names earlier weights of which nobody knows it."""
+
+    learnt: Learnt
+    unknown: tuple[str, ...] = ()
+
+    def __or__(self, other: Self) -> Self:
+        """Of weights that come from both."""
+        return type(self)(self.learnt | other.learnt, tuple(sorted({*self.unknown, *other.unknown})))
+
+
+def of_version(folder: Path, images: Images | None = None) -> Origins:
+    """Of a published version; `images` may be those of its training. Raises TrainingError naming the file."""
+    try:
+        manifest = store.read_manifest(folder)
+        content = store.beside(folder, manifest, FILE)
+    except store.StoreError as error:
+        raise TrainingError(str(error)) from None
+    training, recipe = manifest.training, manifest.training.recipe
+    if content is not None:
+        return Origins(_read(content, folder), tuple(training.unknown_origins))
+    name = f"{manifest.name}/{manifest.version}"
+    rule, seed = recipe.get("split", "report"), int(recipe.get("split_seed", 0))
+    return _of_release_0_1(name, training.split_digest, rule, seed, str(recipe.get("start", "")), images)
+
+
+def of_run(folder: Path, identity: run.Identity, images: Images | None = None) -> Origins:
+    """Of a run; `images` may be those of its training. Raises RunError."""
+    file, recipe = folder / FILE, identity.recipe
+    if file.exists():
+        return Origins(_read(file.read_bytes(), folder), tuple(identity.unknown_origins))
+    return _of_release_0_1(identity.name, identity.split_digest, recipe.split, recipe.split_seed, recipe.start, images)
+
+
+def of_images(images: Images, rows: Sequence[int]) -> Origins:
+    """Of weights that learn from these images alone."""
+    return Origins(Learnt.nothing() | Learnt(images.records[list(rows)]))
+
+
+def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None, images: Images) -> Origins:
+    """Of all that a run goes on from or learns from. Raises TrainingError."""
+    found = _of_start(recipe.start, images)
+    for teacher in teachers:
+        found |= of_run(teacher, run.read_description(teacher), images)
+    if segmenter_file is not None:
+        learnt = segmenter.learnt(segmenter_file)
+        found |= Origins(Learnt.nothing(), (segmenter_file.name,)) if learnt is None else Origins(learnt)
+    return found
+
+
+def held_out(images: Images, parts: Split, rule: SplitRule, learnt: Learnt) -> Split:
+    """The split without those validation and test images that weights have learnt from, which are left out of all figures.
+
+    An image counts as learnt from, too, where the same photo was in other bytes. By the report's rule photos of one folder that look
+    the same are no reason: the report's figures have them, and `data/near_duplicates` measures what they are worth. Raises DataError
+    where a part is left empty.
+    """
+    records = images.records
+    others = learnt if rule == "content" else learnt.without_files(records[parts.train])
+    seen = learnt.holds_file(records) | others.holds(records)
+    held = parts.without(set(seen.nonzero()[0].tolist()))
+    if empty := [name for name in ("validation", "test") if not held.rows(name)]:
+        raise DataError(f"all {empty[0]} images are among those that were learnt from, so nothing is left to measure on; add images")
+    return held
+
+
+def split_of(images: Images, identity: run.Identity, learnt: Learnt) -> Split:
+    """The split of a training, of the images of that training. Raises DataError when these are others."""
+    parts = split.of_training(images, identity.recipe, identity.split_digest)
+    return held_out(images, parts, identity.recipe.split, learnt)
+
+
+def _of_start(start: str, images: Images | None) -> Origins:
+    if start in ("", imagenet.START):  # what ImageNet holds is not to be told from here
+        return Origins(Learnt.nothing())
+    return of_version(warm_start.folder_of(start), images)
+
+
+def _of_release_0_1(name: str, digest: str, rule: SplitRule, seed: int, start: str, images: Images | None) -> Origins:
+    own = _known_split(digest)
+    if own is None and images is not None:
+        own = _reproduced(images, lambda: split.of(images, seed, rule), digest)
+    found = Origins(Learnt.nothing(), (name,)) if own is None else Origins(own)
+    try:
+        return found | _of_start(start, images)
+    except TrainingError:  # it is gone
+        return found | Origins(Learnt.nothing(), (start,))
+
+
+def _known_split(digest: str) -> Learnt | None:
+    file = _KNOWN_SPLITS / f"{digest[:16]}.npy"
+    return Learnt.read(file.read_bytes()) if re.fullmatch("[0-9a-f]{64}", digest) and file.is_file() else None
+
+
+def _reproduced(images: Images, make: Callable[[], Split], digest: str) -> Learnt | None:
+    try:
+        parts = make()
+    except DataError:  # too few images
+        return None
+    return of_images(images, parts.train).learnt if parts.digest == digest else None
+
+
+def _read(content: bytes, folder: Path) -> Learnt:
+    try:
+        return Learnt.read(content)
+    except ValueError as error:
+        raise RunError(f"{folder / FILE} is damaged ({error}); copy it again, or train anew") from None
