@@ -122,11 +122,6 @@ def photos_beside_masks(folder: Path) -> list[Path]:
     return [file for file in found.files if "masks" not in file.relative_to(folder).parts]
 
 
-def default_cache() -> Path:
-    """Where decoded images are kept: `$XDG_CACHE_HOME/seedlings`, or `~/.cache/seedlings`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seedlings"
-
-
 def read(folder: Folder) -> Iterable[Read]:
     """Decode every file in order."""
 
