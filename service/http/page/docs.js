@@ -102,7 +102,7 @@ function inside({ path, method, operation }, schemas) {
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
     parts.append(make("h3", { textContent: "Parameters" }));
-    for (const one of parameters) parts.append(make("p", {}, code(one.name), ` in the ${one.in}. `, ...prose(one.description)));
+    for (const one of parameters) parts.append(make("p", {}, code(one.name), ` in the ${one.in}: `, ...prose(one.description)));
   }
   const bodies = Object.entries(operation.requestBody?.content ?? {});
   const body = bodyOf(operation, exampleOf(operation.requestBody?.content["application/json"], schemas));

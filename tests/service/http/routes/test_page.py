@@ -320,7 +320,7 @@ def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path
     assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
     if (node := shutil.which("node")) is None:
         pytest.skip("node is not installed: the samples in JavaScript were not run")
-    photo_in_node = 'const photo = await (await import("node:fs")).openAsBlob("photo.jpg");'
+    photo_in_node = 'const photo = new Blob([(await import("node:fs")).readFileSync("photo.jpg")]);'
     subprocess.run([node, "--input-type=module", "--eval", "\n".join([photo_in_node, *scripts])], capture_output=True, check=True)
 
 
