@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from models_store import __version__
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
+from service.http.connection import REFUSAL, REPORT
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
@@ -44,12 +45,12 @@ def create_app(settings: Settings) -> FastAPI:
     services = build_services(settings, load)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         services.start()
         measuring = asyncio.create_task(services.measure())
         try:
             with services.shutdown.watching_signals():
-                yield
+                yield {REPORT: services.turned_away}
         finally:
             measuring.cancel()
             services.close()
@@ -74,6 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)
+    if settings.root_path:
+        app.add_api_route(settings.root_path, page.under_prefix, include_in_schema=False)
     app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path)
     if settings.cors_origins:
         app.add_middleware(  # the last one added stands outermost: other pages may read problems of every kind
@@ -100,7 +103,8 @@ def from_environment() -> FastAPI:
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
     services = await of(request)
-    services.metrics.rejected(error.slug)
+    refusal = request.scope.get("state", {}).get(REFUSAL, error)
+    services.metrics.rejected(refusal.slug)
     return _error_response(request, problem(error), error.headers)
 
 

@@ -21,7 +21,7 @@ from service.http.services import build_services
 from service.inference import engine
 from service.inference.fan_out import each
 from service.process import memory
-from service.settings import BadSetting, Settings, from_environment
+from service.settings import BadSetting, Settings, from_environment, warnings
 
 COLUMNS = (
     *("file", "answer", "answer_rank", "answer_probability"),
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(str(error))
     except OSError as error:
         parser.error(f"{error.filename} cannot be listed ({error.strerror})")
+    for sentence in warnings(os.environ):
+        print(f"warning: {sentence}", file=sys.stderr)
     progress = Progress(len(photos), sys.stderr)
     try:
         work = _ask(photos, settings, options.url, progress) if options.url else _classify(photos, settings, progress)

@@ -9,6 +9,7 @@ import heapq
 import json
 import socket
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -27,6 +28,13 @@ _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
 _LINGER_S = 1.0  # a refused request is read and dropped this long, so that its sender gets to see the answer
 _LOOK_S = 0.5  # between two looks at a client that sends no more
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+# What the application's lifespan has to put into its state under this name: it hears why a request was turned away here, with
+# its status, None where it got no answer, and the seconds since its connection's turn began.
+REPORT = "turned_away"
+Report = Callable[[str, int | None, float], None]
+REFUSAL = "refusal"  # in the state of one request: the error that was answered here while the application was at it
 
 
 class Connection(HttpToolsProtocol):
@@ -148,6 +156,7 @@ class Connection(HttpToolsProtocol):
             waiting = [one for one in open_ones if one.waits_for_client]
             for one in heapq.nsmallest(_EVICTED, waiting, key=lambda one: one.waiting_since_s):  # some at once: a look at all is dear
                 one.transport.abort()
+                one._report("too-many-connections")
 
     def _start_head(self) -> None:
         self._stop_head()
@@ -163,6 +172,8 @@ class Connection(HttpToolsProtocol):
         self._head_timer = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+            if self._overhead_bytes:  # else it is a connection kept for later
+                self._report("slow-head")
         else:  # the answer of an earlier request comes first
             self.cycle.keep_alive = False
 
@@ -179,6 +190,12 @@ class Connection(HttpToolsProtocol):
         self._answer_timer = None
         if self.transport.get_write_buffer_size():
             self.transport.abort()  # closing would wait for the client to read
+            self._report("unread-answer")
+
+    def _report(self, reason: str, status: int | None = None) -> None:
+        report: Report | None = self.app_state.get(REPORT)
+        if report is not None:
+            report(reason, status, time.monotonic() - self.waiting_since_s)
 
     def _refused(self, error: ServiceError) -> ServiceError:
         self._refusal = error
@@ -190,14 +207,18 @@ class Connection(HttpToolsProtocol):
         self._stop_head()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if self._in_head:  # of a later request: those before it get their answers
-                cycle.keep_alive = False
+            if self._in_head or cycle.response_started or self.pipeline:
+                if self._in_head:  # of a later request: those before it get their answers
+                    cycle.keep_alive = False
+                else:
+                    self.transport.close()
+                self._report(error.slug)
                 return
-            if cycle.response_started or self.pipeline:
-                self.transport.close()
-                return
+            cycle.scope["state"][REFUSAL] = error  # the application counts it
             cycle.disconnected = True
             cycle.message_event.set()
+        else:
+            self._report(error.slug, error.status)
         content = json.dumps(problem(error)).encode()
         head = (
             f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: {PROBLEM_TYPE}\r\n"

@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
+from service.http.connection import REFUSAL
 from service.http.routes import page
 from service.http.turns import Turns
 from service.process import logs
-from service.process.metrics import Metrics
+from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
 
 log = logging.getLogger("service.access")
@@ -68,7 +69,9 @@ class Observe:
             logs.request_id.reset(token)
 
     def _report(self, scope: Scope, asked: Scope, status: int, total_s: float) -> None:
-        route = getattr(asked.get("route"), "path", "unmatched")  # the template, so that callers cannot make up labels
+        route = getattr(asked.get("route"), "path", UNMATCHED)  # the template, so that callers cannot make up labels
+        refusal = scope.get("state", {}).get(REFUSAL)
+        status = refusal.status if refusal else status  # the server answered, while the application took the client for gone
         self._metrics.request(route, status, total_s)
         level = logging.DEBUG if route.startswith(_QUIET) else logging.INFO
         if log.isEnabledFor(level):

@@ -11,7 +11,7 @@ from service.inference.decoder import Decoder
 from service.inference.predictor import Prediction, Predictor
 from service.inference.registry import Load, Model, Registry
 from service.process import memory
-from service.process.metrics import Metrics
+from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 
@@ -41,6 +41,11 @@ class Services:
         return "failed" if self.predictor.failure else "ready"
 
     @property
+    def live(self) -> bool:
+        """Whether this process can still answer images, now or later; if not, only a new one helps."""
+        return self.predictor.alive
+
+    @property
     def error(self) -> str | None:
         """Why images are not answered, or why no better version is in service."""
         return (self.predictor.failure if self.registry.current else None) or self.registry.error
@@ -50,6 +55,12 @@ class Services:
         if self.shutdown.draining:
             raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
         self.predictor.check_room()
+
+    def turned_away(self, reason: str, status: int | None, total_s: float) -> None:
+        """A connection got `status`, or nothing, before the application heard of its request."""
+        self.metrics.rejected(reason)
+        if status is not None:
+            self.metrics.request(UNMATCHED, status, total_s)
 
     def start(self) -> None:
         """Start the threads; the model is loaded in the background."""

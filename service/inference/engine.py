@@ -4,6 +4,7 @@ Another format (torch.export) follows by giving an object that is a `Model` of t
 """
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -28,6 +29,7 @@ _Answers = Callable[[torch.Tensor], Answer[torch.Tensor]]
 _SUM_TOLERANCE = 1e-3
 _SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
 _COMPARED = 4  # images on which two forms of a forward pass are compared
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0  # before the quicker form of a forward pass is tried again
 # How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
 # rounding gives a hundredth of that, in bfloat16 a third.
 _SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
@@ -217,41 +219,59 @@ def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.
         probabilities, activations = scripted(images)
         return Answer(probabilities, module.distance(activations.float()) if measured else None)
 
-    answers = _Guarded(quick, published, manifest)
+    answers = _Guarded(quick, published, manifest, dtype)
     shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         try:
-            (ours, our_distances), (theirs, their_distances) = answers(images), published(images)
+            answers(images)
         except Exception:  # both forms fail: the model's own fault, which the check of the engine names
             return published
-        same = torch.allclose(ours, theirs, rtol=0, atol=_SAME[dtype])
-        if our_distances is not None and their_distances is not None:
-            same = same and torch.allclose(our_distances, their_distances, rtol=_SAME[dtype])
-    return answers if same else _in_float32(published, manifest, dtype)
+    return answers
 
 
 class _Guarded:
-    """Answers by the quick form of a forward pass, and from its first failure on by the published one.
+    """Answers by the quick form of a forward pass; where that fails, for a while by the published one.
 
-    A kernel may be missing on one processor, or from one release of torch, or fail for one size of a batch alone. Where the
+    The first answers of the quick form are compared with the published ones, and where they differ by more than rounding, it
+    is never asked again.
+
+    A kernel may be missing on one processor, or from one release of torch, or fail for one size of a batch alone: so each
+    size has its own pause, longer after each failure. Memory may be short for a moment: so no pause is for ever. Where the
     published form fails on the same images, the images or the model are to blame, and the quick form stays.
     """
 
-    def __init__(self, quick: _Answers, published: _Answers, manifest: Manifest) -> None:
-        self._quick, self._published, self._manifest = quick, published, manifest
-        self._failed = False
+    def __init__(self, quick: _Answers, published: _Answers, manifest: Manifest, dtype: torch.dtype) -> None:
+        self._quick, self._published, self._manifest, self._dtype = quick, published, manifest, dtype
+        self._same: bool | None = None  # as the published form's answers; None: not compared yet
+        self._pauses: dict[int, tuple[float, float]] = {}  # size of a batch → when to try again, seconds of the pause
 
     def __call__(self, images: torch.Tensor) -> Answer[torch.Tensor]:
-        if self._failed:
+        size = len(images)
+        until_s, pause_s = self._pauses.get(size, (0.0, 0.0))
+        if self._same is False or time.monotonic() < until_s:
             return self._published(images)
         try:
-            return self._quick(images)
+            answers = self._quick(images)
         except Exception as error:
             answers = self._published(images)
-            self._failed = True
-            _served_slowly(self._manifest, error)
+            if not self._pauses:
+                _served_slowly(self._manifest, error)
+            pause_s = min(max(FIRST_PAUSE_S, 2 * pause_s), LONGEST_PAUSE_S)
+            self._pauses[size] = (time.monotonic() + pause_s, pause_s)
             return answers
+        if size in self._pauses:
+            self._pauses.pop(size, (0.0, 0.0))  # by this thread or by another one
+            log.warning("%s/%s: its quicker form works again, for %d images at a time", self._manifest.name, self._manifest.version, size)
+        return answers if self._same else self._compared(answers, self._published(images))
+
+    def _compared(self, ours: Answer[torch.Tensor], theirs: Answer[torch.Tensor]) -> Answer[torch.Tensor]:
+        self._same = torch.allclose(ours.probabilities, theirs.probabilities, rtol=0, atol=_SAME[self._dtype])
+        if ours.distances is not None and theirs.distances is not None:
+            self._same = self._same and torch.allclose(ours.distances, theirs.distances, rtol=_SAME[self._dtype])
+        if not self._same:
+            _in_float32(self._published, self._manifest, self._dtype)
+        return theirs
 
 
 def _served_slowly(manifest: Manifest, error: Exception) -> None:

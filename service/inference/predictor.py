@@ -129,9 +129,14 @@ class Predictor:
         return len(self._batcher)
 
     @property
+    def alive(self) -> bool:
+        """Whether all inference threads run. One that has died left work half done; no other can know which, and take it over."""
+        return self._batcher.alive
+
+    @property
     def failure(self) -> str | None:
         """Why images are not answered; None while they are."""
-        if not self._batcher.alive:
+        if not self.alive:
             return STREAM_ENDED
         return "the model failed for every image of its last batch; the log says why" if self._failing else None
 

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
+UNMATCHED = "unmatched"  # the route of a request that no route takes
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 

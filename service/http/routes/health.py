@@ -42,9 +42,9 @@ class Health(BaseModel):
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """Whether the process can go on."""
 
-    live: bool = Field(description="always true")
+    live: bool = Field(description="false once only a restart helps")
 
 
 class Ready(BaseModel):
@@ -58,16 +58,21 @@ def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return {probe_status(ready=False): {"description": "Loading, draining or failed", "model": model}}
 
 
+def not_live(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The answer of a process that needs a restart, as OpenAPI has it."""
+    return {probe_status(False): {"description": "An inference thread has died; restart the process", "model": model}}
+
+
 @router.get("/health", response_model=Health, responses=_not_ready(Health))
 async def health(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell whether predictions can be answered, and by which model."""
     return JSONResponse(_state(services), probe_status(ready=services.status == "ready"))
 
 
-@router.get("/health/live", response_model=Live)
-async def live() -> dict[str, bool]:
-    """Tell that the process answers."""
-    return {"live": True}
+@router.get("/health/live", response_model=Live, responses=not_live(Live))
+async def live(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell whether the process can go on, or has to be restarted."""
+    return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
 @router.get("/health/ready", response_model=Ready, responses=_not_ready(Ready))

@@ -16,6 +16,7 @@ from service.http import open_inference_codec, queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
+from service.http.routes.health import not_live
 from service.http.services import Services
 from service.inference.fan_out import each
 from service.inference.predictor import Prediction
@@ -33,9 +34,9 @@ def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 class ServerLive(BaseModel):
-    """The process answers."""
+    """Whether the process can go on."""
 
-    live: bool = Field(description="always true")
+    live: bool = Field(description="false once only a restart helps")
 
 
 class ServerReady(BaseModel):
@@ -102,10 +103,10 @@ async def server_metadata(request: Request) -> dict[str, Any]:
     return {"name": "seedlings", "version": request.app.version, "extensions": extensions}
 
 
-@probes.get("/health/live", response_model=ServerLive)
-async def server_live() -> dict[str, bool]:
-    """Tell that the process answers."""
-    return {"live": True}
+@probes.get("/health/live", response_model=ServerLive, responses=not_live(ServerLive))
+async def server_live(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+    """Tell whether the process can go on, or has to be restarted."""
+    return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
 @probes.get("/health/ready", response_model=ServerReady, responses=_not_ready(ServerReady))

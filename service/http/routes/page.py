@@ -39,6 +39,11 @@ async def docs_folder() -> RedirectResponse:
     return RedirectResponse("../docs")
 
 
+async def under_prefix(request: Request) -> RedirectResponse:
+    """Send a reader from a prefix without a slash to the page, by a link that is right behind any proxy."""
+    return RedirectResponse(f"{request.url.path.rpartition('/')[2]}/")
+
+
 @router.get("/openapi.json")
 async def openapi_document(request: Request) -> Response:
     """Serve the OpenAPI document."""

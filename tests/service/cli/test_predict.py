@@ -183,6 +183,15 @@ def test_wrong_calls(arguments: list[str], tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("model")
+def test_an_unknown_setting_is_a_warning(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEEDLINGS_GREENHOUSE", "1")
+    assert main(["predict", str(photos / "00.png")]) == 0
+    written = capsys.readouterr()
+    assert "warning: SEEDLINGS_GREENHOUSE is no setting" in written.err
+    assert "GREENHOUSE" not in written.out
+
+
+@pytest.mark.usefixtures("model")
 def test_no_model_is_a_failure(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SEEDLINGS_MODEL", "roses")
     assert main(["predict", str(photos)]) == 1

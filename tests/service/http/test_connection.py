@@ -69,6 +69,31 @@ def test_what_frames_a_body_is_bounded(service: Running, make) -> None:
     assert service.services.uploads.buffered_bytes == 0
 
 
+def test_what_a_connection_refuses_is_counted(own_service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "HEAD_TIMEOUT_S", 0.2)
+    asked(own_service, hostile_requests.long_path())
+    asked(own_service, b"no HTTP\r\n\r\n")
+    asked(own_service, *hostile_requests.chunk_extensions(1))
+    asked(own_service, b"GET / HTTP/1.1\r\nX-Slow: ")
+    asked(own_service, b"")  # said nothing, and is no request
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 2)
+    with contextlib.ExitStack() as stack:
+        for _ in range(9):
+            stack.enter_context(own_service.raw(b""))
+        own_service.wait_for(lambda: "too-many-connections" in own_service.client.get("/metrics").text, "a count")
+    text = own_service.client.get("/metrics").text
+    for line in (
+        'seedlings_requests_total{route="unmatched",status="431"} 1.0',
+        'seedlings_requests_total{route="unmatched",status="400"} 1.0',
+        'seedlings_requests_total{route="/predict",status="400"} 1.0',
+        'seedlings_rejected_total{reason="head-too-large"} 1.0',
+        'seedlings_rejected_total{reason="malformed-request"} 2.0',
+        'seedlings_rejected_total{reason="slow-head"} 1.0',
+    ):
+        assert line in text
+    assert "caller-gone" not in text
+
+
 def test_trailers_are_no_headers(service: Running) -> None:
     body = fakes.image()
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -108,6 +108,9 @@ def test_behind_a_prefix(start: Start, publish_in, root_path: str) -> None:
         assert service.client.get(f"{before}/page/app.js").status_code == 200
     assert service.client.get("/openapi.json").json()["servers"] == [{"url": prefix}]
     assert service.client.get(f"{prefix}ling/predict").status_code == 404
+    to_page = service.client.get(prefix)  # without a slash the page's links would lead elsewhere
+    assert str(to_page.next_request.url) == f"{service.client.base_url}{prefix}/"  # type: ignore[union-attr]
+    assert service.client.send(to_page.next_request).text == service.client.get("/").text  # type: ignore[arg-type]
     assert 'route="/predict",status="200"} 2.0' in service.client.get("/metrics").text
 
 

@@ -156,6 +156,53 @@ def test_a_quicker_form_that_fails_is_a_warning(publish_in, monkeypatch, caplog,
     assert loaded.predict_batch(pixels).probabilities == pytest.approx(expected, abs=1e-5)
 
 
+class FailsOnce(torch.nn.Module):
+    """A quick forward pass that has failed when it ran for the first time."""
+
+    def __init__(self, rebuilt: torch.nn.Module) -> None:
+        super().__init__()
+        self.rebuilt = rebuilt
+        self.runs = torch.zeros(1)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.runs += 1
+        if self.runs.item() == 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        probabilities, activations = self.rebuilt(images)
+        return probabilities, activations
+
+
+def test_a_quicker_form_is_tried_again(publish_in, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(engine, "FIRST_PAUSE_S", 0.0)
+    rebuild = cpu_graph.rebuild
+    monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: FailsOnce(rebuild(*arguments)).eval())
+    loaded = load(publish_in(fakes.Convolving))
+    assert caplog.text.count("more slowly") == 1
+    loaded.predict_batch(np.zeros((4, 3, fakes.SIZE, fakes.SIZE), np.uint8))  # the size that had failed, when forms were compared
+    assert caplog.text.count("quicker form works again") == 1
+
+
+class FailsOnceThenDiffers(FailsOnce):
+    """As FailsOnce, and from then on it answers wrongly."""
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.runs += 1
+        if self.runs.item() == 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        probabilities, activations = self.rebuilt(images)
+        return probabilities.roll(1, 1), activations
+
+
+def test_a_quicker_form_that_failed_at_first_is_compared_later(publish_in, monkeypatch) -> None:
+    path = publish_in(fakes.Convolving)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    expected = load(path).predict_batch(pixels).probabilities
+    rebuild = cpu_graph.rebuild
+    monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: FailsOnceThenDiffers(rebuild(*arguments)).eval())
+    for _ in range(2):
+        assert load(path).predict_batch(pixels).probabilities == pytest.approx(expected, abs=1e-5)
+
+
 def test_what_fails_in_every_form_is_no_fault_of_the_quick_one(publish_in, monkeypatch, caplog) -> None:
     loaded = load(publish_in(fakes.Convolving))
     with pytest.raises(ModelFailed):

@@ -42,6 +42,19 @@ def test_a_missing_model_is_told(start: Start) -> None:
     assert service.client.get("/health/live").status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is meant
+def test_a_dead_inference_thread_asks_for_a_restart(own_service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(type(own_service.services.metrics), "batch", die)
+    assert own_service.client.post("/predict", content=fakes.image()).status_code == 200
+    for probe in ("/health/live", "/v2/health/live"):
+        own_service.wait_for(lambda probe=probe: own_service.client.get(probe).status_code == 503, "not alive")
+        assert own_service.client.get(probe).json() == {"live": False}
+    assert "restart" in own_service.client.get("/health").json()["error"]
+
+
 def test_probes_answer_while_predictions_run(start: Start, publish_in) -> None:
     publish_in(fakes.Slow)
     service = start(max_batch=2)
