@@ -2,7 +2,8 @@
 
 PixelsError
 ├── UnsupportedFormat    not an image format that is read here
-└── UndecodableImage     broken, truncated, too large, too small, or of a kind that is no photo
+├── UndecodableImage     broken, truncated, too large, too small, or of a kind that is no photo
+└── CropOutside          the image is fine, but what shall be cut out of it does not lie in it
 """
 
 
@@ -16,3 +17,7 @@ class UnsupportedFormat(PixelsError):
 
 class UndecodableImage(PixelsError):
     """The file is of a format we read, but cannot be turned into pixels within the limits."""
+
+
+class CropOutside(PixelsError):
+    """The part of an image that is asked for does not lie in it."""

@@ -3,22 +3,26 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models_store.containers import bmp, gif, isobmff, jpeg, png, tiff, webp
-from models_store.containers.opened import MIN_SIDE, Opened, check_size
-from models_store.errors import PixelsError, UndecodableImage, UnsupportedFormat
+from models_store.containers.opened import MIN_SIDE, Crop, Opened, check_size
+from models_store.errors import CropOutside, PixelsError, UndecodableImage, UnsupportedFormat
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "MIN_SIDE",
     "SIZE",
+    "Crop",
+    "CropOutside",
     "Picture",
     "PixelsError",
+    "Square",
     "UndecodableImage",
     "UnsupportedFormat",
     "decode",
@@ -51,7 +55,14 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
     Size limits are checked on the header, before pixels are allocated. Raises UnsupportedFormat or UndecodableImage.
     """
     with opened(source, max_pixels) as picture:
-        return picture.square(size)
+        return picture.square(size).pixels
+
+
+class Square(NamedTuple):
+    """A square of an image."""
+
+    pixels: NDArray[np.uint8]  # [3, size, size], RGB
+    crop: Crop  # which square it is
 
 
 class Picture:
@@ -61,23 +72,27 @@ class Picture:
         self._file, self._kind = file, kind
         self.width, self.height = file.size  # pixels, as stored
 
-    def to_decode(self, size: int) -> int:
-        """The pixels that decoding to `size` pixels a side holds in memory: fewer than the image's where a JPEG is read at a scale."""
+    def to_decode(self, size: int, crop: Crop | None = None) -> int:
+        """The pixels that `square` of the same holds in memory: fewer than the image's where a JPEG is read at a scale."""
         with _named(self._kind):
-            self._file.reduce(size)
+            self._file.reduce(size, crop)
         width, height = self._file.size
         return width * height
 
-    def square(self, size: int) -> NDArray[np.uint8]:
-        """The central square, scaled: uint8 [3, size, size], RGB. Once only. Raises UndecodableImage."""
+    def square(self, size: int, crop: Crop | None = None) -> Square:
+        """The central square of the image, or of a crop of it, scaled to `size` pixels a side. Once only.
+
+        Raises UndecodableImage or CropOutside.
+        """
         with _named(self._kind):
-            self._file.reduce(size)
-            return _planes(self._file.square(size))
+            self._file.reduce(size, crop)
+            image, looked_at = self._file.square(size, crop)
+            return Square(_planes(image), looked_at)
 
     def whole(self) -> NDArray[np.uint8]:
         """All of the image, at its size and upright: uint8 [3, height, width], RGB. Once only. Raises UndecodableImage."""
         with _named(self._kind):
-            return _planes(self._file.square(None))
+            return _planes(self._file.whole())
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""The one resize: the central square, scaled by area-weighted bilinear filtering; and samples of more than 8 bits to 8."""
+"""The one resize: a square, scaled by area-weighted bilinear filtering; and samples of more than 8 bits to 8."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,45 +12,57 @@ _LOOKED_AT = 1_000  # rows and columns for the brightness of a whole image
 Samples = NDArray[Any]
 
 
-def central_square(image: Image.Image, size: int | None) -> Image.Image:
-    """The central square of an image, `size` pixels a side; the image itself for None, here and below."""
-    if size is None:
+class Cut(NamedTuple):
+    """Which square of an image is wanted, and at which size."""
+
+    size: int  # pixels a side of the result
+    box: tuple[float, float, float, float] | None = None  # left, top, right, bottom, in pixels; None: the central square
+
+
+def square(image: Image.Image, cut: Cut | None) -> Image.Image:
+    """A square of an image; the image itself for None, here and below."""
+    if cut is None:
         return image
-    width, height = image.size
+    box = cut.box or central(*image.size)
+    return image.resize((cut.size, cut.size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+
+
+def central(width: float, height: float) -> tuple[float, float, float, float]:
+    """The central square: left, top, right, bottom."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2  # half pixels are fine, and keep the cut symmetric
-    return image.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side), reducing_gap=3.0)
+    return left, top, left + side, top + side
 
 
-def square_of_grey16(image: Image.Image, size: int | None, white: int = 65535) -> Image.Image:
-    """The central square of an image of mode I;16, as 8 bits: L."""
-    square = np.asarray(central_square(image.convert("F"), size)) / white  # only now, when the pixels are few
-    return Image.fromarray(np.clip(square * 255 + 0.5, 0, 255).astype(np.uint8))
+def square_of_grey16(image: Image.Image, cut: Cut | None, white: int = 65535) -> Image.Image:
+    """A square of an image of mode I;16, as 8 bits: L."""
+    samples = np.asarray(square(image.convert("F"), cut)) / white  # only now, when the pixels are few
+    return Image.fromarray(np.clip(samples * 255 + 0.5, 0, 255).astype(np.uint8))
 
 
 def square_of_samples(
     bands: Sequence[Samples],
-    size: int | None,
+    cut: Cut | None,
     alpha: Samples | None = None,
     *,
     white: float | None = None,
     inverted: bool = False,
     premultiplied: bool = False,
 ) -> Image.Image:
-    """The central square of bands [H,W] of any number type, as 8 bits a channel: L, LA, RGB, RGBA or CMYK by their number.
+    """A square of bands [H,W] of any number type, as 8 bits a channel: L, LA, RGB, RGBA or CMYK by their number.
 
     `white` is the value of full brightness, `usual_white` if it is not given. What is over it is cut off, NaN counts as 0.
     Inverted bands have white at 0. Premultiplied ones were already multiplied by alpha.
     """
     full = white if white is not None else max(usual_white(band) for band in bands)
     cover = None if alpha is None else _clean(alpha, usual_white(alpha), inverted=False)
-    squares = [_scaled(band, full, size, cover=None if premultiplied else cover, inverted=inverted) for band in bands]
+    squares = [_scaled(band, full, cut, cover=None if premultiplied else cover, inverted=inverted) for band in bands]
     if cover is not None:
-        opacity = _resized(cover, size)
-        squares = [np.divide(square, opacity, out=np.zeros_like(square), where=opacity > 0) for square in squares]
+        opacity = _resized(cover, cut)
+        squares = [np.divide(one, opacity, out=np.zeros_like(one), where=opacity > 0) for one in squares]
         squares.append(opacity)
     modes = {1: "L", 3: "RGB", 4: "CMYK"} if cover is None else {2: "LA", 4: "RGBA"}
-    return Image.merge(modes[len(squares)], [Image.fromarray(np.clip(square * 255 + 0.5, 0, 255).astype(np.uint8)) for square in squares])
+    return Image.merge(modes[len(squares)], [Image.fromarray(np.clip(one * 255 + 0.5, 0, 255).astype(np.uint8)) for one in squares])
 
 
 def usual_white(samples: Samples) -> float:
@@ -73,13 +85,13 @@ def usual_white(samples: Samples) -> float:
     return next((usual for usual in whites if peak <= 2 * usual), whites[-1])
 
 
-def _scaled(band: Samples, white: float, size: int | None, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
+def _scaled(band: Samples, white: float, cut: Cut | None, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
     if cover is None and band.dtype.kind == "u" and band.dtype.itemsize <= 2:  # holds nothing to mend: without a second copy
         narrow = np.ascontiguousarray(band.astype(band.dtype.newbyteorder("="), copy=False))
-        square = np.asarray(central_square(Image.fromarray(narrow).convert("F"), size), np.float32) / np.float32(white)
-        return np.float32(1) - square if inverted else square
+        scaled = np.asarray(square(Image.fromarray(narrow).convert("F"), cut), np.float32) / np.float32(white)
+        return np.float32(1) - scaled if inverted else scaled
     clean = _clean(band, white, inverted=inverted)
-    return _resized(clean if cover is None else clean * cover, size)
+    return _resized(clean if cover is None else clean * cover, cut)
 
 
 def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32]:
@@ -91,6 +103,6 @@ def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32
     return np.float32(1) - clean if inverted else clean
 
 
-def _resized(plane: NDArray[np.float32], size: int | None) -> NDArray[np.float32]:
-    square: NDArray[np.float32] = np.asarray(central_square(Image.fromarray(plane), size), np.float32)
-    return square
+def _resized(plane: NDArray[np.float32], cut: Cut | None) -> NDArray[np.float32]:
+    resized: NDArray[np.float32] = np.asarray(square(Image.fromarray(plane), cut), np.float32)
+    return resized

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from models_store.manifest import Calibration, Rank
+from models_store.pixels import Crop
 from models_store.rollup import DIGITS
 from service.inference.predictor import Prediction
 
@@ -58,6 +59,12 @@ class Answer(BaseModel):
         " null if unknown"
     )
     ood_limit: float | None = Field(description="a photo with a higher `ood_score` is not familiar; null if unknown")
+    crop: list[float] = Field(
+        min_length=4,
+        max_length=4,
+        description="the square that was looked at: x, y, width and height in pixels of the whole photo turned upright, x from the left,"
+        " y from the top. The central one, unless `?crop=` asks for another",
+    )
     probabilities: dict[str, float] = Field(
         description="the probability of each species, in the order of `/species`; the sum is 1. With `?top_k=`: of the k best, best first"
     )
@@ -70,6 +77,7 @@ class Wanted:
 
     top_k: int | None = None  # only so many species, the most probable first; None: all, in the model's order
     threshold: float = 0.0  # raises the model's own thresholds, never lowers them
+    crop: Crop | None = None  # the part of the photo whose central square is looked at; None: all of it
 
     def threshold_for(self, calibration: Calibration) -> float | None:
         """The threshold that `confident` uses; None where the model has none, so that nothing is confident."""
@@ -101,9 +109,15 @@ def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
         **({} if prediction.familiar is None else {"familiar": prediction.familiar}),
         "ood_score": prediction.distance,  # not rounded: compared with the limit, it says whether the photo is familiar
         "ood_limit": None if familiarity is None else familiarity.limit,
+        "crop": numbers(prediction.crop),
         "probabilities": {manifest.species[i].name: probabilities[i] for i in shown},
         "model": {"name": manifest.name, "version": prediction.model.version},
     }
+
+
+def numbers(crop: Crop) -> list[float]:
+    """A crop as JSON; half a pixel is the only fraction that a central square has."""
+    return [int(value) if float(value).is_integer() else value for value in crop]
 
 
 def timing(*predictions: Prediction) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from models_store.containers.opened import Opened
+from models_store.containers.opened import Crop, Opened
 from models_store.errors import UndecodableImage
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -45,11 +45,25 @@ class Jpeg(Opened):
         if self.image.mode == "CMYK" and "adobe" not in self.image.info:  # by ITU-T T.872 0 is paper, many programs take it for ink
             raise UndecodableImage("the JPEG has four inks and does not say whether 0 is paper or ink; save it as RGB")
         self._body = body
-        self._side: int | None = None
+        self._full_size = self.image.size
+        self._least: tuple[int, int] | None = None  # pixels that the decoded image needs
+        self._scale = 1.0
 
-    def reduce(self, side: int) -> None:
-        self._side = side
-        self.image.draft(None, (2 * side, 2 * side))
+    @property
+    def full_size(self) -> tuple[int, int]:
+        return self._full_size
+
+    @property
+    def scale(self) -> float:
+        return self._scale
+
+    def reduce(self, size: int, crop: Crop | None = None) -> None:
+        self._least = (2 * size, 2 * size)
+        if crop is not None:
+            times = max(1, int(min(crop.width, crop.height)) // (2 * size))
+            self._least = (max(1, self._full_size[0] // times), max(1, self._full_size[1] // times))
+        if drafted := self.image.draft(None, self._least):
+            self._scale = drafted[1][2] / self._full_size[0]
 
     def load(self) -> None:
         try:
@@ -97,8 +111,8 @@ class Jpeg(Opened):
 
     def _with(self, body: bytes) -> Image.Image:
         image = self._opened(body)
-        if self._side is not None:
-            image.draft(None, (2 * self._side, 2 * self._side))
+        if self._least is not None:
+            image.draft(None, self._least)
         image.load()
         return image
 

@@ -1,15 +1,16 @@
-"""An image file whose header was read, and its square once it is asked for."""
+"""An image file whose header was read, and a square of it once it is asked for."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from models_store import colour
-from models_store.errors import UndecodableImage
-from models_store.scaling import central_square, square_of_grey16
+from models_store.errors import CropOutside, UndecodableImage
+from models_store.scaling import Cut, central, square, square_of_grey16
 
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
+_ROUNDING = 1e-6  # pixels
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -22,6 +23,25 @@ _TRANSPOSE = {
 }
 
 
+# EXIF orientations by what turning the image upright does to what is stored
+_TURNED, _FROM_RIGHT, _FROM_BOTTOM = {5, 6, 7, 8}, {2, 3, 7, 8}, {3, 4, 6, 7}
+
+
+class Crop(NamedTuple):
+    """A part of an image, in pixels of the whole image turned upright."""
+
+    x: float  # from the left
+    y: float  # from the top
+    width: float
+    height: float
+
+    @property
+    def square(self) -> "Crop":
+        """The central square of it: what is looked at."""
+        left, top, right, bottom = central(self.width, self.height)
+        return Crop(self.x + left, self.y + top, right - left, bottom - top)
+
+
 def check_size(size: tuple[int, int], max_pixels: int) -> None:
     """Raises UndecodableImage for an image with more pixels than that, or too few on a side."""
     width, height = size
@@ -29,6 +49,17 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise UndecodableImage(f"the image has {width}×{height} pixels, more than the {max_pixels} allowed; scale it down")
     if min(width, height) < MIN_SIDE:
         raise UndecodableImage(f"the image has {width}×{height} pixels; each side needs at least {MIN_SIDE}")
+
+
+def _check_inside(crop: Crop, size: tuple[int, int]) -> None:
+    x, y, width, height = crop
+    if min(width, height) < MIN_SIDE:
+        raise CropOutside(f"the crop has {width:g}×{height:g} pixels; each side needs at least {MIN_SIDE}")
+    if min(x, y) < 0 or x + width > size[0] + _ROUNDING or y + height > size[1] + _ROUNDING:
+        raise CropOutside(
+            f"the crop {x:g},{y:g},{width:g},{height:g} (x,y,width,height) does not lie in the photo, which has"
+            f" {size[0]}×{size[1]} pixels when it is upright"
+        )
 
 
 class Opened:
@@ -42,31 +73,71 @@ class Opened:
         """Width and height of what will be decoded."""
         return self.image.size
 
-    def reduce(self, side: int) -> None:
-        """Let the decoder leave out detail that an image of `side` pixels a side does not need."""
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """Width and height of the whole image as it is stored, once it is loaded."""
+        return self.size
 
-    def square(self, side: int | None) -> Image.Image:
-        """Decode: the central square (None: the whole image), upright, RGB or RGBA in sRGB. Raises what the format's decoder raises."""
+    @property
+    def scale(self) -> float:
+        """Decoded pixels for each of these, on a side."""
+        return 1.0
+
+    def reduce(self, size: int, crop: Crop | None = None) -> None:
+        """Let the decoder leave out detail that `size` pixels a side of the central square, or of a crop, do not need."""
+
+    def whole(self) -> Image.Image:
+        """Decode: all of the image, upright, RGB or RGBA in sRGB. Raises what the format's decoder raises."""
         self.load()
-        transpose = _TRANSPOSE.get(self.orientation)
-        upright = self.scaled(side) if transpose is None else self.scaled(side).transpose(transpose)
-        return colour.to_srgb(upright, self.profile)
+        return self._upright(self.scaled(None), self.orientation)
+
+    def square(self, size: int, crop: Crop | None = None) -> tuple[Image.Image, Crop]:
+        """Decode: the central square of the image, or of a crop of it, upright, RGB or RGBA in sRGB; and which square that is.
+
+        Raises CropOutside, or what the format's decoder raises.
+        """
+        self.load()
+        stored, orientation = self.full_size, self.orientation
+        upright = stored[::-1] if orientation in _TURNED else stored
+        looked_at = centre = Crop(0, 0, *upright).square
+        if crop is not None:
+            _check_inside(crop, upright)
+            looked_at = crop.square
+        cut = Cut(size) if looked_at == centre else Cut(size, self._box(looked_at, stored, orientation))
+        return self._upright(self.scaled(cut), orientation), looked_at
+
+    def _upright(self, scaled: Image.Image, orientation: int) -> Image.Image:
+        transpose = _TRANSPOSE.get(orientation)
+        return colour.to_srgb(scaled if transpose is None else scaled.transpose(transpose), self.profile)
+
+    def _box(self, crop: Crop, stored: tuple[int, int], orientation: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of a crop in the decoded pixels as they are stored."""
+        x, y, width, height = crop
+        if orientation in _TURNED:
+            x, y, width, height = y, x, height, width
+        if orientation in _FROM_RIGHT:
+            x = stored[0] - x - width
+        if orientation in _FROM_BOTTOM:
+            y = stored[1] - y - height
+        right, bottom = min(x + width, stored[0]), min(y + height, stored[1])
+        left, top = max(x, 0.0), max(y, 0.0)  # decimals may be off by their rounding
+        return left * self.scale, top * self.scale, right * self.scale, bottom * self.scale
 
     def load(self) -> None:
         """Decode the pixels."""
         self.image.load()
 
-    def scaled(self, side: int | None) -> Image.Image:
-        """The central square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK."""
+    def scaled(self, cut: Cut | None) -> Image.Image:
+        """A square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK."""
         mode = self.image.mode
         if mode.startswith("I;16"):
-            return square_of_grey16(self.image, side)
+            return square_of_grey16(self.image, cut)
         if mode == "1" and not self.image.has_transparency_data:
-            return central_square(self.image.convert("L"), side)
+            return square(self.image.convert("L"), cut)
         if mode in ("L", "LA", "CMYK") and "transparency" not in self.image.info:
-            return central_square(self.image, side)
+            return square(self.image, cut)
         wanted = "RGBA" if self.image.has_transparency_data else "RGB"
-        return central_square(self.image if mode == wanted else self.image.convert(wanted), side)
+        return square(self.image if mode == wanted else self.image.convert(wanted), cut)
 
     @property
     def orientation(self) -> int:

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from models_store import colour
 from models_store.containers.opened import Opened
 from models_store.errors import UndecodableImage
-from models_store.scaling import square_of_samples
+from models_store.scaling import Cut, square_of_samples
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
@@ -56,9 +56,9 @@ class _WideGrey(Opened):
         super().__init__(image, profile)
         self._key = key
 
-    def scaled(self, side: int | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Image.Image:
         grey = np.asarray(self.image)
-        return square_of_samples([grey], side, grey != self._key, white=65535)
+        return square_of_samples([grey], cut, grey != self._key, white=65535)
 
 
 class _WideColours(Opened):
@@ -68,13 +68,13 @@ class _WideColours(Opened):
         super().__init__(image, profile)
         self._key, self._body = np.array(key), body
 
-    def scaled(self, side: int | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Image.Image:
         low = PngImagePlugin.PngImageFile(io.BytesIO(self._body))
         low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
         low.load()
         upper, lower = np.asarray(self.image)[..., :3], np.asarray(low)[..., :3]
         clear = (upper == self._key >> 8).all(-1) & (lower == self._key & 255).all(-1)
-        return square_of_samples([upper[..., band] for band in range(3)], side, ~clear)
+        return square_of_samples([upper[..., band] for band in range(3)], cut, ~clear)
 
 
 def _chunks(body: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:

@@ -15,7 +15,7 @@ from PIL import Image, TiffImagePlugin
 from models_store.containers.opened import Opened
 from models_store.containers.tiff_directory import Directory, Field, shorts, whole
 from models_store.errors import UndecodableImage
-from models_store.scaling import square_of_grey16, square_of_samples
+from models_store.scaling import Cut, square_of_grey16, square_of_samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _BANDS, _PLANAR, _PREDICTOR = 256, 257, 258, 259, 262, 274, 277, 284, 317
@@ -276,10 +276,10 @@ class _Whole(Opened):
     def load(self) -> None:
         _load(self.image)
 
-    def scaled(self, side: int | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Image.Image:
         if self.image.mode.startswith("I"):  # 12 bits
-            return square_of_grey16(self.image, side, white=4095)
-        return super().scaled(side)
+            return square_of_grey16(self.image, cut, white=4095)
+        return super().scaled(cut)
 
 
 class _Samples(_Whole):
@@ -321,7 +321,7 @@ class _Samples(_Whole):
         for plane in self._planes:
             _load(plane)
 
-    def scaled(self, side: int | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Image.Image:
         layout = self._layout
         bands: list[NDArray[Any]] = []
         while self._planes:  # let go of the bytes as soon as they are samples
@@ -331,7 +331,7 @@ class _Samples(_Whole):
         kinds = layout.extra[:1]
         alpha = bands[len(colours)] if kinds and kinds[0] in (_PREMULTIPLIED, _ALPHA) and layout.photometric != _CMYK else None
         return square_of_samples(
-            colours, side, alpha, inverted=layout.photometric == _WHITE_IS_ZERO, premultiplied=kinds == (_PREMULTIPLIED,)
+            colours, cut, alpha, inverted=layout.photometric == _WHITE_IS_ZERO, premultiplied=kinds == (_PREMULTIPLIED,)
         )
 
     def _samples(self, rows: NDArray[np.uint8]) -> NDArray[Any]:

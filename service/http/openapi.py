@@ -7,10 +7,12 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from service.errors import Problem
 from service.http import openapi_examples
 from service.http.open_inference_codec import InferRequest
+from service.http.routes.explain import Saliency
 from service.settings import Settings
 
 TAGS = [
@@ -39,6 +41,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS, servers=servers)
         schemas = made["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
+        schemas["Saliency"] = _described(Saliency)
         schemas |= msgspec.json.schema_components([InferRequest], ref_template="#/components/schemas/{name}")[1]
         for schema in schemas.values():
             _drop_null_defaults(schema)
@@ -72,6 +75,13 @@ def encoded(app: FastAPI) -> bytes:
 def limits(settings: Settings) -> list[dict[str, Any]]:
     """What a caller can run into, as this service is set."""
     return [{"meaning": Settings.model_fields[name].description, "value": getattr(settings, name)} for name in LIMITS]
+
+
+def _described(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of an answer that is one of several kinds; the models inside it are in the document already."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
 
 
 def _describe_answer(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

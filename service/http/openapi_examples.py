@@ -33,6 +33,7 @@ ANSWER = {
     "familiar": True,
     "ood_score": 14.21,
     "ood_limit": 28.5,
+    "crop": [504, 0, 3024, 3024],
     "probabilities": dict(zip(_NAMES, _SHARES, strict=True)),
     "model": _MODEL,
 }
@@ -46,6 +47,14 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     "Answer": ANSWER,
     "Problem": PROBLEM,
     "Batch": {"results": [{"file": "maize.jpg", "prediction": ANSWER}, {"file": "broken.jpg", "problem": PROBLEM}]},
+    "Saliency": {
+        "species": "Maize",
+        "probability": 0.9995109,
+        "crop": [504, 0, 3024, 3024],
+        "shape": [2, 3],
+        "heat_map": [[0.0, 0.41, 0.02], [0.13, 1.0, 0.27]],
+        "model": _MODEL,
+    },
     "SpeciesList": {
         "model": _MODEL,
         "threshold": 0.9,

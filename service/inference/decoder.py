@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels
-from service.errors import UndecodableImage, UnsupportedImage
+from models_store.pixels import Crop
+from service.errors import MalformedRequest, UndecodableImage, UnsupportedImage
 
 LARGE_PIXELS = 16_000_000  # over it one image is decoded at a time: decoders take up to 16 bytes a pixel
 
@@ -22,6 +23,7 @@ class Decoded:
 
     pixels: NDArray[np.uint8]  # [3, size, size]
     decode_s: float
+    crop: Crop  # which square of the image these are
 
 
 class Decoder:
@@ -32,25 +34,29 @@ class Decoder:
         self._max_pixels = max_pixels
         self._large = threading.Lock()
 
-    async def decode(self, body: bytes, size: int) -> Decoded:
-        """Decode an image file to `size` pixels a side. Raises UnsupportedImage or UndecodableImage.
+    async def decode(self, body: bytes, size: int, crop: Crop | None = None) -> Decoded:
+        """Decode the central square of an image file, or of a crop of it, to `size` pixels a side.
+
+        Raises UnsupportedImage, UndecodableImage, or MalformedRequest for a crop that does not lie in the image.
 
         Cancelled before a thread took it up, it costs nothing.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, body, size)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, body, size, crop)
 
-    def _decode(self, body: bytes, size: int) -> Decoded:
+    def _decode(self, body: bytes, size: int, crop: Crop | None) -> Decoded:
         started = time.monotonic()
         try:
             with pixels.opened(body, self._max_pixels) as picture:
-                large = picture.to_decode(size) > LARGE_PIXELS
+                large = picture.to_decode(size, crop) > LARGE_PIXELS
                 with self._large if large else contextlib.nullcontext():
-                    decoded = picture.square(size)
+                    square = picture.square(size, crop)
         except pixels.UnsupportedFormat as error:
             raise UnsupportedImage(str(error)) from None
         except pixels.UndecodableImage as error:
             raise UndecodableImage(str(error)) from None
-        return Decoded(decoded, time.monotonic() - started)
+        except pixels.CropOutside as error:
+            raise MalformedRequest(str(error)) from None
+        return Decoded(square.pixels, time.monotonic() - started, square.crop)
 
     def close(self) -> None:
         """End the threads after the images they are at."""

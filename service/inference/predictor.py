@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models_store import rollup
 from models_store.manifest import Species
+from models_store.pixels import Crop
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
 from service.inference.batcher import STREAM_ENDED, Batcher, Ran, Served
 from service.inference.decoder import Decoded, Decoder
@@ -33,6 +34,7 @@ class Prediction:
     queue_s: float
     inference_s: float
     batch_size: int
+    crop: Crop  # the square of the photo that was looked at
 
     @property
     def species(self) -> Species:
@@ -152,20 +154,24 @@ class Predictor:
             raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
         return model
 
-    async def predict(self, image: bytes | Pixels, model: Model | None = None) -> Prediction:
+    async def predict(self, image: bytes | Pixels, model: Model | None = None, crop: Crop | None = None) -> Prediction:
         """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
-        Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or
-        ModelFailed. Cancelled, it gives its place back.
+        Of an image file the central square counts, or that of a crop. Raises QueueFull and NotReady at once, UnsupportedImage,
+        UndecodableImage or MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its
+        place back.
         """
         model = model or self.model()
         async with self._in_time():
             with self._batcher.admit() as place:
-                decoded = await self._decoder.decode(image, model.size) if isinstance(image, bytes) else Decoded(image, 0.0)
+                if isinstance(image, bytes):
+                    decoded = await self._decoder.decode(image, model.size, crop)
+                else:
+                    decoded = Decoded(image, 0.0, Crop(0, 0, model.size, model.size))
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
         return self._prediction(model, decoded, served)
 
-    async def explain(self, image: bytes, species: str | None = None) -> Explanation:
+    async def explain(self, image: bytes, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """What spoke for a species, by its name, or for the most probable one.
 
         Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
@@ -178,7 +184,7 @@ class Predictor:
             raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
         async with self._in_time():
             with self._batcher.admit() as place:
-                decoded = await self._decoder.decode(image, model.size)
+                decoded = await self._decoder.decode(image, model.size, crop)
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
             prediction = self._prediction(model, decoded, served)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
@@ -186,9 +192,9 @@ class Predictor:
                 saliency = await place.submit(_Work(model, saliency=True), _Image(decoded.pixels, index))
         return Explanation(prediction, model.manifest.species[index], saliency.answer.values)
 
-    async def picture(self, image: bytes, side: int) -> Pixels:
-        """The central square of an image file, uint8 [3, side, side]. Raises UnsupportedImage or UndecodableImage."""
-        return (await self._decoder.decode(image, side)).pixels
+    async def picture(self, image: bytes, side: int, crop: Crop | None = None) -> Pixels:
+        """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
+        return (await self._decoder.decode(image, side, crop)).pixels
 
     @contextlib.asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -201,7 +207,14 @@ class Predictor:
     def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output]) -> Prediction:
         output = served.answer
         prediction = Prediction(
-            model, output.values, output.distance, decoded.decode_s, served.queue_s, served.inference_s, served.batch_size
+            model,
+            output.values,
+            output.distance,
+            decoded.decode_s,
+            served.queue_s,
+            served.inference_s,
+            served.batch_size,
+            decoded.crop,
         )
         if self._report_prediction is not None:
             self._report_prediction(prediction)

@@ -33,6 +33,7 @@ ANSWER: dict[str, Any] = {
     "threshold": 0.5,
     "ood_score": None,
     "ood_limit": None,
+    "crop": [0, 0, 16, 16],
     "probabilities": {"Maize": 0.9, "Charlock": 0.1},
     "model": {"name": "seedlings", "version": "2"},
 }
@@ -78,6 +79,8 @@ def test_predicts(call: Calling, url: str, tmp_path: Path) -> None:
         assert (answer.species, answer.group, answer.familiar, answer.promise) == ("Maize", "crop", True, UNSET)
         assert (answer.answer.rank, answer.answer.name) == ("species", "Maize")
         assert sum(answer.probabilities.to_dict().values()) == pytest.approx(1)
+    part = call("predict", url, photo, crop=(2, 0, 9.5, 10))
+    assert part.crop == [2, 0.25, 9.5, 9.5]
     narrow = call("predict", url, photo, top_k=1, threshold=0.99999)
     assert narrow.probabilities.to_dict() == {"Maize": answer.probabilities["Maize"]}
     assert (narrow.threshold, narrow.confident, narrow.answer) == (0.99999, False, None)

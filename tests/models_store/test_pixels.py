@@ -214,6 +214,73 @@ def test_real_images_come_as_they_are_stored(real_images: Path) -> None:
             assert (pixels.decode(file) == np.asarray(image).transpose(2, 0, 1)).all()
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_a_crop_is_of_the_upright_image(kind: str, orientation: int) -> None:
+    """It is what cutting the upright image by hand gives, whatever the orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    body = encoded(plant(600, 400), kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(body))).convert("RGB")
+    x, y, side = 30, 170, 200
+    with pixels.opened(body) as picture:
+        square = picture.square(64, pixels.Crop(x, y, side, side))
+    assert square.crop == (x, y, side, side)
+    by_hand = upright.crop((x, y, x + side, y + side))
+    assert difference(square.pixels, pixels.decode(encoded(by_hand, "PNG"), 64)) < 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "CMYK", "I;16", "1", "P"])
+def test_a_crop_of_any_kind_of_pixels(mode: str) -> None:
+    image = plant(300, 200)
+    image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    with pixels.opened(encoded(image, kind)) as picture:
+        square = picture.square(32, pixels.Crop(180, 20, 100, 100))
+    by_hand = pixels.decode(encoded(image.crop((180, 20, 280, 120)), kind), 32)
+    assert difference(square.pixels, by_hand) < 1
+
+
+def test_a_crop_of_a_large_jpeg_is_as_sharp_as_a_photo_of_that_part() -> None:
+    """Decoded at a scale for the whole, a small part would be a blur."""
+    image = plant(4000, 3000)
+    body = encoded(image, "JPEG", quality=95)
+    whole = Image.open(io.BytesIO(body)).convert("RGB")
+    for x, y, side in ((3301, 77, 300), (1000, 1203, 700), (0, 0, 3000), (1000, 0, 3000)):
+        crop = pixels.Crop(x, y, side, side)
+        with pixels.opened(body) as picture:
+            held = picture.to_decode(150, crop)
+            square = picture.square(150, crop)
+        assert held == (4000 * 3000 if side == 300 else 4000 * 3000 / 4 if side == 700 else 500 * 375)
+        assert difference(square.pixels, pixels.decode(encoded(whole.crop((x, y, x + side, y + side)), "PNG"))) < 0.6
+
+
+@pytest.mark.parametrize(("width", "height"), [(600, 400), (401, 600), (4033, 3025)])
+def test_the_crop_of_an_answer_gives_the_same_pixels_again(width: int, height: int) -> None:
+    body = encoded(plant(width, height), "JPEG")
+    with pixels.opened(body) as picture:
+        first = picture.square(150)
+    side = min(width, height)
+    assert first.crop == ((width - side) / 2, (height - side) / 2, side, side)
+    with pixels.opened(body) as picture:
+        again = picture.square(150, first.crop)
+    assert again.crop == first.crop
+    assert (again.pixels == first.pixels).all()
+
+
+def test_of_a_crop_that_is_not_square_the_centre_is_taken() -> None:
+    with pixels.opened(encoded(plant(600, 400), "PNG")) as picture:
+        assert picture.square(32, pixels.Crop(10, 20, 301, 100)).crop == (110.5, 20, 100, 100)
+
+
+@pytest.mark.parametrize(
+    "crop", [(501, 0, 100, 100), (0, 301, 100, 100), (-1, 0, 50, 50), (0, -0.5, 50, 50), (0, 0, 7, 100), (0, 0, 601, 400)]
+)
+def test_a_crop_that_is_not_in_the_image_is_refused(crop: tuple[float, float, float, float]) -> None:
+    with pixels.opened(encoded(plant(600, 400), "PNG")) as picture, pytest.raises(pixels.CropOutside, match="crop"):
+        picture.square(32, pixels.Crop(*crop))
+
+
 def test_a_limit_above_pillows_own_holds() -> None:
     for kind, options in (("PNG", {}), ("TIFF", {"compression": "group4"})):
         body = encoded(Image.new("1", (20_000, 10_000), 1), kind, **options)

@@ -133,7 +133,7 @@ def read(folder: Folder) -> Iterable[Read]:
         digest = hashlib.sha256(content).hexdigest()
         try:
             with pixels.opened(content) as picture:
-                return Read(file, picture.square(pixels.SIZE), "", digest, (picture.width, picture.height))
+                return Read(file, picture.square(pixels.SIZE).pixels, "", digest, (picture.width, picture.height))
         except pixels.PixelsError as error:
             return Read(file, None, str(error), digest, None)
 

@@ -11,7 +11,7 @@ from . import requests
 from .errors import Problem
 from .generated.models import Answer, Health, SpeciesList
 from .patience import BUSY, Attempts, Patience
-from .requests import Call, Explanation, Photo
+from .requests import Call, Crop, Explanation, Photo
 from .version import __version__
 
 T = TypeVar("T")
@@ -57,21 +57,27 @@ class Client:
         if self._own:
             self._http.close()
 
-    def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None) -> Answer:
-        """The species on a photo. `top_k`: only so many probabilities; `threshold`: what `answer` says has this probability at least."""
-        return self._ask(requests.predict(requests.content_of(photo), {"top_k": top_k, "threshold": threshold}))
+    def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None, crop: Crop | None = None) -> Answer:
+        """The species on a photo.
 
-    def predict_batch(self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None) -> list[Answer | Problem]:
+        `top_k`: only so many probabilities. `threshold`: what `answer` says has this probability at least. `crop`: the part that is
+        looked at, x, y, width and height in pixels of the upright photo.
+        """
+        return self._ask(requests.predict(requests.content_of(photo), requests.query(top_k, threshold, crop)))
+
+    def predict_batch(
+        self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None, crop: Crop | None = None
+    ) -> list[Answer | Problem]:
         """For each photo, in order, the species on it, or what is wrong with it. There may be any number of photos."""
-        query = {"top_k": top_k, "threshold": threshold}
+        query = requests.query(top_k, threshold, crop)
         results: list[Answer | Problem] = []
         for group in requests.groups(photos):
             results += self._batch([requests.content_of(photo) for photo in group], query)
         return results
 
-    def explain(self, photo: Photo, *, species: str | None = None) -> Explanation:
+    def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """What raised the probability of a species, the most probable one if none is named."""
-        return self._ask(requests.explain(requests.content_of(photo), species))
+        return self._ask(requests.explain(requests.content_of(photo), species, crop))
 
     def species(self) -> SpeciesList:
         """The species that the model in service tells apart, and how well."""
@@ -152,25 +158,25 @@ class AsyncClient:
         if self._own:
             await self._http.aclose()
 
-    async def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None) -> Answer:
+    async def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None, crop: Crop | None = None) -> Answer:
         """As `Client.predict`."""
         content = await asyncio.to_thread(requests.content_of, photo)
-        return await self._ask(requests.predict(content, {"top_k": top_k, "threshold": threshold}))
+        return await self._ask(requests.predict(content, requests.query(top_k, threshold, crop)))
 
     async def predict_batch(
-        self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None
+        self, photos: Iterable[Photo], *, top_k: int | None = None, threshold: float | None = None, crop: Crop | None = None
     ) -> list[Answer | Problem]:
         """As `Client.predict_batch`."""
-        query = {"top_k": top_k, "threshold": threshold}
+        query = requests.query(top_k, threshold, crop)
         results: list[Answer | Problem] = []
         for group in requests.groups(photos):
             contents = [await asyncio.to_thread(requests.content_of, photo) for photo in group]
             results += await self._batch(contents, query)
         return results
 
-    async def explain(self, photo: Photo, *, species: str | None = None) -> Explanation:
+    async def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """As `Client.explain`."""
-        return await self._ask(requests.explain(await asyncio.to_thread(requests.content_of, photo), species))
+        return await self._ask(requests.explain(await asyncio.to_thread(requests.content_of, photo), species, crop))
 
     async def species(self) -> SpeciesList:
         """As `Client.species`."""

@@ -15,6 +15,7 @@ from .generated.models import Answer, Answered, Batch, Health, SpeciesList
 from .version import __version__
 
 Photo = bytes | str | os.PathLike[str]  # what an image file holds, or where it lies
+Crop = Sequence[float]  # x, y, width, height, in pixels of the upright photo
 T = TypeVar("T")
 TOO_LARGE = 413
 _BATCH_PHOTOS, _BATCH_BYTES = 32, 8 * 2**20  # of one request
@@ -24,7 +25,7 @@ _BATCH_PHOTOS, _BATCH_BYTES = 32, 8 * 2**20  # of one request
 class Explanation:
     """What raised the probability of a species on a photo."""
 
-    png: bytes  # the central square of the photo, with a heat map
+    png: bytes  # the square looked at, with a heat map
     species: str  # the one explained
 
 
@@ -70,18 +71,27 @@ def _given(query: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
+def query(top_k: int | None, threshold: float | None, crop: Crop | None) -> dict[str, Any]:
+    """What is asked of answers, as query parameters."""
+    return {"top_k": top_k, "threshold": threshold, "crop": _text(crop)}
+
+
+def _text(crop: Crop | None) -> str | None:
+    return None if crop is None else ",".join(f"{value:.12g}" for value in crop)
+
+
 def predict(content: bytes, query: dict[str, Any]) -> Call[Answer]:
     """The species on a photo."""
     return Call("POST", "/predict", lambda _, body: Answer.from_dict(json.loads(body)), _octets(content, query))
 
 
-def explain(content: bytes, species: str | None) -> Call[Explanation]:
+def explain(content: bytes, species: str | None, crop: Crop | None) -> Call[Explanation]:
     """What decided."""
 
     def read(response: httpx.Response, body: bytes) -> Explanation:
         return Explanation(body, unquote(response.headers["X-Species"]))
 
-    return Call("POST", "/explain", read, _octets(content, {"species": species}))
+    return Call("POST", "/explain", read, _octets(content, {"species": species, "crop": _text(crop)}))
 
 
 def predict_batch(contents: Sequence[bytes], query: dict[str, Any]) -> Call[list[Answer | Problem]]:

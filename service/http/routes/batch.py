@@ -74,7 +74,7 @@ async def predict_batch(request: Request, services: Annotated[Services, Depends(
     async def one(part: Part) -> Prediction:
         if not part.content:
             raise MalformedRequest("the part is empty; send an image")
-        return await services.predictor.predict(part.content)
+        return await services.predictor.predict(part.content, crop=wanted.crop)
 
     with services.uploads.room() as room:
         parts = await room.read_images(request)

@@ -30,5 +30,5 @@ async def predict(request: Request, services: Annotated[Services, Depends(of)]) 
     services.check_open()
     with services.uploads.room() as room:
         image = await room.read_image(request)
-        prediction = await unless_gone(request, services.predictor.predict(image))
+        prediction = await unless_gone(request, services.predictor.predict(image, crop=wanted.crop))
     return JSONResponse(answer(prediction, wanted), headers={"Server-Timing": timing(prediction)})

@@ -3,6 +3,7 @@
 import pytest
 from starlette.requests import Request
 
+from models_store.pixels import Crop
 from service.answers import Wanted
 from service.errors import MalformedRequest
 from service.http.queries import wanted
@@ -19,6 +20,8 @@ def asked(query: str) -> Request:
         ("top_k=3", Wanted(3, 0)),
         ("threshold=0.95", Wanted(None, 0.95)),
         ("threshold=1&top_k=10000", Wanted(10_000, 1)),
+        ("crop=1,2.5,30,40", Wanted(crop=Crop(1, 2.5, 30, 40))),
+        ("crop=%201,2,+30,4e1", Wanted(crop=Crop(1, 2, 30, 40))),
     ],
 )
 def test_reads_what_is_asked(query: str, expected: Wanted) -> None:
@@ -35,7 +38,12 @@ def test_reads_what_is_asked(query: str, expected: Wanted) -> None:
         ("threshold=nan", "from 0 to 1"),
         ("threshold=1.1", "from 0 to 1"),
         ("threshold=", "from 0 to 1"),
-        ("topk=3", "there is top_k, threshold"),
+        ("crop=1,2,3", "four numbers"),
+        ("crop=1,2,3,4,5", "four numbers"),
+        ("crop=1,2,inf,4", "four numbers"),
+        ("crop=1;2;3;4", "four numbers"),
+        ("crop=" + "9," * 5000, "four numbers"),
+        ("topk=3", "there is top_k, threshold, crop"),
         ("top_k=1&top_k=2", "give it once"),
     ],
 )

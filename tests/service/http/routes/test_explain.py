@@ -73,6 +73,37 @@ def test_the_picture_may_be_typed_as_bytes(halves: Running, accept: str, kind: s
     assert (response.headers["content-type"], response.content[:4]) == (kind, b"\x89PNG")
 
 
+@pytest.mark.parametrize("accept", ["application/json", "image/png;q=0.5, application/json", "text/html, application/json;q=0.1"])
+def test_as_numbers(halves: Running, accept: str) -> None:
+    stream = io.BytesIO()
+    wide = Image.new("RGB", (96, 64), "black")
+    wide.paste(Image.open(io.BytesIO(red_and_green())), (32, 0))
+    wide.save(stream, "PNG")
+    response = halves.client.post("/explain", params={"crop": "32,0,64,64"}, content=stream.getvalue(), headers={"Accept": accept})
+    assert response.status_code == 200, response.text
+    heat = response.json()
+    assert (heat["species"], heat["crop"], heat["model"]) == ("Maize", [32, 0, 64, 64], {"name": "seedlings", "version": "1"})
+    values = np.array(heat["heat_map"])
+    assert list(values.shape) == heat["shape"] == [4, 4]
+    assert values[:, 0] == pytest.approx(1)  # red on the left, as in the picture
+    assert values[:, 2:].max() < 0.1
+    assert heat["probability"] == halves.client.post("/predict?crop=32,0,64,64", content=stream.getvalue()).json()["probability"]
+
+
+@pytest.mark.parametrize("accept", ["", "image/png, application/json", "application/json;q=0", "application/json;q=x", "text/html"])
+def test_a_picture_unless_numbers_are_asked_for(halves: Running, accept: str) -> None:
+    response = halves.client.post("/explain", content=red_and_green(), headers={"Accept": accept})
+    assert response.headers["content-type"] == "image/png"
+
+
+def test_the_picture_is_of_the_crop(halves: Running) -> None:
+    left = halves.client.post("/explain?crop=0,0,26,26&species=Maize", content=red_and_green())
+    assert left.status_code == 200, left.text
+    assert np.ptp(picture(left.content), axis=(0, 1)).max() < 10  # red alone, all of which spoke for it
+    outside = halves.client.post("/explain?crop=40,0,32,32", content=red_and_green())
+    assert (outside.status_code, outside.json()["type"]) == (400, "urn:seedlings:malformed-request")
+
+
 def test_an_artifact_without_halves_is_no_failure(service: Running) -> None:
     response = service.client.post("/explain", content=fakes.image())
     assert response.status_code == 409

@@ -1,11 +1,13 @@
 """`POST /predict` by real clients."""
 
+import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -171,3 +173,47 @@ def test_an_unknown_query_parameter_is_told_the_known_ones(service: Running) -> 
     detail = service.client.post("/predict?k=3", content=fakes.image()).json()["detail"]
     assert "top_k" in detail
     assert "threshold" in detail
+
+
+def sides() -> bytes:
+    """A wide photo, turned by its EXIF: upright, it is 96 pixels wide, red on the left, green in the middle, blue on the right."""
+    upright = Image.new("RGB", (96, 32), (10, 200, 10))
+    upright.paste((200, 10, 10), (0, 0, 32, 32))
+    upright.paste((10, 10, 200), (64, 0, 96, 32))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned to the left
+    stream = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).save(stream, "PNG", exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("query", "crop", "species"),
+    [
+        ("", [32, 0, 32, 32], "Sugar beet"),
+        ("?crop=0,0,32,32", [0, 0, 32, 32], "Maize"),
+        ("?crop=65.5,1,30,30", [65.5, 1, 30, 30], "Charlock"),
+        ("?crop=0,0,30,9", [10.5, 0, 9, 9], "Maize"),
+    ],
+)
+def test_a_crop_is_looked_at_and_named(service: Running, query: str, crop: list[float], species: str) -> None:
+    answer = service.client.post(f"/predict{query}", content=sides()).json()
+    assert (answer["crop"], answer["species"]) == (crop, species)
+    (result,) = service.client.post(f"/predict/batch{query}", files=[("files", ("a.png", sides()))]).json()["results"]
+    assert result["prediction"] == answer
+
+
+def test_the_crop_of_an_answer_asks_for_the_same_again(service: Running) -> None:
+    first = service.client.post("/predict", content=sides()).json()
+    again = service.client.post("/predict", params={"crop": ",".join(map(str, first["crop"]))}, content=sides()).json()
+    assert again == first
+
+
+def test_a_crop_outside_of_a_photo_is_that_photos_problem(service: Running) -> None:
+    refused = service.client.post("/predict?crop=60,0,32,32", content=fakes.image())
+    assert refused.status_code == 400
+    assert "16×16" in refused.json()["detail"]
+    files = [("files", ("small.png", fakes.image())), ("files", ("wide.png", sides()))]
+    small, large = service.client.post("/predict/batch?crop=60,0,32,32", files=files).json()["results"]
+    assert small["problem"]["status"] == 400
+    assert large["prediction"]["crop"] == [60, 0, 32, 32]

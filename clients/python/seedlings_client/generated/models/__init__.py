@@ -10,6 +10,7 @@ from .health_status import HealthStatus
 from .model_name import ModelName
 from .problem import Problem
 from .refused_version import RefusedVersion
+from .saliency import Saliency
 from .served_model import ServedModel
 from .species_entry import SpeciesEntry
 from .species_list import SpeciesList
@@ -28,6 +29,7 @@ __all__ = (
     "ModelName",
     "Problem",
     "RefusedVersion",
+    "Saliency",
     "ServedModel",
     "SpeciesEntry",
     "SpeciesList",

@@ -37,6 +37,8 @@ class Answer:
         ood_score (float | None): how far the photo is from those that the model was trained on, as a Mahalanobis
             distance; higher is stranger. null if unknown
         ood_limit (float | None): a photo with a higher `ood_score` is not familiar; null if unknown
+        crop (list[float]): the square that was looked at: x, y, width and height in pixels of the whole photo turned
+            upright, x from the left, y from the top. The central one, unless `?crop=` asks for another
         probabilities (AnswerProbabilities): the probability of each species, in the order of `/species`; the sum is 1.
             With `?top_k=`: of the k best, best first
         model (ModelName): Which model answered.
@@ -56,6 +58,7 @@ class Answer:
     threshold: float | None
     ood_score: float | None
     ood_limit: float | None
+    crop: list[float]
     probabilities: AnswerProbabilities
     model: ModelName
     promise: float | None | Unset = UNSET
@@ -95,6 +98,8 @@ class Answer:
         ood_limit: float | None
         ood_limit = self.ood_limit
 
+        crop = self.crop
+
         probabilities = self.probabilities.to_dict()
 
         model = self.model.to_dict()
@@ -125,6 +130,7 @@ class Answer:
                 "threshold": threshold,
                 "ood_score": ood_score,
                 "ood_limit": ood_limit,
+                "crop": crop,
                 "probabilities": probabilities,
                 "model": model,
             }
@@ -207,6 +213,8 @@ class Answer:
 
         ood_limit = _parse_ood_limit(d.pop("ood_limit"))
 
+        crop = cast(list[float], d.pop("crop"))
+
         probabilities = AnswerProbabilities.from_dict(d.pop("probabilities"))
 
         model = ModelName.from_dict(d.pop("model"))
@@ -240,6 +248,7 @@ class Answer:
             threshold=threshold,
             ood_score=ood_score,
             ood_limit=ood_limit,
+            crop=crop,
             probabilities=probabilities,
             model=model,
             promise=promise,
