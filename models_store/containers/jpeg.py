@@ -21,7 +21,7 @@ _PROGRESSIVE = (0xC2, 0xCA)
 _ARITHMETIC = (0xC9, 0xCA)
 _HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 _LS_FRAME = 0xF7  # of JPEG-LS
-_SCAN = 0xDA
+_SCAN, _RESTART_INTERVAL = 0xDA, 0xDD
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among compressed data, where FF 00 is a byte FF and D0–D7 are restarts
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _WITHOUT_LENGTH = frozenset([0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)])  # as Pillow sees it
@@ -76,7 +76,7 @@ class Jpeg(Opened):
             self.image = mended
             return
         if self._scans and self._scans.end >= 0 and not self._whole(self.image, self._scans):
-            raise UndecodableImage("the JPEG is cut off: a part of its pixels is missing; take the file from its source again")
+            raise UndecodableImage("the JPEG is cut off or damaged: a part of its pixels is missing; take the file from its source again")
 
     def _whole(self, image: Image.Image, scans: "_Scans") -> bool:
         """Whether an image that has an end has all of its pixels, too: an end may have been set to what was left of it."""
@@ -84,6 +84,8 @@ class Jpeg(Opened):
         if _MISSING in _lowest_bits(body if scans.count > 1 else body[: scans.first + _SCAN_HEADER_BYTES]):
             return False
         progressive = "progressive" in image.info
+        if scans.count == 1 and _lacks_restarts(body, scans):
+            return False
         # A decoder that finds nothing more goes on in one colour, as does a plain ground; but not with arithmetic, nor in scans of a band.
         if progressive or (scans.count == 1 and not self._arithmetic and not _ends_flat(image)):
             return True
@@ -142,13 +144,26 @@ def _ends_flat(image: Image.Image) -> bool:
     return bool((row == row[0]).all())
 
 
+def _segments(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each segment, whatever lies between them."""
+    at = 0
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(body, at)
+        if found is None:
+            return
+        marker, at = found[1][0], found.end()
+        length = 0 if marker in _WITHOUT_LENGTH and marker != _LS_FRAME else int.from_bytes(body[at : at + 2])
+        yield marker, body[at + 2 : at + length]
+        at += length
+
+
 def _frame(body: bytes) -> int | None:
     """The marker of the frame. Raises UndecodableImage for a kind of JPEG that is not read."""
-    at = 2
-    while at + 10 <= len(body) and body[at] == 0xFF and body[at + 1] != _SCAN:
-        marker = body[at + 1]
-        if marker in _FRAMES or marker == _LS_FRAME:
-            bits, rows, bands = body[at + 4], int.from_bytes(body[at + 5 : at + 7]), body[at + 9]
+    for marker, data in _segments(body):
+        if marker == _SCAN:
+            return None
+        if (marker in _FRAMES or marker == _LS_FRAME) and len(data) >= 6:
+            bits, rows, bands = data[0], int.from_bytes(data[1:3]), data[5]
             named = {
                 "of the kind JPEG-LS": marker == _LS_FRAME,
                 "hierarchical": marker in _HIERARCHICAL,
@@ -159,10 +174,6 @@ def _frame(body: bytes) -> int | None:
             if found := next((name for name, true in named.items() if true), None):
                 raise UndecodableImage(f"the JPEG is {found}, which is not read here; save it as a usual JPEG of 8 bits or a PNG")
             return marker
-        if marker == 0xFF:
-            at += 1
-        else:
-            at += 2 if marker in _WITHOUT_LENGTH else 2 + int.from_bytes(body[at + 2 : at + 4])
     return None
 
 
@@ -204,22 +215,28 @@ def _scans(body: bytes) -> _Scans | None:
 def _lowest_bits(body: bytes) -> list[int]:
     """For each coefficient of each band the lowest bit that a scan brought, `_MISSING` for none. The last scan may be cut off."""
     bits: dict[int, list[int]] = {}
-    at, progressive = 2, False
-    while at + 4 <= len(body) and body[at] == 0xFF:
-        marker, length = body[at + 1], int.from_bytes(body[at + 2 : at + 4])
-        if marker == 0xFF:
-            at += 1
-            continue
-        data = body[at + 4 : at + 2 + length]
+    progressive = False
+    for marker, data in _segments(body):
         if marker in _FRAMES and len(data) >= 6:
             progressive = marker in _PROGRESSIVE
             bits = {component: [_MISSING] * 64 for component in data[6::3]}
-        at += 2 + length
         if marker == _SCAN and data:
             first, last, low = (data[-3], data[-2], data[-1] & 15) if progressive and len(data) >= 4 else (0, 63, 0)
             for component in data[1 : 1 + 2 * data[0] : 2]:
                 if component in bits:
                     bits[component][first : last + 1] = [low] * (last + 1 - first)
-            following = _MARKER.search(body, at)
-            at = following.start() if following else len(body)
     return [low for lows in bits.values() for low in lows] or [_MISSING]
+
+
+def _lacks_restarts(body: bytes, scans: _Scans) -> bool:
+    """Whether the one scan of a JPEG has fewer restarts than its size asks for: bytes were lost, or overwritten."""
+    interval = blocks = 0
+    for marker, data in _segments(body[: scans.first]):
+        if marker == _RESTART_INTERVAL:
+            interval = int.from_bytes(data[:2])
+        if marker in _FRAMES and len(data) >= 9:
+            rows, columns = int.from_bytes(data[1:3]), int.from_bytes(data[3:5])
+            across, down = (max(each >> 4 for each in data[7::3]), max(each & 15 for each in data[7::3])) if data[5] > 1 else (1, 1)
+            blocks = -(-columns // (8 * across)) * -(-rows // (8 * down)) if across and down else 0
+    needed = -(-blocks // interval) - 1 if interval else 0
+    return len(_RESTART.findall(body, scans.first, scans.end)) < needed * (1 - _MOST_MISSING) if needed > 0 else False

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ def scan(root: Path, least: int = 2) -> Folder:
     problems += [f"{root / name} holds no images; add some, or remove the folder" for name in empty]
     problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _plain(file)]
     problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8 or steers terminals; rename it" for file in unnamed]
+    problems += [f"{root}: {' and '.join(names)} are one name to people; keep one of these folders" for names in _alike(folders)]
     if len(folders) < least:
         problems.append(f"{root} holds one species, {image_files.printable(folders[0])}; telling species apart takes at least two folders")
     return Folder(root, species, [file.as_posix() for file in kept], [species.index(file.parts[0]) for file in kept], problems)
@@ -139,6 +141,14 @@ def read(folder: Folder) -> Iterable[Read]:
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow decodes outside the interpreter's lock
         yield from tqdm(threads.map(one, folder.files), "decoding", len(folder.files), leave=False, disable=None)
+
+
+def _alike(folders: list[str]) -> list[list[str]]:
+    """Names that differ in capitals, spaces or the composing of accents alone, as when a folder came from another system."""
+    groups: dict[str, list[str]] = {}
+    for name in folders:
+        groups.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(repr(name))
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def _plain(name: Path | str) -> bool:

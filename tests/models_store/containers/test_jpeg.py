@@ -112,7 +112,7 @@ def with_end(body: bytes, share: float) -> bytes:
 def test_an_end_behind_half_a_picture_does_not_make_it_whole(variant: dict[str, object], side: int) -> None:
     body = jpeg(side, **variant)  # type: ignore[arg-type]
     for share in (0.9, 0.7, 0.5, 0.3):
-        with pytest.raises(UndecodableImage, match="the JPEG is cut off"):
+        with pytest.raises(UndecodableImage, match="the JPEG is cut off or damaged"):
             pixels.decode(with_end(body, share))
 
 
@@ -126,6 +126,25 @@ def test_an_end_behind_some_of_the_scans() -> None:
             pixels.decode(body[:at] + b"\xff\xd9")
     for at in scans[6:]:  # all but the lowest bits
         assert np.abs(pixels.decode(body[:at] + b"\xff\xd9") - whole).mean() < 4
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("blocks", [1, 3, 50])
+def test_restarts_tell_of_bytes_lost_in_the_middle(blocks: int, subsampling: int, mode: str) -> None:
+    body = jpeg(533, mode, subsampling=subsampling, restart_marker_blocks=blocks)
+    assert pixels.decode(body).any()
+    third = len(body) // 3
+    for damaged in (body[:third] + body[-third:], body[:third] + bytes(third) + body[2 * third :]):
+        with pytest.raises(UndecodableImage, match="cut off or damaged"):
+            pixels.decode(damaged)
+
+
+def test_what_stands_between_segments_is_passed_over() -> None:
+    body = jpeg(300)
+    at = body.index(b"\xff\xdb")
+    for filler in (b"\xff\xff", b"\0\0\0", b"\0\xff\0", b"\xff\xd0"):
+        assert (pixels.decode(body[:at] + filler + body[at:]) == pixels.decode(body)).all()
 
 
 def band_by_band(body: bytes) -> list[bytes]:

@@ -1,10 +1,15 @@
+import asyncio
 import os
 import shutil
 from collections import namedtuple
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models_store import pixels
+from service.inference.decoder import Decoder
 from tests import drawn
 from training.data.images import load
 from training.errors import DataError, DiskError
@@ -56,6 +61,14 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
         ),
         (lambda root: (root / "Maize").rename(root / "Ma\ni\x1b[1mze"), r"Ma\\ni\\x1b\[1mze/000\.png has a name that"),
         (lambda root: (root / "Maize" / "x.png").symlink_to("nowhere"), r"Maize/x\.png has the name of an image, but is no file"),
+        (lambda root: shutil.copytree(root / "Maize", root / "maize "), r"'Maize' and 'maize ' are one name to people; keep one"),
+        (
+            lambda root: [
+                (root / "Maize").rename(root / "M\N{LATIN SMALL LETTER A WITH DIAERESIS}"),
+                shutil.copytree(root / "Charlock", root / "Ma\N{COMBINING DIAERESIS}"),
+            ],
+            "are one name to people",
+        ),
         (lambda root: (root / "Maize" / "x.png").touch(), r"Maize/x\.png: the file is empty; replace"),
         (lambda root: [(root / "New").mkdir(), (root / "x.png").touch()], r"New holds no images.*and 1 more; list them with"),
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Charlock" / "x.png"), "the same image under two species"),
@@ -90,3 +103,25 @@ def test_images_in_deeper_folders_count_for_their_species(folder, tmp_path):
     images = load(folder, tmp_path / "cache")
     assert "Maize/field 2/may/1.jfif" in images.files
     assert images.labels.tolist().count(images.species.index("Maize")) == 4
+
+
+def test_the_pixels_are_those_that_the_service_sees(folder, tmp_path):
+    """Of the same bytes: turned, in the colours of a phone, of 16 bits, and decoded at a scale."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = drawn.plant(1, 1, 700)
+    phone = (Path(__file__).parents[2] / "models_store" / "hard_cases" / "seedling_icc_P3.png").read_bytes()
+    wide = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
+    for name, body in {
+        "a.jpg": drawn.encoded(photo, "JPEG", exif=exif),
+        "b.png": phone,
+        "c.tif": drawn.encoded(wide, "TIFF"),
+        "d.heic": drawn.encoded(photo, "HEIF"),
+    }.items():
+        (folder / "Maize" / name).write_bytes(body)
+    images = load(folder, tmp_path / "cache")
+    decoder = Decoder(2, pixels.MAX_PIXELS)
+    for file, found in zip(images.files, images.pixels, strict=True):
+        decoded = asyncio.run(decoder.decode((folder / file).read_bytes(), pixels.SIZE))
+        assert (decoded.pixels == found.numpy()).all(), file
+    decoder.close()
