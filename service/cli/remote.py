@@ -25,22 +25,26 @@ class HandedOn(ServiceError):
 async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[Predict]:
     """Gives what answers the bytes of an image file as `POST /predict` does; it raises HandedOn or NotReady.
 
-    Raises NotReady without the client, ValueError for a wrong address.
+    Raises the same if the service cannot be asked at all, NotReady without the client, ValueError for a wrong address.
     """
     try:  # it is a package of its own: nothing else here needs it
         from seedlings_client import AsyncClient, NoAnswer, Problem
     except ImportError:
         raise NotReady("--url needs the package seedlings-client; in a clone of the project: pip install ./clients/python") from None
 
+    async def told(call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except Problem as problem:
+            raise HandedOn(problem.document) from None
+        except NoAnswer as error:
+            raise NotReady(str(error)) from None
+
     async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s) as client:
+        await told(client.species())  # a wrong address or key is told before the first photo is sent
 
         async def predict(image: bytes) -> dict[str, Any]:
-            try:
-                answered = await client.predict(image)
-            except Problem as problem:
-                raise HandedOn(problem.document) from None
-            except NoAnswer as error:
-                raise NotReady(str(error)) from None
-            return answered.to_dict()
+            answered: dict[str, Any] = (await told(client.predict(image))).to_dict()
+            return answered
 
         yield predict

@@ -166,7 +166,7 @@ def test_asks_a_service(
     assert "cannot be decoded" in second["problem"]["detail"]
     monkeypatch.setenv("SEEDLINGS_API_KEY", "wrong")
     assert main(["predict", str(photos), "--url", url]) == 1
-    assert "Bearer" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("error: send the key as 'Authorization: Bearer KEY'")  # once, not for each photo
 
 
 def test_a_service_that_is_not_there(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
