@@ -80,7 +80,8 @@ class Calibration(_Part):
     threshold: float | None = Field(ge=0, le=1)  # of a species: under it an answer is "not confident"; None: no answer is confident
     threshold_reason: str | None = None  # why there is no threshold, and what to do; None where there is one
     threshold_rule: str  # how the threshold was chosen, in words
-    promise: float | None = Field(None, gt=0, lt=1)  # share of confident answers that are right, at least; None: nothing was promised
+    promise: float | None = Field(None, gt=0, lt=1)  # share of what is relied upon that is right, at least; None: nothing was promised
+    field_promise: float | None = Field(None, gt=0, lt=1)  # the same on field photos; None: no threshold was chosen on any
     certainty: float | None = Field(None, gt=0, lt=1)  # of the promise: the confidence level of the bound
     kind: RankThreshold | None = None  # by the same rule; None: of a release that knew thresholds of species only
     group: RankThreshold | None = None
@@ -134,6 +135,43 @@ class Figures(_Part):
     answers: AnswerFigures | None = None  # by the thresholds of `Calibration`; None where there are none
 
 
+class SpeciesElsewhere(_Part):
+    """Photos of one folder, the species that they show."""
+
+    n: int
+    accuracy: float | None  # None: the model does not know the species
+    familiar: float | None = None  # share; None: the model cannot tell
+    confident: float | None = None  # share
+    confident_accuracy: float | None = None  # None where no answer is confident
+    taken_for: dict[str, int]  # answers, the most frequent first
+
+
+class ElsewhereFigures(_Part):
+    """Measurements on photos in no split, such as from a field."""
+
+    chosen_by: bool  # thresholds were chosen to hold on these photos; else nothing was chosen by them when this was published
+    n: int
+    left_out: int = 0  # photos besides, which the model has learnt from
+    accuracy: float | None  # of the photos whose species the model knows
+    accuracy_interval: tuple[float, float] | None  # 95%, Clopper-Pearson
+    familiar: float | None = None
+    confident: float | None = None
+    confident_accuracy: float | None = None
+    answers: AnswerFigures
+    per_species: dict[str, SpeciesElsewhere]
+
+
+class OodFigures(_Part):
+    """How pictures of anything else are told from the test images by their distance."""
+
+    n: int
+    auroc: float  # area under the receiver operating characteristic
+    fpr95: float  # share that passes where 95% of the test images pass
+    unfamiliar: float  # share beyond the limit of `Familiarity`
+    confident: float  # share that is answered with a species
+    answered: float  # share that is answered at any rank
+
+
 class Training(_Part):
     """Where the weights come from."""
 
@@ -173,6 +211,9 @@ class Manifest(_Part):
     figures: Figures  # of this very artifact, on the test split
     training: Training
     compact: Compact | None = None
+    elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
+    ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures
+    recalibrated_from: str | None = None  # name/version with the same model.pt, whose thresholds and figures were found anew here
     capabilities: list[str] | None = None  # of `artifact.Capability`, or newer ones; None: of a release that did not state them
     files: dict[FileName, Sha256]  # what lies beside the manifest: name → SHA-256; model.pt always
     size_bytes: int = Field(gt=0)  # of model.pt

@@ -16,6 +16,21 @@ def lower_bound_reaches(share: float, right: int, n: int, certainty: float = CER
     return chance_of_at_least(right, n, share) <= 1 - certainty + 1e-12
 
 
+def lower_bound(right: int, n: int, certainty: float = CERTAINTY) -> float:
+    """The one-sided Clopper-Pearson lower bound on the share of right answers, to 1e-9."""
+    low, high = 0.0, right / n if n else 0.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance_of_at_least(right, n, middle) <= 1 - certainty else (low, middle)
+    return low
+
+
+def interval(right: int, n: int, certainty: float = CERTAINTY) -> tuple[float, float]:
+    """The two-sided Clopper-Pearson interval of the share of right answers."""
+    one_sided = (1 + certainty) / 2
+    return lower_bound(right, n, one_sided), 1 - lower_bound(n - right, n, one_sided)
+
+
 def least_answers(share: float, certainty: float = CERTAINTY) -> int:
     """How many answers without a mistake it takes until the lower bound reaches `share`: 59 for 0.95, 299 for 0.99."""
     return math.ceil(math.log(1 - certainty) / math.log(share) - 1e-9)

@@ -1,5 +1,7 @@
 """Honest probabilities: a temperature, and thresholds from which on answers can be relied upon, chosen on validation images."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,17 +13,26 @@ from training.artifact.thresholds import HeldOut
 PROMISE = 0.99  # share of what is relied upon that is to be right
 
 
-def calibrate(temperature: float, species: list[Species], validation: HeldOut, familiarity: Familiarity | None = None) -> Calibration:
-    """The thresholds of each rank from validation answers at this temperature.
+def calibrate(
+    temperature: float,
+    species: list[Species],
+    validation: HeldOut,
+    field: Sequence[HeldOut] = (),
+    familiarity: Familiarity | None = None,
+) -> Calibration:
+    """The thresholds of each rank from validation answers at this temperature; they hold on all photos of the `field` too.
 
-    Where no threshold keeps the promise, it is None, and its reason says why and what to do.
+    The latter are one set, of whatever fields: each alone would be too few. Where no threshold keeps the promise, it is None, and
+    its reason says why and what to do.
     """
-    chosen = thresholds.choose(species, [validation])
+    sets = [validation, *([thresholds.together("field photos", field)] if field else [])]
+    chosen = thresholds.choose(species, sets)
     calibration = Calibration(
         temperature=temperature,
         **chosen["species"].model_dump(),
-        threshold_rule=thresholds.RULE.format(promise=validation.promise, certainty=binomial.CERTAINTY, photos=validation.name),
+        threshold_rule=thresholds.rule(sets),
         promise=validation.promise,
+        field_promise=sets[1].promise if field else None,
         certainty=binomial.CERTAINTY,
         kind=chosen["kind"],
         group=chosen["group"],

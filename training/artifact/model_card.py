@@ -4,7 +4,8 @@ import html
 import textwrap
 
 from models_store.learnt import FILE
-from models_store.manifest import RANKS, AnswerFigures, Calibration, Figures, Manifest
+from models_store.manifest import RANKS, AnswerFigures, Calibration, ElsewhereFigures, Figures, Manifest, SpeciesElsewhere
+from training.artifact import binomial
 from training.data.species import known
 
 _DATA = """\
@@ -16,6 +17,8 @@ say which: as in every published result on this set, a random split has photos o
 plants never seen will be lower than stated here."""
 
 _WIDTH = 120
+_CHOSEN = ", where the thresholds were chosen"
+_NAMED = 3  # species that photos are most often taken for are told
 _IMAGES = 4580  # labelled images of that data set
 
 _OWN_DATA = "Images of the publisher's own. Add their source and licence here before passing the model on."
@@ -45,12 +48,12 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 {_comparison(manifest)}
 
 {_per_species(manifest.figures)}
-
+{_elsewhere(manifest)}
 ## Probabilities
 
 Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
 {_confident(calibration)}
-{_rolled_up(manifest)}{_familiar(calibration)}
+{_rolled_up(manifest)}{_familiar(calibration)}{_ood(manifest)}
 ## Data
 
 {_DATA if _is_the_data_set(manifest) else _OWN_DATA}
@@ -127,6 +130,8 @@ def _what_saw_them(manifest: Manifest) -> str:
             f" Training began with {start}: the figures hold as far as {start} had not learnt from these images. If its card names the"
             " same split digest, it had not."
         )
+    if manifest.recalibrated_from:
+        text += f" The network is that of {manifest.recalibrated_from}, to the byte; thresholds and figures were found anew."
     return textwrap.fill(text, _WIDTH)
 
 
@@ -156,10 +161,15 @@ def _rolled_up(manifest: Manifest) -> str:
         else:
             lines.append(f"The {rank} is answered from a probability of {found.threshold:.4f} on, by the same rule and promise.")
     lines.append("Each rank is tested by itself.")
-    rows = [("validation, where the thresholds were chosen", calibration.validation_answers), ("test", tested)]
-    head = "| photos | n | species | kind | group | no answer | wrong of all answers | crops called weeds |\n" + "|---" * 8 + "|\n"
+    rows = [(f"validation{_CHOSEN}", calibration.validation_answers), ("test", tested)]
+    rows += [(_cell(name) + (_CHOSEN if found.chosen_by else ""), found.answers) for name, found in manifest.elsewhere.items()]
+    columns = ("photos", "n", *RANKS, "no answer", "wrong answers", "right at least", "crops called weeds")
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     table = head + "\n".join(f"| {name} | {_answers(found)} |" for name, found in rows)
-    return f"\n{textwrap.fill(' '.join(lines), _WIDTH)}\n\n{table}\n"
+    note = '"Right at least" is the lower bound at 95% certainty (Clopper-Pearson).'
+    if any(_CHOSEN in name for name, _ in rows):
+        note += " It is too high where the thresholds were chosen on the same photos."
+    return f"\n{textwrap.fill(' '.join(lines), _WIDTH)}\n\n{table}\n\n{textwrap.fill(note, _WIDTH)}\n"
 
 
 def _answers(found: AnswerFigures) -> str:
@@ -167,7 +177,9 @@ def _answers(found: AnswerFigures) -> str:
     answered, wrong = sum(found.answered.values()), sum(found.wrong.values())
     ranks = [f"{found.answered[rank] / found.n:.1%} ({found.wrong[rank]} wrong)" for rank in RANKS]
     share = f"{wrong} of {answered}" + (f" = {wrong / answered:.1%}" if answered else "")
-    return " | ".join([f"{found.n}", *ranks, f"{1 - answered / found.n:.1%}", share, f"{found.crops_called_weeds} of {found.crops}"])
+    bound = f"{binomial.lower_bound(answered - wrong, answered):.1%}" if answered else "–"
+    weeds = f"{found.crops_called_weeds} of {found.crops}"
+    return " | ".join([f"{found.n}", *ranks, f"{1 - answered / found.n:.1%}", share, bound, weeds])
 
 
 def _which_weights(manifest: Manifest) -> str:
@@ -206,6 +218,47 @@ def _per_species(figures: Figures) -> str:
     return head + "\n".join(
         f"| {_cell(name)} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |" for name, row in figures.per_species.items()
     )
+
+
+def _elsewhere(manifest: Manifest) -> str:
+    """Figures on photos in no split; empty where there are none."""
+    if not manifest.elsewhere:
+        return ""
+    lines = [
+        "| photos from elsewhere | n | right | 95% interval | familiar | confident | of these right | most often taken for |",
+        "|---" * 8 + "|",
+    ]
+    for name, found in manifest.elsewhere.items():
+        interval = "–" if found.accuracy_interval is None else "{:.1%} to {:.1%}".format(*found.accuracy_interval)
+        lines.append(f"| {_cell(name)}{_CHOSEN if found.chosen_by else ''} | {_shares(found, interval)} | |")
+        for species, row in found.per_species.items():
+            most = ", ".join(f"{_cell(answer)} {n}" for answer, n in list(row.taken_for.items())[:_NAMED])
+            lines.append(f"| – {_cell(species)} | {_shares(row, '')} | {most} |")
+    text = "Photos in no split. Where no thresholds were chosen on them, nothing was when this version was published."
+    for name, found in manifest.elsewhere.items():
+        if found.left_out:
+            text += f" {found.left_out} more of {_cell(name)} were learnt from, and are left out."
+    return "\n" + textwrap.fill(text, _WIDTH) + "\n\n" + "\n".join(lines) + "\n"
+
+
+def _shares(found: ElsewhereFigures | SpeciesElsewhere, interval: str) -> str:
+    right, *others = (
+        "–" if share is None else f"{share:.1%}" for share in (found.accuracy, found.familiar, found.confident, found.confident_accuracy)
+    )
+    return " | ".join([f"{found.n}", right, interval, *others])
+
+
+def _ood(manifest: Manifest) -> str:
+    """How well pictures of anything else are told from the model's own; empty where that was not measured."""
+    if not manifest.ood:
+        return ""
+    head = "| pictures of anything else | n | AUROC | FPR95 | unfamiliar | answered | with a species |\n" + "|---" * 7 + "|\n"
+    rows = (
+        f"| {_cell(name)} | {one.n} | {one.auroc:.3f} | {one.fpr95:.1%} | {one.unfamiliar:.1%} | {one.answered:.1%} | {one.confident:.1%} |"
+        for name, one in manifest.ood.items()
+    )
+    note = "Told from the test images by their distance. FPR95: the share that passes where 95% of the test images pass."
+    return "\n" + head + "\n".join(rows) + f"\n\n{textwrap.fill(note, _WIDTH)}\n"
 
 
 def _cell(name: str) -> str:

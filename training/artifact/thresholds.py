@@ -7,6 +7,9 @@ Calibrating Predictive Algorithms to Achieve Risk Control*. The chance that the 
 most, as long as surer answers are not wrong more often. One wrong label among the surest answers must not end all. So there are
 several sequences, which share the 5% (Bonferroni): they start where a half, a quarter, an eighth of the photos are answered, and
 so on.
+
+On several sets of photos a threshold has to keep the promise of each. Photos from a field are few. Where fewer of them are answered
+than any bound takes, none of these answers may be wrong; what bound they reach is for the card to say.
 """
 
 import bisect
@@ -20,11 +23,6 @@ from models_store import rollup
 from models_store.manifest import RANKS, Rank, RankThreshold, Species
 from training.artifact import binomial
 
-RULE = (
-    "the lowest down to which at least {promise:.4g} of the answers are right, with {certainty:.0%} certainty by the exact binomial"
-    " (Clopper-Pearson) bound on the {photos}, tested in a fixed sequence from the surest answers downwards"
-)
-
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -35,11 +33,39 @@ class HeldOut:
     truth: list[Species]  # [N]; a name that the model does not know is right at no rank but those it shares
     familiar: list[bool]  # [N]
     promise: float  # share of answers to such photos to be right
+    few: bool = False  # where fewer are answered than any bound takes, it is enough that none is wrong
 
 
 def held_out(name: str, probabilities: Tensor, truth: list[Species], familiar: Tensor | None, promise: float) -> HeldOut:
     """From tensors: probabilities float [N,species], familiar bool [N], or None where the model cannot tell."""
     return HeldOut(name, probabilities.tolist(), truth, [True] * len(truth) if familiar is None else familiar.tolist(), promise)
+
+
+def together(name: str, sets: Sequence[HeldOut]) -> HeldOut:
+    """Photos of several places as one set, which may be too few for a bound."""
+    return HeldOut(
+        name,
+        [row for one in sets for row in one.probabilities],
+        [truth for one in sets for truth in one.truth],
+        [familiar for one in sets for familiar in one.familiar],
+        sets[0].promise,
+        few=True,
+    )
+
+
+def rule(sets: Sequence[HeldOut]) -> str:
+    """How thresholds are chosen on the first set, and on the others, which may be few."""
+    first, *others = sets
+    text = (
+        f"the lowest down to which at least {first.promise:.4g} of the answers are right, with {binomial.CERTAINTY:.0%} certainty by the"
+        f" exact binomial (Clopper-Pearson) bound on the {first.name}, tested in a fixed sequence from the surest answers downwards"
+    )
+    for one in others:
+        text += (
+            f", and at least {one.promise:.4g} of those on the {one.name}; of fewer than {binomial.least_answers(one.promise)} answers"
+            " there, for which there is no bound, none is wrong"
+        )
+    return text
 
 
 @dataclass
@@ -48,6 +74,7 @@ class _Judged:
 
     photos: int  # in the whole set
     promise: float
+    few: bool
     falling: list[float] = field(default_factory=list)  # minus the probabilities of what would be said
     right: list[int] = field(default_factory=list)  # of the n surest, from n = 0
     alone_right: list[int] = field(default_factory=list)  # of these, those that are answered at no narrower rank
@@ -61,11 +88,13 @@ class _Judged:
     def keeps(self, threshold: float, certainty: float) -> bool:
         """Whether the promise is kept at this threshold, by the bound."""
         n, right = self.over(threshold)
+        if self.few and n < binomial.least_answers(self.promise, certainty):
+            return right == n
         return binomial.lower_bound_reaches(self.promise, right, n, certainty)
 
     def start(self, halvings: int, certainty: float) -> int:
         """From how many answers on a sequence tests."""
-        return max(binomial.least_answers(self.promise, certainty), self.photos >> halvings)
+        return 0 if self.few else max(binomial.least_answers(self.promise, certainty), self.photos >> halvings)
 
     def rest_is_as_good(self, threshold: float) -> bool:
         """Whether those that only this rank answers are right as often as promised, by their share: for a bound they are few."""
@@ -102,7 +131,7 @@ def _judge(species: list[Species], rank: Rank, one: HeldOut, answered: list[bool
         said = rollup.statement(species, rank, row) if familiar else None
         if said is not None:
             found.append((-said.probability, said.name == rollup.name_at(truth, rank), not narrower))
-    judged = _Judged(len(one.truth), one.promise, right=[0], alone_right=[0], alone=[0])
+    judged = _Judged(len(one.truth), one.promise, one.few, right=[0], alone_right=[0], alone=[0])
     for falling, right, alone in sorted(found):
         judged.falling.append(falling)
         judged.right.append(judged.right[-1] + right)
@@ -141,7 +170,7 @@ def _reached(sets: Sequence[_Judged], candidates: list[float], halvings: int, ce
 def _starts(sets: Sequence[_Judged]) -> list[int]:
     """How often the number of photos is halved to give the start of each sequence; the last starts with the least that a bound takes."""
     halvings = [1]
-    while any(one.photos >> halvings[-1] > binomial.least_answers(one.promise) for one in sets):
+    while any(one.photos >> halvings[-1] > binomial.least_answers(one.promise) for one in sets if not one.few):
         halvings.append(halvings[-1] + 1)
     return halvings
 
@@ -150,7 +179,7 @@ def _reason(sets: Sequence[HeldOut]) -> str:
     certainty = f"at {binomial.CERTAINTY:.0%} certainty"
     for one in sets:
         least = binomial.least_answers(one.promise)
-        if len(one.truth) < least:
+        if len(one.truth) < least and not one.few:
             return (
                 f"{len(one.truth)} {one.name} are too few: a promise of {one.promise:.4g} takes at least {least} answers without a mistake,"
                 f" {certainty}. Add images, train further, or promise less, such as --promise 0.95"

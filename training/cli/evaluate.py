@@ -3,11 +3,10 @@
 import argparse
 import functools
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.cli.options import Commands, OldName, add_data, add_measured
+from training.cli.options import OOD, Commands, OldName, add_data, add_measured, add_named
 from training.cli.output import say
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from models_store.manifest import Figures
     from training.data.images import Images
     from training.publishing.measured_model import MeasuredModel
+
+
+_NO_PROMISE = 0.0  # is asked for where nothing is chosen
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -40,6 +42,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     evaluate.add_argument(
         "--grounds", dest="backgrounds", nargs=0, const=True, action=OldName, metavar="--backgrounds", help=argparse.SUPPRESS
     )
+    add_named(evaluate, "--ood", OOD)
     evaluate.add_argument("--json", nargs="?", const="-", metavar="FILE", help="figures as JSON, to a file or the terminal")
     evaluate.set_defaults(perform=functools.partial(_perform, evaluate))
 
@@ -47,9 +50,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.split is not None and options.data is None:
         command.error("--split is of the images in a folder: name it with --data DIR")
+    from training.artifact import reliance, thresholds
     from training.data import images as data
     from training.evaluation import backgrounds, metrics, predictions
-    from training.publishing import measured_model, out_of_distribution
+    from training.publishing import measured_model, out_of_distribution, photos
 
     measured = measured_model.of(options.run, options.artifact)
     if options.images is not None:
@@ -57,7 +61,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     images = measured.in_order(data.load(options.data, options.cache))
     if options.split == "all":
-        images, held = _unseen(measured, images, options.data)
+        images, held = photos.unseen(measured, images, options.data)
     else:
         parts = measured.split(images)
         held = {"left_out": parts.left_out.get(options.split, 0), "unknown_origins": [*measured.origins(images).unknown]}
@@ -74,6 +78,14 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     if distances is not None and measured.calibration is not None and measured.module is not None:
         more["familiarity"] = out_of_distribution.figures(measured.calibration, probabilities, distances, labels)
         more["out_of_distribution"] = out_of_distribution.on_drawn_pictures(measured.calibration, measured.module)
+    if measured.calibration is not None:
+        shown = [measured.described[label] for label in labels.tolist()]
+        familiarity = measured.calibration.familiarity
+        familiar = None if distances is None or familiarity is None else distances <= familiarity.limit
+        asked = thresholds.held_out(options.split, probabilities, shown, familiar, _NO_PROMISE)
+        more["answers"] = reliance.figures(measured.described, measured.calibration, asked).model_dump(mode="json")
+    if options.ood:
+        more["ood"] = _ood(measured, options, distances)
     if options.json is None:
         say("\n".join([_table(figures), *_sentences(more)]))
         return
@@ -84,34 +96,30 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
 
 def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
     """Figures on a folder of photos that are in no split."""
-    from training.data import images as data
     from training.evaluation import elsewhere
+    from training.publishing import photos
 
-    images, held = _unseen(measured, data.load(options.images, options.cache, least=1), options.images)
-    probabilities, distances = measured.answers(images.pixels)
+    found_there = photos.load(str(options.images), options.images, options.cache, measured)
     calibration = measured.calibration
-    familiar = None
-    if calibration is not None and calibration.familiarity is not None and distances is not None:
-        familiar = distances <= calibration.familiarity.limit
-    threshold = None
-    if calibration is not None:  # without a threshold it answers nothing with confidence
-        threshold = math.inf if calibration.threshold is None else calibration.threshold
-    found = elsewhere.figures(measured.species, images.species, images.labels, probabilities, threshold, familiar)
+    familiarity = None if calibration is None else calibration.familiarity
+    asked, distances = photos.ask(measured, familiarity, found_there.name, found_there.pixels, found_there.shown(), _NO_PROMISE)
+    found = photos.figures(measured, found_there, asked)
+    if options.ood:
+        found["ood"] = _ood(measured, options, distances)
     if options.json is None:
-        say("\n".join([elsewhere.text(f"{measured.name} on {options.images}", found), *_sentences(held)]))
+        say("\n".join([elsewhere.text(f"{measured.name} on {options.images}", found), *_sentences(found)]))
     else:
-        _write(found | held | {"species": measured.species}, options.json)
+        _write(found | {"species": measured.species}, options.json)
 
 
-def _unseen(measured: "MeasuredModel", images: "Images", folder: Path) -> tuple["Images", dict[str, Any]]:
-    """The images that the model has not learnt from, how many those are that it has, and what is not known. Raises DataError for none."""
-    from training.errors import DataError
+def _ood(measured: "MeasuredModel", options: argparse.Namespace, known: "Tensor | None") -> dict[str, Any]:
+    """Figures on the folders of --ood, told from photos whose distances are `known`."""
+    from training.data import pictures
+    from training.publishing import out_of_distribution
 
-    origins = measured.origins(images)
-    seen = origins.learnt.holds(images.records)
-    if seen.all():
-        raise DataError(f"{measured.name} has learnt from all images in {folder}; figures on them would say nothing about other photos")
-    return images.only((~seen).nonzero()[0].tolist()), {"left_out": int(seen.sum()), "unknown_origins": [*origins.unknown]}
+    return {
+        name: out_of_distribution.on_pictures(measured, known, pictures.load(folder)).model_dump() for name, folder in options.ood.items()
+    }
 
 
 def _write(document: dict[str, Any], where: str) -> None:
@@ -167,5 +175,14 @@ def _sentences(more: dict[str, Any]) -> list[str]:
         lines.append(
             f"{drawn['images']} drawn pictures of anything else: unfamiliar {drawn['unfamiliar']:.1%}, not confident"
             f" {drawn['not_confident']:.1%} ({drawn['unsure']:.1%} by probability alone)"
+        )
+    if "answers" in more:
+        row = more["answers"]
+        ranks = ", ".join(f"{rank} {n / row['n']:.1%} ({row['wrong'][rank]} wrong)" for rank, n in row["answered"].items())
+        lines.append(f"can be relied upon: {ranks}; {row['crops_called_weeds']} of {row['crops']} crops are called weeds")
+    for name, row in more.get("ood", {}).items():
+        lines.append(
+            f"{name}, {row['n']} pictures: AUROC {row['auroc']:.3f}, FPR95 {row['fpr95']:.1%}, unfamiliar {row['unfamiliar']:.1%},"
+            f" answered {row['answered']:.1%} (species {row['confident']:.1%})"
         )
     return lines

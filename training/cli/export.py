@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_data
+from training.cli.options import Commands, add_appraisal, add_data, outside
 from training.cli.output import say
 
 
@@ -25,18 +25,11 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         choices=["float32", "float16", "int8"],
         help="of the weights, factored or not (default: float16 with --compact or --rank, else float32)",
     )
-    export.add_argument(
-        "--promise",
-        type=_promise,
-        default=0.99,
-        metavar="SHARE",
-        help="of what is relied upon to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)",
-    )
+    add_appraisal(export)
     export.set_defaults(perform=_perform)
 
 
 def _perform(options: argparse.Namespace) -> None:
-    from models_store import store
     from training.data import images as data
     from training.publishing import export
 
@@ -44,8 +37,23 @@ def _perform(options: argparse.Namespace) -> None:
     rank: export.Rank = "usual" if options.rank is None and options.compact else options.rank
     storage: export.Storage = options.storage or ("float32" if rank is None else "float16")
     folder = export.export(
-        options.run, images, options.store, options.name, rank=rank, storage=storage, promise=options.promise, data=options.data
+        options.run,
+        images,
+        options.store,
+        options.name,
+        rank=rank,
+        storage=storage,
+        promise=options.promise,
+        data=options.data,
+        outside=outside(options),
     )
+    say_published(folder)
+
+
+def say_published(folder: Path) -> None:
+    """Where a version lies, and what it will never say."""
+    from models_store import store
+
     say(f"published {folder}")
     calibration = store.read_manifest(folder).calibration
     if calibration.threshold is None:
@@ -53,13 +61,3 @@ def _perform(options: argparse.Namespace) -> None:
     for what, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found is not None and found.threshold is None:
             say(f"no {what} will be answered where the species is not sure: {found.threshold_reason}")
-
-
-def _promise(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.95")
-    return share

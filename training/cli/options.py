@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.old_names import say_new_name
+
+if TYPE_CHECKING:
+    from training.publishing.appraisal import Outside
 
 Commands = argparse._SubParsersAction  # of argparse.ArgumentParser
 
@@ -31,6 +34,62 @@ def add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
     )
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """`NAME=DIR`."""
+    name, equals, folder = text.partition("=")
+    if not equals or not name.strip() or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR, such as field=photos/field")
+    return name.strip(), Path(folder)
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.95")
+    return value
+
+
+def add_named(command: argparse.ArgumentParser, option: str, meaning: str) -> None:
+    """An option `NAME=DIR`, as often as there are folders."""
+    command.add_argument(option, type=named_folder, action=_ByName, default={}, metavar="NAME=DIR", help=f"{meaning}; may be given often")
+
+
+class _ByName(argparse.Action):
+    """Collects `NAME=DIR`, each name once."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        """Add the folder."""
+        name, folder = values
+        before = getattr(namespace, self.dest)
+        if name in before:
+            parser.error(f"{option} {name} is given twice; give each folder a name of its own")
+        setattr(namespace, self.dest, before | {name: folder})
+
+
+def add_appraisal(command: argparse.ArgumentParser) -> None:
+    """What thresholds promise, and photos in no split to choose them on or to measure on."""
+    promise = "of what is relied upon to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)"
+    command.add_argument("--promise", type=share, default=0.99, metavar="SHARE", help=promise)
+    add_named(command, "--field", "photos from outside, one folder for each species, on which thresholds have to hold too")
+    command.add_argument("--field-promise", type=share, metavar="SHARE", help="the promise on the photos of --field (default: --promise)")
+    add_named(command, "--measure", "photos in no split to measure on, for the card; nothing is chosen by them")
+    add_named(command, "--ood", OOD)
+
+
+OOD = "pictures of anything else, to measure how well they are told from photos of the model's own species"
+
+
+def outside(options: argparse.Namespace) -> "Outside":
+    """The folders of `add_appraisal`."""
+    from training.publishing.appraisal import Outside
+
+    return Outside(options.field, options.measure, options.ood, options.field_promise, options.cache)
 
 
 def add_results(command: argparse.ArgumentParser) -> None:

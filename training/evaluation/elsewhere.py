@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.artifact import binomial
+
 _NAMED = 3  # species that a folder is most often taken for are told
 
 
@@ -44,7 +46,9 @@ def figures(
         counts = torch.bincount(answers[chosen], minlength=len(species))
         most = [answer for answer in counts.argsort(descending=True, stable=True).tolist() if counts[answer]]
         per_species[name] = row(chosen) | {"taken_for": {species[answer]: int(counts[answer]) for answer in most}}
-    return row(torch.ones(len(labels), dtype=torch.bool)) | {"per_species": per_species}
+    n = int((known >= 0).sum())
+    interval = binomial.interval(int(right.sum()), n) if n else None
+    return row(torch.ones(len(labels), dtype=torch.bool)) | {"accuracy_interval": interval, "per_species": per_species}
 
 
 def text(name: str, found: dict[str, Any]) -> str:

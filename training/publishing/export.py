@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from models_store import artifact, store
@@ -15,7 +14,7 @@ from models_store.manifest import Compact, Figures, Input, Manifest
 from models_store.pixels import SIZE
 from training import networks
 from training.artifact import calibration as calibrating
-from training.artifact import compression, model_card, reliance, thresholds, torchscript
+from training.artifact import compression, model_card, torchscript
 from training.data import species
 from training.data.images import Images
 from training.data.split import Split
@@ -23,7 +22,8 @@ from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
 from training.fitting import origins, run
 from training.networks.network import Network
-from training.publishing import gates, out_of_distribution
+from training.publishing import appraisal, gates, out_of_distribution
+from training.publishing.measured_model import MeasuredModel
 
 Storage = Literal["float32", "float16", "int8"]
 Rank = int | Literal["usual"] | None
@@ -40,13 +40,15 @@ def export(
     storage: Storage = "float32",
     promise: float = calibrating.PROMISE,
     data: Path | None = None,
+    outside: appraisal.Outside = appraisal.NOWHERE,
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
     factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
     compact one. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
-    of the species. Raises RunError, DataError, DiskError.
+    of the species. On photos `outside` of the split thresholds are chosen too, or the model is measured. Raises RunError,
+    DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     origin = origins.of_run(folder, description, images)
@@ -69,18 +71,10 @@ def export(
     module = torchscript.open_module(io.BytesIO(model))
     familiarity = out_of_distribution.choose_limit(served, module, images, split)
     described = species.describe(images.species, data)
-
-    def held_out(part: str, rows: list[int]) -> thresholds.HeldOut:
-        probabilities, distances = predictions.answers(module, images.pixels[rows])
-        truth = [described[label] for label in images.labels[rows].tolist()]
-        familiar = None if distances is None else distances <= familiarity.limit
-        return thresholds.held_out(f"{part} images", probabilities, truth, familiar, promise)
-
-    calibration = calibrating.calibrate(temperature, described, held_out("validation", split.validation), familiarity)
-    tested = held_out("test", split.test)
-    figures = metrics.figures("test", images.species, torch.tensor(tested.probabilities), images.labels[split.test]).model_copy(
-        update={"answers": reliance.figures(described, calibration, tested)}
+    measured = MeasuredModel(
+        description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module
     )
+    found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside)
     created = datetime.now(UTC).replace(microsecond=0)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
@@ -90,8 +84,10 @@ def export(
             created=created,
             species=described,
             input=Input(size=SIZE),
-            calibration=calibration,
-            figures=figures,
+            calibration=found.calibration,
+            figures=found.figures,
+            elsewhere=found.elsewhere,
+            ood=found.ood,
             training=identity.in_manifest(networks.parameters(network), epoch),
             compact=made_compact,
             capabilities=[*artifact.capabilities(module)],

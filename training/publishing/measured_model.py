@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from models_store.artifact import Answer
-from models_store.manifest import Calibration
+from models_store.manifest import Calibration, Species
 from training.artifact import torchscript
+from training.data import species
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
@@ -25,6 +26,7 @@ class MeasuredModel:
     name: str
     identity: run.Identity  # of the run that made it
     origins: Callable[[Images], Origins]  # what it has learnt from; given images that may be those of its training
+    described: list[Species]  # in the order of its answers
     answers: Callable[[Tensor], Answer[Tensor]]  # to uint8 [N,3,150,150]
     calibration: Calibration | None = None  # of an artifact
     module: nn.Module | None = None  # of an artifact
@@ -66,6 +68,7 @@ def of_run(folder: Path) -> MeasuredModel:
         description.name,
         description,
         lambda images: origins.of_run(folder, description, images),
+        species.describe(description.species),
         lambda pixels: Answer(predictions.logits(network, pixels).softmax(1), None),
     )
 
@@ -77,6 +80,7 @@ def of_artifact(folder: Path) -> MeasuredModel:
         f"{manifest.name}/{manifest.version}",
         run.Identity.of_manifest(manifest),
         lambda images: origins.of_version(folder, images),
+        manifest.species,
         lambda pixels: predictions.answers(module, pixels),
         manifest.calibration,
         module,

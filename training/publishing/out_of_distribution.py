@@ -4,17 +4,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchmetrics.functional.classification import binary_auroc
 
-from models_store.manifest import Calibration, Familiarity
+from models_store.manifest import Calibration, Familiarity, OodFigures, Species
 from training import networks
+from training.artifact import reliance, thresholds
 from training.artifact.mahalanobis import Distance, pool
 from training.data.images import Images
 from training.data.split import Split
 from training.data.tensors import to_float
+from training.errors import DataError
 from training.evaluation import predictions, synthetic_ood
 from training.fitting.views import view
 from training.networks.network import Network
 from training.networks.plant_view import PlantView
+from training.publishing.measured_model import MeasuredModel
 from training.recipe import Recipe
 
 PASSED = 0.995  # share of validation images that are to count as familiar
@@ -94,6 +98,35 @@ def on_drawn_pictures(calibration: Calibration, module: nn.Module, images: int =
         **{name: sum(kind[name] for kind in kinds.values()) / len(kinds) for name in ("unfamiliar", "not_confident", "unsure")},
         "kinds": kinds,
     }
+
+
+def on_pictures(model: MeasuredModel, known: Tensor | None, pictures: Tensor) -> OodFigures:
+    """How pictures of anything else, uint8 [N,3,S,S], are told from photos of what the model knows by its distance.
+
+    `known` are the distances of such photos, float [M]. AUROC and FPR95 as in Hendrycks & Gimpel (2017), *A Baseline for Detecting
+    Misclassified and Out-of-Distribution Examples in Neural Networks*, and Liang et al. (2018). Raises DataError for a model that
+    measures no distance or has no limit for it.
+    """
+    calibration = model.calibration
+    probabilities, distances = model.answers(pictures)
+    if calibration is None or calibration.familiarity is None or known is None or distances is None:
+        raise DataError("--ood is for an artifact that tells how far a picture is from what it was trained on; this model does not")
+    strange = torch.cat([torch.zeros(len(known), dtype=torch.int64), torch.ones(len(distances), dtype=torch.int64)])
+    scores = torch.cat([known, distances])
+    # Ranks instead of distances: torchmetrics takes whatever lies outside of 0 to 1 for logits, and large ones are all the same then.
+    ranked = torch.unique(scores, return_inverse=True)[1].double() / len(scores)
+    familiar = distances <= calibration.familiarity.limit
+    nothing = Species(name="")
+    asked = thresholds.held_out("pictures", probabilities, [nothing] * len(distances), familiar, calibration.promise or 0)
+    answered = reliance.figures(model.described, calibration, asked).answered
+    return OodFigures(
+        n=len(distances),
+        auroc=float(binary_auroc(ranked, strange)),
+        fpr95=_share(distances <= known.double().quantile(0.95, interpolation="higher")),
+        unfamiliar=_share(~familiar),
+        confident=answered["species"] / len(distances),
+        answered=sum(answered.values()) / len(distances),
+    )
 
 
 def _verdicts(calibration: Calibration, probabilities: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,14 @@ def test_the_bound_is_clopper_and_pearsons(n, share):
         assert binomial.lower_bound_reaches(share, right, n) == (bound >= share)
 
 
+@pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (77, 80), (430, 434), (1, 1)])
+def test_bounds_and_intervals_against_scipy(right, n):
+    found = stats.binomtest(right, n)
+    assert binomial.interval(right, n) == pytest.approx(tuple(found.proportion_ci(0.95, method="exact")), abs=1e-8)
+    bound = stats.binomtest(right, n, alternative="greater").proportion_ci(0.95, method="exact").low
+    assert binomial.lower_bound(right, n) == pytest.approx(bound, abs=1e-8)
+
+
 @pytest.mark.parametrize(("share", "least"), [(0.99, 299), (0.95, 59), (0.5, 5)])
 def test_the_least_answers_without_a_mistake(share, least):
     assert binomial.least_answers(share) == least

@@ -96,8 +96,22 @@ def test_it_holds_on_each_set():
     assert alone < both
     n = sum(p >= both for p in sure)
     assert bound(min(n, 120), n) >= 0.95
-    few = pair(falling(30), [True] * 30, name="field photos")
-    assert "30 field photos are too few: a promise of 0.95" in of_species(box, few).threshold_reason
+    few = pair(falling(30), [True] * 30, name="other images")
+    assert "30 other images are too few: a promise of 0.95" in of_species(box, few).threshold_reason
+
+
+def test_of_few_photos_from_a_field_none_may_be_answered_wrongly():
+    box, sure = pair(falling(400), [True] * 400), falling(40)
+    field = [pair(sure[:20], [True] * 20), pair(sure[20:], [True] * 10 + [False] + [True] * 9)]
+    threshold = of_species(box, thresholds.together("field photos", field)).threshold
+    assert sure[30] < threshold < sure[29]
+    none = thresholds.together("field photos", [pair(sure, [False] * 40)])
+    found = of_species(box, none)
+    assert found.threshold is None
+    assert "the 400 images right for a promise of 0.95 and the 40 field photos right" in found.threshold_reason
+    enough = thresholds.together("field photos", [pair(falling(300), [True] * 299 + [False])])
+    assert of_species(box, enough).threshold < 0.6  # one of 300 keeps the bound
+    assert "of fewer than 59 answers there" in thresholds.rule([box, enough])
 
 
 def test_unfamiliar_photos_are_no_answers():

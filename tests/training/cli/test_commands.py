@@ -72,6 +72,63 @@ def test_a_promise_stands_in_manifest_and_card_or_why_it_cannot_be_made(run_comm
     assert "95 is no share between 0 and 1, such as 0.95" in capsys.readouterr().err
 
 
+def test_photos_from_elsewhere_stand_on_the_card(run_command, trained, tmp_path, capsys):
+    field, other = tmp_path / "field", tmp_path / "other"
+    (field / "Maize").mkdir(parents=True)
+    for number in range(24):
+        drawn.plant(0, 1000 + number).save(field / "Maize" / f"{number}.png")  # Maize as in training, other plants
+    shutil.copytree(field / "Maize", other / "deep" / "er")
+    options = ["--run", trained, "--store", tmp_path / "store", "--promise", 0.5]
+    named = ["--field", f"field={field}", "--measure", f"once={field}", "--ood", f"others={other}"]
+    assert run_command("export", *options, *named) == 0
+    published = tmp_path / "store" / "seedlings" / "1"
+    manifest = store.verify(published)
+    assert [(name, found.chosen_by, found.n) for name, found in manifest.elsewhere.items()] == [("field", True, 24), ("once", False, 24)]
+    assert manifest.elsewhere["once"].accuracy == manifest.elsewhere["field"].accuracy
+    assert manifest.ood["others"].n == 24
+    card = (published / "card.md").read_text()
+    assert "| field, where the thresholds were chosen | 24 |" in card
+    assert "| once | 24 |" in card
+    assert f"| others | 24 | {manifest.ood['others'].auroc:.3f} |" in card
+    capsys.readouterr()
+    assert main(["evaluate", "--artifact", str(published), "--images", str(field), "--ood", f"others={other}", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["accuracy"] == manifest.elsewhere["once"].accuracy
+    assert printed["answers"] == manifest.elsewhere["once"].answers.model_dump(mode="json")
+    assert printed["ood"]["others"]["auroc"] == pytest.approx(0.5)  # the same photos
+    assert run_command("evaluate", "--artifact", published, "--split", "test", "--ood", f"others={other}") == 0
+    out = capsys.readouterr().out
+    assert "can be relied upon: species" in out
+    assert "others, 24 pictures: AUROC" in out
+    for wrong in (["--measure", "field"], ["--measure", "a=x", "--measure", "a=y"]):
+        with pytest.raises(SystemExit):
+            run_command("export", *options, *wrong)
+    told = capsys.readouterr().err
+    assert "'field' is not NAME=DIR" in told
+    assert "--measure a is given twice" in told
+
+
+def test_an_artifact_is_recalibrated(published, folder, tmp_path, capsys):
+    before = store.verify(published)
+    described = shutil.copytree(folder, tmp_path / "data")
+    (described / "species.toml").write_text('[Maize]\nkind = "broadleaf weed"\n')
+    options = ["--artifact", str(published), "--data", str(described), "--store", str(tmp_path / "store"), "--promise", "0.5"]
+    assert main(["recalibrate", *options]) == 0
+    assert f"published {tmp_path / 'store' / 'seedlings' / '2'}" in capsys.readouterr().out
+    after = store.verify(tmp_path / "store" / "seedlings" / "2")
+    assert after.files == before.files
+    assert after.calibration.temperature == before.calibration.temperature
+    assert after.calibration.familiarity == before.calibration.familiarity
+    assert (before.calibration.promise, after.calibration.promise) == (0.99, 0.5)
+    assert before.calibration.threshold is None
+    assert after.calibration.threshold is not None
+    assert after.figures.accuracy == pytest.approx(before.figures.accuracy)
+    assert {one.name: one.kind for one in after.species}["Maize"] == "broadleaf weed"
+    assert after.recalibrated_from == "seedlings/1"
+    card = " ".join((tmp_path / "store" / "seedlings" / "2" / "card.md").read_text().split())
+    assert "The network is that of seedlings/1, to the byte" in card
+
+
 def test_a_network_that_guesses_is_not_published(run_command, tmp_path, capsys):
     (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 1").replace("5e-3", "1e-9"))
     assert run_command("fit", "--run", tmp_path / "run") == 0

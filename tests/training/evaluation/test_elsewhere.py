@@ -1,5 +1,6 @@
 """Figures on photos in no split, by hand."""
 
+import pytest
 import torch
 
 from training.evaluation import elsewhere
@@ -30,6 +31,7 @@ def test_by_hand():
         "taken_for": {"Sugar beet": 2},
     }
     assert found["n"] == 5
+    assert found["accuracy_interval"] == pytest.approx((0.0943, 0.9916), abs=1e-4)  # of 2 of 3, as in any table
     assert found["accuracy"] == 2 / 3  # of the photos whose species it knows
     assert found["confident"] == 3 / 5
     assert found["confident_accuracy"] == 1 / 3
@@ -37,7 +39,8 @@ def test_by_hand():
 
 def test_a_run_has_no_threshold_and_no_limit():
     found = elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS)
-    assert set(found) == {"n", "accuracy", "per_species"}
+    assert set(found) == {"n", "accuracy", "accuracy_interval", "per_species"}
+    assert elsewhere.figures(SPECIES, ["Nettle"], torch.zeros(5, dtype=torch.int64), ANSWERS)["accuracy_interval"] is None
 
 
 def test_the_table():
