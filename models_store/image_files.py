@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Found(NamedTuple):
 
     files: list[Path]  # sorted by path
     problems: dict[Path, str]  # what could not be looked at, and why, to be read behind the path
+    others: Counter[str]  # files that are no images by their name: how many of each suffix
 
 
 def find(folder: Path) -> Found:
@@ -37,7 +39,7 @@ def find(folder: Path) -> Found:
 
     Raises OSError for a folder that cannot be listed; one in it is a problem.
     """
-    found = Found([], {})
+    found = Found([], {}, Counter())
     waiting, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
     while waiting or linked:
         inside = waiting.pop(0) if waiting else linked.pop(0)
@@ -66,6 +68,8 @@ def find(folder: Path) -> Found:
                 found.files.append(path)
             elif is_image(entry.name):
                 found.problems[path] = "has the name of an image, but is no file, or a link to none"
+            elif file:
+                found.others[path.suffix.lower() or "no suffix"] += 1
     found.files.sort(key=os.fspath)
     return found
 

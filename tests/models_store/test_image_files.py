@@ -21,6 +21,7 @@ def found(folder: Path) -> list[str]:
 def test_images_of_the_whole_tree_by_any_case_of_suffix(tmp_path: Path) -> None:
     put(tmp_path, "b.JPG", "a/z.jfif", "a/b/y.jpe", "c.Heic", "notes.txt", "noend", "png", "a.png.txt")
     assert found(tmp_path) == ["a/b/y.jpe", "a/z.jfif", "b.JPG", "c.Heic"]
+    assert image_files.find(tmp_path).others == {".txt": 2, "no suffix": 2}
 
 
 @pytest.mark.parametrize(

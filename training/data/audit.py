@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from models_store import image_files
 from training.data import split
 from training.data.images import Folder, read, scan
 
@@ -60,6 +61,9 @@ def text(findings: Findings) -> str:
     lines += ["", f"sizes: {len(findings.sizes)} different" + (f"; most frequent {common}" if common else "")]
     lines.append(f"byte-identical: {len(findings.twins)} groups" + (" (a split keeps each group on one side)" if findings.twins else ""))
     lines += [f"  {' = '.join(group)}" for group in findings.twins]
+    if others := findings.folder.others:
+        suffixes = ", ".join(f"{image_files.printable(suffix)}: {n}" for suffix, n in others.most_common(5))
+        lines.append(f"not looked at, as no images by their names: {others.total()} files ({suffixes})")
     lines.append(f"to mend before training: {len(findings.problems)}")
     lines += [f"  {problem}" for problem in findings.problems]
     return "\n".join(lines)

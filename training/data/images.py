@@ -3,6 +3,7 @@
 import hashlib
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Folder:
     files: list[str]
     labels: list[int]
     problems: list[str]  # what must be mended before anything is learnt from it
+    others: Counter[str]  # suffix → number of files that are no images by their name
 
     def counts(self) -> dict[str, int]:
         """Species → number of images."""
@@ -92,9 +94,11 @@ def scan(root: Path, least: int = 2) -> Folder:
     problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _plain(file)]
     problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8 or steers terminals; rename it" for file in unnamed]
     problems += [f"{root}: {' and '.join(names)} are one name to people; keep one of these folders" for names in _alike(folders)]
-    if len(folders) < least:
+    if len(folders) < least and folders:
         problems.append(f"{root} holds one species, {image_files.printable(folders[0])}; telling species apart takes at least two folders")
-    return Folder(root, species, [file.as_posix() for file in kept], [species.index(file.parts[0]) for file in kept], problems)
+    return Folder(
+        root, species, [file.as_posix() for file in kept], [species.index(file.parts[0]) for file in kept], problems, walked.others
+    )
 
 
 def load(root: Path, cache: Path | None = None, least: int = 2) -> Images:

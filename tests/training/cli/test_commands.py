@@ -269,6 +269,16 @@ def test_data_check(tmp_path, capsys):
     assert "Maize/000.png = Maize/twin.png" in out
 
 
+def test_data_check_counts_what_it_does_not_look_at(tmp_path, capsys):
+    folder = drawn.folder(tmp_path / "data", species=2, images=3)
+    for name in ("IMG_1.CR2", "IMG_2.cr2", "notes.txt", "LICENCE"):
+        (folder / "Maize" / name).touch()
+    assert main(["data", "check", str(folder)]) == 0
+    assert "not looked at, as no images by their names: 4 files (.cr2: 2, no suffix: 1, .txt: 1)" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_data_check_lists_all_that_fit_refuses_in_one_go(run_command, tmp_path, capsys):
     folder = drawn.folder(tmp_path / "data", images=4)
     twin = (folder / "Maize" / "000.png").read_bytes()

@@ -51,6 +51,14 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
     [
         (lambda root: shutil.rmtree(root), "does not exist"),
         (lambda root: [shutil.rmtree(entry) for entry in root.iterdir()], "holds no images"),
+        (
+            lambda root: [
+                shutil.copy(root / "Maize" / "000.png", root / "x.png"),
+                shutil.rmtree(root / "Maize"),
+                shutil.rmtree(root / "Charlock"),
+            ],
+            r"x\.png lies outside",
+        ),
         (lambda root: shutil.rmtree(root / "Maize"), "holds one species, Charlock"),
         (lambda root: [file.unlink() for file in (root / "Maize").iterdir()], "Maize holds no images"),
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "x.png"), r"x\.png lies outside of every species' folder; move it"),
