@@ -4,6 +4,8 @@ pyproject.toml lists the commands as entry points of one group. So this command 
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -11,15 +13,24 @@ from importlib.metadata import entry_points
 from models_store import __version__
 
 GROUP = "seedlings.commands"
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command named first. Returns its exit status; a wrong call exits with 2."""
+    """Run the command named first. Returns its exit status; a wrong call exits with 2, an interrupted command at once with 130."""
     commands = {entry.name: entry for entry in entry_points(group=GROUP)}
     parser = argparse.ArgumentParser(prog="seedlings", description="Tells the species of plant seedlings on photos.")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("command", choices=sorted(commands), help="'seedlings COMMAND --help' lists its options")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the command")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    run = commands[options.command].load()
-    return int(run(options.arguments))
+    try:
+        status = int(commands[options.command].load()(options.arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # what the libraries do at the end of a process takes seconds
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status

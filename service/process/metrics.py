@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,8 @@ Arguments = ParamSpec("Arguments")
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 UNMATCHED = "unmatched"  # the route of a request that no route takes
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_SHARED = ("counter", "histogram", "gauge_livemin", "gauge_livesum")  # what the client library begins the names of its files with
+_SHARED_BYTES = 1 << 20  # of each: what the library takes at first, room for thousands of species
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -36,11 +38,13 @@ class Metrics:
     """All measurements of one process. To take one raises nothing.
 
     `directory` is where several workers keep theirs (PROMETHEUS_MULTIPROC_DIR, set before this process started), None
-    for a process by itself.
+    for a process by itself. If its disk has no room, this worker's are left out of what all workers show.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
+        if directory is not None and not _reserve(directory):
+            values.ValueClass = values.MutexValue  # as in a process by itself
         self._registry = registry = CollectorRegistry()
 
         def seconds(name: str, text: str, *labels: str) -> Histogram:
@@ -118,6 +122,25 @@ class Metrics:
     def queue_length(self, length: int) -> None:
         """Places taken now."""
         self._length.set(length)
+
+
+def _reserve(directory: Path) -> bool:
+    """Take the disk space of this process' files before the client library maps them. False, and a line in the log, where there is none.
+
+    A mapped page that finds no space on the disk ends the process (SIGBUS), and no handler of errors is asked.
+    """
+    files = [directory / f"{kind}_{os.getpid()}.db" for kind in _SHARED]
+    try:
+        for file in files:
+            with file.open("ab") as stream:
+                os.posix_fallocate(stream.fileno(), 0, _SHARED_BYTES)
+    except OSError as error:
+        for file in files:
+            file.unlink(missing_ok=True)
+        advice = "so /metrics leaves it out; free space and restart"
+        log.error("%s: no room for this worker's measurements (%s), %s", directory, error.strerror, advice)  # noqa: TRY400
+        return False
+    return True
 
 
 def _bury(directory: Path) -> None:

@@ -12,7 +12,6 @@ ELSEWHERE = {
     "service/http/routes/metrics.py": "prints what tests/service/http/test_middleware.py reads",
     "service/http/services.py": "puts the parts together: every test with a real server goes through it",
     "service/inference/predictor.py": "puts decoder, batcher and registry together: tests/service/http/routes ask it for answers",
-    "service/process/metrics.py": "tests/service/http/test_middleware.py reads its counts, tests/test_docs.py its names",
     "service/process/shutdown.py": "needs a process of its own: tests/service/test_main.py",
 }
 

@@ -115,6 +115,8 @@ def fit(
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
         device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
+    if fabric.is_global_zero:
+        run.remove_leftovers_in(folder)
     if run.is_finished_already(folder, identity):
         fabric.print(f"{folder} is finished, all {recipe.epochs} epochs; nothing was changed")
         return run.read_metrics(folder)

@@ -122,6 +122,12 @@ def finished_epochs(run: Path) -> int:
     return len(read_metrics(run)) if (run / METRICS).exists() else 0
 
 
+def remove_leftovers_in(run: Path) -> None:
+    """Remove what a killed process left under temporary names."""
+    for name in (DESCRIPTION, LEARNT, METRICS, LAST, BEST):
+        remove_leftovers(run / name)
+
+
 def is_finished_already(run: Path, wanted: Identity) -> bool:
     """Whether the folder holds that very run, finished. Raises RunError when it holds another one."""
     if not (run / DESCRIPTION).exists():
@@ -136,8 +142,6 @@ def begin_or_resume(run: Path, description: Description, learnt: Learnt) -> dict
 
     Raises RunError when the folder holds anything but a run of the same recipe on the same images, or its checkpoint is gone.
     """
-    for name in (DESCRIPTION, LEARNT, METRICS, LAST, BEST):
-        remove_leftovers(run / name)
     if not run.exists() or (run.is_dir() and not any(run.iterdir())):
         write_json(run / DESCRIPTION, description.model_dump(mode="json"))
     _refuse_another(run, read_description(run), description)

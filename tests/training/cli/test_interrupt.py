@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import drawn
+from tests import drawn, terminal
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+MODULE = ["-m", "training"]
+SCRIPT = ["-c", "import sys; from service.cli.console import main; sys.exit(main())", "train"]  # as pip's `seedlings train`
 # A lock that its owner takes once more: no signal ends this call, and Python's own threads go on meanwhile, as in a backward pass.
 STUCK = """
 import ctypes, signal
@@ -49,14 +51,41 @@ def interrupted(process):
 def test_fit_ends_with_130_and_goes_on(tmp_path):
     data = drawn.folder(tmp_path / "data", images=8)
     (tmp_path / "r.toml").write_text('network = "lenet"\nepochs = 900\nbatch_size = 4\n')
-    fit = ["-m", "training", "fit", "--recipe", str(tmp_path / "r.toml"), "--data", str(data), "--cache", str(tmp_path / "cache")]
+    fit = ["fit", "--recipe", str(tmp_path / "r.toml"), "--data", str(data), "--cache", str(tmp_path / "cache")]
     fit += ["--run", str(tmp_path / "run"), "--device", "cpu"]
-    for line in ("epoch   2/900", "resuming"):
-        process = begun(fit, line)
+    for line, command in (("epoch   2/900", MODULE), ("resuming", SCRIPT)):
+        process = begun([*command, *fit], line)
         _, error = interrupted(process)
         assert process.returncode == 130
         assert error.splitlines()[-1].startswith("interrupted; what was finished is kept")
         assert "Traceback" not in error
+
+
+@pytest.mark.slow
+def test_a_terminals_ctrl_c_ends_whatever_a_command_is_at(tmp_path):
+    data, cut = drawn.folder(tmp_path / "data", images=8), tmp_path / "cut.pt"
+    common = ["--data", str(data), "--cache", str(tmp_path / "cache")]
+    commands = {
+        "segmenter:": [*MODULE, "segmenter", *common, "--out", str(cut), "--steps", "10000"],
+        "epoch 1:": [
+            *SCRIPT,
+            "sweep",
+            "networks",
+            "--only",
+            "resnet",
+            *common,
+            "--runs",
+            str(tmp_path / "runs"),
+            "--results",
+            str(tmp_path / "results"),
+        ],
+    }
+    for sign, command in commands.items():
+        with terminal.opened([sys.executable, *command], ENVIRONMENT, ROOT) as opened:
+            opened.wait_for(sign)
+            opened.type("\x03")
+            assert (opened.ended(), "interrupted; what was finished is kept" in opened.text) == (130, True), opened.text
+            assert "Traceback" not in opened.text
 
 
 def test_a_computation_that_python_cannot_interrupt_ends_too():

@@ -108,6 +108,7 @@ def test_a_run_is_finished_when_it_says_so_or_by_the_metrics_of_an_older_release
 
 def test_leftovers_of_a_killed_writer_are_no_run(tmp_path, description):
     (tmp_path / ".run.json-abc123_x").write_text("{")
+    run.remove_leftovers_in(tmp_path)
     assert run.begin_or_resume(tmp_path, description, LEARNT) is None
     assert sorted(file.name for file in tmp_path.iterdir()) == [FILE, run.DESCRIPTION]
 

@@ -1,0 +1,65 @@
+"""Measurements of several workers, on a disk that is full from the beginning or becomes so."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import small_disk
+
+ROOT = Path(__file__).parents[3]
+WORKER = """
+import sys
+from pathlib import Path
+from service.process.metrics import Metrics
+metrics = Metrics(Path(sys.argv[1]))
+print("begun", flush=True)
+sys.stdin.readline()
+for number in range(2000):
+    metrics.request(f"/route/{number % 50}", 200, 0.1)
+    metrics.prediction(f"species {number % 500}", True, 0.1, 0.1)
+metrics.loaded("seedlings", 1)
+text = metrics.render(3).decode()
+print(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("seedlings_requests_total")))
+"""
+
+
+def worker(directory: Path) -> subprocess.Popen[str]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(directory)], cwd=ROOT, env=environ, text=True, **pipes)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk.mounted(tmp_path / "disk", 6 * 1024) as folder:
+        yield folder
+
+
+def test_a_disk_that_fills_up_costs_no_measurement(disk: Path) -> None:
+    with worker(disk) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        small_disk.fill(disk)
+        out, error = running.communicate("go on\n")
+    assert (running.returncode, out, error) == (0, "2000.0\n", "")
+
+
+def test_a_disk_that_is_full_already_costs_the_measurements_alone(disk: Path) -> None:
+    filler = small_disk.fill(disk)
+    with worker(disk) as running:
+        out, error = running.communicate("go on\n")
+    assert (running.returncode, out) == (0, "begun\n0\n")
+    assert "no room for this worker's measurements (No space left on device)" in error
+    assert [file.name for file in disk.iterdir()] == [filler.name]
+
+
+def test_every_file_has_its_space_from_the_beginning(tmp_path: Path) -> None:
+    with worker(tmp_path) as running:
+        running.communicate("go on\n")
+    files = [file.stat() for file in tmp_path.iterdir()]
+    assert len(files) == 4
+    assert all(file.st_blocks * 512 >= file.st_size == 1 << 20 for file in files)
