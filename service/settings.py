@@ -86,7 +86,7 @@ class Settings(BaseModel):
         [], description="comma-separated origins whose pages may call; * for all"
     )
     metrics_dir: Path | None = Field(
-        None, description="folder where several workers share their metrics; empty: a temporary one; one worker needs none"
+        None, description="folder where several workers share their metrics; empty: a temporary one; 4 MiB each; one worker needs none"
     )
     root_path: Annotated[str, AfterValidator(_prefix)] = Field(
         "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"

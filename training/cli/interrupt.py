@@ -10,7 +10,7 @@ from typing import NoReturn
 
 STATUS = 130  # what shells give a process that was interrupted
 MESSAGE = "interrupted; what was finished is kept, and the same command goes on from there"
-_GRACE_S = 0.7
+_GRACE_S = 0.5
 
 
 @contextmanager
