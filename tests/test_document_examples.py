@@ -110,12 +110,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def of_a_camera() -> bytes:
+    """A photo so large that the part lies in it that the documents ask for."""
+    return fakes.image(kind="JPEG", side=3300)
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, of_a_camera: bytes) -> Path:
     """A folder with the photos that the documents speak of."""
     for name in PHOTOS:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(fakes.image(kind="PNG" if name.endswith("png") else "JPEG"))
+        (tmp_path / name).write_bytes(fakes.image(kind="PNG") if name.endswith("png") else of_a_camera)
     return tmp_path
 
 
