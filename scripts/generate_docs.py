@@ -20,7 +20,7 @@ from models_store.store import SHIPPED_STORE
 from scripts import generate_client
 from service import errors
 from service.app import create_app
-from service.http import connection, forms, open_inference_codec
+from service.http import connection, forms, open_inference_codec, uploads
 from service.http.openapi import LIMITS
 from service.settings import PREFIX, Settings
 from training.__main__ import parser as training_parser
@@ -229,6 +229,11 @@ def bounds() -> str:
         ("images of a request on `/v2`", f"{open_inference_codec.MAX_IMAGES}", "400"),
         ("JSON on `/v2`", f"{open_inference_codec.MAX_OBJECTS} objects, {open_inference_codec.MAX_RANK} dimensions", "400"),
         ("scans of a JPEG", f"{jpeg.MAX_SCANS}", "422"),
+        (
+            "time that an upload may hold room which others need",
+            f"{uploads.HOLDS_S:g} s",
+            "408, the one that has held most for longest first",
+        ),
         ("requests sent ahead of their answers", f"{connection.MAX_PIPELINED}", "the connection ends after those before"),
         ("time for a head to arrive", f"{connection.HEAD_TIMEOUT_S:g} s", "the connection ends"),
         ("time for an answer to be read", f"{connection.ANSWER_TIMEOUT_S:g} s", "the connection ends"),

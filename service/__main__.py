@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from service import settings as configuration
+from service.http.listening import handles
 from service.process import cores, logs
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -106,7 +108,7 @@ def _serve(settings: configuration.Settings) -> int | None:
 
 
 def _run(settings: configuration.Settings) -> None:
-    uvicorn.run(
+    config = uvicorn.Config(
         "service.app:from_environment",
         factory=True,
         host=settings.host,
@@ -119,6 +121,16 @@ def _run(settings: configuration.Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered
     )
+    listeners = handles(config.bind_socket())
+    if settings.workers > 1:
+        Multiprocess(config, sockets=listeners).run()
+        return
+    config.load_app()
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=listeners)
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

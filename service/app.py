@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from models_store import __version__
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
-from service.http.connection import REFUSAL, REPORT
+from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         measuring = asyncio.create_task(services.measure())
         try:
             with services.shutdown.watching_signals():
-                yield {REPORT: services.turned_away}
+                yield {SHARED: Shared(services.turned_away)}
         finally:
             measuring.cancel()
             services.close()

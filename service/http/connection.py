@@ -15,6 +15,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import PROBLEM_TYPE, HeadTooLarge, MalformedRequest, ServiceError, problem
+from service.http.turns import Turns
 
 HEAD_TIMEOUT_S = 10.0  # for a head to arrive
 ANSWER_TIMEOUT_S = 30.0  # for an answer to be read
@@ -23,33 +24,84 @@ MAX_HEADERS = 100
 MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions, trailers
 MAX_PIPELINED = 8  # requests of one connection that wait for the answer of an earlier one
 MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
-_EVICTED = 16  # connections at a time
+_EVICTED = 32  # connections at a time
 _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
+_PROBE, _START_BYTES = b"/health", 64  # what probes have in their first line
+_READ_AT_ONCE = 8  # pieces, in one round of the event loop: a millisecond or two
 _LINGER_S = 1.0  # a refused request is read and dropped this long, so that its sender gets to see the answer
 _LOOK_S = 0.5  # between two looks at a client that sends no more
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-# What the application's lifespan has to put into its state under this name: it hears why a request was turned away here, with
-# its status, None where it got no answer, and the seconds since its connection's turn began.
-REPORT = "turned_away"
-Report = Callable[[str, int | None, float], None]
+SHARED = "connections"  # the name in the state of the application's lifespan under which connections find their `Shared`
 REFUSAL = "refusal"  # in the state of one request: the error that was answered here while the application was at it
+
+
+class Shared:
+    """What all connections of a server have in common.
+
+    `report` hears why a request was turned away here, with its status, None where it got no answer, and the seconds since its
+    connection began to wait for it.
+    """
+
+    def __init__(self, report: Callable[[str, int | None, float], None]) -> None:
+        self.report = report
+        self.probes, self.heads, self.bodies = (Turns(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
+        self.buffer = memoryview(bytearray(_PIECE_BYTES))  # where the next piece arrives, whosever it is
+
+
+class _Pieces(asyncio.BufferedProtocol):
+    """Stands between a connection and its transport: what arrives does so in small pieces, and these are read by turns."""
+
+    def __init__(self, connection: "Connection", shared: Shared) -> None:
+        self._connection, self._shared = connection, shared
+        self.unread: list[bytes] = []  # more than one piece only where uvicorn asks for more meanwhile
+        self.pause_writing, self.resume_writing = connection.pause_writing, connection.resume_writing  # type: ignore[method-assign]
+        self.eof_received, self.connection_lost = connection.eof_received, connection.connection_lost  # type: ignore[method-assign]
+
+    def get_buffer(self, _: int) -> memoryview:
+        """Where the next piece may arrive."""
+        return self._shared.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """A piece has arrived. It is read when it is this connection's turn; until then no other one arrives."""
+        piece = bytes(self._shared.buffer[:nbytes])
+        self.unread.append(piece)
+        if not self._connection.in_head:
+            turns = self._shared.bodies
+        else:
+            turns = self._shared.probes if _PROBE in piece[:_START_BYTES] else self._shared.heads
+        if len(self.unread) > 1 or not turns.ask(self._read):
+            self._connection.transport.pause_reading()
+
+    def _read(self) -> None:
+        data = b"".join(self.unread)
+        self.unread.clear()
+        connection = self._connection
+        if connection.transport.is_closing():
+            return
+        connection.data_received(data)
+        if not connection.flow.read_paused and not connection.transport.is_closing():
+            connection.transport.resume_reading()
 
 
 class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
+    _shared: Shared
     _head_timer: asyncio.TimerHandle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
     _refusal: ServiceError | None = None
-    _in_head = True  # what comes next belongs to the head of a request
+    in_head = True  # what comes next belongs to the head of a request
     _overhead_bytes = 0  # of the request that arrives now: all that is not body
     waiting_since_s = 0.0  # monotonic
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Starts the clock for the first request, and makes room where there are too many connections."""
         super().connection_made(transport)
+        self._shared = self.app_state[SHARED]
+        self._pieces = _Pieces(self, self._shared)
+        transport.set_protocol(self._pieces)
         self._start_head()
         if len(self.connections) > MAX_CONNECTIONS:
             self._make_room()
@@ -57,11 +109,13 @@ class Connection(HttpToolsProtocol):
     @property
     def waits_for_client(self) -> bool:
         """Whether it is the client's turn: a request has not arrived whole, or its answer is not read."""
+        if self._pieces.unread:
+            return False
         return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
 
     def data_received(self, data: bytes) -> None:
         """Parses in pieces, and refuses a request once more bytes of it than allowed are not body."""
-        if self._in_head and self._head_timer is None:
+        if self.in_head and self._head_timer is None:
             self._start_head()
         if not self.transport.get_write_buffer_size():
             self._stop_answer()
@@ -71,7 +125,7 @@ class Connection(HttpToolsProtocol):
             piece = data[start : start + _PIECE_BYTES]
             self._overhead_bytes += len(piece)
             super().data_received(piece)
-            if self._in_head and self._overhead_bytes > MAX_HEAD_BYTES:
+            if self.in_head and self._overhead_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head of the request is longer than {MAX_HEAD_BYTES} bytes"))
             elif self._overhead_bytes > MAX_HEAD_BYTES + MAX_FRAMING_BYTES:
                 self._refuse(MalformedRequest(f"more than {MAX_FRAMING_BYTES} bytes frame the body; send it in larger chunks"))
@@ -96,12 +150,12 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the clock and the count for the next request."""
         super().on_message_begin()
-        self._in_head, self._overhead_bytes = True, 0
+        self.in_head, self._overhead_bytes = True, 0
         self._start_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Counts headers. Those that follow a body are dropped: nobody here asks for them."""
-        if not self._in_head:
+        if not self.in_head:
             return
         if len(self.headers) >= MAX_HEADERS:
             raise self._refused(HeadTooLarge(f"the request has more than {MAX_HEADERS} headers"))
@@ -112,7 +166,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise self._refused(MalformedRequest(f"more than {MAX_PIPELINED} requests were sent ahead of their answers"))
         self._stop_head()
-        self._in_head = False
+        self.in_head = False
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -123,7 +177,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The whole request is there."""
         super().on_message_complete()
-        self._in_head, self._overhead_bytes = True, 0
+        self.in_head, self._overhead_bytes = True, 0
         self.waiting_since_s = time.monotonic()
 
     def send_400_response(self, msg: str) -> None:
@@ -193,9 +247,7 @@ class Connection(HttpToolsProtocol):
             self._report("unread-answer")
 
     def _report(self, reason: str, status: int | None = None) -> None:
-        report: Report | None = self.app_state.get(REPORT)
-        if report is not None:
-            report(reason, status, time.monotonic() - self.waiting_since_s)
+        self._shared.report(reason, status, time.monotonic() - self.waiting_since_s)
 
     def _refused(self, error: ServiceError) -> ServiceError:
         self._refusal = error
@@ -207,8 +259,8 @@ class Connection(HttpToolsProtocol):
         self._stop_head()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if self._in_head or cycle.response_started or self.pipeline:
-                if self._in_head:  # of a later request: those before it get their answers
+            if self.in_head or cycle.response_started or self.pipeline:
+                if self.in_head:  # of a later request: those before it get their answers
                     cycle.keep_alive = False
                 else:
                     self.transport.close()

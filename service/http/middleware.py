@@ -19,7 +19,7 @@ from service.process.shutdown import Shutdown
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
 _QUIET = "/health"  # probes would drown the log
-_PROBES = ("/health", "/v2/health")  # these are begun at once
+_PROBES = ("/health", "/v2/health")  # these wait for none but their own kind
 
 
 class Observe:
@@ -27,7 +27,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str) -> None:
         self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
-        self._begin, self._end = Turns(), Turns()
+        self._begin, self._begin_probe, self._end = Turns(), Turns(), Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -55,8 +55,7 @@ class Observe:
 
         try:
             with self._shutdown.request():
-                if not asked["path"].startswith(_PROBES):
-                    await self._begin.next()
+                await (self._begin_probe if asked["path"].startswith(_PROBES) else self._begin).next()
                 try:
                     await self._app(asked, receive_in_turn, send_with_id)
                 except Exception:

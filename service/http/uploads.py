@@ -11,10 +11,13 @@ from starlette.requests import ClientDisconnect, Request
 from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull, SlowUpload, UnsupportedImage
 from service.http.buffer import Buffer
 from service.http.forms import FormReader, Part
+from service.http.turns import Turns
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
 _PIECE_BYTES = 16 * 2**10
+_PIECES_AT_ONCE = 16  # in one round of the event loop: a millisecond
+HOLDS_S = 2.0  # a body that takes longer to arrive may have to make room
 _GZIP, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS  # bits of the window, as zlib counts them
 _WINDOW = {"": None, "identity": None, "gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
@@ -36,6 +39,8 @@ class Uploads:
     def __init__(self, max_body_bytes: int, max_buffered_bytes: int, timeout_s: float) -> None:
         self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
         self.buffered_bytes = 0
+        self.pieces = Turns(_PIECES_AT_ONCE)
+        self._rooms: set[Room] = set()
         self._joining = asyncio.Lock()
 
     async def join(self, buffer: Buffer) -> bytes:
@@ -45,13 +50,26 @@ class Uploads:
             await asyncio.sleep(0)
         return content
 
+    def make_room(self, n_bytes: int) -> None:
+        """Room for so many bytes more, if need be that of an upload which has held much for long, and is told so.
+
+        Else a dozen callers who send all but the end of their bodies would keep out all others. Raises QueueFull.
+        """
+        while self.buffered_bytes + n_bytes > self.max_buffered_bytes:
+            slow = max(self._rooms, key=lambda room: room.burden, default=None)
+            if slow is None or not slow.burden:
+                raise QueueFull("too many uploads at once; try again later", retry_after_s=1)
+            slow.give_way()
+
     @contextlib.contextmanager
     def room(self) -> Iterator["Room"]:
         """Room for the body of one request, given back at the end of the block."""
         room = Room(self)
+        self._rooms.add(room)
         try:
             yield room
         finally:
+            self._rooms.discard(room)
             self.buffered_bytes -= room.taken_bytes
 
 
@@ -61,6 +79,23 @@ class Room:
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
         self.taken_bytes = 0
+        self._since_s = time.monotonic()
+        self._timeout: asyncio.Timeout | None = None  # while the body arrives
+        self._gave_way = False
+
+    @property
+    def burden(self) -> float:
+        """Byte-seconds that an upload has held; 0 for one that has not taken long, or is there."""
+        age_s = time.monotonic() - self._since_s
+        return self.taken_bytes * age_s if self._timeout is not None and age_s > HOLDS_S else 0.0
+
+    def give_way(self) -> None:
+        """End the upload, which is answered 408; its room is free at once."""
+        self._gave_way = True
+        self._uploads.buffered_bytes -= self.taken_bytes
+        self.taken_bytes = 0
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def read_image(self, request: Request) -> bytes:
         """The bytes of the one image of a request: its body, or the part `file` of a form.
@@ -124,7 +159,7 @@ class Room:
         arrived_bytes = inflated_bytes = 0
         too_long = declared.isascii() and declared.isdigit() and int(declared) > limit
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as self._timeout:
                 while not too_long and (chunk := await anext(stream, None)) is not None:
                     arrived_bytes += len(chunk)
                     for piece in inflater.pieces(chunk):
@@ -134,19 +169,25 @@ class Room:
                             break
                         self._take(len(piece))
                         write(piece)
-                        await asyncio.sleep(0)
+                        await self._uploads.pieces.next()
                 if too_long:
                     await _drop(stream, limit)
                     raise BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
         except TimeoutError:
+            if self._gave_way:
+                raise SlowUpload("too many uploads at once, and this one was slow; try again later, or scale the image down") from None
             raise SlowUpload(f"the body did not arrive within {timeout_s:g} s") from None
         except ClientDisconnect:
             raise CallerGone("the client closed the connection while sending") from None
+        finally:
+            self._timeout = None
         inflater.close()
 
     def _take(self, n_bytes: int) -> None:
-        if self._uploads.buffered_bytes + n_bytes > self._uploads.max_buffered_bytes:
-            raise QueueFull("too many uploads at once; try again later", retry_after_s=1)
+        if not self._gave_way:
+            self._uploads.make_room(n_bytes)
+        if self._gave_way:  # perhaps to itself; it hears of its end soon, and what still arrives until then goes with the rest
+            return
         self._uploads.buffered_bytes += n_bytes
         self.taken_bytes += n_bytes
 

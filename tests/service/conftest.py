@@ -14,6 +14,7 @@ import uvicorn
 
 from service.app import create_app
 from service.http.connection import Connection
+from service.http.listening import handles
 from service.http.services import Services
 from service.settings import Settings
 from tests import fakes
@@ -105,7 +106,7 @@ def serve(settings: Settings) -> Iterator[Running]:
         server = uvicorn.Server(
             uvicorn.Config(app, http=Connection, ws="none", server_header=False, log_level="warning", timeout_graceful_shutdown=1)
         )
-        thread = threading.Thread(target=server.run, args=([listener],))
+        thread = threading.Thread(target=server.run, args=(handles(listener),))
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:

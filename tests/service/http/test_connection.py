@@ -1,7 +1,9 @@
 """What one connection can make the service hold or wait for: heads, framing, pipelines, unread answers, half-closed clients."""
 
 import contextlib
+import logging
 import socket
+import threading
 
 import pytest
 
@@ -134,6 +136,38 @@ def test_the_longest_waiting_goes_where_there_are_too_many(service: Running, mon
         silent = [stack.enter_context(service.raw(b"")) for _ in range(40)]
         assert service.client.get("/health").status_code == 200
         assert received(silent[0]) == b""  # closed
+
+
+def test_a_probe_does_not_wait_for_the_crowd_before_it(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+    loop = service.server.servers[0].get_loop()
+    held, go_on = threading.Event(), threading.Event()
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.DEBUG, "service.access"):
+        clients = [stack.enter_context(service.raw(b"")) for _ in range(200)]
+        service.wait_for(lambda: len(service.server.server_state.connections) >= len(clients), "all connections")
+        loop.call_soon_threadsafe(lambda: (held.set(), go_on.wait(60)))
+        assert held.wait(60)
+        for client in clients[:-1]:
+            client.sendall(b"GET /species HTTP/1.1\r\nHost: x\r\n\r\n")
+        clients[-1].sendall(GET)
+        go_on.set()
+        for client in clients:
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        asked_for = [record.fields["path"] for record in caplog.records if record.name == "service.access"]  # type: ignore[attr-defined]
+    assert asked_for.index("/health/live") < 40
+
+
+def test_a_flood_of_bodies_is_read_by_turns(start: Start, publish_in) -> None:
+    publish_in()
+    service = start(max_body_bytes=300_000)
+    body = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 250001\r\n\r\n" + bytes(250_000)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(service.raw(body)) for _ in range(30)]
+        service.wait_for(lambda: service.services.uploads.buffered_bytes == 30 * 250_000, "all that was sent")
+        assert service.client.get("/health/live").status_code == 200
+        for sender in senders:
+            sender.sendall(b"x")
+            assert sender.recv(100).startswith(b"HTTP/1.1 415 ")
+    service.wait_for(lambda: service.services.uploads.buffered_bytes == 0, "the room given back")
 
 
 def test_a_half_closed_client_gets_its_answer(start: Start, publish_in) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.http import connection as http_connection
+from service.http import uploads
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -134,6 +135,26 @@ def test_bodies_held_at_one_time_are_bounded(start: Start, publish_in) -> None:
         assert "retry-after" in response.headers
     service.wait_for(lambda: service.services.uploads.buffered_bytes == 0, "the room given back")
     assert ask(service) == 200
+
+
+def test_slow_uploads_make_room_for_others(start: Start, publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "HOLDS_S", 0.2)
+    publish_in()
+    service = start(max_buffered_bytes=10_000, upload_timeout_s=60)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(service.raw(head + b"a" * 2490)) for _ in range(4)]
+        small = stack.enter_context(service.raw(head.replace(b"3000", b"1500") + b"a" * 10))  # slow, too, but holds next to nothing
+        service.wait_for(lambda: service.services.uploads.buffered_bytes == 9970, "a full buffer")
+        time.sleep(0.3)
+        assert ask(service) == 200  # all of whose bytes arrive at once
+        answers = [receive_all(one) for one in held[:1]]
+        assert answers[0].startswith(b"HTTP/1.1 408 ")
+        assert b"this one was slow" in answers[0]
+        assert service.services.uploads.buffered_bytes == 7480
+        small.sendall(b"a" * 1490)
+        assert small.recv(100).startswith(b"HTTP/1.1 415 ")
+    service.wait_for(lambda: service.services.uploads.buffered_bytes == 0, "the room given back")
 
 
 def test_many_rude_bytes_do_no_harm(service: Running) -> None:
