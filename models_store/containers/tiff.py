@@ -4,8 +4,12 @@ Pillow reads what has 8 bits a sample or fewer, interleaved. Everything else is 
 what the bytes mean is decided here. Other directories, and tags that pixels do not depend on, never reach Pillow.
 """
 
+import contextlib
+import ctypes
+import functools
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,6 +102,7 @@ _SMALLER = 1  # of a page: that it shows another one at less resolution
 
 def opened(body: bytes, max_pixels: int) -> Opened:
     """Read the first directory. Raises UndecodableImage for a TIFF that is no photo, or what Pillow raises."""
+    _quiet()
     directory = Directory.read(body, _FOR_PIXELS | {_ORIENTATION, _PROFILE, _PAGE})
     layout = _layout(directory)
     if directory.number(_PAGE, 0) & _SMALLER:
@@ -121,6 +126,21 @@ def opened(body: bytes, max_pixels: int) -> Opened:
     except SyntaxError:
         raise layout.refusal() from None
     return _Whole(image, directory)
+
+
+@functools.cache
+def _quiet() -> None:
+    """Keep libtiff from writing to stderr, past all logs, whatever it finds in an image: what it finds is raised.
+
+    Pillow has no way to say so. Where its library is not found, as on systems without /proc, it goes on writing.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if "/libtiff" in line:
+                library = ctypes.CDLL(line.split(maxsplit=5)[5])
+                library.TIFFSetErrorHandler(None)
+                library.TIFFSetWarningHandler(None)
+                return
 
 
 def _wide_colour_map(directory: Directory) -> dict[int, Field]:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -283,6 +284,14 @@ def test_orientation(kind: str, orientation: int) -> None:
     turned = encoded(Image.fromarray(KINDS["8"]), "PNG", exif=exif)
     body = written(KINDS[kind], extratags=[(274, 3, 1, orientation, True)])
     assert difference(body, pixels.decode(turned).astype(int)) < 1.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="libtiff is found by /proc")
+def test_what_libtiff_finds_wrong_is_raised_and_not_written(capfd: pytest.CaptureFixture[str]) -> None:
+    for bits in (8, 16):
+        with pytest.raises(UndecodableImage, match="save the photo anew"):
+            pixels.decode(raw(b"no deflate" * 50, 3, bits, 2, (259, 3, (8,))))
+    assert capfd.readouterr().err == ""
 
 
 def test_directories_in_a_loop_and_values_that_overlap_end() -> None:
