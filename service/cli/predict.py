@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import csv
+import datetime
 import io
 import json
 import os
@@ -25,7 +26,8 @@ from service.settings import BadSetting, Settings, from_environment, warnings
 
 COLUMNS = (
     *("file", "answer", "answer_rank", "answer_probability"),
-    *("species", "scientific_name", "group", "probability", "confident", "familiar", "problem"),
+    *("species", "scientific_name", "group", "probability", "confident", "familiar"),
+    *("second_species", "second_probability", "crop", "model", "date", "problem"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _REMOTE_AT_ONCE = 8
@@ -151,7 +153,8 @@ async def _ask(photos: list[Path], settings: Settings, url: str, progress: Progr
 async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], progress: Progress, at_once: int) -> list[Result]:
     async def counted(photo: Path) -> Result:
         try:
-            return await one(photo)
+            answered = await one(photo)
+            return answered | {"date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         finally:
             progress.step()
 
@@ -189,9 +192,21 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
 
 
 def _flat(result: Result) -> Result:
-    """A result whose answer is three columns."""
-    said = result.get("answer") or {}
-    return result | {"answer": said.get("name"), "answer_rank": said.get("rank"), "answer_probability": said.get("probability")}
+    """A result in columns: each of them holds a text or a number."""
+    if "problem" in result:
+        return result
+    said, model = result["answer"] or {}, result["model"]
+    ranked = sorted(result["probabilities"].items(), key=lambda one: -one[1])
+    second = ranked[1] if len(ranked) > 1 else (None, None)
+    return result | {
+        "answer": said.get("name"),
+        "answer_rank": said.get("rank"),
+        "answer_probability": said.get("probability"),
+        "second_species": second[0],
+        "second_probability": second[1],
+        "crop": " ".join(map(str, result["crop"])),
+        "model": f"{model['name']} {model['version']}",
+    }
 
 
 def _cell(result: Result, column: str) -> str:

@@ -1,52 +1,26 @@
 // One photo and its answer.
 
 import * as api from "./api.js";
-import { percent, speciesName, t } from "./language.js";
+import * as crop from "./crop.js";
+import { percent, t } from "./language.js";
+import { share } from "./share.js";
+import { alike, beneath, groupOf, headline, nameOf, ranked, standing, sureness } from "./verdict.js";
 
 const BARS = 4; // shown at first
+const COPIED_MS = 2000;
 const $ = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
 let chosen = null; // the photo on show
-let model = null; // what GET /species says
+let explainable = false;
 let allBars = false;
 
 export const current = () => chosen;
-export const useModel = (known) => (model = known);
-const speciesOf = (name) => model.byName.get(name) ?? { name };
-export const nameOf = (name) => speciesName(speciesOf(name));
-
-/** How far an answer can be relied on: "sure", "unsure", or "unfamiliar" where the photo is unlike those the model learned from. */
-export const standing = (answer) => (answer.familiar === false ? "unfamiliar" : answer.confident ? "sure" : "unsure");
-
-const ranked = (answer) => Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
-
-/** The two most probable species of an unsure answer, as one headline. */
-export const either = (answer) => {
-  const names = ranked(answer).slice(0, 2).map(([name]) => nameOf(name));
-  return names.length < 2 ? t.perhaps(names[0]) : t.either(...names);
-};
-
-/** The group that may be named: of a sure answer, or of both candidates of an unsure one. */
-export function groupOf(answer) {
-  if (standing(answer) === "unfamiliar") return null;
-  if (answer.confident) return answer.group;
-  const groups = ranked(answer).slice(0, 2).map(([name]) => speciesOf(name).group);
-  return groups.every((group) => group === groups[0]) ? groups[0] : null;
-}
-
-/** The answer as one sentence, for those who hear the page. */
-export function spoken(answer) {
-  const how = standing(answer);
-  if (how === "unfamiliar") return t.unfamiliar;
-  return how === "sure" ? `${nameOf(answer.species)}, ${percent(answer.probability)}` : `${t.not_sure}: ${either(answer)}`;
-}
+export const useModel = (model) => (explainable = model.explainable);
 
 export function choose(photo) {
   chosen = photo;
-  picture(photo.url, t.your_photo(photo.file.name));
-  $("heat").setAttribute("aria-pressed", "false");
-  $("heat").textContent = t.show_heat;
-  $("heat-note").textContent = "";
-  $("photo").parentElement.classList.remove("large");
+  crop.move(false);
+  plain();
   show();
 }
 
@@ -55,55 +29,110 @@ export function forget() {
   $("result").hidden = true;
 }
 
+// ---- the photo ------------------------------------------------------------------------------------------------------
+
+/** The photo as it is, without a heat map. */
+function plain() {
+  $("heat").setAttribute("aria-pressed", "false");
+  $("heat").textContent = t.show_heat;
+  $("heat-note").textContent = "";
+  $("heat-scale").hidden = true;
+  $("photo").parentElement.classList.toggle("large", crop.moving());
+  picture(chosen.url, t.your_photo(chosen.file.name));
+}
+
 function picture(url, description) {
   $("photo").hidden = false;
-  for (const id of ["no-preview", "crop", "crop-note", "heat-scale"]) $(id).hidden = true;
+  $("no-preview").hidden = true;
   $("photo").alt = description;
+  if ($("photo").getAttribute("src") === url) return drawCrop();
+  crop.place(null);
   $("photo").src = url;
 }
-$("photo").addEventListener("load", () => {
-  const { naturalWidth: width, naturalHeight: height } = $("photo");
-  const square = Math.min(width, height) / Math.max(width, height); // of the frame, in which the whole photo is seen
-  $("crop").hidden = $("crop-note").hidden = square > 0.99;
-  $("crop").style.width = `${100 * square}%`;
-});
+
+const heated = () => $("heat").getAttribute("aria-pressed") === "true";
+
+function drawCrop() {
+  const { naturalWidth: width, naturalHeight: height, hidden } = $("photo");
+  if (heated() || hidden || !width || (chosen.problem && !chosen.crop)) crop.place(null);
+  else crop.place([width, height], chosen.crop ?? chosen.answer?.crop);
+}
+$("photo").addEventListener("load", drawCrop);
 $("photo").addEventListener("error", () => {
   $("photo").hidden = true;
   $("no-preview").hidden = false;
   show();
 });
-$("photo").addEventListener("click", () => $("photo").parentElement.classList.toggle("large"));
+$("photo").addEventListener("click", () => crop.moving() || $("photo").parentElement.classList.toggle("large"));
+$("move").addEventListener("click", () => {
+  const on = !crop.moving();
+  if (heated()) plain();
+  crop.move(on);
+  if (!on) return;
+  $("crop").focus({ preventScroll: true });
+  if (narrow.matches) $("result").scrollIntoView({ block: "start" }); // name, photo and size on one screen
+});
+
+$("heat").addEventListener("click", async () => {
+  const photo = chosen;
+  crop.move(false);
+  if (heated()) return plain();
+  const frame = $("photo").parentElement;
+  frame.classList.add("busy");
+  try {
+    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.crop));
+    if (photo !== chosen) return;
+    $("heat").setAttribute("aria-pressed", "true");
+    picture(photo.heat, t.heat_picture(photo.file.name, nameOf(photo.answer.species)));
+    frame.classList.add("large");
+    $("heat-scale").hidden = false;
+    $("heat").textContent = t.show_photo;
+    $("heat-note").textContent = t.heat_note(nameOf(photo.answer.species));
+  } catch (problem) {
+    if (photo === chosen) $("heat-note").textContent = problem.message;
+  } finally {
+    frame.classList.remove("busy");
+  }
+});
+
+// ---- its answer -----------------------------------------------------------------------------------------------------
 
 export function show() {
-  const { answer, problem, file } = chosen;
+  const { answer, problem, file, stale } = chosen;
   const how = answer ? standing(answer) : "";
   $("result").hidden = false;
   $("result").className = `card ${how || "failed"}`;
+  $("result").classList.toggle("stale", Boolean(stale)); // of another square
+  $("result").ariaBusy = String(Boolean(stale || (!answer && !problem)));
   $("file").textContent = $("file").title = file.name;
   $("no-preview").textContent = problem ? "" : t.no_preview;
-  $("doubt").hidden = !answer || how === "sure";
-  $("doubt").textContent = how === "unfamiliar" ? t.unlike : t.not_sure;
-  $("heat").disabled = !answer;
-  $("heat").hidden = !model?.explainable || how === "unfamiliar";
+  $("doubt").hidden = !answer || how === "species";
+  $("doubt").textContent = { "": "", species: "", unfamiliar: t.unlike, unsure: t.not_sure }[how] ?? t.species_not_sure;
+  $("heat").disabled = $("share").disabled = !answer;
+  $("heat").hidden = !explainable || how === "unfamiliar";
   $("said-by-server").textContent = problem?.detail ? t.server_says(problem.detail) : "";
-  $("scientific").textContent = how === "sure" ? (speciesOf(answer.species).scientific_name ?? "") : "";
-  $("probability").textContent = how === "sure" ? percent(answer.probability) : "";
-  const group = answer ? groupOf(answer) : null;
+  $("beneath").textContent = answer ? beneath(answer) : "";
+  $("beneath").className = how === "species" ? "latin" : "";
+  $("probability").textContent = answer ? sureness(answer) : "";
+  const group = answer && how !== "group" ? groupOf(answer) : null; // else it is the headline
   $("group").hidden = !group;
   $("group").textContent = group ? t.groups[group] : "";
   $("group").className = `group ${group ?? ""}`;
-  $("advice").textContent = { "": problem?.message ?? "", sure: "", unsure: t.unsure_advice, unfamiliar: `${t.unfamiliar} ${t.photo_advice}` }[how];
-  if (!answer) $("headline").textContent = problem ? t.failed : t.looking;
-  else $("headline").textContent = { sure: nameOf(answer.species), unsure: either(answer), unfamiliar: t.no_name }[how];
+  const advice = { "": problem?.message ?? "", species: "", unsure: t.unsure_advice, unfamiliar: `${t.unfamiliar} ${t.photo_advice}` };
+  $("advice").textContent = advice[how] ?? t.broad_advice;
+  if (answer) $("headline").textContent = headline(answer);
+  else $("headline").textContent = problem ? t.failed : t.looking;
+  drawCrop();
   if (!answer) return;
   $("candidates").open = how !== "unfamiliar";
   $("bars-title").textContent = how === "unfamiliar" ? t.nearest : t.probabilities;
   bars(answer);
+  lookAlikes(answer);
 }
 
 function bars(answer) {
   const best = ranked(answer);
-  $("bars").className = standing(answer) === "sure" ? (answer.group ?? "") : "unsure";
+  $("bars").className = standing(answer) === "species" ? (answer.group ?? "") : "unsure";
   $("bars").replaceChildren(
     ...best.slice(0, allBars ? undefined : BARS).map(([name, share]) => {
       const item = document.createElement("li");
@@ -125,23 +154,20 @@ $("more").addEventListener("click", () => {
   bars(chosen.answer);
 });
 
-$("heat").addEventListener("click", async () => {
-  const photo = chosen;
-  if ($("heat").getAttribute("aria-pressed") === "true") return choose(photo);
-  const frame = $("photo").parentElement;
-  frame.classList.add("busy");
-  try {
-    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species));
-    if (photo !== chosen) return;
-    picture(photo.heat, t.heat_picture(photo.file.name, nameOf(photo.answer.species)));
-    frame.classList.add("large");
-    $("heat").setAttribute("aria-pressed", "true");
-    $("heat-scale").hidden = false;
-    $("heat").textContent = t.show_photo;
-    $("heat-note").textContent = t.heat_note(nameOf(photo.answer.species));
-  } catch (problem) {
-    if (photo === chosen) $("heat-note").textContent = problem.message;
-  } finally {
-    frame.classList.remove("busy");
-  }
+function lookAlikes(answer) {
+  const found = alike(answer);
+  $("alike").hidden = !found.length;
+  $("alike-list").replaceChildren(
+    ...found.flatMap(({ name, latin, mark }) => {
+      const term = Object.assign(document.createElement("dt"), { textContent: `${name} ` });
+      if (latin && latin !== name) term.append(Object.assign(document.createElement("em"), { textContent: latin }));
+      return [term, Object.assign(document.createElement("dd"), { textContent: mark })];
+    }),
+  );
+}
+
+$("share").addEventListener("click", async () => {
+  if (!(await share(chosen))) return;
+  $("share").textContent = $("said").textContent = t.copied;
+  setTimeout(() => ($("share").textContent = t.share), COPIED_MS);
 });

@@ -43,8 +43,11 @@ const octets = { "Content-Type": "application/octet-stream" };
 
 export const species = async () => (await ask("species")).json();
 
-export const predict = (file) =>
-  patiently(async () => (await ask("predict", { method: "POST", headers: octets, body: file })).json());
+const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined))}`;
 
-export const explain = (file, name) =>
-  patiently(async () => (await ask(`explain?species=${encodeURIComponent(name)}`, { method: "POST", headers: octets, body: file })).blob());
+/** `crop`: the part looked at, [x, y, width, height] in pixels; the central square if it is left out. */
+export const predict = (file, crop) =>
+  patiently(async () => (await ask(asked("predict", { crop }), { method: "POST", headers: octets, body: file })).json());
+
+export const explain = (file, species, crop) =>
+  patiently(async () => (await ask(asked("explain", { species, crop }), { method: "POST", headers: octets, body: file })).blob());

@@ -1,19 +1,20 @@
 // The page: photos come in, are asked about a few at a time, and are shown one large or many in a table.
 
-import { choose as showOne, current, forget, show, spoken, useModel } from "./answer.js";
+import { choose as showOne, current, forget, show, useModel } from "./answer.js";
 import * as api from "./api.js";
+import { onChange } from "./crop.js";
 import { forgetAll, keep, kept } from "./keep.js";
 import { speciesName, t, translate, wholePercent } from "./language.js";
-import { fill, row, summarize } from "./list.js";
+import { fill, ordered, row, summarize } from "./list.js";
 import { csv, save } from "./table.js";
+import { spoken, useSpecies } from "./verdict.js";
 
 const AT_ONCE = 4;
 const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo may work later
 const RETRY_MS = 3000;
 const $ = (id) => document.getElementById(id);
 
-const photos = []; // { file, url, row, answer?, problem?, heat? }
-let known = new Map(); // species by name
+const photos = []; // { file, url, row, crop?, answer?, problem?, heat? }
 let version = ""; // of the model in service
 let running = 0;
 let retry;
@@ -28,7 +29,7 @@ function knows({ species, model }) {
     ...species.map((one) => {
       const item = document.createElement("li");
       const latin = Object.assign(document.createElement("em"), { textContent: one.scientific_name ?? "" });
-      const facts = [one.eppo_code, t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
+      const facts = [one.eppo_code, t.kinds[one.kind] ?? t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
       item.append(Object.assign(document.createElement("strong"), { textContent: speciesName(one) }), " ", latin);
       item.append(Object.assign(document.createElement("span"), { className: "hint", textContent: facts.filter(Boolean).join(" · ") }));
       return item;
@@ -39,8 +40,8 @@ function knows({ species, model }) {
 async function meet() {
   try {
     const model = await api.species();
-    known = new Map(model.species.map((species) => [species.name, species]));
-    useModel({ byName: known, explainable: model.explainable });
+    useSpecies(new Map(model.species.map((species) => [species.name, species])));
+    useModel(model);
     version = model.model.version;
     knows(model);
     $("key-form").hidden = $("down").hidden = true;
@@ -73,11 +74,11 @@ async function again() {
   work();
 }
 
-/** Bring back what was here before a reload; an answer of another model's is asked for anew. */
+/** Bring back what was here before a reload; an answer of another model, or of an older page, is asked for anew. */
 async function remember() {
   if (photos.length) return;
   const before = await kept();
-  for (const photo of before) if (photo.answer?.model.version !== version) delete photo.answer;
+  for (const photo of before) if (photo.answer?.model.version !== version || !photo.answer.crop) delete photo.answer;
   begin(before);
 }
 
@@ -117,27 +118,30 @@ function begin(given) {
 }
 
 async function work() {
-  const waiting = () => photos.find((photo) => !photo.answer && !photo.problem && !photo.asked);
+  const waiting = () => photos.find((photo) => !photo.asked && (photo.stale || (!photo.answer && !photo.problem)));
   while (running < AT_ONCE && waiting()) {
     const photo = waiting();
+    const { crop } = photo;
     photo.asked = true;
     running += 1;
     api
-      .predict(photo.file)
+      .predict(photo.file, crop)
       .then((answer) => {
         photo.answer = answer;
-        photo.asked_at = new Date().toISOString();
+        photo.asked_at = `${new Date().toISOString().slice(0, 19)}Z`;
         if (photos.includes(photo)) keep(photo); // else it was cleared meanwhile
         $("down").hidden = true;
       })
       .catch((problem) => {
         photo.problem = problem;
+        delete photo.answer;
         if (problem.status === 401) askForKey();
         if (problem.status === 0 || problem.status === 503) lost(problem);
       })
       .finally(() => {
         running -= 1;
         photo.asked = false;
+        photo.stale = photo.crop !== crop; // it was moved meanwhile
         if (!photos.includes(photo)) return;
         fill(photo);
         if (photo === current()) show();
@@ -156,6 +160,15 @@ function say(photo) {
     $("said").textContent = photos.length === 1 ? one : t.done(photos.length, file.name, one);
   }
 }
+
+/** Another square of the photo on show. */
+onChange((crop) => {
+  const photo = current();
+  if (photo.heat) URL.revokeObjectURL(photo.heat);
+  Object.assign(photo, { crop: crop ?? undefined, heat: undefined, problem: null, stale: true });
+  show();
+  work();
+});
 
 for (const id of ["choose", "take"]) {
   $(id).addEventListener("change", (event) => {
@@ -194,17 +207,21 @@ function list() {
   $("progress").max = photos.length || 1;
   $("progress").value = done;
   $("progress").hidden = done === photos.length;
-  filter();
+  arrange();
 }
 
-function filter() {
+function arrange() {
   const wanted = $("filter").value;
   for (const { row: line } of photos) line.hidden = wanted !== "all" && line.dataset.kind !== wanted;
+  const rows = ordered(photos, $("sort").value).map((photo) => photo.row);
+  if (rows.some((line, i) => $("rows").rows[i] !== line)) $("rows").replaceChildren(...rows); // moving a row takes its focus
 }
-$("filter").append(...Object.entries(t.filters).map(([value, text]) => new Option(text, value)));
-$("filter").addEventListener("change", filter);
+for (const [id, options] of [["filter", t.filters], ["sort", t.orders]]) {
+  $(id).append(...Object.entries(options).map(([value, text]) => new Option(text, value)));
+  $(id).addEventListener("change", arrange);
+}
 
-$("save").addEventListener("click", () => save(csv(photos, known), "seedlings.csv"));
+$("save").addEventListener("click", () => save(csv(ordered(photos, $("sort").value)), "seedlings.csv"));
 $("clear").addEventListener("click", () => {
   for (const photo of photos) [photo.url, photo.heat].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;

@@ -1,7 +1,7 @@
-// Many photos: a row for each, and what they are in sum.
+// Many photos: a row for each, their order, and what they are in sum.
 
-import { either, groupOf, nameOf, standing } from "./answer.js";
-import { percent, t } from "./language.js";
+import { language, t } from "./language.js";
+import { beneath, groupOf, headline, relied, standing, sureness } from "./verdict.js";
 
 const mark = (className, textContent) => Object.assign(document.createElement("span"), { className, textContent });
 
@@ -17,10 +17,10 @@ export function row(photo, onChoice) {
   return line;
 }
 
-/** What a photo counts as: crop, weed, unsure (no name to rely on), or failed. */
+/** What a photo counts as: crop, weed, sure (of neither), unsure (nothing to rely on), or failed. */
 function kind({ answer, problem }) {
   if (problem) return "failed";
-  return standing(answer) === "sure" ? (answer.group ?? "sure") : "unsure";
+  return relied(answer) ? (answer.group ?? "sure") : "unsure";
 }
 
 export function fill(photo) {
@@ -36,11 +36,12 @@ export function fill(photo) {
     return;
   }
   const how = standing(answer);
-  name.replaceChildren({ sure: nameOf(answer.species), unsure: either(answer), unfamiliar: "" }[how]);
-  if (how !== "sure") name.append(" ", mark("doubt", how === "unsure" ? t.not_sure : t.unlike));
+  name.replaceChildren(how === "unfamiliar" ? "" : headline(answer));
+  if (how === "kind" || how === "group") name.append(" ", mark("hint", beneath(answer)));
+  if (!relied(answer)) name.append(" ", mark("doubt", how === "unsure" ? t.not_sure : t.unlike));
   const known = groupOf(answer);
   group.replaceChildren(...(known ? [mark(`group ${known}`, t.groups[known])] : []));
-  probability.textContent = how === "sure" ? percent(answer.probability) : "";
+  probability.textContent = sureness(answer);
 }
 
 /** For example "18 weeds, 9 crops, 3 unsure". */
@@ -51,3 +52,15 @@ export function summarize(photos) {
   }
   return ["weed", "crop", "sure", "unsure", "failed"].filter((one) => counts.has(one)).map((one) => t.counts[one](counts.get(one))).join(", ");
 }
+
+const words = new Intl.Collator(language, { numeric: true });
+const text = ({ answer, problem }) => (problem ? "\uffff" : answer ? headline(answer) : "\ufffe"); // names first
+const doubt = ({ answer, problem }) => (problem ? 3 : !answer ? 0 : standing(answer) === "unfamiliar" ? 2 : 1 - answer.probability);
+const ORDERS = {
+  species: (a, b) => words.compare(text(a), text(b)),
+  doubt: (a, b) => doubt(b) - doubt(a),
+  file: (a, b) => words.compare(a.file.name, b.file.name),
+};
+
+/** The photos in the order of their rows: as they came, by species, by file name, or the least sure ones first. */
+export const ordered = (photos, order) => (ORDERS[order] ? [...photos].sort(ORDERS[order]) : photos);

@@ -1,6 +1,12 @@
-// The table of several photos as a file for a spreadsheet.
+// The table of several photos as a file for a spreadsheet. The command line writes the same columns.
 
-const COLUMNS = ["file", "answer", "answer_rank", "answer_probability", "species", "scientific_name", "group", "probability", "confident", "familiar", "problem"];
+import { ranked } from "./verdict.js";
+
+const COLUMNS = [
+  ...["file", "answer", "answer_rank", "answer_probability"],
+  ...["species", "scientific_name", "group", "probability", "confident", "familiar"],
+  ...["second_species", "second_probability", "crop", "model", "date", "problem"],
+];
 
 function cell(value) {
   let text = String(value ?? "");
@@ -10,12 +16,19 @@ function cell(value) {
 
 const yes = (flag) => (flag === undefined ? "" : flag ? "yes" : "no");
 
-export function csv(photos, known) {
-  const rows = photos.map(({ file, answer, problem }) =>
-    answer
-      ? [file.name, answer.answer?.name, answer.answer?.rank, answer.answer?.probability, answer.species, known.get(answer.species)?.scientific_name, answer.group, answer.probability, yes(answer.confident), yes(answer.familiar), ""]
-      : [file.name, "", "", "", "", "", "", "", "", "", problem?.message ?? "not done"],
-  );
+function line({ file, answer, problem, asked_at }) {
+  if (!answer) return { file: file.name, problem: problem?.message ?? "not done" };
+  const { answer: said, model } = answer;
+  const [, second] = ranked(answer);
+  return {
+    ...{ ...answer, file: file.name, answer: said?.name, answer_rank: said?.rank, answer_probability: said?.probability },
+    ...{ confident: yes(answer.confident), familiar: yes(answer.familiar), second_species: second?.[0], second_probability: second?.[1] },
+    ...{ crop: answer.crop.join(" "), model: `${model.name} ${model.version}`, date: asked_at },
+  };
+}
+
+export function csv(photos) {
+  const rows = photos.map(line).map((of) => COLUMNS.map((column) => of[column]));
   return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 

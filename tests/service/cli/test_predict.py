@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import datetime
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -119,7 +121,20 @@ def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_the_columns_are_the_pages() -> None:
     assert COLUMNS[:5] == ("file", "answer", "answer_rank", "answer_probability", "species")
     script = (Path(routes.__file__).parents[1] / "page" / "table.js").read_text()
-    assert ", ".join(f'"{column}"' for column in COLUMNS) in script
+    listed = script.partition("const COLUMNS = [")[2].partition("];")[0]
+    assert tuple(re.findall(r'"(\w+)"', listed)) == COLUMNS
+
+
+@pytest.mark.usefixtures("model")
+def test_a_row_says_by_whom_when_and_what_else_it_may_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(fakes.image((200, 40, 10), side=20))
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    assert main(["predict", str(photo), "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff")))
+    assert (row["second_species"], row["crop"], row["model"]) == ("Sugar beet", "0 0 20 20", "seedlings 1")
+    assert float(row["second_probability"]) == pytest.approx(40 / 250, abs=1e-4)
+    assert before <= datetime.datetime.fromisoformat(row["date"]) <= datetime.datetime.now(datetime.UTC)
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

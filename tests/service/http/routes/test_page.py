@@ -1,6 +1,8 @@
 """The page, in a real browser."""
 
 import csv
+import datetime
+import functools
 import io
 import os
 import re
@@ -30,7 +32,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-RED, GREEN = (220, 10, 10), (10, 200, 10)
+RED, GREEN, BLUE = (220, 10, 10), (10, 200, 10), (10, 10, 200)
 CODES = {"Maize": "ZEAMX", "Sugar beet": "BEAVA", "Charlock": "SINAR"}
 
 
@@ -44,10 +46,19 @@ def photo(name: str, content: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
-def wide(colour: tuple[int, int, int]) -> bytes:
+def wide(*colours: tuple[int, int, int]) -> bytes:
+    """A photo that is not square, of colours side by side."""
+    image = Image.new("RGB", (64, 48) if len(colours) == 1 else (60 * len(colours), 60))
+    for i, colour in enumerate(colours):
+        image.paste(colour, (i * image.width // len(colours), 0, image.width, image.height))
     stream = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).save(stream, "PNG")
+    image.save(stream, "PNG")
     return stream.getvalue()
+
+
+def answered(page: Any, headline: str) -> None:
+    """Wait for an answer that is not one of before."""
+    page.wait_for_selector(f"#result[aria-busy=false]:not(.stale) #headline:text-is('{headline}')")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +123,96 @@ def test_shows_doubt(page: Any) -> None:
     assert page.locator("#probability").inner_text() == ""
 
 
+def test_another_part_of_the_photo_is_chosen_by_mouse_touch_and_keyboard(browser: Any, service: Running) -> None:
+    for page in opened(browser, service, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True):
+        page.set_input_files("#choose", [photo("wide.png", wide(RED, GREEN, BLUE))])
+        answered(page, "Sugar beet")
+        assert "Only the square" in page.text_content("#crop-note")
+        page.click("#move")
+        no_defects_for(page)
+        box = page.locator(".frame").bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] * 0.1, box["y"] + box["height"] / 2)  # a tap on the plant
+        answered(page, "Maize")
+        across = [page.locator("#crop").bounding_box()[side] for side in ("x", "width")]
+        assert across == pytest.approx([box["x"], box["width"] / 3], abs=2)
+        page.mouse.move(box["x"] + box["width"] / 6, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2, steps=4)
+        page.mouse.up()
+        answered(page, "Charlock")
+        assert page.evaluate("document.activeElement.id") == "crop"
+        for _ in range(20):
+            page.keyboard.press("ArrowLeft")
+        answered(page, "Sugar beet")
+        page.keyboard.press("-")
+        assert page.locator("#crop").bounding_box()["width"] < box["width"] / 3
+        corner = page.locator("#crop i").bounding_box()
+        page.mouse.move(corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 2, box["y"] + 2)
+        page.mouse.up()
+        assert page.locator("#crop").bounding_box()["width"] == pytest.approx(box["width"] / 3 * 8 / 60, abs=2)  # the least that is taken
+        answered(page, "Maize")
+        page.touchscreen.tap(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
+        answered(page, "Charlock")
+        page.click("#move")
+        assert page.locator("#crop").get_attribute("tabindex") is None
+        page.click("#heat")
+        page.wait_for_selector("#heat[aria-pressed=true]")
+        assert page.locator("#crop").is_hidden()  # the heat map is of the square alone
+        page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).some((one) => one.crop && one.answer)")
+        page.reload()
+        answered(page, "Charlock")
+        page.click("#move")
+        page.click("#crop-centre")
+        answered(page, "Sugar beet")
+
+
+def coded(*given: Any, **options: Any) -> Manifest:
+    """The species of the fake models with their codes."""
+    plain = fakes.manifest(*given, **options)
+    return plain.model_copy(update={"species": [one.model_copy(update={"eppo_code": CODES[one.name]}) for one in plain.species]})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_says_no_more_than_can_be_relied_upon(browser: Any, start: Start, tmp_path: Path, scheme: str) -> None:
+    describe = functools.partial(coded, threshold=0.9, kind=0.8, group=0.85)
+    store.publish(tmp_path, fakes.scripted(fakes.Shares), describe, lambda _: "# fake\n", "seedlings")
+    colours = {"Maize": (250, 5, 5), "Grass crop": (170, 15, 15), "Crop": (100, 80, 10), "Maize or Sugar beet?": (60, 52, 50)}
+    for page in opened(browser, start(), viewport={"width": 1280, "height": 900}, color_scheme=scheme):
+        page.set_input_files("#choose", [photo(f"{i}.png", fakes.image(colour)) for i, colour in enumerate(colours.values())])
+        page.wait_for_selector("#progress", state="hidden")
+        shown = {}
+        for i, headline in enumerate(colours):
+            page.click(f"#rows tr:nth-child({i + 1}) button")
+            answered(page, headline)
+            shown[headline] = [page.locator(f"#{part}").inner_text() for part in ("doubt", "beneath", "group", "probability")]
+            assert page.locator("#alike").is_visible() == (headline != "Maize")
+            no_defects_for(page)
+        assert shown == {
+            "Maize": ["", "", "Crop", "96.2%"],
+            "Grass crop": ["Species not sure", "Perhaps Maize", "Crop", "85.0%"],
+            "Crop": ["Species not sure", "Maize or Sugar beet?", "", "94.7%"],
+            "Maize or Sugar beet?": ["Not sure", "", "", ""],
+        }
+        assert page.locator("#alike-list dt").all_inner_texts() == ["Maize", "Sugar beet", "Charlock"]
+        assert "rounded tip" in page.locator("#alike-list dd").first.inner_text()
+        assert page.text_content("#summary") == "3 crops, 1 unsure"
+        page.click("#known-title")
+        assert "Grass crop" in page.inner_text("#known-list")
+
+
+def test_an_answer_is_handed_on_as_a_text(browser: Any, service: Running) -> None:
+    for page in opened(browser, service, viewport={"width": 1200, "height": 800}, permissions=["clipboard-read", "clipboard-write"]):
+        page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+        answered(page, "Maize")
+        page.click("#share")
+        page.wait_for_selector("#share:text-is('Copied')")
+        text = page.evaluate("navigator.clipboard.readText()")
+        assert text.startswith("red.png: Maize, 99.7%.\nBy the model seedlings 1, ")
+        assert text.endswith("Check before you act.")
+
+
 def test_an_unfamiliar_photo_gets_no_name(browser: Any, start: Start, publish_in: Any) -> None:
     publish_in(fakes.Measured)
     for page in opened(browser, start(), viewport={"width": 1200, "height": 800}):
@@ -150,6 +251,17 @@ def test_many_photos_become_a_table(page: Any) -> None:
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
     assert [line["file"] for line in table] == ["red.png", "'=broken.png", "green, 2.png"]
     assert [line["species"] for line in table] == ["Maize", "", "Sugar beet"]
+    assert [line["second_species"] for line in table] == ["Sugar beet", "", "Maize"]
+    assert [line["model"] for line in table] == ["seedlings 1", "", "seedlings 1"]
+    assert table[0]["crop"] == "0 0 16 16"
+    assert datetime.datetime.fromisoformat(table[0]["date"]).tzinfo
+    for order, first in (("species", "Maize"), ("file", "cannot be read"), ("added", "Maize"), ("doubt", "cannot be read")):
+        page.select_option("#sort", order)
+        assert first in rows.nth(0).inner_text()
+    page.emulate_media(media="print")
+    assert not page.locator("button:visible:not(td button), select:visible, #drop:visible").count()
+    assert rows.nth(2).is_visible()
+    page.emulate_media(media="screen")
     page.click("#clear")
     assert page.locator("#result").is_hidden()
 
@@ -225,12 +337,6 @@ def test_thirty_photos_on_a_phone_end_at_the_footer(browser: Any, service: Runni
     ("locale", "headline", "share"), [("de-DE", "Mais", "99,9 %"), ("fr-FR", "Maïs", "99,9 %"), ("es-MX", "Maíz", "99.9%")]
 )
 def test_speaks_the_browsers_language(browser: Any, start: Start, tmp_path: Path, locale: str, headline: str, share: str) -> None:
-    def coded(*given: Any) -> Manifest:
-        plain = fakes.manifest(*given)
-        return plain.model_copy(
-            update={"species": [one.model_copy(update={"eppo_code": CODES[one.name]}) for one in plain.species]},
-        )
-
     store.publish(tmp_path, fakes.scripted(fakes.Halves), coded, lambda _: "# fake\n", "seedlings")
     for page in opened(browser, start(), viewport={"width": 1200, "height": 800}, locale=locale):
         page.set_input_files("#choose", [photo("red.png", fakes.image((255, 0, 0)))])

@@ -1,0 +1,74 @@
+// What an answer allows to be said. The page, its table, its CSV and what is shared say it by this file alone.
+
+import { day, percent, speciesName, t } from "./language.js";
+
+const BESIDE = 0.05; // a candidate as probable as this may be it
+let species = new Map(); // what GET /species tells of each, by its name
+
+export const useSpecies = (known) => (species = known);
+const speciesOf = (name) => species.get(name) ?? { name };
+export const nameOf = (name) => speciesName(speciesOf(name));
+
+/** How narrow a statement can be relied upon: "species", "kind", "group"; "unsure", or "unfamiliar": a photo unlike those learned from. */
+export const standing = (answer) => (answer.familiar === false ? "unfamiliar" : (answer.answer?.rank ?? "unsure"));
+
+/** Whether something about the plant can be relied upon, be it crop or weed alone. */
+export const relied = (answer) => !["unsure", "unfamiliar"].includes(standing(answer));
+
+/** Name and probability of each species, the most probable first. */
+export const ranked = (answer) => Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
+
+/** The two most probable species, those within what can be relied upon. */
+export function either(answer) {
+  const { rank, name } = answer.answer ?? {};
+  const within = ranked(answer).filter(([one]) => !rank || rank === "species" || speciesOf(one)[rank] === name);
+  const [one, other] = within.slice(0, 2).map(([found]) => nameOf(found));
+  return other ? t.either(one, other) : t.perhaps(one);
+}
+
+export function headline(answer) {
+  const said = answer.answer?.name;
+  return {
+    species: () => nameOf(said),
+    kind: () => t.kinds[said] ?? said,
+    group: () => t.groups[said] ?? said,
+    unsure: () => either(answer),
+    unfamiliar: () => t.no_name,
+  }[standing(answer)]();
+}
+
+/** What stands under the headline: the scientific name of a species, the likely species of a kind or a group. */
+export function beneath(answer) {
+  const how = standing(answer);
+  if (how === "species") return answer.scientific_name ?? "";
+  return how === "kind" || how === "group" ? either(answer) : "";
+}
+
+/** Crop or weed, where that can be relied upon. */
+export const groupOf = (answer) => (relied(answer) ? answer.group : null);
+
+/** The probability of what can be relied upon, for people. */
+export const sureness = (answer) => (relied(answer) ? percent(answer.answer.probability) : "");
+
+/** Species that it may be as well, with what to look for; none where the species is sure, or no name is to be relied on. */
+export function alike(answer) {
+  if (["species", "unfamiliar"].includes(standing(answer))) return [];
+  return ranked(answer)
+    .filter(([, share], i) => i < 2 || (i < 3 && share >= BESIDE))
+    .map(([name]) => ({ name: nameOf(name), latin: speciesOf(name).scientific_name, mark: t.marks[speciesOf(name).eppo_code] }))
+    .filter(({ mark }) => mark);
+}
+
+/** The answer as one sentence, for those who hear the page. */
+export function spoken(answer) {
+  const how = standing(answer);
+  if (how === "unfamiliar") return t.unfamiliar;
+  return how === "unsure" ? `${t.not_sure}: ${headline(answer)}` : `${headline(answer)}, ${sureness(answer)}`;
+}
+
+/** A photo's answer as a text to hand on. */
+export function told({ file, answer, asked_at }) {
+  const latin = standing(answer) === "species" && answer.scientific_name ? ` (${answer.scientific_name})` : "";
+  const said = relied(answer) ? `${headline(answer)}${latin}, ${sureness(answer)}.` : standing(answer) === "unsure" ? `${spoken(answer)}` : t.unfamiliar;
+  return `${file.name}: ${said}\n${t.told_by(answer.model.name, answer.model.version, day(asked_at))}`;
+}
