@@ -374,4 +374,9 @@ class _Samples(_Whole):
 def _load(image: Image.Image) -> None:
     if image.mode not in ("P", "PA"):
         image.im = Image.new(image.mode, image.size).im  # Pillow would look at its own limit of pixels; ours was looked at
-    image.load()
+    try:
+        image.load()
+    except OSError as error:
+        if "decoder error" in str(error):  # libtiff's number for whatever it finds
+            raise UndecodableImage("the TIFF's compressed pixels are damaged or cut off; save the photo anew, as a PNG or a JPEG") from None
+        raise
