@@ -16,7 +16,7 @@ import pytest
 from models_store import store, temporary
 from models_store.manifest import Manifest
 from models_store.store import ArtifactCorrupt, ArtifactMissing, PublishFailed, SchemaTooNew
-from tests import fakes
+from tests import fakes, small_disk
 
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 20
@@ -173,6 +173,20 @@ def test_a_kill_at_any_moment_leaves_the_store_whole(tmp_path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
     found = store.versions(tmp_path, "seedlings")
     assert len(found) >= 5
+    (tmp_path / "seedlings" / ".publishing-abcdefgh").mkdir()  # as a kill in the middle leaves it
     for version in found:
         store.verify(tmp_path / "seedlings" / str(version))
     assert publish(tmp_path).name == str(found[-1] + 1)
+    assert {entry.name for entry in (tmp_path / "seedlings").iterdir()} == {*map(str, found), str(found[-1] + 1)}
+
+
+def test_a_full_disk_publishes_nothing_and_keeps_what_was_there(tmp_path: Path) -> None:
+    with small_disk.mounted(tmp_path / "disk", 200) as disk:
+        publish(disk)
+        filler = small_disk.fill(disk)
+        with pytest.raises(PublishFailed, match=r"No space left on device\); nothing was published: free space"):
+            publish(disk)
+        assert [entry.name for entry in (disk / "seedlings").iterdir()] == ["1"]
+        store.verify(disk / "seedlings" / "1")
+        filler.unlink()
+        assert publish(disk).name == "2"

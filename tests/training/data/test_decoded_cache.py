@@ -6,9 +6,10 @@ import time
 import pytest
 
 from models_store import temporary
-from tests import drawn
+from tests import drawn, small_disk
 from training.data import decoded_cache
 from training.data.images import load
+from training.errors import DiskError
 
 
 @pytest.fixture
@@ -67,3 +68,26 @@ def test_what_a_killed_decoding_left_goes_and_one_at_work_stays(folder, tmp_path
     with temporary.folder(cache, ".decoding-") as at_work:
         load(folder, cache)
         assert {name for name in kept(cache) if name.startswith(".")} == {at_work.name}
+
+
+def test_a_disk_that_is_full_before_the_end_is_told(folder, tmp_path):
+    needed_kib = 396  # 6 images of 67,500 bytes, and nothing for the index
+    with small_disk.mounted(tmp_path / "cache", needed_kib) as cache:
+        with pytest.raises(DiskError, match=r"cannot be written \(No space left on device\); free space"):
+            load(folder, cache)
+        assert kept(cache) == set()
+
+
+def test_space_is_taken_before_pages_are_mapped(folder, tmp_path):
+    with small_disk.mounted(tmp_path / "cache", 1000) as cache:
+        filled = []
+
+        def decode(array):
+            filled.append(small_disk.fill(cache))  # by somebody else, meanwhile
+            array[:] = 7  # where a page finds no space, this process ends
+            filled[0].unlink()
+            return ["0" * 64] * 6
+
+        files = [f"{species}/{number:03}.png" for species in ("Charlock", "Maize") for number in range(3)]
+        assert (decoded_cache.load(cache, folder, files, decode).pixels == 7).all()
+        assert filled
