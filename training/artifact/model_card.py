@@ -157,7 +157,8 @@ def _rolled_up(manifest: Manifest) -> str:
     lines = ["Where the species is not sure, its kind may be, and else its group: each is as probable as its species together."]
     for rank, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found.threshold is None:
-            lines.append(f"The {rank} is never answered alone: {found.threshold_reason}.")
+            why = "for the same reason" if found.threshold_reason == calibration.threshold_reason else found.threshold_reason
+            lines.append(f"The {rank} is never answered alone: {why}.")
         else:
             lines.append(f"The {rank} is answered from a probability of {found.threshold:.4f} on, by the same rule and promise.")
     lines.append("Each rank is tested by itself.")

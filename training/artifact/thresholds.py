@@ -116,7 +116,7 @@ def choose(species: list[Species], sets: Sequence[HeldOut]) -> dict[Rank, RankTh
             chosen[rank] = RankThreshold(threshold=None, threshold_reason=why)
             continue
         threshold = _lowest(judged)
-        chosen[rank] = RankThreshold(threshold=threshold, threshold_reason=_reason(sets) if threshold is None else None)
+        chosen[rank] = RankThreshold(threshold=threshold, threshold_reason=_reason(sets, judged) if threshold is None else None)
         if threshold is not None:
             for one, answered in zip(sets, narrower, strict=True):
                 for i, (row, familiar) in enumerate(zip(one.probabilities, one.familiar, strict=True)):
@@ -175,7 +175,7 @@ def _starts(sets: Sequence[_Judged]) -> list[int]:
     return halvings
 
 
-def _reason(sets: Sequence[HeldOut]) -> str:
+def _reason(sets: Sequence[HeldOut], judged: Sequence[_Judged]) -> str:
     certainty = f"at {binomial.CERTAINTY:.0%} certainty"
     for one in sets:
         least = binomial.least_answers(one.promise)
@@ -184,5 +184,14 @@ def _reason(sets: Sequence[HeldOut]) -> str:
                 f"{len(one.truth)} {one.name} are too few: a promise of {one.promise:.4g} takes at least {least} answers without a mistake,"
                 f" {certainty}. Add images, train further, or promise less, such as --promise 0.95"
             )
-    promised = " and ".join(f"the {len(one.truth)} {one.name} right for a promise of {one.promise:.4g}" for one in sets)
-    return f"over no threshold are enough of {promised}, {certainty}. Add images, train further, or promise less, such as --promise 0.95"
+    first, *others = sets
+    if others and _lowest(judged[:1]) is not None:
+        broken = " and ".join(f"the {len(one.truth)} {one.name}" for one in others)
+        return (
+            f"the {first.name} alone have one, but on {broken} too many of the surest answers are wrong for a promise of"
+            f" {others[0].promise:.4g}. Train on such photos, promise less of them, such as --field-promise 0.95, or leave them out"
+        )
+    return (
+        f"over no threshold are enough of the {len(first.truth)} {first.name} right for a promise of {first.promise:.4g}, {certainty}."
+        " Add images, train further, or promise less, such as --promise 0.95"
+    )

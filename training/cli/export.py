@@ -60,4 +60,5 @@ def say_published(folder: Path) -> None:
         say(f"no answer of it will be confident: {calibration.threshold_reason}")
     for what, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found is not None and found.threshold is None:
-            say(f"no {what} will be answered where the species is not sure: {found.threshold_reason}")
+            why = "for the same reason" if found.threshold_reason == calibration.threshold_reason else found.threshold_reason
+            say(f"no {what} will be answered where the species is not sure: {why}")

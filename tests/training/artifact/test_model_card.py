@@ -3,6 +3,7 @@
 import pytest
 
 from models_store import store
+from models_store.manifest import AnswerFigures, ElsewhereFigures, OodFigures, RankThreshold, SpeciesElsewhere
 from tests import fakes
 from training.artifact import model_card
 from training.data.species import describe, known
@@ -68,3 +69,42 @@ def test_a_species_of_any_name_is_one_cell_of_the_table():
     figures = fakes.manifest().figures
     odd = figures.model_copy(update={"per_species": {"a|b <i>": figures.per_species["Maize"]}})
     assert r"| a\|b &lt;i&gt; | 100.0% | 100.0% | 1.000 | 1 |" in card(figures=odd)
+
+
+def test_what_rolls_up_and_what_was_measured_elsewhere():
+    answers = AnswerFigures(
+        n=100,
+        answered={"species": 60, "kind": 20, "group": 0},
+        wrong={"species": 1, "kind": 0, "group": 0},
+        crops=30,
+        crops_called_weeds=2,
+    )
+    few = {"threshold": None, "threshold_reason": "too few"}
+    kinds = {"kind": RankThreshold(threshold=0.9123), "group": RankThreshold(**few), "validation_answers": answers}
+    field = ElsewhereFigures(
+        chosen_by=True,
+        n=80,
+        left_out=3,
+        accuracy=0.75,
+        accuracy_interval=(0.641, 0.840),
+        familiar=0.9,
+        confident=0.5,
+        confident_accuracy=1.0,
+        answers=answers,
+        per_species={"Maize": SpeciesElsewhere(n=80, accuracy=0.75, taken_for={"Maize": 60, "Charlock": 20})},
+    )
+    ood = OodFigures(n=14, auroc=0.9876, fpr95=0.07, unfamiliar=0.93, confident=0.0, answered=0.02)
+    figures = fakes.manifest().figures.model_copy(update={"answers": answers})
+    text = card(kinds, figures=figures, elsewhere={"my|field": field}, ood={"screens": ood}, recalibrated_from="seedlings/2")
+    assert "The kind is answered from a probability of 0.9123 on" in text
+    assert "The group is never answered alone: too few." in text
+    row = "60.0% (1 wrong) | 20.0% (0 wrong) | 0.0% (0 wrong) | 20.0% | 1 of 80 = 1.2% | 94.2% | 2 of 30 |"
+    assert f"| test | 100 | {row}" in text
+    assert rf"| my\|field, where the thresholds were chosen | 100 | {row}" in text
+    assert r"| my\|field, where the thresholds were chosen | 80 | 75.0% | 64.1% to 84.0% | 90.0% | 50.0% | 100.0% | |" in text
+    assert "| – Maize | 80 | 75.0% | | – | – | – | Maize 60, Charlock 20 |" in text
+    assert r"3 more of my\|field were learnt from" in text
+    assert "| screens | 14 | 0.988 | 7.0% | 93.0% | 2.0% | 0.0% |" in text
+    assert "The network is that of seedlings/2, to the byte" in text
+    assert "the same reason" in card(kinds | few, figures=figures)
+    assert "AUROC" not in card()

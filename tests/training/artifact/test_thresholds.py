@@ -108,7 +108,7 @@ def test_of_few_photos_from_a_field_none_may_be_answered_wrongly():
     none = thresholds.together("field photos", [pair(sure, [False] * 40)])
     found = of_species(box, none)
     assert found.threshold is None
-    assert "the 400 images right for a promise of 0.95 and the 40 field photos right" in found.threshold_reason
+    assert "the images alone have one, but on the 40 field photos too many of the surest answers are wrong" in found.threshold_reason
     enough = thresholds.together("field photos", [pair(falling(300), [True] * 299 + [False])])
     assert of_species(box, enough).threshold < 0.6  # one of 300 keeps the bound
     assert "of fewer than 59 answers there" in thresholds.rule([box, enough])

@@ -71,7 +71,7 @@ def test_thresholds_hold_in_the_field_too(model, images, drawn_folder, tmp_path,
     both = appraise(model, images, appraisal.Outside(field={"field": wrong}, field_promise=0.9, cache=cache))
     assert both.calibration.field_promise == 0.9
     assert both.calibration.threshold is None
-    assert "the 12 field photos right for a promise of 0.9" in both.calibration.threshold_reason
+    assert "on the 12 field photos too many of the surest answers are wrong for a promise of 0.9" in both.calibration.threshold_reason
     assert both.calibration.group is not None
     assert both.calibration.group.threshold is None  # Charlock is a weed, Maize is none
 
