@@ -86,7 +86,7 @@ def _origin(manifest: Manifest) -> str:
     origin = f"trained from scratch {by}."
     if start:
         origin = f"trained {by}, from {'weights learnt on ImageNet' if start == 'imagenet' else f'the weights of {start}'}."
-    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, trained on the same training images only." if teachers else ""
+    learnt = f"\nIt learnt the answers of {', '.join(teachers)}, which were trained on the same training images." if teachers else ""
     return origin + learnt + _views(recipe)
 
 

@@ -39,7 +39,8 @@ class Teachers:
                 raise RunError(f"{folder} knows other species, {', '.join(description.species)}; it cannot teach these")
             if description.split_digest != split.digest:
                 raise RunError(f"{folder} was trained on another split, so it may have seen test images of this one; it cannot teach")
-            self.names.append(run.run_reference(folder, description))
+            start = description.recipe.start  # what it had learnt before, such as ImageNet, is handed on too
+            self.names.append(run.run_reference(folder, description) + (f" from {start}" if start else ""))
             self.networks.append(AnySize(network, SIZE).eval())
 
     @torch.no_grad()

@@ -44,7 +44,7 @@ class Identity(BaseModel):
     left_out: dict[str, int] = {}  # split → images of it that figures leave out, since these or earlier weights had learnt from them
     unknown_origins: list[str] = []  # earlier weights of which nobody knows what they had learnt from
     averaged: list[str] = []  # `references` of the runs whose mean this is; none for one that was trained
-    teachers: list[str] = []  # `references` of the runs that it learnt from
+    teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start
     backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
     segmenter: str = ""  # `reference` of a file, of a recipe with a plant view
     device: str = ""  # empty where the record is of a release that did not say it, as are the next two
