@@ -5,12 +5,14 @@ import { t, wholePercent } from "./language.js";
 const LEAST = 0.08; // the smallest square's side, as a share of the photo's shorter one
 const STEP = 0.02; // of an arrow key, as a share of the photo's longer side
 const PAUSE_MS = 500; // after the last key
+const STILL = 6; // pixels of the screen that a tap may move
 const $ = (id) => document.getElementById(id);
 const frame = $("photo").parentElement; // a square, in which the whole photo is seen
 const handle = $("crop").querySelector("i");
 let size = null; // width and height of the photo on show, upright, in pixels; null: there is none to see
 let square = null; // x, y and side, in these pixels
 let held = null; // what a finger or the mouse holds: its place in the square, or the corner
+let last = ""; // the square that was told, or shown
 let pause;
 let tell = () => {};
 
@@ -23,6 +25,7 @@ export function place(of, crop) {
   if (held) return;
   size = of;
   square = size && (crop ? crop.slice(0, 3) : central());
+  last = String(crop);
   if (size && (square[0] + square[2] > size[0] + 1 || square[1] + square[2] > size[1] + 1)) size = null; // the browser turned it otherwise
   $("move").hidden = !size;
   if (!size && moving()) move(false);
@@ -77,7 +80,10 @@ function resize(side) {
 function done() {
   clearTimeout(pause);
   const side = Math.floor(square[2]);
-  tell([...[0, 1].map((axis) => Math.min(Math.round(square[axis]), size[axis] - side)), side, side]);
+  const crop = [...[0, 1].map((axis) => Math.min(Math.round(square[axis]), size[axis] - side)), side, side];
+  if (String(crop) === last) return;
+  last = String(crop);
+  tell(crop);
 }
 
 function later() {
@@ -100,23 +106,26 @@ frame.addEventListener("pointerdown", (event) => {
   frame.setPointerCapture(event.pointerId);
   $("crop").focus({ preventScroll: true });
   const [x, y] = pointed(event);
-  if (event.target === handle) held = { corner: true };
-  else {
-    if (!$("crop").contains(event.target)) set(x - square[2] / 2, y - square[2] / 2, square[2]); // a tap on the plant
-    held = { x: x - square[0], y: y - square[1] };
-  }
+  if (!$("crop").contains(event.target)) centre(x, y);
+  held = { corner: event.target === handle, x: x - square[0], y: y - square[1], from: [event.clientX, event.clientY], moved: false };
 });
+const centre = (x, y) => set(x - square[2] / 2, y - square[2] / 2, square[2]);
+
 frame.addEventListener("pointermove", (event) => {
   if (!held) return;
+  held.moved ||= Math.hypot(event.clientX - held.from[0], event.clientY - held.from[1]) > STILL;
+  if (!held.moved) return;
   const [x, y] = pointed(event);
   if (!held.corner) return set(x - held.x, y - held.y, square[2]);
   const [left, top] = square;
   set(left, top, Math.min(Math.max(x - left, y - top), size[0] - left, size[1] - top));
 });
 for (const type of ["pointerup", "pointercancel"]) {
-  frame.addEventListener(type, () => {
+  frame.addEventListener(type, (event) => {
     if (!held) return;
+    const tapped = type === "pointerup" && !held.moved && !held.corner;
     held = null;
+    if (tapped) centre(...pointed(event)); // on the plant
     done();
   });
 }
@@ -140,6 +149,7 @@ $("crop-size").addEventListener("input", () => {
 $("crop-centre").addEventListener("click", () => {
   clearTimeout(pause);
   square = central();
+  last = "";
   draw();
   tell(null);
 });

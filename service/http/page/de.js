@@ -54,7 +54,7 @@ export const texts = {
   photo: "Foto",
   species: "Art",
   group: "Nutzpflanze oder Unkraut",
-  probability: "Wahrscheinlichkeit",
+  probability: "Wahrsch.",
   known: (n) => `Die ${n} Arten, die es kennt`,
   known_note: "Jede andere Pflanze bekommt einen falschen Namen oder keinen.",
   right: (share, n) => `${share} von ${n} Testfotos richtig`,

@@ -9,7 +9,7 @@ export function row(photo, onChoice) {
   const line = document.createElement("tr");
   const button = Object.assign(document.createElement("button"), { type: "button" });
   const thumb = Object.assign(document.createElement("img"), { src: photo.url, alt: "", loading: "lazy" });
-  thumb.addEventListener("error", () => thumb.removeAttribute("src"));
+  thumb.addEventListener("error", () => thumb.replaceWith(mark("blank", ""))); // a format that this browser cannot show
   button.append(thumb, Object.assign(mark("name", photo.file.name), { title: photo.file.name }));
   button.addEventListener("click", onChoice);
   line.insertCell().append(button);
