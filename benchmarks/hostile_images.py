@@ -124,3 +124,48 @@ def jpeg_of_profile_pieces(count: int = 250) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64)).save(stream, "JPEG", icc_profile=bytes(65_000 * count))
     return stream.getvalue()
+
+
+def exif_of_shared_values(count: int = 5000, value_bytes: int = 58_000) -> bytes:
+    """EXIF whose tags all point to the same bytes: read one by one they are many times as long."""
+    index = struct.pack("<H", count) + b"".join(
+        struct.pack("<HHII", 1000 + tag, 7, value_bytes, 10 + 12 * count - value_bytes) for tag in range(count)
+    )
+    return b"II*\0" + struct.pack("<I", 8) + index + bytes(4)
+
+
+def jpeg_of_exif(count: int = 5000) -> bytes:
+    """The longest EXIF of a JPEG: 300 MB once read."""
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(stream, "JPEG", exif=b"Exif\0\0" + exif_of_shared_values(count))
+    return stream.getvalue()
+
+
+def png_of_exif(count: int = 60_000, mib: int = 18) -> bytes:
+    """EXIF of megabytes, a terabyte once read."""
+    index = struct.pack("<H", count) + b"".join(struct.pack("<HHII", 1000 + tag % 60_000, 7, mib * MIB, 8) for tag in range(count))
+    return png(png_chunk(b"eXIf", b"II*\0" + struct.pack("<I", 8) + index + bytes(4 + mib * MIB)))
+
+
+def bmp_of_runs(n_bytes: int = 19 * MIB, side: int = 8000) -> bytes:
+    """Run lengths of one pixel each, which Pillow reads in Python."""
+    header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, 0, 0, 0, 256, 0)
+    data = b"\1\7" * (n_bytes // 2) + b"\0\1"
+    palette = bytes(1024)
+    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(data), 0, 0, 54 + 1024) + header + palette + data
+
+
+def tiff_of_strips(count: int = 2_400_000) -> bytes:
+    """A strip for each row of eight pixels."""
+    at = 8 + 2 + 12 * 8 + 4
+    entries = (
+        (256, 4, 1, 8),
+        (257, 4, 1, count),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, count, at),
+        (278, 4, 1, 1),
+        (279, 4, count, at + 4 * count),
+    )
+    return tiff(*entries, next_at=0, after=struct.pack("<I", 8) * count + struct.pack("<I", 8) * count)

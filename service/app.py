@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from service.process import logs, memory
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
+# After how long a thread that runs Python, such as one that decodes, hands over to the event loop, which asks for its turn several
+# times for one answer. Python's own 5 ms would be seen in every probe.
+_SWITCH_S = 0.001
 # What routes and middleware send beyond the headers that a page may always read.
 EXPOSED_HEADERS = (
     "Inference-Header-Content-Length",
@@ -93,6 +97,7 @@ def from_environment() -> FastAPI:
     """`create_app` with the settings of the environment, for processes that uvicorn starts."""
     settings = read_environment(os.environ)
     memory.keep_freed()
+    sys.setswitchinterval(_SWITCH_S)
     logs.configure(settings.log_format, settings.log_level)
     app = create_app(settings)
     encoded(app)  # it takes half a second, and once it serves nobody may wait for that

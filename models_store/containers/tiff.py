@@ -61,6 +61,7 @@ _BYTEWISE = (
     50000,
 )  # compressions that know nothing of samples: none, LZW, deflate, packbits, LZMA, Zstandard
 _JPEG, _OLD_JPEG = 7, 6
+MAX_STRIPS = 2**16  # or tiles: Pillow takes some microseconds for each
 _END_OF_JPEG = b"\xff\xd9"
 _COMPRESSIONS = {
     2: "CCITT",
@@ -157,6 +158,8 @@ def _check_parts(directory: Directory, layout: "_Layout") -> None:
     else:
         there = len(directory.numbers(_STRIP_OFFSETS, ()))
         needed = -(-layout.height // max(directory.number(_STRIP_ROWS, layout.height), 1))
+    if there > MAX_STRIPS:
+        raise UndecodableImage(f"the TIFF has {there} strips or tiles, more than the {MAX_STRIPS} allowed; save it anew")
     if 0 < there < needed * (layout.bands if layout.planar else 1):
         raise UndecodableImage("the TIFF's directory lacks a part of its pixels; save the photo anew, as a PNG or a JPEG")
 

@@ -9,6 +9,7 @@ from models_store.errors import UndecodableImage
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of each type
 _WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}  # types of whole numbers
+_MAX_NUMBERS = 2**18  # a palette of 16 bits has three quarters of that
 _SHORT, _LONG, _RATIONAL = 3, 4, (5, 10)
 
 
@@ -55,10 +56,12 @@ class Directory:
         return cls(order, fields)
 
     def numbers(self, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
-        """The whole numbers of a tag."""
+        """The whole numbers of a tag. Raises UndecodableImage for more of them than any image has."""
         field = self._fields.get(tag)
         if field is None or field.kind not in _WHOLE or not field.count:
             return default
+        if field.count > _MAX_NUMBERS:  # nothing else in this process runs while they become objects
+            raise UndecodableImage(f"the TIFF has {field.count} values in its tag {tag}, over the {_MAX_NUMBERS} allowed; save it anew")
         return struct.unpack(f"{self.order}{field.count}{_WHOLE[field.kind]}", field.data)
 
     def number(self, tag: int, default: int) -> int:

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from benchmarks import hostile_images
 from models_store import pixels
 from models_store.pixels import UndecodableImage
 from tests.drawn import encoded
@@ -317,3 +318,19 @@ def test_samples_of_many_bytes_count_for_more_pixels() -> None:
     with pytest.raises(UndecodableImage, match="too much to decode; scale it down"):
         pixels.decode(body, 32, 10_000)
     assert pixels.decode(body, 32, 60_000).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        pytest.param(hostile_images.tiff_of_strips(70_000), "70000 strips", id="strips"),
+        pytest.param(hostile_images.tiff_of_strips(300_000), "values in its tag 273", id="numbers"),
+    ],
+)
+def test_what_takes_a_decoder_seconds_is_refused(body: bytes, what: str) -> None:
+    with pytest.raises(pixels.UndecodableImage, match=what):
+        pixels.decode(body)
+
+
+def test_a_strip_for_each_row_is_read() -> None:
+    assert pixels.decode(hostile_images.tiff_of_strips(9000)).shape == (3, 150, 150)
