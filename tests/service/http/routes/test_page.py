@@ -317,7 +317,7 @@ def test_on_a_phone_the_answer_is_on_the_first_screen(browser: Any, service: Run
 
 
 def test_thirty_photos_on_a_phone_end_at_the_footer(browser: Any, service: Running) -> None:
-    for page in opened(browser, service, viewport={"width": 390, "height": 664}, has_touch=True, is_mobile=True):
+    for page in opened(browser, service, viewport={"width": 390, "height": 664}, has_touch=True, is_mobile=True, locale="de-DE"):
         page.set_input_files("#choose", [photo("a-very-long-name-of-a-photo-from-a-phone.png", fakes.image(GREEN))] * 30)
         page.wait_for_selector("#rows tr:nth-child(30)", state="attached")
         page.wait_for_selector("#progress", state="hidden")
@@ -326,6 +326,7 @@ def test_thirty_photos_on_a_phone_end_at_the_footer(browser: Any, service: Runni
         end = footer["y"] + footer["height"] + page.evaluate("scrollY")
         assert page.evaluate("document.documentElement.scrollHeight") <= end + 40
         assert page.locator("#rows .group").first.is_visible()
+        assert page.evaluate("(of => of.scrollWidth - of.clientWidth)(document.querySelector('.scroll'))") <= 0  # German is long
         page.select_option("#filter", "weed")
         assert page.locator("#rows tr:visible").count() == 0
         page.select_option("#filter", "crop")
