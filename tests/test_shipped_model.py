@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from PIL import Image
 
 from models_store import store
 from service.settings import Settings
+from tests import drawn
 from tests.service.conftest import serve
 from training.__main__ import main
 
-FOLDER = store.resolve(store.SHIPPED_STORE, "seedlings")
+FOLDER, FIELD = (store.resolve(store.SHIPPED_STORE, name) for name in ("seedlings", "seedlings-field"))
 CROPS = ("Maize", "Common wheat", "Sugar beet")
 
 
@@ -30,11 +32,29 @@ def service(tmp_path_factory):
         yield running
 
 
-def test_it_is_what_its_manifest_says_and_small():
-    manifest = store.verify(FOLDER)
+def test_together_they_are_small():
+    assert sum(file.stat().st_size for file in store.SHIPPED_STORE.rglob("*")) < 40_000_000
+
+
+@pytest.mark.parametrize("folder", [FOLDER, FIELD], ids=["seedlings", "seedlings-field"])
+def test_it_is_what_its_manifest_says_and_small(folder):
+    manifest = store.verify(folder)
     assert manifest.size_bytes <= 12_000_000
     assert manifest.training.parameters == 54_717_714
-    assert (FOLDER / "card.md").read_text().count(f"{manifest.figures.accuracy:.2%}") == 1
+    assert f"{manifest.figures.accuracy:.2%}" in (folder / "card.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_model_for_the_field_claims_no_species_and_says_what_it_does_not_know(real_images, tmp_path):
+    photos = sorted((real_images / "Maize").iterdir())[:20]
+    with serve(Settings(store=tmp_path, model="seedlings-field")) as running:
+        running.wait_ready()
+        answers = [running.client.post("/predict", files={"file": photo.read_bytes()}).json() for photo in photos]
+        blank = running.client.post("/predict", files={"file": drawn.encoded(Image.new("RGB", (300, 300), (90, 90, 90)), "PNG")}).json()
+    assert sum(answer["species"] == "Maize" for answer in answers) >= 18
+    assert not any(answer["confident"] for answer in [*answers, blank])
+    assert not any("familiar" in answer for answer in [*answers, blank])
+    assert sum((answer["answer"] or {}).get("name") == "grass crop" for answer in answers) >= 10
 
 
 @pytest.mark.slow

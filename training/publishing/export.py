@@ -69,7 +69,7 @@ def export(
     distance = out_of_distribution.fit(served, description.recipe, images, split)
     model = torchscript.to_torchscript(served, temperature, distance)
     module = torchscript.open_module(io.BytesIO(model))
-    familiarity = out_of_distribution.choose_limit(served, module, images, split)
+    familiarity = None if distance is None else out_of_distribution.choose_limit(served, module, images, split)
     described = species.describe(images.species, data)
     measured = MeasuredModel(
         description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module

@@ -18,13 +18,11 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings")
     manifest, module = torchscript.load(folder)
     assert manifest.training.recipe["plant_view"] == "alone"
-    assert manifest.calibration.familiarity is not None
-    assert manifest.calibration.familiarity.convolution == 2  # of the network's own, not of the segmenter's
+    assert manifest.calibration.familiarity is None  # a distance would tell nothing of a plant cut out
     assert "It sees the plant alone" in (folder / "card.md").read_text()
     run, artifact = measured_model.of_run(tmp_path / "run"), measured_model.of_artifact(folder)
     answers, distances = artifact.answers(images.pixels[:4])
-    assert distances is not None
+    assert distances is None
     assert torch.equal(answers.argmax(1), run.probabilities(images.pixels[:4]).argmax(1))
-    assert torch.isfinite(distances).all()
     ground = torch.full((1, 3, 150, 150), 90, dtype=torch.uint8)
     assert torch.isfinite(module(ground)).all()
