@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import fakes
+from service.process import cores
+
+cores.let_threads_sleep(os.environ)  # as the service does, and before torch is loaded: tests share few cores with much else
+
+from tests import fakes  # noqa: E402
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float3
         return None
     if before:
         layers.insert(0, _Before(_up_to(module, before)))
-    ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | _Convolution)]
+    ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | Convolution)]
     if convolution >= len(ends) or (before and len(ends) == 1):  # a chain without convolutions is not worth the change
         return None
     return Forward(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
@@ -128,7 +128,7 @@ def _layers(steps: list[_Step], dtype: torch.dtype, begun: bool) -> list[nn.Modu
                 if plain and worth and weight.shape[2] == weight.shape[3] and weight.shape[2] in _POINTS:
                     layers.append(Winograd(weight, bias, padding[0], relu))
                 else:
-                    layers.append(_Convolution(weight, bias, stride, padding, dilation, groups, relu, dtype))
+                    layers.append(Convolution(weight, bias, stride, padding, dilation, groups, relu, dtype))
             case "aten::linear", [weight, bias]:
                 layers.append(_Linear(weight, bias, relu, dtype))
             case "aten::relu", []:
@@ -188,7 +188,7 @@ class _Softmax(nn.Module):
         return inputs.float().softmax(self.dim)
 
 
-class _Convolution(nn.Module):
+class Convolution(nn.Module):
     """A convolution by oneDNN, its weights packed once and its ReLU in the same pass."""
 
     weight: Tensor

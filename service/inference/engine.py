@@ -32,7 +32,7 @@ _COMPARED = 4  # images on which two forms of a forward pass are compared
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0  # before the quicker form of a forward pass is tried again
 # How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
 # rounding gives a hundredth of that, in bfloat16 a third.
-_SAME: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
+TOLERANCE: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
 class EngineError(Exception):
@@ -266,9 +266,9 @@ class _Guarded:
         return answers if self._same else self._compared(answers, self._published(images))
 
     def _compared(self, ours: Answer[torch.Tensor], theirs: Answer[torch.Tensor]) -> Answer[torch.Tensor]:
-        self._same = torch.allclose(ours.probabilities, theirs.probabilities, rtol=0, atol=_SAME[self._dtype])
+        self._same = torch.allclose(ours.probabilities, theirs.probabilities, rtol=0, atol=TOLERANCE[self._dtype])
         if ours.distances is not None and theirs.distances is not None:
-            self._same = self._same and torch.allclose(ours.distances, theirs.distances, rtol=_SAME[self._dtype])
+            self._same = self._same and torch.allclose(ours.distances, theirs.distances, rtol=TOLERANCE[self._dtype])
         if not self._same:
             _in_float32(self._published, self._manifest, self._dtype)
         return theirs

@@ -31,7 +31,7 @@ _AVERAGE = 0.99
 _MASKED = 0.25  # share of a batch that is photos with masks, where there are some
 _FIELD = FieldScenes(share=0.75, others=0.2, photos=0.2, looks=0.5)
 _CAMERA = Camera(share=0.85, light=(0.28, 2.2))
-_KEPT = 100  # steps between two checkpoints
+CHECKPOINT_STEPS = 100  # between two checkpoints
 
 
 def train(
@@ -67,7 +67,7 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         averaged.update_parameters(network)
-        if (step + 1) % _KEPT == 0:
+        if (step + 1) % CHECKPOINT_STEPS == 0:
             tensors = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict()}
             run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]

@@ -94,7 +94,7 @@ def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
 
 @pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
 def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
-    monkeypatch.setitem(engine._SAME, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
+    monkeypatch.setitem(engine.TOLERANCE, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
     path = publish_in(network)
     loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
     assert "served in float32" in caplog.text
@@ -144,7 +144,7 @@ def test_a_quicker_form_that_fails_is_a_warning(publish_in, monkeypatch, caplog,
     if where == "freezing":
         monkeypatch.setattr(torch.jit, "freeze", fail)
     elif where == "packing":
-        monkeypatch.setattr(cpu_graph._Convolution, "__init__", fail)
+        monkeypatch.setattr(cpu_graph.Convolution, "__init__", fail)
     elif where == "scripting":
         monkeypatch.setattr(torch.jit, "script", fail)
     elif where == "running":

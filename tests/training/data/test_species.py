@@ -1,9 +1,12 @@
 """What is known of species: the table, and `species.toml` of a data folder."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from models_store import store
+from models_store.manifest import Species
 from training.data import species
 from training.errors import DataError
 
@@ -51,3 +54,26 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, written: str, me
     (tmp_path / "species.toml").write_text(written)
     with pytest.raises(DataError, match=message):
         species.describe(NAMES, tmp_path)
+
+
+def test_the_table_is_that_of_the_shipped_model():
+    manifest = store.read_manifest(store.resolve(store.SHIPPED_STORE, "seedlings"))
+    described = species.describe([one.name for one in manifest.species])
+    codes = {"name", "scientific_name", "eppo_code", "group"}  # it was published before there were kinds
+    assert [one.model_dump(include=codes) for one in described] == [one.model_dump(include=codes) for one in manifest.species]
+    assert len(species.known()) == 12
+
+
+def test_every_row_is_whole():
+    for name, one in species.known().items():
+        assert one.name == name
+        assert re.fullmatch(r"[A-Z][a-z]+ [a-z-]+", one.scientific_name)
+        assert re.fullmatch(r"[A-Z]{5}", one.eppo_code)
+        assert one.kind.endswith(one.group)
+    assert len({one.eppo_code for one in species.known().values()}) == 12
+
+
+def test_a_species_of_ones_own_has_its_name_alone():
+    described = species.describe(["Nettle", "Maize"])
+    assert described[0] == Species(name="Nettle")
+    assert (described[1].eppo_code, described[1].group) == ("ZEAMX", "crop")

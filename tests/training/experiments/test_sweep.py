@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from training import recipe as recipes
-from training.atomic_files import write_json
 from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
 from training.experiments.sweep import Entry
@@ -110,15 +109,6 @@ def test_a_result_of_another_recipe_is_no_result(swept, entries, tmp_path):
     (tmp_path / "one.toml").write_text(RECIPE.replace("= 3", "= 4"))
     with pytest.raises(RunError, match=r"one\.tiny\.0 .*another recipe"):
         swept(entries[:1])
-
-
-def test_an_unfinished_run_is_not_recorded(fabric, recipe, images, parts, tmp_path):
-    fitting.fit(fabric, recipe, "mine", images, parts, tmp_path / "run")
-    run.write_metrics(tmp_path / "run", run.read_metrics(tmp_path / "run")[:2])
-    description = run.read_description(tmp_path / "run").model_copy(update={"finished": False})
-    write_json(tmp_path / "run" / run.DESCRIPTION, description.model_dump(mode="json"))
-    with pytest.raises(RunError, match="finished 2 of 4 epochs"):
-        results.record(tmp_path / "run", images, tmp_path / "results")
 
 
 def test_only_takes_names_of_the_sweep():

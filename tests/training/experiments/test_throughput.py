@@ -2,20 +2,10 @@
 
 import time
 
-from torch import nn
-
-from tests.training.conftest import Tiny
+from tests.training.conftest import Laborious
 from training import networks
 from training.experiments import throughput
 from training.experiments.sweep import Entry
-
-
-class Laborious(Tiny):
-    """The network `tiny` after 24 convolutions of the whole image: dozens of times its work."""
-
-    def __init__(self, species):
-        super().__init__(species)
-        self.convolutions = nn.Sequential(*(nn.Conv2d(3, 3, 7, padding=3) for _ in range(24)), *self.convolutions)
 
 
 def test_each_network_is_timed(fabric, images, tmp_path, monkeypatch):

@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from training.data.tensors import cut_out
 from training.fitting.field import bare, compose
-from training.fitting.soils import soils
 from training.recipe import FieldScenes
 
 STILL = {"share": 1.0, "scale": (1, 1), "shift": 0, "wide": 0, "stretch": 0, "looks": 0, "second": 0, "sun": 0}
@@ -22,22 +20,6 @@ def discs(n=8, radius=12):
     places = torch.arange(SIDE) - (SIDE - 1) / 2
     mask = ((places[:, None] ** 2 + places**2) <= radius**2).float().expand(n, 1, SIDE, SIDE)
     return torch.lerp(BROWN[:, None, None].expand(n, 3, SIDE, SIDE), GREEN[:, None, None].expand(n, 3, SIDE, SIDE), mask), mask
-
-
-def test_the_cut_out_is_the_disc():
-    images, mask = discs()
-    noisy = (images + 0.02 * torch.randn(images.shape, generator=random())).clamp(0, 1)
-    cut = cut_out(noisy) > 0.5
-    assert float((cut & (mask > 0.5)).sum() / (cut | (mask > 0.5)).sum()) > 0.85
-
-
-def test_the_cut_out_keeps_a_leaf_of_two_pixels():
-    images = BROWN[:, None, None].expand(1, 3, SIDE, SIDE).clone()
-    images[:, :, 20:22, 5:55] = GREEN[:, None, None]
-    cut = cut_out(images)[0, 0] > 0.5
-    assert cut[20:22, 8:52].all()
-    assert not cut[:17].any()
-    assert not cut[25:].any()
 
 
 def test_a_moved_plant_keeps_its_colour_and_its_ground_is_gone():
@@ -103,13 +85,3 @@ def test_bare_ground_has_no_plant():
     images, mask = discs()
     ground = bare(images, mask)
     assert torch.allclose(ground, BROWN[:, None, None].expand_as(ground), atol=0.03)
-
-
-def test_soils_are_of_many_colours_and_never_green():
-    drawn = soils(64, SIDE, random())
-    assert drawn.shape == (64, 3, SIDE, SIDE)
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
-    means = drawn.mean((2, 3))
-    assert float(means.std(0).min()) > 0.05
-    assert float(cut_out(drawn).mean()) < 0.1

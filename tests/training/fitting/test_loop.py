@@ -6,15 +6,30 @@ import torch
 
 from models_store import store
 from tests import fakes
+from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import torchscript
 from training.atomic_files import write_json
 from training.errors import DiskError, RunError, TrainingError
-from training.fitting import loop as fitting
 from training.fitting import run, warm_start
 from training.fitting.loop import fit
 from training.networks.network import AnySize
 from training.recipe import Recipe, Resolution
+
+
+class Interrupted(Tiny):
+    """The network `tiny` until so many steps of training are done: in the next one somebody presses Ctrl-C."""
+
+    def __init__(self, species, steps):
+        super().__init__(species)
+        self.steps_left = steps
+
+    def features(self, images):
+        if self.training:
+            if not self.steps_left:
+                raise KeyboardInterrupt
+            self.steps_left -= 1
+        return super().features(images)
 
 
 @pytest.fixture
@@ -64,18 +79,14 @@ def test_the_best_weights_are_those_of_the_best_validation(trained):
 
 @pytest.mark.parametrize("finished_epochs", [0, 1, 3])
 def test_an_interrupted_run_resumes_to_the_same_result(trained, fabric, recipe, images, parts, tmp_path, monkeypatch, finished_epochs):
-    interrupted, epoch = tmp_path / "interrupted", fitting._epoch
-
-    def stops(fabric, model, optimizer, state, *rest):
-        result = epoch(fabric, model, optimizer, state, *rest)
-        if state.epoch == finished_epochs:
-            raise KeyboardInterrupt  # in the middle of an epoch that has changed the weights already
-        return result
-
+    interrupted = tmp_path / "interrupted"
+    steps = len(parts.train) // recipe.batch_size
     with monkeypatch.context() as patched:
-        patched.setattr(fitting, "_epoch", stops)
+        # In the middle of an epoch, that has changed the weights already.
+        patched.setitem(networks.NETWORKS, "tiny", lambda species: Interrupted(species, finished_epochs * steps + steps - 1))
         with pytest.raises(KeyboardInterrupt):
             fit(fabric, recipe, "test", images, parts, interrupted)
+    assert (interrupted / run.LAST).exists() == bool(finished_epochs)
     fit(fabric, recipe, "test", images, parts, interrupted)
     whole, resumed = weights(trained), weights(interrupted)
     for part in ("network", "averaged", "optimizer"):

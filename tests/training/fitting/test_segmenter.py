@@ -13,7 +13,7 @@ from training.fitting.run import load_best
 def few(monkeypatch):
     """Small batches, and a checkpoint after each second step."""
     monkeypatch.setattr(segmenter, "BATCH", 8)
-    monkeypatch.setattr(segmenter, "_KEPT", 2)
+    monkeypatch.setattr(segmenter, "CHECKPOINT_STEPS", 2)
 
 
 def green_discs():

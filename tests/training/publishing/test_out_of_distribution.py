@@ -6,7 +6,6 @@ import torch
 from models_store.manifest import Calibration
 from training import networks
 from training.artifact import compression, torchscript
-from training.artifact.mahalanobis import RIDGE, Distance, pool
 from training.evaluation import predictions, synthetic_ood
 from training.publishing import out_of_distribution
 from training.recipe import Recipe
@@ -26,39 +25,6 @@ def network():
 def exported(network, images, parts):
     distance = out_of_distribution.fit(network, Recipe(network="tiny", epochs=1), images, parts)
     return torchscript.open_module(io.BytesIO(torchscript.to_torchscript(network, 1.0, distance)))
-
-
-def test_the_distance_is_mahalanobis():
-    random = torch.Generator().manual_seed(0)
-    mixed = (torch.randn(5000, 6, generator=random) @ torch.randn(6, 6, generator=random) + 9).abs()
-    activations = mixed.square()[:, :, None, None].expand(-1, -1, 2, 3)  # [N,6,2,3], pooled they are `mixed` again
-    distances = Distance(mixed)(activations)
-    assert torch.allclose(pool(activations), mixed, atol=1e-4)
-    centred = (mixed - mixed.mean(0)).double()
-    covariance = centred.T @ centred / len(centred)
-    covariance += RIDGE * covariance.diagonal().mean() * torch.eye(6)
-    true = (centred @ torch.linalg.inv(covariance) * centred).sum(1).sqrt()
-    assert torch.allclose(distances.double(), true, rtol=1e-3)
-
-
-def test_of_two_groups_the_nearer_counts_at_the_scale_of_the_first():
-    random = torch.Generator().manual_seed(0)
-    near, far = torch.randn(4000, 6, generator=random) + 9, 3 * torch.randn(4000, 6, generator=random) + 40
-    distance = Distance(near, far)
-
-    def measured(pooled):
-        return distance(pooled.square()[:, :, None, None])
-
-    assert torch.allclose(measured(near), Distance(near)(near.square()[:, :, None, None]), rtol=1e-3)
-    reach = Distance(near)(near.square()[:, :, None, None]).quantile(0.99)
-    assert float((measured(far) > reach).float().mean()) == pytest.approx(0.01, abs=0.002)
-    assert float(measured(torch.full((1, 6), 20.0))) > 2 * reach  # between the two, which one group of both would take for common
-
-
-def test_fewer_images_than_channels_are_no_obstacle():
-    pooled = torch.rand(4, 64, generator=torch.Generator().manual_seed(0))
-    assert Distance(pooled)(torch.ones(2, 64, 3, 3)).isfinite().all()
-    assert Distance(torch.zeros(4, 8))(torch.zeros(2, 8, 3, 3)).isfinite().all()  # channels that never speak
 
 
 def test_answer_gives_what_forward_gives_and_the_distance(network, exported, images):
@@ -104,15 +70,6 @@ def test_figures_count_what_is_unfamiliar_as_not_confident():
         calibration(familiarity=known), probabilities, torch.tensor([1.0, 3, 2, 1]), torch.tensor([0, 0, 1, 0])
     )
     assert found == pytest.approx({"familiar": 0.75, "confident": 0.75, "confident_by_probability_alone": 1, "confident_accuracy": 2 / 3})
-
-
-def test_drawn_pictures_are_drawn_the_same_again_and_all_unlike():
-    drawn = synthetic_ood.draw(2, seed=0)
-    assert set(drawn) == set(synthetic_ood.KINDS)
-    for kind, again in synthetic_ood.draw(2, seed=0).items():
-        assert torch.equal(drawn[kind], again)
-        assert (again.shape, again.dtype) == ((2, 3, 150, 150), torch.uint8)
-        assert not torch.equal(again[0], again[1])
 
 
 def test_drawn_pictures_are_counted_by_kind(exported):

@@ -1,0 +1,25 @@
+"""The machine in a few words. Whether it computes in bfloat16: tests/test_bfloat16.py."""
+
+import getpass
+import os
+import socket
+
+import torch
+
+from training import machine
+
+
+def test_it_says_what_decides_speed_and_nothing_of_people():
+    described = machine.describe()
+    assert described["cores"] == len(os.sched_getaffinity(0))
+    assert described["torch"] == torch.__version__
+    assert described["memory_gib"] > 0
+    assert str(described["processor"]) not in ("", "unknown")
+    said = str(described)
+    assert os.path.expanduser("~") not in said
+    assert not [name for name in (socket.gethostname(), getpass.getuser()) if len(name) > 3 and name in said]
+
+
+def test_a_wide_instruction_set_is_named():
+    has = torch.cpu.get_capabilities().get("avx2") is True
+    assert ("avx2" in str(machine.describe()["processor"])) == has
