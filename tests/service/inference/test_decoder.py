@@ -28,13 +28,13 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch,
     most = 0
     square = Picture.square
 
-    def counted(picture: Picture, size: int) -> np.ndarray:
+    def counted(picture: Picture, *arguments: object) -> np.ndarray:
         nonlocal most
         inside.append(None)
         most = max(most, len(inside))
         time.sleep(0.05)
         inside.pop()
-        return square(picture, size)
+        return square(picture, *arguments)
 
     monkeypatch.setattr(Picture, "square", counted)
     monkeypatch.setattr(decoder, "LARGE_PIXELS", large)
