@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from service.process import cores
 cores.let_threads_sleep(os.environ)  # as the service does, and before torch is loaded: tests share few cores with much else
 
 from tests import fakes  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heed_ctrl_c() -> None:
+    """Ctrl-C as usual, in tests and all that they start, also in the background of a shell, which makes programs ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
