@@ -208,7 +208,8 @@ class Connection(HttpToolsProtocol):
         open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]
         if len(open_ones) > MAX_CONNECTIONS:
             waiting = [one for one in open_ones if one.waits_for_client]
-            for one in heapq.nsmallest(_EVICTED, waiting, key=lambda one: one.waiting_since_s):  # some at once: a look at all is dear
+            count = min(_EVICTED, max(1, MAX_CONNECTIONS // 8))  # some at once: a look at all is dear; but not those that just came
+            for one in heapq.nsmallest(count, waiting, key=lambda one: one.waiting_since_s):
                 one.transport.abort()
                 one._report("too-many-connections")
 
