@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models_store import store
-from models_store.manifest import Manifest
+from models_store.manifest import AnyManifest, Manifest
 from models_store.republish import republish, rollback
 from models_store.store import ArtifactMissing, StoreError
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "verify":
             return _verify(options.store, options.name, options.version)
         if options.command == "publish":
-            name = options.name or store.read_manifest(options.artifact.absolute()).name
+            name = options.name or store.read_any_manifest(options.artifact.absolute()).name
             path = republish(options.store, options.artifact.absolute(), name)
         else:
             path = rollback(options.store, options.name, options.to)
@@ -71,17 +71,19 @@ def _list(root: Path) -> int:
 
 def _row(root: Path, name: str, version: int) -> tuple[str, ...]:
     try:
-        manifest = store.read_manifest(root / name / str(version))
+        manifest = store.read_any_manifest(root / name / str(version))
     except StoreError as error:
         return name, str(version), "", "", "", f"not readable: {error}"
     return name, str(version), f"{manifest.created:%Y-%m-%d}", manifest.training.network, _accuracy(manifest), _size(manifest)
 
 
-def _accuracy(manifest: Manifest) -> str:
-    return f"{manifest.figures.accuracy:.2%} of {manifest.figures.n}"
+def _accuracy(manifest: AnyManifest) -> str:
+    if isinstance(manifest, Manifest):
+        return f"{manifest.figures.accuracy:.2%} of {manifest.figures.n}"
+    return ", ".join(f"IoU {found.iou:.2f}" for found in manifest.figures)
 
 
-def _size(manifest: Manifest) -> str:
+def _size(manifest: AnyManifest) -> str:
     return f"{manifest.size_bytes / 1e6:.1f} MB"
 
 

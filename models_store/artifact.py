@@ -43,6 +43,17 @@ class Measuring(Model[Array], Protocol[Array]):
         """`forward` and the distance in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
 
 
+class Segmenting(Protocol[Array]):
+    """What the `model.pt` of a segmenter can do. It tells the plants of a photo from the ground."""
+
+    def forward(self, images: Array) -> tuple[Array, Array, Array]:
+        """Probabilities of plant, and of a plant's centre as seen from near and from afar.
+
+        uint8 [N,3,H,W] → float32 [N,H,W], [N,H/4,W/4], [N,H/16,W/16]. From near plants are found up to about 150 pixels, from afar
+        larger ones.
+        """
+
+
 ANSWER = Measuring.answer.__name__  # kept by name where a module is frozen
 
 

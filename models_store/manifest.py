@@ -196,24 +196,14 @@ class Compact(_Part):
     full_figures: Figures
 
 
-class Manifest(_Part):
-    """The whole of `manifest.json`. `species` stands in the order of the model's outputs."""
+class Published(_Part):
+    """What `manifest.json` says of a version, whatever its model is for."""
 
     schema_version: int = SCHEMA_VERSION
     min_reader_schema: int = MIN_READER_SCHEMA
-    task: Literal["classification", "segmentation"] = "classification"
     name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
     created: datetime
-    species: list[Species] = Field(min_length=2)
-    input: Input
-    calibration: Calibration
-    figures: Figures  # of this very artifact, on the test split
-    training: Training
-    compact: Compact | None = None
-    elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
-    ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures
-    recalibrated_from: str | None = None  # name/version with the same model.pt, whose thresholds and figures were found anew here
     capabilities: list[str] | None = None  # of `artifact.Capability`, or newer ones; None: of a release that did not state them
     files: dict[FileName, Sha256]  # what lies beside the manifest: name → SHA-256; model.pt always
     size_bytes: int = Field(gt=0)  # of model.pt
@@ -237,9 +227,87 @@ class Manifest(_Part):
             raise ValueError(f"files does not name {MODEL}")
         return self
 
+
+class Manifest(Published):
+    """The whole of `manifest.json` of a classifier. `species` stands in the order of the model's outputs."""
+
+    task: Literal["classification"] = "classification"
+    species: list[Species] = Field(min_length=2)
+    input: Input
+    calibration: Calibration
+    figures: Figures  # of this very artifact, on the test split
+    training: Training
+    compact: Compact | None = None
+    elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
+    ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures
+    recalibrated_from: str | None = None  # name/version with the same model.pt, whose thresholds and figures were found anew here
+
     @model_validator(mode="after")
     def _species_are_distinct(self) -> Self:
         names = [species.name for species in self.species]
         if len(set(names)) != len(names):
             raise ValueError("a species stands twice in the list")
         return self
+
+
+class PhotoInput(_Part):
+    """What a segmenter's `forward` takes: uint8 [N, channels, H, W], all of a photo, scaled by `models_store.plants`."""
+
+    side: int = Field(gt=0)  # pixels of the longer side
+    multiple: int = Field(gt=0)  # H and W are multiples of it
+    enlarged: float = Field(ge=1)  # a smaller photo is enlarged so many times at most
+    channels: Literal[3] = 3
+    dtype: Literal["uint8"] = "uint8"
+
+
+class PlantThresholds(_Part):
+    """From which value on something counts. Chosen where the training's masks are."""
+
+    plant: float = Field(gt=0, lt=1)  # of a pixel: it is plant
+    centre: float = Field(gt=0, lt=1)  # of a centre: a plant stands there
+    doubt: float = Field(gt=0, lt=1)  # of a further centre: there may be another plant
+
+
+class PlantFigures(_Part):
+    """How well plants are found on the photos of one folder with masks."""
+
+    folder: str
+    photos: int
+    learnt_from: str  # what the weights have learnt from this folder, in words
+    iou: float  # intersection over union of the pixels of plants, over all photos
+    green_fixed_iou: float  # the same of an excess green index over a fixed threshold
+    green_otsu_iou: float  # the same of one over Otsu's threshold of each photo
+    least_side: int  # pixels of the longer side of a plant that the next figures count
+    plants: int | None  # of that size by the masks; None, here and below: a mask's part is not one plant
+    precision: float | None  # at an IoU of boxes of 0.5
+    recall: float | None
+    f1: float | None
+    count_error: float | None  # plants too many or too few, on average over the photos
+
+
+class SegmenterTraining(_Part):
+    """Where a segmenter's weights come from."""
+
+    network: str
+    parameters: int
+    steps: int
+    seed: int
+    masks: list[str]  # folders whose photos and masks it learnt from, with how many
+    start: str | None  # the weights that it began with
+    split_digest: str  # of the images whose plants were set on grounds
+    images: int  # how many
+    torch_version: str
+
+
+class SegmenterManifest(Published):
+    """The whole of `manifest.json` of a segmenter, which finds plants on whole photos."""
+
+    task: Literal["segmentation"] = "segmentation"
+    input: PhotoInput
+    thresholds: PlantThresholds
+    figures: list[PlantFigures]
+    training: SegmenterTraining
+
+
+AnyManifest = Manifest | SegmenterManifest
+MANIFESTS: dict[str, type[AnyManifest]] = {"classification": Manifest, "segmentation": SegmenterManifest}  # by task

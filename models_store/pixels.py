@@ -20,6 +20,7 @@ __all__ = [
     "SIZE",
     "Crop",
     "CropOutside",
+    "Fitted",
     "Picture",
     "PixelsError",
     "Square",
@@ -65,6 +66,15 @@ class Square(NamedTuple):
     crop: Crop  # which square it is
 
 
+class Fitted(NamedTuple):
+    """All of an image, upright and scaled to fit."""
+
+    pixels: NDArray[np.uint8]  # [3, height, width], RGB
+    width: int  # pixels of the image itself, upright
+    height: int
+    position: tuple[float, float] | None  # latitude and longitude in degrees where it was taken; None where it does not say
+
+
 class Picture:
     """An image file whose header was read and is within the limits."""
 
@@ -78,6 +88,23 @@ class Picture:
             self._file.reduce(size, crop)
         width, height = self._file.size
         return width * height
+
+    def fitted_pixels(self, side: int) -> int:
+        """The pixels that decoding for `fitted` holds in memory."""
+        with _named(self._kind):
+            self._file.reduce_to(side)
+        width, height = self._file.size
+        return width * height
+
+    def fitted(self, side: int) -> Fitted:
+        """All of the image upright, its longer side `side` pixels at most. Once only.
+
+        It is scaled when it is upright, so that a photo rotated by EXIF alone gives the same pixels. Raises UndecodableImage.
+        """
+        with _named(self._kind):
+            self._file.reduce_to(side)
+            planes = fit(_planes(self._file.whole()), side)
+            return Fitted(planes, *self._file.upright_size, self._file.position)
 
     def square(self, size: int, crop: Crop | None = None) -> Square:
         """The central square of the image, or of a crop of it, scaled to `size` pixels a side. Once only.
@@ -93,6 +120,21 @@ class Picture:
         """All of the image, at its size and upright: uint8 [3, height, width], RGB. Once only. Raises UndecodableImage."""
         with _named(self._kind):
             return _planes(self._file.whole())
+
+
+def fit(planes: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """An image scaled so that its longer side is `side` pixels at most: uint8 [3, H, W] → [3, h, w]."""
+    height, width = planes.shape[1:]
+    longest = max(width, height)
+    if longest <= side:
+        return planes
+    return resized(planes, (max(1, round(width * side / longest)), max(1, round(height * side / longest))))
+
+
+def resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image scaled to a width and a height, by area-weighted bilinear filtering: uint8 [3, H, W] → [3, h, w]."""
+    image = Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+    return np.ascontiguousarray(np.asarray(image.resize(size, Image.Resampling.BILINEAR)).transpose(2, 0, 1))
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def _before(root: Path, name: str) -> int:
 def _digest(root: Path, name: str, version: int) -> str | None:
     """What the manifest says of model.pt; None where it cannot be read, which is a reason to go back."""
     try:
-        return store.read_manifest(root / name / str(version)).sha256
+        return store.read_any_manifest(root / name / str(version)).sha256
     except StoreError:
         return None
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from models_store.manifest import RANKS, Calibration, Rank, Species
+from models_store.manifest import RANKS, Calibration, Group, Rank, Species
 
 DIGITS = 7  # of a probability: all that float32 holds
 
@@ -33,6 +33,12 @@ def statement(species: Sequence[Species], rank: Rank, probabilities: Sequence[fl
         return None
     total = math.fsum(share for one, share in zip(species, probabilities, strict=True) if name_at(one, rank) == name)
     return Statement(rank, name, min(1.0, round(total, DIGITS)))
+
+
+def group_of(species: Sequence[Species], said: Statement) -> Group | None:
+    """The group that a statement implies; None where its species have none, or several."""
+    groups = {one.group for one in species if name_at(one, said.rank) == said.name}
+    return groups.pop() if len(groups) == 1 else None
 
 
 def narrowest(

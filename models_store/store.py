@@ -19,16 +19,18 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
 from models_store import manifest as manifests
 from models_store import temporary
-from models_store.manifest import SCHEMA_VERSION, Manifest
+from models_store.manifest import MANIFESTS, SCHEMA_VERSION, AnyManifest, Manifest, SegmenterManifest
 
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
+M = TypeVar("M", Manifest, SegmenterManifest, AnyManifest)
 
 
 class StoreError(Exception):
@@ -60,11 +62,11 @@ class PublishFailed(StoreError):
 
 
 @dataclass(frozen=True)
-class Opened:
+class Opened(Generic[M]):
     """A verified artifact: its manifest, and the very bytes the digest was taken of."""
 
     path: Path
-    manifest: Manifest
+    manifest: M
     model: io.BytesIO
 
 
@@ -102,7 +104,12 @@ def resolve(store: Path, name: str, version: int | None = None) -> Path:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of the artifact in folder `path`, checked. Raises StoreError."""
+    """The manifest of the classifier in folder `path`, checked. Raises StoreError, ArtifactUnsuitable for a model for another task."""
+    return _for_task(path, read_any_manifest(path), Manifest)
+
+
+def read_any_manifest(path: Path) -> AnyManifest:
+    """The manifest of the artifact in folder `path`, checked, whatever its model is for. Raises StoreError."""
     file = path / MANIFEST
     try:
         document = json.loads(file.read_bytes())
@@ -117,8 +124,11 @@ def read_manifest(path: Path) -> Manifest:
     needed = document.get("min_reader_schema", schema) if isinstance(document, dict) else None
     if isinstance(needed, int) and needed > SCHEMA_VERSION:
         raise SchemaTooNew(f"{file} has schema {schema}, this release reads up to {SCHEMA_VERSION}; upgrade the service")
+    task = document.get("task", "classification") if isinstance(document, dict) else "classification"
+    if isinstance(task, str) and task not in MANIFESTS:
+        raise ArtifactUnsuitable(f"{file} is of a model for {task[:50]}, which this release does not know; upgrade the service")
     try:
-        manifest = Manifest.model_validate(document)
+        manifest = MANIFESTS[task if isinstance(task, str) else "classification"].model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "document"
@@ -130,29 +140,48 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def open_artifact(path: Path) -> Opened:
-    """Read the artifact in folder `path` once and verify it. Raises StoreError.
+def open_artifact(path: Path) -> Opened[Manifest]:
+    """Read the classifier in folder `path` once and verify it. Raises StoreError, ArtifactUnsuitable for a model for another task.
 
     The model is handed on as the bytes that were verified, so that a file replaced in between cannot slip through.
     """
     path = path.absolute()  # so that a path such as `.` still ends in name/version
-    manifest = read_manifest(path)
+    return _opened(path, read_manifest(path))
+
+
+def open_segmenter(path: Path) -> Opened[SegmenterManifest]:
+    """The same for a segmenter."""
+    path = path.absolute()
+    return _opened(path, _for_task(path, read_any_manifest(path), SegmenterManifest))
+
+
+def _opened(path: Path, manifest: M) -> Opened[M]:
     return Opened(path, manifest, io.BytesIO(_verified(path / MODEL, manifest.sha256, manifest.size_bytes)))
 
 
-def verify(path: Path) -> Manifest:
+def _for_task(path: Path, manifest: AnyManifest, wanted: type[M]) -> M:
+    if isinstance(manifest, wanted):
+        return manifest
+    task = wanted.model_fields["task"].default
+    raise ArtifactUnsuitable(
+        f"{path} is a model for {manifest.task}; what is wanted here is one for {task}: name or publish one of that task"
+    )
+
+
+def verify(path: Path) -> AnyManifest:
     """Check schema, size and the digest of every file of the artifact in folder `path`. Raises StoreError."""
     return contents(path)[0]
 
 
-def contents(path: Path) -> tuple[Manifest, dict[str, bytes]]:
+def contents(path: Path) -> tuple[AnyManifest, dict[str, bytes]]:
     """The artifact in folder `path`: its manifest, and the bytes of every file it names, as they were verified. Raises StoreError."""
-    opened = open_artifact(path)
+    path = path.absolute()
+    opened = _opened(path, read_any_manifest(path))
     others = {name: _verified(opened.path / name, digest) for name, digest in opened.manifest.files.items() if name != MODEL}
     return opened.manifest, {MODEL: opened.model.getvalue(), **others}
 
 
-def beside(path: Path, manifest: Manifest, name: str) -> bytes | None:
+def beside(path: Path, manifest: AnyManifest, name: str) -> bytes | None:
     """A verified file of the artifact in folder `path`; None where its manifest names no such file. Raises StoreError."""
     return _verified(path / name, manifest.files[name]) if name in manifest.files else None
 
@@ -175,8 +204,8 @@ def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
 def publish(
     store: Path,
     model: bytes,
-    describe: Callable[[int, str, int], Manifest],
-    card: Callable[[Manifest], str],
+    describe: Callable[[int, str, int], M],
+    card: Callable[[M], str],
     name: str,
     beside: Mapping[str, bytes] | None = None,
 ) -> Path:
@@ -200,7 +229,7 @@ def publish(
         raise PublishFailed(f"{folder} cannot be written ({error.strerror}); nothing was published: free space or allow writing") from None
 
 
-def _publish_next(folder: Path, made: Path, describe: Callable[[int], Manifest], card: Callable[[Manifest], str]) -> Path:
+def _publish_next(folder: Path, made: Path, describe: Callable[[int], M], card: Callable[[M], str]) -> Path:
     version = 0
     while True:
         version = max(version, *versions(folder.parent, folder.name), 0) + 1

@@ -21,7 +21,7 @@ from service.settings import Settings
 
 PACKAGE = Path(__file__).parents[1] / "clients" / "python" / "seedlings_client"
 GENERATED = PACKAGE / "generated"
-ROUTES = ("/predict", "/predict/batch", "/explain", "/species", "/health")  # that the client has a method for
+ROUTES = ("/predict", "/predict/batch", "/detect", "/explain", "/species", "/health")  # that the client has a method for
 
 
 def files() -> dict[Path, str]:

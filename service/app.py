@@ -13,15 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from models_store import __version__
+from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
 from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
-from service.http.routes import batch, explain, health, metrics, open_inference, page, predict, species
+from service.http.routes import batch, detect, explain, health, metrics, open_inference, page, predict, species
 from service.http.services import build_services
 from service.inference import engine
+from service.inference.segmenter import Segmenter
 from service.process import logs, memory
 from service.settings import Settings
 from service.settings import from_environment as read_environment
@@ -43,10 +45,13 @@ EXPOSED_HEADERS = (
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background."""
 
-    def load(opened: Opened, given_up: Callable[[], bool]) -> engine.Engine:
+    def load(opened: Opened[Manifest], given_up: Callable[[], bool]) -> engine.Engine:
         return engine.load_as_set(opened, settings, given_up)
 
-    services = build_services(settings, load)
+    def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:
+        return engine.load_segmenter(opened, settings)
+
+    services = build_services(settings, load, load_segmenter)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -75,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in (page, predict, batch, explain, species, health, metrics):
+    for routes in (page, predict, batch, detect, explain, species, health, metrics):
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)

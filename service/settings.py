@@ -47,6 +47,9 @@ class Settings(BaseModel):
     workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
     model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
+    segmenter: str = Field(
+        "seedlings-segmenter", pattern=NAME_PATTERN, description="name in the store of the model that finds the plants on whole photos"
+    )
     version: int | None = Field(None, ge=1, description="serve only this version; empty: always the newest one")
     poll_s: float = Field(2.0, gt=0, description="seconds between two checks for a new version")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")

@@ -3,11 +3,12 @@
 import datetime
 import functools
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from models_store import store
@@ -18,12 +19,17 @@ from models_store.manifest import (
     Input,
     Kind,
     Manifest,
+    PhotoInput,
+    PlantThresholds,
     RankThreshold,
+    SegmenterManifest,
+    SegmenterTraining,
     Species,
     SpeciesFigures,
     Training,
 )
 
+SEGMENTER = "seedlings-segmenter"
 SIZE = 16  # pixels a side of the fake models' input, to keep them quick
 KINDS: tuple[Kind, ...] = ("grass crop", "broadleaf crop", "broadleaf weed")  # of the three, where thresholds of kinds are asked for
 NAMES = ("Maize", "Sugar beet", "Charlock")
@@ -125,6 +131,35 @@ class TooNarrow(nn.Module):
         return torch.full((pixels.size(0), 2), 0.5)
 
 
+class Green(nn.Module):
+    """A segmenter: what is green or yellow is plant, and a centre is what is yellow."""
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        red, green, blue = pixels.float().unbind(1)  # [n, h, w]
+        plant = ((green > blue + 60) & (green > 90)).float()
+        centre = plant * (red > 180).float()
+        near = nn.functional.avg_pool2d(centre[:, None], 4)[:, 0]
+        return plant, near, nn.functional.max_pool2d(near[:, None], 4)[:, 0]
+
+
+class Middle(nn.Module):
+    """A segmenter that takes the middle of any photo for one plant."""
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        plant = torch.zeros_like(pixels[:, 0], dtype=torch.float32)  # [n, h, w]
+        height, width = plant.size(1), plant.size(2)
+        plant[:, height // 4 : height - height // 4, width // 4 : width - width // 4] = 1.0
+        return plant, nn.functional.avg_pool2d(plant[:, None], 4)[:, 0], nn.functional.avg_pool2d(plant[:, None], 16)[:, 0]
+
+
+class Broken(nn.Module):
+    """A segmenter that forgets its centres."""
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        plant = pixels.float()[:, 0] / 255
+        return plant, plant[0], plant[0, 0]
+
+
 @functools.cache
 def scripted(network: type[nn.Module]) -> bytes:
     """The bytes of `model.pt` for one of the networks above."""
@@ -186,6 +221,46 @@ def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedling
     familiarity = Familiarity(convolution=1, limit=DARK, limit_rule="fixed", validation_share=1) if network is Measured else None
     describe = functools.partial(manifest, name=name, familiarity=familiarity, **calibration)
     return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
+
+
+def segmenter_manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = SEGMENTER) -> SegmenterManifest:
+    """The manifest of a segmenter that passes all checks."""
+    return SegmenterManifest(
+        name=name,
+        version=version,
+        created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        input=PhotoInput(side=512, multiple=64, enlarged=2),
+        thresholds=PlantThresholds(plant=0.5, centre=0.5, doubt=0.2),
+        figures=[],
+        training=SegmenterTraining(
+            network="fake", parameters=0, steps=1, seed=0, masks=[], start=None, split_digest="0", images=0, torch_version="0"
+        ),
+        files={store.MODEL: sha256},
+        size_bytes=size_bytes,
+    )
+
+
+def publish_segmenter(root: Path, network: type[nn.Module] = Green, name: str = SEGMENTER) -> Path:
+    """Publish the next version of a fake segmenter."""
+    return store.publish(root, scripted(network), functools.partial(segmenter_manifest, name=name), lambda _: "# fake\n", name)
+
+
+def field(plants: Sequence[tuple[int, int, int]], size: tuple[int, int] = (512, 384), *, centres: bool = False) -> Image.Image:
+    """A photo of green discs, each of column, row and radius, on brown ground; with yellow middles that `Green` takes for centres."""
+    photo = Image.new("RGB", size, (110, 85, 60))
+    draw = ImageDraw.Draw(photo)
+    for x, y, radius in plants:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(40, 150, 40))
+    for x, y, radius in plants if centres else ():
+        draw.ellipse((x - radius // 3, y - radius // 3, x + radius // 3, y + radius // 3), fill=(230, 220, 40))
+    return photo
+
+
+def encoded(photo: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """A photo as a file."""
+    stream = io.BytesIO()
+    photo.save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def image(colour: tuple[int, int, int] = (200, 40, 10), kind: str = "PNG", side: int = SIZE) -> bytes:

@@ -27,6 +27,8 @@ def exposed() -> str:
     metrics.request("/predict", 200, 0.1)
     metrics.prediction("Maize", familiar=False, decode_s=0.1, queue_s=0.1)
     metrics.batch(1, 0.1, 1)
+    metrics.segmented(0.1, 0)
+    metrics.plants({"Maize": 1})
     metrics.rejected("queue-full")
     metrics.loaded("seedlings", 1)
     metrics.refused()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from models_store.__main__ import main as store_main
 from service.settings import Settings
@@ -105,15 +106,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of a small model that answers with all the fields of a real one."""
     store = tmp_path_factory.mktemp("store")
     fakes.publish(store, fakes.Measured)
+    fakes.publish_segmenter(store, fakes.Middle)
     with serve(Settings.model_validate({"store": store, "threads": 1})) as running:
         running.wait_ready()
+        running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
         yield running
 
 
 @pytest.fixture(scope="module")
 def of_a_camera() -> bytes:
-    """A photo so large that the part lies in it that the documents ask for."""
-    return fakes.image(kind="JPEG", side=3300)
+    """A photo so large that the part lies in it that the documents ask for, and with a position."""
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (47.0, 27.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0)}
+    return fakes.encoded(Image.new("RGB", (3300, 3300), (200, 40, 10)), "JPEG", exif=exif)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from training.cli import (
     fit,
     interrupt,
     leakage,
+    photo_segmenter,
     recalibrate,
     record,
     report,
@@ -23,7 +24,10 @@ from training.cli import (
 from training.errors import TrainingError
 
 # Their files import torch only when a command is performed. It takes seconds that a wrong call or --help need not wait for.
-COMMANDS = (data, augment, segmenter, fit, average, evaluate, export, recalibrate, record, sweep, throughput, leakage, curve, report)
+COMMANDS = (
+    *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, record),
+    *(sweep, throughput, leakage, curve, report),
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -62,6 +62,14 @@ class Jpeg(Opened):
         if crop is not None:
             times = max(1, int(min(crop.width, crop.height)) // (2 * size))
             self._least = (max(1, self._full_size[0] // times), max(1, self._full_size[1] // times))
+        self._draft()
+
+    def reduce_to(self, side: int) -> None:
+        longest = max(self._full_size)
+        self._least = (max(1, self._full_size[0] * side // longest), max(1, self._full_size[1] * side // longest))
+        self._draft()
+
+    def _draft(self) -> None:
         if drafted := self.image.draft(None, self._least):
             self._scale = drafted[1][2] / self._full_size[0]
 

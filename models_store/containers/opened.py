@@ -1,5 +1,6 @@
 """An image file whose header was read, and a square of it once it is asked for."""
 
+import math
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -11,6 +12,7 @@ from models_store.scaling import Cut, central, square, square_of_grey16
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
 _ROUNDING = 1e-6  # pixels
+_GPS, _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 0x8825, 1, 2, 3, 4
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -86,6 +88,14 @@ class Opened:
     def reduce(self, size: int, crop: Crop | None = None) -> None:
         """Let the decoder leave out detail that `size` pixels a side of the central square, or of a crop, do not need."""
 
+    def reduce_to(self, side: int) -> None:
+        """The same for the whole image at `side` pixels of its longer side."""
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the whole image as it is to be seen, once it is loaded."""
+        return self.full_size[::-1] if self.orientation in _TURNED else self.full_size
+
     def whole(self) -> Image.Image:
         """Decode: all of the image, upright, RGB or RGBA in sRGB. Raises what the format's decoder raises."""
         self.load()
@@ -98,7 +108,7 @@ class Opened:
         """
         self.load()
         stored, orientation = self.full_size, self.orientation
-        upright = stored[::-1] if orientation in _TURNED else stored
+        upright = self.upright_size
         looked_at = centre = Crop(0, 0, *upright).square
         if crop is not None:
             _check_inside(crop, upright)
@@ -146,6 +156,17 @@ class Opened:
         return value if isinstance(value, int) else 1
 
     @property
+    def position(self) -> tuple[float, float] | None:
+        """Latitude and longitude in degrees, WGS 84, of the EXIF block; None where it says none, or none that can be."""
+        block = self._exif(lambda exif: dict(exif.get_ifd(_GPS)))
+        try:
+            latitude = _degrees(block[_LATITUDE], block[_LATITUDE_REF], "NS")
+            longitude = _degrees(block[_LONGITUDE], block[_LONGITUDE_REF], "EW")
+        except (ArithmeticError, KeyError, TypeError, ValueError):
+            return None
+        return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
+
+    @property
     def profile(self) -> bytes | None:
         """The ICC profile of the pixels; None where they are sRGB, or say nothing."""
         embedded = self._profile or self.image.info.get("icc_profile")
@@ -160,6 +181,15 @@ class Opened:
             return ask(self.image.getexif())
         except Exception:  # a damaged EXIF block is no reason to refuse the pixels
             return None
+
+
+def _degrees(parts: Any, reference: Any, directions: str) -> float:
+    """Degrees, minutes and seconds as one number, negative in the second direction. Raises ValueError and what numbers raise."""
+    degrees, minutes, seconds = (float(part) for part in parts)
+    value = degrees + minutes / 60 + seconds / 3600
+    if str(reference)[:1] not in tuple(directions) or not math.isfinite(value):
+        raise ValueError
+    return -value if str(reference)[:1] == directions[1] else value
 
 
 class Frame(Opened):

@@ -2,25 +2,31 @@
 
 import argparse
 import asyncio
-import csv
+import contextlib
 import datetime
 import io
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from models_store import image_files
+from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
-from service.answers import answer
-from service.cli import remote
+from service.answers import Wanted, answer
+from service.cli import cells, plants, remote
+from service.cli.cells import Result
 from service.cli.progress import Progress
+from service.detections import detected
 from service.errors import NotReady, ServiceError, UndecodableImage, problem
-from service.http.services import build_services
+from service.http.services import Services, build_services
 from service.inference import engine
+from service.inference.detector import PHOTOS_AT_ONCE
 from service.inference.fan_out import each
+from service.inference.registry import Registry
+from service.inference.segmenter import Segmenter
 from service.process import memory
 from service.settings import BadSetting, Settings, from_environment, warnings
 
@@ -29,10 +35,8 @@ COLUMNS = (
     *("species", "scientific_name", "group", "probability", "confident", "familiar"),
     *("second_species", "second_probability", "crop", "model", "date", "problem"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _REMOTE_AT_ONCE = 8
 _PATIENCE_S = 600.0
-Result = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,8 +49,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--url", help="ask a running service instead, such as http://localhost:8000; its key is read from SEEDLINGS_API_KEY"
     )
-    parser.add_argument("--format", choices=["table", "csv", "json"], default="table", help="what is written to stdout (default: table)")
+    parser.add_argument("--detect", action="store_true", help="find all plants on each photo, and tell the species of each")
+    parser.add_argument(
+        "--format",
+        choices=["table", "csv", "json", *plants.STYLES],
+        default="table",
+        help="what is written to stdout; coco and geojson with --detect (default: table)",
+    )
     options = parser.parse_args(arguments)
+    if options.format in plants.STYLES and not options.detect:
+        parser.error(f"--format {options.format} is of the plants that --detect finds: add it")
     try:
         photos, problems = find(options.paths)
         settings = from_environment(os.environ)
@@ -58,14 +70,19 @@ def main(arguments: Sequence[str]) -> int:
         print(f"warning: {sentence}", file=sys.stderr)
     progress = Progress(len(photos), sys.stderr)
     try:
-        work = _ask(photos, settings, options.url, progress) if options.url else _classify(photos, settings, progress)
-        results = asyncio.run(work)
+        masks = options.format == "coco" if options.detect else None
+        if options.url:
+            results = asyncio.run(_ask(options.url, photos, settings, progress, masks))
+        elif masks is not None:
+            results = asyncio.run(_detect(photos, settings, progress, masks))
+        else:
+            results = asyncio.run(_classify(photos, settings, progress))
     except (ServiceError, ValueError) as error:
         return _failure(error)
     finally:
         progress.close()
     try:
-        write(results, options.format, _open(sys.stdout, options.format))
+        (plants.write if options.detect else write)(results, options.format, _open(sys.stdout, options.format))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,6 +96,8 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
     for reason in problems:
         print(f"not looked at: {reason}", file=sys.stderr)
+    for name in plants.without_position(results) if options.format == "geojson" else ():
+        print(f"not on the map, since it does not say where it was taken: {name}", file=sys.stderr)
     return 1 if failed or problems else 0
 
 
@@ -117,35 +136,65 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 async def _classify(photos: list[Path], settings: Settings, progress: Progress) -> list[Result]:
     """Results of the model in this process, through the batches of the service."""
+    async with _running(settings) as services:
+
+        async def one(photo: Path) -> Result:
+            return answer(await services.predictor.predict(await _content(photo)))
+
+        return await _each(one, photos, progress, at_once=settings.images_at_once)
+
+
+async def _detect(photos: list[Path], settings: Settings, progress: Progress, masks: bool) -> list[Result]:
+    """The plants on each photo, by the models in this process."""
+    async with _running(settings) as services:
+        await _loaded(services.segmenters)
+        manifest = services.predictor.model().manifest
+        model = {"name": manifest.name, "version": str(manifest.version)}
+
+        async def one(photo: Path) -> Result:
+            detection = await services.detector.detect(await _content(photo))
+            return await asyncio.to_thread(detected, detection, model, Wanted(), masks=masks)
+
+        return await _each(one, photos, progress, at_once=PHOTOS_AT_ONCE)
+
+
+@contextlib.asynccontextmanager
+async def _running(settings: Settings) -> AsyncIterator[Services]:
+    """The service's parts in this process, its classifier loaded. Raises NotReady."""
     memory.keep_freed()
 
-    def load(opened: Opened, _: Callable[[], bool]) -> engine.Engine:
+    def load(opened: Opened[Manifest], _: Callable[[], bool]) -> engine.Engine:
         # Not warmed: here nobody waits for the first answer, and most batches are of one size.
         return engine.load_as_set(opened, settings, lambda: True)
 
-    running = build_services(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load)
+    def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:
+        return engine.load_segmenter(opened, settings)
+
+    running = build_services(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load, load_segmenter)
     running.start()
     try:
-        while running.registry.current is None:
-            if running.registry.error:
-                raise NotReady(running.registry.error)
-            await asyncio.sleep(0.02)
-
-        async def one(photo: Path) -> Result:
-            return answer(await running.predictor.predict(await _content(photo)))
-
-        return await _each(one, photos, progress, at_once=settings.images_at_once)
+        await _loaded(running.registry)
+        yield running
     finally:
         await asyncio.to_thread(running.close)
 
 
-async def _ask(photos: list[Path], settings: Settings, url: str, progress: Progress) -> list[Result]:
-    """Results of the service at `url`."""
+async def _loaded(registry: Registry[Any]) -> None:
+    """Until a version is there. Raises NotReady where none will be."""
+    while registry.current is None:
+        if registry.error:
+            raise NotReady(registry.error)
+        await asyncio.sleep(0.02)
+
+
+async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, masks: bool | None) -> list[Result]:
+    """Results of the service at `url`. `masks` says whether they are wanted of the plants on each photo; None: no plants are."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with remote.connected(url, key, patience_s=_PATIENCE_S) as predict:
+    async with remote.connected(url, key, patience_s=_PATIENCE_S) as asking:
 
         async def one(photo: Path) -> Result:
-            return await predict(await _content(photo))
+            content = await _content(photo)
+            return await (asking.predict(content) if masks is None else asking.detect(content, masks))
 
         return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
 
@@ -180,10 +229,7 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         json.dump(results, stream, ensure_ascii=False, indent=1)
         stream.write("\n")
     elif style == "csv":
-        stream.write("\ufeff")  # tells Excel that this is UTF-8
-        table = csv.writer(stream)
-        table.writerow(COLUMNS)
-        table.writerows([_cell(_flat(result), column) for column in COLUMNS] for result in results)
+        cells.write_csv(COLUMNS, map(_flat, results), stream)
     else:
         rows = [_row(result) for result in results if "problem" not in result]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
@@ -192,31 +238,8 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
 
 
 def _flat(result: Result) -> Result:
-    """A result in columns: each of them holds a text or a number."""
-    if "problem" in result:
-        return result
-    said, model = result["answer"] or {}, result["model"]
-    ranked = sorted(result["probabilities"].items(), key=lambda one: -one[1])
-    second = ranked[1] if len(ranked) > 1 else (None, None)
-    return result | {
-        "answer": said.get("name"),
-        "answer_rank": said.get("rank"),
-        "answer_probability": said.get("probability"),
-        "second_species": second[0],
-        "second_probability": second[1],
-        "crop": " ".join(map(str, result["crop"])),
-        "model": f"{model['name']} {model['version']}",
-    }
-
-
-def _cell(result: Result, column: str) -> str:
-    value = result.get(column)
-    if column == "problem" and value:
-        value = value["detail"]
-    if column in ("confident", "familiar") and value is not None:
-        value = "yes" if value else "no"
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """A result in columns."""
+    return result if "problem" in result else cells.flat(result) | {"crop": " ".join(map(str, result["crop"]))}
 
 
 def _row(result: Result) -> list[str]:

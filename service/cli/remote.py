@@ -1,13 +1,22 @@
 """Asks a running service, by the project's own client."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Protocol
 
 from service.errors import NotReady, ServiceError
 
-Predict = Callable[[bytes], Awaitable[dict[str, Any]]]
 _TRIES = 600  # as long as the deadline lasts
+
+
+class Asking(Protocol):
+    """What asks a service. It raises HandedOn or NotReady."""
+
+    async def predict(self, image: bytes) -> dict[str, Any]:
+        """The answer to the bytes of an image file, as of `POST /predict`."""
+
+    async def detect(self, image: bytes, masks: bool) -> dict[str, Any]:
+        """The same of `POST /detect`."""
 
 
 class HandedOn(ServiceError):
@@ -22,10 +31,10 @@ class HandedOn(ServiceError):
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[Predict]:
-    """Gives what answers the bytes of an image file as `POST /predict` does; it raises HandedOn or NotReady.
+async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[Asking]:
+    """Gives what asks a service.
 
-    Raises the same if the service cannot be asked at all, NotReady without the client, ValueError for a wrong address.
+    Raises HandedOn or NotReady if the service cannot be asked at all, NotReady without the client, ValueError for a wrong address.
     """
     try:  # it is a package of its own: nothing else here needs it
         from seedlings_client import AsyncClient, NoAnswer, Problem
@@ -43,8 +52,13 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
     async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s) as client:
         await told(client.species())  # a wrong address or key is told before the first photo is sent
 
-        async def predict(image: bytes) -> dict[str, Any]:
-            answered: dict[str, Any] = (await told(client.predict(image))).to_dict()
-            return answered
+        class ByTheClient:
+            async def predict(self, image: bytes) -> dict[str, Any]:
+                answered: dict[str, Any] = (await told(client.predict(image))).to_dict()
+                return answered
 
-        yield predict
+            async def detect(self, image: bytes, masks: bool) -> dict[str, Any]:
+                detected: dict[str, Any] = (await told(client.detect(image, masks=masks))).to_dict()
+                return detected
+
+        yield ByTheClient()

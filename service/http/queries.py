@@ -1,7 +1,7 @@
 """Query parameters of the routes that predict, read by hand so that a wrong one is a problem that names it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -9,6 +9,7 @@ from fastapi import Request
 from models_store.pixels import MIN_SIDE, Crop
 from service.answers import Wanted
 from service.errors import MalformedRequest
+from service.inference.detector import MAX_PLANTS, MOST_PLANTS, Asked
 
 MAX_TOP_K = 10_000
 
@@ -41,13 +42,55 @@ ANSWER_PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
+_MIN_SIDE: dict[str, Any] = {
+    "name": "min_side",
+    "in": "query",
+    "required": False,
+    "description": "Leave out plants whose longer side is under so many pixels of the photo; 1% of its width unless given.",
+    "schema": {"type": "number", "minimum": 0},
+}
+_MAX_PLANTS: dict[str, Any] = {
+    "name": "max_plants",
+    "in": "query",
+    "required": False,
+    "description": "Name so many plants, the largest ones. Where there are more, `truncated` is true.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_PLANTS, "default": MAX_PLANTS},
+}
+_MASKS: dict[str, Any] = {
+    "name": "masks",
+    "in": "query",
+    "required": False,
+    "description": "`rle`: give each plant its `segmentation`, COCO's uncompressed run-length encoding.",
+    "schema": {"type": "string", "enum": ["rle"]},
+}
+_TOP_K, _THRESHOLD, _ = ANSWER_PARAMETERS
+OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS]
+DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS]
+
+
+def asked(request: Request, parameters: Sequence[dict[str, Any]] = DETECT_PARAMETERS) -> tuple[Wanted, Asked, bool]:
+    """What the query asks of the answers, of the plants, and whether of their masks. Raises MalformedRequest."""
+    query = known(request, [one["name"] for one in parameters])
+    min_side, max_plants, masks = query.get("min_side"), query.get("max_plants"), query.get("masks")
+    if masks not in (None, "rle"):
+        raise MalformedRequest(f"masks = {masks[:50]!r} is not rle")
+    side = None if min_side is None else _number(min_side)
+    if side is not None and not 0 <= side < math.inf:
+        raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
+    most = MAX_PLANTS if max_plants is None else _whole("max_plants", max_plants, MOST_PLANTS)
+    return _answers_wanted(query), Asked(side, most), masks is not None
+
+
 def wanted(request: Request) -> Wanted:
     """What the query asks of answers. Raises MalformedRequest."""
     query = known(request, [one["name"] for one in ANSWER_PARAMETERS])
+    return _answers_wanted(query)
+
+
+def _answers_wanted(query: Mapping[str, str]) -> Wanted:
     top_k = query.get("top_k")
-    if top_k is not None and not (top_k.isascii() and top_k.isdigit() and len(top_k) < 6 and 1 <= int(top_k) <= MAX_TOP_K):
-        raise MalformedRequest(f"top_k = {top_k[:50]!r} is no whole number from 1 to {MAX_TOP_K}")
-    return Wanted(None if top_k is None else int(top_k), _share("threshold", query.get("threshold", "0")), crop(query))
+    k = None if top_k is None else _whole("top_k", top_k, MAX_TOP_K)
+    return Wanted(k, _share("threshold", query.get("threshold", "0")), crop(query))
 
 
 def crop(query: Mapping[str, str]) -> Crop | None:
@@ -71,6 +114,12 @@ def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
         if given.count(name) > 1:
             raise MalformedRequest(f"the query parameter {name} is given {given.count(name)} times; give it once")
     return request.query_params
+
+
+def _whole(name: str, text: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise MalformedRequest(f"{name} = {text[:50]!r} is no whole number from 1 to {most}")
+    return int(text)
 
 
 def _share(name: str, text: str) -> float:

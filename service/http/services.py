@@ -4,12 +4,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
+from models_store import store
 from service.errors import NotReady
 from service.http.uploads import Uploads
 from service.inference.batcher import Ran
 from service.inference.decoder import Decoder
+from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor
 from service.inference.registry import Load, Model, Registry
+from service.inference.segmenter import Segmenter
 from service.process import memory
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
@@ -27,8 +30,10 @@ class Services:
     shutdown: Shutdown
     metrics: Metrics
     uploads: Uploads
-    registry: Registry
+    registry: Registry[Model]
     predictor: Predictor
+    segmenters: Registry[Segmenter]
+    detector: Detector
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
 
     @property
@@ -43,7 +48,7 @@ class Services:
     @property
     def live(self) -> bool:
         """Whether this process can still answer images, now or later; if not, only a new one helps."""
-        return self.predictor.alive
+        return self.predictor.alive and self.detector.alive
 
     @property
     def error(self) -> str | None:
@@ -56,6 +61,11 @@ class Services:
             raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
         self.predictor.check_room()
 
+    def check_open_for_photos(self) -> None:
+        """The same for a request whose plants are to be found."""
+        self.check_open()
+        self.detector.check_room()
+
     def turned_away(self, reason: str, status: int | None, total_s: float) -> None:
         """A connection got `status`, or nothing, before the application heard of its request."""
         self.metrics.rejected(reason)
@@ -66,6 +76,8 @@ class Services:
         """Start the threads; the model is loaded in the background."""
         self.predictor.start()
         self.registry.start()
+        self.detector.start()
+        self.segmenters.start()
 
     async def measure(self) -> None:
         """Keep the gauge of the queue true, whichever worker is asked for the metrics of all. Runs until it is cancelled."""
@@ -76,15 +88,23 @@ class Services:
     def close(self) -> None:
         """End the threads."""
         self.registry.close()
+        self.segmenters.close()
+        self.detector.close()
         self.predictor.close()
 
 
-def build_services(settings: Settings, load: Load) -> Services:
+def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[Segmenter]) -> Services:
     """Put the parts together; nothing runs yet."""
     metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
 
     def on_swap(model: Model) -> None:
         metrics.loaded(model.manifest.name, model.manifest.version)
+
+    def on_segmenter(segmenter: Segmenter) -> None:
+        metrics.loaded(segmenter.manifest.name, segmenter.manifest.version)
+
+    def on_segmented(ran: Ran) -> None:
+        metrics.segmented(ran.inference_s, len(ran.failures))
 
     def on_batch(ran: Ran) -> None:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
@@ -102,9 +122,10 @@ def build_services(settings: Settings, load: Load) -> Services:
         on_refusal=metrics.refused,
         give_back_memory=memory.give_back,
     )
+    decoder = Decoder(settings.decoding_threads, settings.max_pixels)
     predictor = Predictor(
         registry,
-        Decoder(settings.decoding_threads, settings.max_pixels),
+        decoder,
         streams=settings.streams,
         batch_size=settings.batch_size,
         max_queue=settings.max_queue,
@@ -113,5 +134,27 @@ def build_services(settings: Settings, load: Load) -> Services:
         on_batch=on_batch,
         on_prediction=on_prediction,
     )
+    segmenters = Registry(
+        load_segmenter,
+        settings.store,
+        settings.segmenter,
+        poll_s=settings.poll_s,
+        read=store.open_segmenter,
+        setting="SEEDLINGS_SEGMENTER",
+        expected=settings.segmenter != Settings.model_fields["segmenter"].default,
+        on_swap=on_segmenter,
+        on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
+    )
+    detector = Detector(
+        segmenters,
+        predictor,
+        decoder,
+        max_queue=settings.max_queue,
+        images_at_once=settings.images_at_once,
+        deadline_s=settings.deadline_s,
+        on_segmented=on_segmented,
+        on_plants=metrics.plants,
+    )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    return Services(settings, Shutdown(settings.grace_s), metrics, uploads, registry, predictor, asyncio.Semaphore(1))
+    return Services(settings, Shutdown(settings.grace_s), metrics, uploads, registry, predictor, segmenters, detector, asyncio.Semaphore(1))

@@ -3,11 +3,12 @@
 Another format (torch.export) follows by giving an object that is a `Model` of the registry.
 """
 
+import contextlib
 import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from models_store import artifact
 from models_store.artifact import Answer, Capability
-from models_store.manifest import Manifest
-from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
+from models_store.manifest import Manifest, SegmenterManifest
+from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
 from service.inference import cpu_graph
+from service.inference.segmenter import Segmenter
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -138,7 +140,7 @@ def computes_in_bfloat16() -> bool:
     return made_for_it and bool(in_onednn)
 
 
-def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]) -> Engine:
+def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable[[], bool]) -> Engine:
     """`load` with the settings of the service."""
     return load(
         opened,
@@ -152,7 +154,7 @@ def load_as_set(opened: Opened, settings: Settings, given_up: Callable[[], bool]
 
 
 def load(
-    opened: Opened,
+    opened: Opened[Manifest],
     *,
     device: Device,
     threads: int,
@@ -161,7 +163,7 @@ def load(
     precision: Precision = "float32",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
-    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt, ArtifactUnsuitable or EngineError.
+    """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
 
     In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`.
     What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
@@ -170,20 +172,12 @@ def load(
     Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
     left out, for a process that is asked to end meanwhile.
     """
-    if opened.manifest.task != "classification":
-        raise ArtifactUnsuitable(
-            f"{opened.path} is a model for {opened.manifest.task}; this service serves classification: publish one of that task"
-        )
     where = _device(device)
     dtype = _dtype(precision, where)
+    module = _module(opened, where)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
+        warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        try:
-            module = torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-untyped-call]
-        except Exception as error:
-            _blame_machine(error, opened)
-            raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
         answers = _quickest(module, opened.manifest, where, dtype)
     engine = Engine(opened.manifest, module, answers, where, threads, streams)
     _check(engine, opened)
@@ -195,6 +189,33 @@ def load(
         _blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error} on {size} images at a time; export it again") from error
     return engine
+
+
+def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Segmenter:
+    """Load and check a verified segmenter. Raises ArtifactCorrupt or EngineError."""
+    where = _device(settings.device)
+    module = _module(opened, where)
+    with contextlib.suppress(Exception):  # it is quicker, no more
+        module = torch.jit.freeze(module.to(memory_format=torch.channels_last))
+    segmenter = Segmenter(opened.manifest, module, where, settings.inference_threads)
+    try:
+        segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
+    except ModelFailed as error:
+        _blame_machine(error, opened)
+        raise ArtifactCorrupt(f"{opened.path}: {error}; export it again") from error
+    return segmenter
+
+
+def _module(opened: Opened[Any], where: torch.device) -> torch.jit.ScriptModule:
+    """The module of an artifact, as it was published. Raises ArtifactCorrupt or EngineError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            return torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-any-return,no-untyped-call]
+        except Exception as error:
+            _blame_machine(error, opened)
+            raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
 
 
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
@@ -286,7 +307,7 @@ def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _A
     return answers
 
 
-def _check(engine: Engine, opened: Opened) -> None:
+def _check(engine: Engine, opened: Opened[Manifest]) -> None:
     lacking = {*Capability} & {*(engine.manifest.capabilities or [])} - {*engine.capabilities}
     if lacking:
         raise ArtifactCorrupt(
@@ -305,7 +326,7 @@ def _check(engine: Engine, opened: Opened) -> None:
         raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
 
 
-def _blame_machine(error: Exception, opened: Opened) -> None:
+def _blame_machine(error: Exception, opened: Opened[Any]) -> None:
     """Raise EngineError where an artifact failed for want of memory, or with its device: it may be good."""
     cause: BaseException | None = error
     while cause is not None:

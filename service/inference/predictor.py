@@ -97,7 +97,7 @@ class Predictor:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: Registry[Model],
         decoder: Decoder,
         *,
         streams: int,
@@ -162,7 +162,7 @@ class Predictor:
         place back.
         """
         model = model or self.model()
-        async with self._in_time():
+        async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
                 if isinstance(image, bytes):
                     decoded = await self._decoder.decode(image, model.size, crop)
@@ -182,7 +182,7 @@ class Predictor:
             raise MalformedRequest(f"{species[:100]!r} is not a species of this model; it knows: {', '.join(names)}")
         if not model.explainable:
             raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
-        async with self._in_time():
+        async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
                 decoded = await self._decoder.decode(image, model.size, crop)
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
@@ -195,14 +195,6 @@ class Predictor:
     async def picture(self, image: bytes, side: int, crop: Crop | None = None) -> Pixels:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
-
-    @contextlib.asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                yield
-        except TimeoutError:
-            raise DeadlinePassed(f"no answer within {self._deadline_s:g} s; try again later", retry_after_s=self._deadline_s) from None
 
     def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output]) -> Prediction:
         output = served.answer
@@ -226,6 +218,16 @@ class Predictor:
         self._failing = len(ran.failures) == ran.size
         if self._report_batch is not None:
             self._report_batch(ran)
+
+
+@contextlib.asynccontextmanager
+async def in_time(deadline_s: float) -> AsyncIterator[None]:
+    """The block ends in time, or raises DeadlinePassed."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            yield
+    except TimeoutError:
+        raise DeadlinePassed(f"no answer within {deadline_s:g} s; try again later", retry_after_s=deadline_s) from None
 
 
 def _infer(work: _Work, images: list[_Image], alone: bool) -> list[_Output | Exception]:

@@ -12,20 +12,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models_store import store
 from models_store.artifact import Answer
-from models_store.manifest import Manifest
+from models_store.manifest import AnyManifest, Manifest
 
 log = logging.getLogger(__name__)
 
 
+class Version(Protocol):
+    """A version of any model."""
+
+    @property
+    def manifest(self) -> AnyManifest:
+        """What it says of itself."""
+
+
 class Model(Protocol):
-    """What can be served."""
+    """A classifier that can be served."""
 
     @property
     def manifest(self) -> Manifest:
@@ -73,27 +81,32 @@ class _Refused:
 _LONGEST_PAUSE_S = 300.0
 _FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
-Load = Callable[[store.Opened, Callable[[], bool]], Model]  # the second argument tells when to give up
+Served = TypeVar("Served", bound=Version)
+Load = Callable[[store.Opened[Any], Callable[[], bool]], Served]  # the second argument tells when to give up
 
 
-class Registry:
+class Registry(Generic[Served]):
     """Holds the model in service as `current`, None until the first one is warm."""
 
     def __init__(
         self,
-        load: Load,
+        load: Load[Served],
         root: Path,
         name: str,
         *,
         version: int | None = None,  # serve this one only
         poll_s: float,
         fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all, unless one is pinned
-        on_swap: Callable[[Model], None] | None = None,
+        read: Callable[[Path], store.Opened[Any]] = store.open_artifact,
+        setting: str = "SEEDLINGS_MODEL",  # which names the model
+        expected: bool = True,  # `root` is to hold the model; else it is no error that the fallback is served
+        on_swap: Callable[[Served], None] | None = None,
         on_refusal: Callable[[], None] | None = None,
         give_back_memory: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._load, self._root, self._name, self._version = load, root, name, version
+        self._load, self._read, self._root, self._name, self._version = load, read, root, name, version
+        self._expected, self._setting = expected, setting
         self._poll_s, self._fallback, self._clock = poll_s, fallback, clock
         self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
         self._path: Path | None = None
@@ -103,7 +116,7 @@ class Registry:
         self._loads = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="registry", daemon=True)
-        self.current: Model | None = None
+        self.current: Served | None = None
         self.error: str | None = None  # why no better version is in service
         self.refused: tuple[Refusal, ...] = ()  # the versions of the store that are not served for a fault, newest first
 
@@ -147,7 +160,7 @@ class Registry:
         """Load a version and put it into service, or refuse it; whether it is in service now."""
         self._loads += 1
         try:
-            model = self._load(store.open_artifact(path), self._stop.is_set)
+            model = self._load(self._read(path), self._stop.is_set)
         except Exception as error:  # whatever is wrong with it, the service goes on without it
             self._refuse(path, state, error)
             return False
@@ -156,7 +169,7 @@ class Registry:
         self._refused.pop(path, None)
         self.current, self._path, self._state = model, path, state
         self._own_served = self._own_served or path.parent.parent == self._root
-        log.info("serving %s version %s from %s", model.manifest.name, model.version, path)
+        log.info("serving %s version %s from %s", model.manifest.name, model.manifest.version, path)
         if (on_swap := self._on_swap) is not None:
             _guarded(lambda: on_swap(model))
         return True
@@ -182,14 +195,16 @@ class Registry:
 
     def _missing(self, paths: list[Path]) -> str | None:
         """What the store lacks of what it was named for; None if it lacks nothing, or waits for its first version."""
+        if paths and not self._expected:
+            return None
         if paths and self._root in (self._fallback, paths[0].parent.parent):
             return None
-        goes_on = f"; {self.current.manifest.name} {self.current.version} goes on being served" if self.current is not None else ""
+        goes_on = f"; {self.current.manifest.name} {self.current.manifest.version} goes on being served" if self.current is not None else ""
         if not os.path.isdir(self._root):  # unlike Path's, it never raises
             return f"{self._root} is not there; mount or create it{goes_on}"
         there = store.models(self._root)
         if there and self._name not in there:
-            return f"{self._root} holds no version of {self._name}, but of {', '.join(there)}; name one in SEEDLINGS_MODEL{goes_on}"
+            return f"{self._root} holds no version of {self._name}, but of {', '.join(there)}; name one in {self._setting}{goes_on}"
         if paths:
             return None
         wanted = f"version {self._version}" if self._version else "version"

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec
 
@@ -55,8 +55,15 @@ class Metrics:
         self._decode = seconds("decode", "Decoding of an image")
         self._queue = seconds("queue", "An image's wait for its batch")
         self._inference = seconds("inference", "A forward pass of one batch")
+        self._segmentation = seconds("segmentation", "Finding what is plant on one photo")
         self._batch = Histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES, registry=registry)
         self._species = Counter("seedlings_predictions", "Answers by species", ("species",), registry=registry)
+        self._plants = Counter(
+            "seedlings_plants",
+            "Plants found on photos, by the species that can be relied upon; clumps and the others as such",
+            ("species",),
+            registry=registry,
+        )
         self._unfamiliar = Counter("seedlings_unfamiliar", "Images unlike those that the model was trained on", registry=registry)
         self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
         self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
@@ -91,6 +98,18 @@ class Metrics:
         self._batch.observe(size)
         self._inference.observe(inference_s)
         self._failures.inc(failures)
+
+    @_never_raises
+    def segmented(self, segmentation_s: float, failures: int) -> None:
+        """On one photo plants were looked for."""
+        self._segmentation.observe(segmentation_s)
+        self._failures.inc(failures)
+
+    @_never_raises
+    def plants(self, species: Mapping[str, int]) -> None:
+        """Plants were found."""
+        for name, count in species.items():
+            self._plants.labels(name).inc(count)
 
     @_never_raises
     def rejected(self, reason: str) -> None:

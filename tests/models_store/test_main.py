@@ -76,3 +76,12 @@ def test_a_wrong_call_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
+
+
+def test_a_segmenter_is_listed_verified_and_published(models: Path, tmp_path_factory: pytest.TempPathFactory, capsys) -> None:
+    other = tmp_path_factory.mktemp("other")
+    assert main(["publish", str(models), str(fakes.publish_segmenter(other))]) == 0
+    assert main(["verify", str(models), "--name", fakes.SEGMENTER]) == 0
+    capsys.readouterr()
+    assert main(["list", str(models)]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()][-1] == [fakes.SEGMENTER, "1"]

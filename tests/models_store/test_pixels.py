@@ -295,3 +295,56 @@ def test_a_large_jpeg_holds_few_pixels() -> None:
         assert picture.to_decode(150) == 500 * 375
     with pixels.opened(encoded(plant(), "PNG")) as picture:
         assert picture.to_decode(150) == 400 * 400
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "HEIF"])
+def test_all_of_a_photo_fits(kind: str) -> None:
+    with pixels.opened(encoded(plant(900, 600), kind)) as picture:
+        fitted = picture.fitted(300)
+    assert fitted[1:] == (900, 600, None)
+    assert fitted.pixels.shape == (3, 200, 300)
+    assert difference(fitted.pixels, pixels.resized(np.asarray(plant(900, 600)).transpose(2, 0, 1), (300, 200))) < 3
+    with pixels.opened(encoded(plant(90, 60), kind)) as picture:
+        assert picture.fitted(300).pixels.shape == (3, 60, 90)  # never enlarged
+
+
+def test_a_large_jpeg_is_decoded_at_a_scale_that_fits() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with pixels.opened(encoded(plant(4000, 3000), "JPEG", exif=exif)) as picture:
+        assert picture.fitted_pixels(2000) == 2000 * 1500
+        fitted = picture.fitted(2000)
+    assert fitted[1:] == (3000, 4000, None)
+    assert fitted.pixels.shape == (3, 2000, 1500)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_turned_by_exif_fits_in_the_same_way(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = plant(307, 211)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(stored, "PNG", exif=exif))))
+    with pixels.opened(encoded(stored, "PNG", exif=exif)) as one, pixels.opened(encoded(upright, "PNG")) as other:
+        ours, theirs = one.fitted(200), other.fitted(200)
+    assert (ours.pixels == theirs.pixels).all()
+    assert ours[1:] == theirs[1:] == (*upright.size, None)
+
+
+@pytest.mark.parametrize(
+    ("gps", "expected"),
+    [
+        ({1: "N", 2: (47.0, 27.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0)}, (47.45, 8.68)),
+        ({1: "S", 2: (33.0, 51.0, 36.0), 3: "W", 4: (151.0, 12.0, 0.0)}, (-33.86, -151.2)),
+        ({1: "N", 2: (97.0, 0.0, 0.0), 3: "E", 4: (8.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (47.0, 0.0, 0.0)}, None),
+        ({1: "X", 2: (47.0, 0.0, 0.0), 3: "E", 4: (8.0, 0.0, 0.0)}, None),
+        ({}, None),
+    ],
+)
+def test_where_a_photo_was_taken(gps: dict[int, object], expected: tuple[float, float] | None) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update(gps)
+    exif[0x8825] = exif.get_ifd(0x8825)
+    with pixels.opened(encoded(plant(), "JPEG", exif=exif)) as picture:
+        position = picture.fitted(200).position
+    assert position == (None if expected is None else pytest.approx(expected))

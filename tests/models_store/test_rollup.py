@@ -71,3 +71,10 @@ def test_probabilities_are_rounded_as_they_are_answered() -> None:
     said = rollup.statement(SPECIES, "species", [0.90000004, 0.09999996, 0, 0, 0])
     assert said == ("species", "Black-grass", 0.9)
     assert rollup.narrowest(SPECIES, calibration(), [0.89999996, 0.10000004, 0, 0, 0]) == ("species", "Black-grass", 0.9)
+
+
+def test_the_group_that_a_statement_implies() -> None:
+    assert rollup.group_of(SPECIES, rollup.Statement("species", "Maize", 1)) == "crop"
+    assert rollup.group_of(SPECIES, rollup.Statement("kind", "grass weed", 1)) == "weed"
+    assert rollup.group_of(SPECIES, rollup.Statement("group", "weed", 1)) == "weed"
+    assert rollup.group_of(SPECIES, rollup.Statement("species", "Unknown", 1)) is None

@@ -190,3 +190,15 @@ def test_a_full_disk_publishes_nothing_and_keeps_what_was_there(tmp_path: Path) 
         store.verify(disk / "seedlings" / "1")
         filler.unlink()
         assert publish(disk).name == "2"
+
+
+def test_a_model_for_another_task_is_not_opened(tmp_path: Path) -> None:
+    segmenter, classifier = fakes.publish_segmenter(tmp_path), fakes.publish(tmp_path)
+    with pytest.raises(store.ArtifactUnsuitable, match="is a model for segmentation; what is wanted here is one for classification"):
+        store.open_artifact(segmenter)
+    with pytest.raises(store.ArtifactUnsuitable, match="is a model for classification; what is wanted here is one for segmentation"):
+        store.open_segmenter(classifier)
+    file = segmenter / store.MANIFEST
+    file.write_text(file.read_text().replace('"segmentation"', '"poetry"'))
+    with pytest.raises(store.ArtifactUnsuitable, match="for poetry, which this release does not know"):
+        store.verify(segmenter)

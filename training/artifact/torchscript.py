@@ -9,14 +9,19 @@ from typing import Final
 
 import torch
 import torch.jit
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models_store import store
-from models_store.manifest import Manifest
+from models_store.manifest import Manifest, SegmenterManifest
 from training import networks
 from training.artifact.mahalanobis import Distance
 from training.errors import TrainingError
 from training.networks.network import Network
+from training.networks.photo_segmenter import STRIDE, PhotoSegmenter
+
+AFAR = 4  # how much smaller a photo is seen from afar
+MULTIPLE = AFAR * STRIDE  # of which a photo's width and height are multiples
 
 
 class Exported(nn.Module):
@@ -73,6 +78,43 @@ class Measured(Exported):
         return self.classify(features).softmax(1), self.distance(activations)
 
 
+class ExportedSegmenter(nn.Module):
+    """A segmenter of whole photos, which looks at a photo and its mirror image from near and, at a quarter of its size, from afar.
+
+    A mirrored photo so gives exactly the mirrored maps.
+
+    It is `models_store.artifact.Segmenting`.
+    """
+
+    afar: Final = AFAR
+
+    def __init__(self, network: PhotoSegmenter) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities of plant and of centres: uint8 [N,3,H,W] → float32 [N,H,W], [N,H/4,W/4], [N,H/16,W/16]."""
+        pixels = images.to(torch.float32) / 255
+        both = torch.cat([pixels, pixels.flip(3)])
+        plant, near = self.network(both)
+        _, afar = self.network(F.avg_pool2d(both, self.afar))
+        return mean_of_mirrored(plant), mean_of_mirrored(near), mean_of_mirrored(afar)
+
+
+def mean_of_mirrored(logits: Tensor) -> Tensor:
+    """Probabilities of images, the mean of what was said of them and of their mirror images behind them: [2N,1,h,w] → [N,h,w]."""
+    seen, mirrored = logits.sigmoid()[:, 0].chunk(2)
+    return (seen + mirrored.flip(2)) / 2
+
+
+def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:
+    """The bytes of `model.pt` for a segmenter of whole photos."""
+    stream = io.BytesIO()
+    with _deprecation_known():
+        torch.jit.save(torch.jit.script(ExportedSegmenter(network.cpu().eval()).eval()), stream)
+    return _without_debug_records(stream)
+
+
 def to_torchscript(network: Network, temperature: float, distance: Distance | None = None) -> bytes:
     """The bytes of `model.pt` for a network that gives logits [N,species], with its distance where there is one."""
     network = network.cpu().eval()
@@ -102,6 +144,18 @@ def load(path: Path) -> tuple[Manifest, nn.Module]:
     """Manifest and module of the artifact in folder `path`, verified. Raises TrainingError naming the file."""
     try:
         opened = store.open_artifact(path)
+    except store.StoreError as error:
+        raise TrainingError(str(error)) from None
+    try:
+        return opened.manifest, open_module(opened.model)
+    except RuntimeError as error:
+        raise TrainingError(f"{path / store.MODEL} is not TorchScript ({str(error).splitlines()[0]}); publish it again") from None
+
+
+def load_segmenter(path: Path) -> tuple[SegmenterManifest, nn.Module]:
+    """The same for a segmenter."""
+    try:
+        opened = store.open_segmenter(path)
     except store.StoreError as error:
         raise TrainingError(str(error)) from None
     try:

@@ -23,13 +23,15 @@ _LEAST = 0.2  # side of a square, of the photo's
 _PLANT = 0.002  # share of a square that may be plant by its mask
 
 
-def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0) -> Tensor:
-    """Squares of all photos in `folders` and theirs, uint8 [M,3,size,size], the same for the same files and seed.
+def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0, more: Sequence[Path] = ()) -> Tensor:
+    """Squares of all photos in `folders` and theirs, and of the photos `more`: uint8 [M,3,size,size].
+
+    The same for the same files and seed.
 
     Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for ground, only its bare parts are taken.
     Raises DataError for a folder without photos or a file that cannot be read.
     """
-    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate(_files(folders))]
+    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate([*_files(folders), *more])]
     cut = [square for some in found for square in some]
     if not cut:
         raise DataError(f"{', '.join(map(str, folders))}: plants cover every part of the photos by their masks; give others")

@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -27,24 +29,47 @@ class Masked:
     plants: Tensor  # float [M,1,S,S] in 0–1
 
 
-def squares(folder: Path, size: int = pixels.SIZE, seed: int = 0) -> Masked:
+Half = Literal["first", "second"]  # of a folder's photos in the order of their names: neighbours show the same plants
+
+
+def files(folder: Path, half: Half | None = None) -> list[Path]:
+    """The photos of a folder, or those of one half of it. Raises DataError where there are none."""
+    found = photos_beside_masks(folder)
+    if half is not None:
+        middle = len(found) // 2
+        found = found[:middle] if half == "first" else found[middle:]
+    if not found:
+        raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
+    return found
+
+
+def squares(
+    folder: Path,
+    size: int = pixels.SIZE,
+    seed: int = 0,
+    sides: tuple[int, int] = _SIDES,
+    half: Half | None = None,
+    *,
+    each: int = _SQUARES,
+    anywhere: int = 0,
+) -> Masked:
     """Squares with plants from photos in a folder beside a folder `masks` with a PNG for each, 0 for ground.
 
-    The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an unreadable one.
+    sides: pixels of the photo, of a square's side, log-uniform between the two. each: squares of a photo; the first `anywhere` of them
+    may lack plants. The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an
+    unreadable one.
     """
-    files = photos_beside_masks(folder)
-    if not files:
-        raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
     photos, masks = [], []
-    for number, file in enumerate(files):
-        photo, plant = _read(file)
+    for number, file in enumerate(files(folder, half)):
+        photo, mask = read(file)
+        plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
         random = np.random.default_rng([seed, number])
-        for _ in range(_SQUARES):
+        for turn in range(each):
             for _ in range(_TRIES):
-                side = min(int(math.exp(random.uniform(math.log(_SIDES[0]), math.log(_SIDES[1])))), *plant.size)
+                side = min(int(math.exp(random.uniform(math.log(sides[0]), math.log(sides[1])))), *plant.size)
                 left, top = (int(random.integers(0, most - side + 1)) for most in plant.size)
                 box = (left, top, left + side, top + side)
-                if np.asarray(plant.crop(box)).mean() >= 255 * _PLANT:
+                if turn < anywhere or np.asarray(plant.crop(box)).mean() >= 255 * _PLANT:
                     photos.append(np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1))
                     masks.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
                     break
@@ -53,18 +78,18 @@ def squares(folder: Path, size: int = pixels.SIZE, seed: int = 0) -> Masked:
     return Masked(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks)) / 255)
 
 
-def _read(file: Path) -> tuple[Image.Image, Image.Image]:
-    """A photo as the service would see it, RGB, and where it shows plants, 0 or 255."""
+def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
+    """A photo as the service would see it, RGB, and its mask [H,W], 0 for ground. Raises DataError."""
     mask_file = file.parent.parent / "masks" / f"{file.stem}.png"
     try:
         with pixels.opened(file) as picture:
             photo = Image.fromarray(picture.whole().transpose(1, 2, 0))
         with Image.open(mask_file, formats=("PNG",)) as opened:
-            plant = Image.fromarray((np.asarray(opened) > 0).astype(np.uint8) * 255)
+            mask = np.asarray(opened if opened.mode in ("L", "P") else opened.convert("L"), np.uint8)
     except FileNotFoundError:
         raise DataError(f"{file} has no mask {mask_file}; draw one, or move the photo elsewhere") from None
     except (OSError, pixels.PixelsError, Image.DecompressionBombError) as error:
         raise DataError(f"{file} or its mask cannot be read ({error})") from None
-    if photo.size != plant.size:
-        raise DataError(f"{mask_file} is {plant.width}×{plant.height}, its photo {photo.width}×{photo.height}; they must be alike")
-    return photo, plant
+    if photo.size != mask.shape[::-1]:
+        raise DataError(f"{mask_file} is {mask.shape[1]}×{mask.shape[0]}, its photo {photo.width}×{photo.height}; they must be alike")
+    return photo, mask

@@ -39,12 +39,12 @@ def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings
     layers = torch.cat([images, plants], 1)  # [N,4,S,S]
     layers_placed = placed(layers, moved, settings, random)
     scene, plant = layers_placed[:, :3], layers_placed[:, 3:]
-    looks = _looks(scene, settings, random)
+    own = looks(scene, settings, random)
     ground = _backgrounds(images, plants, backgrounds, settings, random)
-    ground = _plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
+    ground = plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
     hard = per_image(drawn(n, 0.5, random), images).bool()
     edge = torch.where(hard, plant, blurred(plant, uniform(n, 0.3, 0.9, random)))
-    scene = torch.where(per_image(moved, images).bool(), torch.lerp(ground.clamp(0, 1), looks, edge), scene)
+    scene = torch.where(per_image(moved, images).bool(), torch.lerp(ground.clamp(0, 1), own, edge), scene)
     scene, plant = _second_plant(scene, plant, layers, settings, random)
     return Scene(shadowed(scene, settings.sun, random), plant, moved.to(images.device))
 
@@ -75,7 +75,7 @@ def _grid(layers: Tensor, zoom: Tensor, shift: Tensor, stretch: float, random: G
     return F.affine_grid(affine, list(layers.shape), align_corners=False)
 
 
-def _looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
+def looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
     """Some plants paler, in another shade, with the sky shining on their leaves, brighter: float [N,3,S,S] → [N,3,S,S]."""
     n = len(images)
     chosen = drawn(n, settings.looks, random)
@@ -126,7 +126,7 @@ def bare(images: Tensor, plants: Tensor) -> Tensor:
     return torch.lerp(around, images, ground)
 
 
-def _plant_shadow(ground: Tensor, plant: Tensor, random: Generator) -> Tensor:
+def plant_shadow(ground: Tensor, plant: Tensor, random: Generator) -> Tensor:
     """The plant's shadow on the ground, up to 6 pixels from it."""
     n = len(ground)
     away = torch.randint(-6, 7, (2,), generator=random).tolist()

@@ -182,7 +182,8 @@ def load_weights(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged archive raises whatever its damage leads to
-        raise RunError(f"{file} is damaged ({str(error).splitlines()[0][:120]}); copy it again, or train anew under another name") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise RunError(f"{file} is damaged ({reason}); copy it again, or train anew under another name") from None
 
 
 def run_reference(run: Path, identity: Identity) -> str:

@@ -30,7 +30,7 @@ def recalibrate(
     training, TrainingError naming the file, DiskError.
     """
     try:
-        old, files = store.contents(folder)
+        old, files = store.read_manifest(folder), store.contents(folder)[1]
     except store.StoreError as error:
         raise TrainingError(str(error)) from None
     names = [one.name for one in old.species]

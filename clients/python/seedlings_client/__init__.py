@@ -9,7 +9,7 @@
 
 from .client import AsyncClient, Client
 from .errors import NoAnswer, Problem, SeedlingsError
-from .generated.models import Answer, Health, ModelName, SpeciesEntry, SpeciesList, Statement, StatementRank
+from .generated.models import Answer, Detected, DetectedPlant, Health, ModelName, SpeciesEntry, SpeciesList, Statement, StatementRank
 from .generated.types import UNSET, Unset
 from .requests import Explanation, Photo
 from .version import __version__
@@ -19,6 +19,8 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "Client",
+    "Detected",
+    "DetectedPlant",
     "Explanation",
     "Health",
     "ModelName",

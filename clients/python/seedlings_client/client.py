@@ -9,7 +9,7 @@ import httpx
 
 from . import requests
 from .errors import Problem
-from .generated.models import Answer, Health, SpeciesList
+from .generated.models import Answer, Detected, Health, SpeciesList
 from .patience import BUSY, Attempts, Patience
 from .requests import Call, Crop, Explanation, Photo
 from .version import __version__
@@ -74,6 +74,24 @@ class Client:
         for group in requests.groups(photos):
             results += self._batch([requests.content_of(photo) for photo in group], query)
         return results
+
+    def detect(
+        self,
+        photo: Photo,
+        *,
+        min_side: float | None = None,
+        max_plants: int | None = None,
+        masks: bool = False,
+        top_k: int | None = None,
+        threshold: float | None = None,
+    ) -> Detected:
+        """The plants on a photo, each boxed and named.
+
+        `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `max_plants`: of the
+        largest so many. `masks`: each with its `segmentation`. `top_k` and `threshold` as of `predict`.
+        """
+        query = requests.detect_query(min_side, max_plants, masks, top_k, threshold)
+        return self._ask(requests.detect(requests.content_of(photo), query))
 
     def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """What raised the probability of a species, the most probable one if none is named."""
@@ -173,6 +191,20 @@ class AsyncClient:
             contents = [await asyncio.to_thread(requests.content_of, photo) for photo in group]
             results += await self._batch(contents, query)
         return results
+
+    async def detect(
+        self,
+        photo: Photo,
+        *,
+        min_side: float | None = None,
+        max_plants: int | None = None,
+        masks: bool = False,
+        top_k: int | None = None,
+        threshold: float | None = None,
+    ) -> Detected:
+        """As `Client.detect`."""
+        content = await asyncio.to_thread(requests.content_of, photo)
+        return await self._ask(requests.detect(content, requests.detect_query(min_side, max_plants, masks, top_k, threshold)))
 
     async def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """As `Client.explain`."""

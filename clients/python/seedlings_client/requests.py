@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import httpx
 
 from .errors import NoAnswer, Problem, problem_of
-from .generated.models import Answer, Answered, Batch, Health, SpeciesList
+from .generated.models import Answer, Answered, Batch, Detected, Health, SpeciesList
 from .version import __version__
 
 Photo = bytes | str | os.PathLike[str]  # what an image file holds, or where it lies
@@ -83,6 +83,16 @@ def _text(crop: Crop | None) -> str | None:
 def predict(content: bytes, query: dict[str, Any]) -> Call[Answer]:
     """The species on a photo."""
     return Call("POST", "/predict", lambda _, body: Answer.from_dict(json.loads(body)), _octets(content, query))
+
+
+def detect(content: bytes, query: dict[str, Any]) -> Call[Detected]:
+    """The plants on a photo."""
+    return Call("POST", "/detect", lambda _, body: Detected.from_dict(json.loads(body)), _octets(content, query))
+
+
+def detect_query(min_side: float | None, max_plants: int | None, masks: bool, top_k: int | None, threshold: float | None) -> dict[str, Any]:
+    """What is asked of plants, as query parameters."""
+    return {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None, "top_k": top_k, "threshold": threshold}
 
 
 def explain(content: bytes, species: str | None, crop: Crop | None) -> Call[Explanation]:

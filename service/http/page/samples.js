@@ -1,9 +1,14 @@
 // Requests to copy: curl, Python and JavaScript for one operation of the OpenAPI document.
 
 const BODIES = {
-  image: { curl: "-F file=@photo.jpg", js: ["file", "photo"] },
-  images: { curl: "-F files=@one.jpg -F files=@two.jpg", js: ["files", "photo"] },
+  image: { curl: "-F file=@photo.jpg", js: ["file", "photo"], python: '{"file": Path("photo.jpg").read_bytes()}' },
+  images: {
+    curl: "-F files=@one.jpg -F files=@two.jpg",
+    js: ["files", "photo"],
+    python: '[("files", Path("one.jpg").read_bytes()), ("files", Path("two.jpg").read_bytes())]',
+  },
 };
+const PICTURES = { "image/png": "heat.png", "image/jpeg": "plants.jpg" };
 
 /** What an operation's body takes: "image", "images", an example as JSON, or null for none. */
 export function bodyOf(operation, example) {
@@ -16,12 +21,13 @@ export function bodyOf(operation, example) {
 const CALLS = {
   predict: ["answer", 'predict("photo.jpg")', "answer.species, answer.confident"],
   predict_batch: ["results", 'predict_batch(["one.jpg", "two.jpg"])', "results"],
+  detect: ["detected", 'detect("photo.jpg")', "len(detected.plants), detected.cover.all_"],
   explain: ["explanation", 'explain("photo.jpg")', "explanation.species", 'with open("heat.png", "wb") as picture:', "    picture.write(explanation.png)"],
   species: ["listed", "species()", "[one.name for one in listed.species]"],
   health: ["health", "health()", "health.status.value"],
 };
 
-function pythonOf(base, url, method, operation, json, guarded) {
+function pythonOf(base, url, method, operation, form, json, guarded, type) {
   const call = CALLS[operation];
   if (call) {
     const [name, asked, shown, ...after] = call;
@@ -29,9 +35,12 @@ function pythonOf(base, url, method, operation, json, guarded) {
     return ["from seedlings_client import Client", "", `with ${client} as client:`, `    ${name} = client.${asked}`, `print(${shown})`, ...after];
   }
   const given = [`"${url}"`];
+  if (form) given.push(`files=${form.python}`);
   if (json) given.push(`json=${json.replaceAll("true", "True").replaceAll("null", "None")}`);
   if (guarded) given.push('headers={"X-API-Key": "KEY"}');
-  return ["import httpx", "", `response = httpx.${method.toLowerCase()}(${given.join(", ")}, timeout=30)`, "response.raise_for_status()", "print(response.text)"];
+  const kept = PICTURES[type] ? [`with open("${PICTURES[type]}", "wb") as picture:`, "    picture.write(response.content)"] : ["print(response.text)"];
+  const imports = [...(form ? ["from pathlib import Path", ""] : []), "import httpx", ""];
+  return [...imports, `response = httpx.${method.toLowerCase()}(${given.join(", ")}, timeout=30)`, "response.raise_for_status()", ...kept];
 }
 
 function scriptOf(url, method, form, json, guarded, type) {
@@ -58,9 +67,9 @@ export function samples({ base, path, method, operation, parameters, body, type,
     "curl",
     ...(guarded ? ["-H 'X-API-Key: KEY'"] : []),
     ...(form ? [form.curl] : json ? ["-H 'Content-Type: application/json'", `-d '${json}'`] : []),
-    ...(type.startsWith("image/") ? ["-o heat.png"] : []),
+    ...(PICTURES[type] ? [`-o ${PICTURES[type]}`] : []),
     url,
   ].join(" ");
-  const python = pythonOf(base, url, method, operation, json, guarded);
+  const python = pythonOf(base, url, method, operation, form, json, guarded, type);
   return { curl, Python: python.join("\n"), JavaScript: scriptOf(url, method, form, json, guarded, type).join("\n") };
 }

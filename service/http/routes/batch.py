@@ -25,10 +25,19 @@ _FILES = {
     "items": {"type": "string", "format": "binary"},
     "description": "image files, each a part of this name",
 }
-_BODY = {
+FILES_BODY = {
     "required": True,
     "content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}},
 }
+OF_BATCHES: tuple[type[ServiceError], ...] = (
+    errors.MalformedRequest,
+    errors.Unauthorized,
+    errors.SlowUpload,
+    errors.BodyTooLarge,
+    errors.UnsupportedImage,
+    errors.QueueFull,
+    errors.NotReady,
+)
 
 
 class Answered(BaseModel):
@@ -54,16 +63,8 @@ class Batch(BaseModel):
 @router.post(
     "/predict/batch",
     response_model=Batch,
-    openapi_extra={"requestBody": _BODY, "parameters": queries.ANSWER_PARAMETERS},
-    responses=documented(
-        errors.MalformedRequest,
-        errors.Unauthorized,
-        errors.SlowUpload,
-        errors.BodyTooLarge,
-        errors.UnsupportedImage,
-        errors.QueueFull,
-        errors.NotReady,
-    ),
+    openapi_extra={"requestBody": FILES_BODY, "parameters": queries.ANSWER_PARAMETERS},
+    responses=documented(*OF_BATCHES),
 )
 async def predict_batch(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""

@@ -10,9 +10,10 @@ import torch
 
 from models_store import store
 from models_store.manifest import Familiarity
-from models_store.store import ArtifactCorrupt, ArtifactUnsuitable
+from models_store.store import ArtifactCorrupt
 from service.errors import ModelFailed
 from service.inference import cpu_graph, engine
+from service.settings import Settings
 from tests import fakes
 
 OPTIONS = {"device": "cpu", "threads": 1, "batch_size": 3}
@@ -280,11 +281,16 @@ def test_saliency_of_several_species_in_one_batch(publish_in) -> None:
         assert (found == loaded.saliency(image[None], [species])[0]).all()
 
 
-def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
-    opened = store.open_artifact(fakes.publish(tmp_path))
-    other = dataclasses.replace(opened, manifest=opened.manifest.model_copy(update={"task": "segmentation"}))
-    with pytest.raises(ArtifactUnsuitable, match="is a model for segmentation; this service serves classification"):
-        engine.load(other, **OPTIONS)
+def test_a_segmenter_is_loaded_and_checked(tmp_path: Path) -> None:
+    settings = Settings(store=tmp_path, threads=1, device="cpu")
+    segmenter = engine.load_segmenter(store.open_segmenter(fakes.publish_segmenter(tmp_path)), settings)
+    photo = np.zeros((3, 64, 128), np.uint8)
+    photo[1, :16, :32] = 200
+    plant, near, afar = segmenter.segment(photo)
+    assert (plant.shape, near.shape, afar.shape) == ((64, 128), (16, 32), (4, 8))
+    assert plant.mean() == 1 / 16
+    with pytest.raises(ArtifactCorrupt, match="the segmenter's output has a wrong shape; export it again"):
+        engine.load_segmenter(store.open_segmenter(fakes.publish_segmenter(tmp_path, fakes.Broken)), settings)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,22 @@ from .answer import Answer
 from .answer_probabilities import AnswerProbabilities
 from .answered import Answered
 from .batch import Batch
+from .counts import Counts
+from .counts_group import CountsGroup
+from .counts_kind import CountsKind
+from .counts_species import CountsSpecies
+from .cover import Cover
+from .detect_masks import DetectMasks
+from .detected import Detected
+from .detected_plant import DetectedPlant
+from .detected_plant_probabilities import DetectedPlantProbabilities
 from .failed import Failed
 from .health import Health
 from .health_status import HealthStatus
 from .model_name import ModelName
 from .problem import Problem
 from .refused_version import RefusedVersion
+from .run_lengths import RunLengths
 from .saliency import Saliency
 from .served_model import ServedModel
 from .species_entry import SpeciesEntry
@@ -23,12 +33,22 @@ __all__ = (
     "Answered",
     "AnswerProbabilities",
     "Batch",
+    "Counts",
+    "CountsGroup",
+    "CountsKind",
+    "CountsSpecies",
+    "Cover",
+    "Detected",
+    "DetectedPlant",
+    "DetectedPlantProbabilities",
+    "DetectMasks",
     "Failed",
     "Health",
     "HealthStatus",
     "ModelName",
     "Problem",
     "RefusedVersion",
+    "RunLengths",
     "Saliency",
     "ServedModel",
     "SpeciesEntry",

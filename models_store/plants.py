@@ -1,0 +1,137 @@
+"""From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
+
+A connected part of the map is one plant unless its map of centres says otherwise. Where two centres are sure, the part is divided
+between them; where a second one is likely, or none is seen in a large part, it is a clump: several plants that cannot be told apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from models_store.manifest import PhotoInput, PlantThresholds
+
+NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
+_BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
+_MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
+_LARGE = 0.35  # of the photo's shorter side: a part without a sure centre that is larger is a clump
+_PEAK = 5  # places a side, within which a centre is the highest
+_MOST_CENTRES = 256  # of one part, the surest
+
+Bools = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One plant, or a clump of them, in pixels of the map."""
+
+    left: int
+    top: int
+    mask: Bools  # [height, width], of its box
+    clump: bool
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.mask.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.mask.shape[0])
+
+    @property
+    def area(self) -> int:
+        """Pixels that are plant."""
+        return int(np.count_nonzero(self.mask))
+
+
+def map_size(width: int, height: int, wanted: PhotoInput) -> tuple[int, int]:
+    """Width and height to which a photo is scaled for a segmenter: its longer side as wanted, both multiples as wanted."""
+    scale = min(wanted.side / max(width, height), wanted.enlarged)
+    across, down = (max(1, round(length * scale / wanted.multiple)) * wanted.multiple for length in (width, height))
+    return across, down
+
+
+def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px: float = 1) -> list[Plant]:
+    """The plants of a photo, largest first: maps [H,W], [H/4,W/4], [H/16,W/16] of values 0–1.
+
+    least_px: of a plant's longer side, in pixels of the map; smaller ones are left out.
+    """
+    labels, _ = ndimage.label(plant >= _BRIDGE * thresholds.plant, np.ones((3, 3)))
+    labels = np.where(plant >= thresholds.plant, labels, 0)
+    parts = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None and _side(box) >= least_px]
+    parts = sorted(parts, key=lambda part: -_side(part[1]))[:_MOST_PARTS]
+    found: list[Plant] = []
+    peaks = [(plant.shape[0] / len(centres), _peaks(centres, thresholds.doubt)) for centres in (near, afar)]
+    for number, box in parts:
+        mask = labels[box] == number
+        scale, (rows, columns, values) = peaks[0] if _side(box) <= NEAR_PX else peaks[1]
+        y, x = (rows + 0.5) * scale - 0.5 - box[0].start, (columns + 0.5) * scale - 0.5 - box[1].start
+        inside = (y > -0.5) & (y < mask.shape[0] - 0.5) & (x > -0.5) & (x < mask.shape[1] - 0.5)
+        centres = np.stack([y[inside], x[inside], values[inside]], 1)
+        found += _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape))
+    return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
+
+
+def _divided(
+    mask: Bools, box: tuple[slice, slice], centres: NDArray[np.float64], thresholds: PlantThresholds, large_px: float
+) -> list[Plant]:
+    """The plants of one part: itself, or its shares of several sure centres [C,3] of row, column and value."""
+    top, left = box[0].start, box[1].start
+    owners = _owners(mask, centres)
+    kept = sorted({*owners.tolist()})
+    of_it = centres[kept] if len(centres) else centres
+    sure = of_it[of_it[:, 2] >= thresholds.centre]
+    if len(sure) < 2:
+        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px)
+        return [Plant(left, top, mask, clump)]
+    rows, columns = np.nonzero(mask)
+    sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]
+    nearest = _nearest(rows, columns, sure)
+    plants = []
+    for number in range(len(sure)):
+        y, x = rows[nearest == number], columns[nearest == number]
+        if len(y):
+            share = np.zeros((y.max() - y.min() + 1, x.max() - x.min() + 1), bool)
+            share[y - y.min(), x - x.min()] = True
+            plants.append(Plant(left + int(x.min()), top + int(y.min()), share, clump=False))
+    return plants
+
+
+def _owners(mask: Bools, centres: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which centres [C,3] have pixels of the mask nearest to them. A neighbour's centre inside of the box has none, or few."""
+    if len(centres) < 2:
+        return np.arange(len(centres))
+    rows, columns = np.nonzero(mask)
+    counts = np.bincount(_nearest(rows, columns, centres[:_MOST_CENTRES]), minlength=len(centres))
+    owners: NDArray[np.int64] = (counts >= 0.08 * len(rows)).nonzero()[0]
+    return owners
+
+
+def _nearest(rows: NDArray[np.int64], columns: NDArray[np.int64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
+    """For each pixel the number of its nearest centre."""
+    best, nearest = np.full(len(rows), np.inf), np.zeros(len(rows), np.int64)
+    for number, (y, x, _) in enumerate(centres):
+        square = (rows - y) ** 2 + (columns - x) ** 2
+        closer = square < best
+        best[closer], nearest[closer] = square[closer], number
+    return nearest
+
+
+def _peaks(centres: Map, least: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows, columns and values of the map's hills of at least that height; of a flat top its middle."""
+    top = (centres >= least) & (centres == ndimage.maximum_filter(centres, _PEAK))
+    labels, count = ndimage.label(top, np.ones((3, 3)))
+    rows, columns = np.nonzero(labels)
+    hills = labels[rows, columns] - 1
+    sizes = np.maximum(1, np.bincount(hills, minlength=count))
+    y, x, values = (np.bincount(hills, of, count) / sizes for of in (rows, columns, centres[rows, columns]))
+    return y, x, values
+
+
+def _side(box: Sequence[slice]) -> int:
+    return max(int(part.stop - part.start) for part in box)

@@ -1,0 +1,102 @@
+"""What `predict --detect` writes: a row for each plant, COCO for annotation tools, GeoJSON for maps."""
+
+import json
+from typing import Any, TextIO
+
+from service.cli.cells import Result, flat, write_csv
+
+COLUMNS = (
+    *("file", "plant", "x", "y", "width", "height", "area", "clump"),
+    *("answer", "answer_rank", "answer_probability"),
+    *("species", "group", "kind", "probability", "confident", "familiar"),
+    *("second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"),
+)
+STYLES = ("coco", "geojson")
+_UNKNOWN = "unknown"
+
+
+def write(results: list[Result], style: str, stream: TextIO) -> None:
+    """Write the plants of photos as a table for people, CSV, JSON, COCO or GeoJSON."""
+    if style == "csv":
+        write_csv(COLUMNS, [row for result in results for row in _rows(result)], stream)
+    elif style == "table":
+        answered = [result for result in results if "problem" not in result]
+        width = max((len(result["file"]) for result in answered), default=0)
+        for result in answered:
+            stream.write(f"{result['file']:<{width}}  {_sentence(result)}\n")
+    else:
+        document: Any = {"coco": _coco, "geojson": _geojson}[style](results) if style in STYLES else results
+        json.dump(document, stream, ensure_ascii=False, indent=1)
+        stream.write("\n")
+
+
+def without_position(results: list[Result]) -> list[str]:
+    """The photos that no map shows."""
+    return [result["file"] for result in results if "problem" not in result and result["position"] is None]
+
+
+def _rows(result: Result) -> list[Result]:
+    """A row for each plant; one for a photo without plants, and for one without an answer."""
+    if "problem" in result:
+        return [result]
+    latitude, longitude = result["position"] or (None, None)
+    shared = {name: result[name] for name in ("file", "date")} | {"latitude": latitude, "longitude": longitude}
+    shared |= {"segmenter": f"{result['segmenter']['name']} {result['segmenter']['version']}"}
+    rows = []
+    for number, plant in enumerate(result["plants"], 1):
+        x, y, width, height = plant["box"]
+        box = {"plant": number, "x": x, "y": y, "width": width, "height": height}
+        rows.append(flat(plant | {"model": result["model"]}) | shared | box)
+    return rows or [shared]
+
+
+def _sentence(result: Result) -> str:
+    counts, plants = result["counts"], len(result["plants"])
+    named = [f"{count} {name}" for rank in ("species", "kind", "group") for name, count in counts[rank].items()]
+    unknown = [f"{counts['unknown']} unknown"] if counts["unknown"] else []
+    found = f"{plants}{' or more' if result['truncated'] else ''} {'plant' if plants == 1 else 'plants'}"
+    parts = ", ".join([*named, *unknown])
+    return f"{found}{f': {parts}' if parts else ''}; {result['cover']['all']:.1%} of the photo is plant"
+
+
+def _coco(results: list[Result]) -> dict[str, Any]:
+    """COCO's format for detections. A clump is a crowd; what cannot be relied upon is of the category `unknown`."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    categories: dict[tuple[str, str], int] = {}
+    for result in results:
+        if "problem" in result:
+            continue
+        images.append({"id": len(images) + 1, "file_name": result["file"], "width": result["width"], "height": result["height"]})
+        for plant in result["plants"]:
+            said = plant["answer"]
+            name = (said["name"], said["rank"]) if said else (_UNKNOWN, "")
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": len(images),
+                    "category_id": categories.setdefault(name, len(categories) + 1),
+                    "bbox": plant["box"],
+                    "area": round(plant["area"] * result["width"] * result["height"], 1),
+                    "segmentation": plant["segmentation"],
+                    "iscrowd": int(plant["clump"]),
+                    "score": said["probability"] if said else plant["probability"],
+                }
+            )
+    named = [{"id": number, "name": name, "supercategory": rank or "plant"} for (name, rank), number in categories.items()]
+    return {"images": images, "annotations": annotations, "categories": named}
+
+
+def _geojson(results: list[Result]) -> dict[str, Any]:
+    """RFC 7946: a point for each photo with a position, its counts and cover; the other photos by name."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [result["position"][1], result["position"][0]]},
+            "properties": {name: result[name] for name in ("file", "date", "counts", "cover", "truncated")}
+            | {"plants": len(result["plants"])},
+        }
+        for result in results
+        if "problem" not in result and result["position"] is not None
+    ]
+    return {"type": "FeatureCollection", "features": features, "without_position": without_position(results)}

@@ -1,0 +1,145 @@
+"""`POST /detect`: a photo of many plants in, each of them boxed, named and counted; as numbers, or as a picture."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from service import errors
+from service.answers import Wanted
+from service.detections import Detected, detected, timing
+from service.errors import MalformedRequest, Problem, ServiceError, documented, problem
+from service.http import queries
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.forms import Part
+from service.http.routes.batch import FILES_BODY, OF_BATCHES
+from service.http.services import Services
+from service.http.uploads import IMAGE_BODY
+from service.inference import overlay
+from service.inference.detector import PHOTO_SIDE, PHOTOS_AT_ONCE, Detection
+from service.inference.fan_out import each
+
+router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
+_JPEG, _OCTETS = "image/jpeg", "application/octet-stream"
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class DetectedIn(BaseModel):
+    """The plants of one photo."""
+
+    file: str | None = Field(description="the file name of the part; null if it has none")
+    detection: Detected = Field(description="as of `POST /detect`")
+
+
+class NotDetected(BaseModel):
+    """The error of one photo."""
+
+    file: str | None = Field(description="the file name of the part; null if it has none")
+    problem: Problem = Field(description="why this photo has no answer; other photos are not affected")
+
+
+class DetectedBatch(BaseModel):
+    """One result for each photo, in order."""
+
+    results: list[DetectedIn | NotDetected] = Field(description="one result for each photo, in the order of the request")
+
+
+class Overlay(Response):
+    """A JPEG."""
+
+    media_type = _JPEG
+
+
+@router.post(
+    "/detect",
+    response_model=Detected,
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": queries.DETECT_PARAMETERS},
+    responses=documented(*errors.OF_IMAGES),
+)
+async def detect(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+    """Find the plants on one photo, and tell the species of each: the part `file` of a form, or the bytes as the body."""
+    wanted, asked, masks = queries.asked(request)
+    services.check_open_for_photos()
+    with services.uploads.room() as room:
+        image = await room.read_image(request)
+        detection = await unless_gone(request, services.detector.detect(image, asked))
+    return await _json(_document, detection, _model(services), wanted, masks, headers={"Server-Timing": timing(detection)})
+
+
+@router.post(
+    "/detect/batch",
+    response_model=DetectedBatch,
+    openapi_extra={"requestBody": FILES_BODY, "parameters": queries.DETECT_PARAMETERS},
+    responses=documented(*OF_BATCHES),
+)
+async def detect_batch(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+    """Find the plants on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
+    wanted, asked, masks = queries.asked(request)
+    services.check_open_for_photos()
+
+    async def one(part: Part) -> dict[str, Any]:
+        if not part.content:
+            raise MalformedRequest("the part is empty; send an image")
+        detection = await services.detector.detect(part.content, asked)
+        return await asyncio.to_thread(_document, detection, _model(services), wanted, masks)  # and let go of the photo
+
+    with services.uploads.room() as room:
+        parts = await room.read_images(request)
+        work = each(one, parts, at_once=PHOTOS_AT_ONCE, patience_s=services.settings.deadline_s)
+        outcomes = await unless_gone(request, work)
+    results: list[dict[str, Any]] = []
+    for part, outcome in zip(parts, outcomes, strict=True):
+        if isinstance(outcome, ServiceError):
+            services.metrics.rejected(outcome.slug)
+            results.append({"file": part.filename, "problem": problem(outcome)})
+        else:
+            results.append({"file": part.filename, "detection": outcome})
+    return await _json(lambda: {"results": results})
+
+
+@router.post(
+    "/detect/overlay",
+    response_class=Overlay,
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": queries.OVERLAY_PARAMETERS},
+    # Many generated clients read a file only where it may be typed as bytes of any kind.
+    responses=documented(*errors.OF_IMAGES)
+    | {
+        200: {
+            "description": f"The photo, its longer side at most {PHOTO_SIDE} pixels, with a box and a name for each plant.",
+            "content": {_JPEG: _BINARY, _OCTETS: _BINARY},
+        }
+    },
+)
+async def detect_overlay(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+    """Draw the plants found on one photo: crops blue, weeds orange, what is not known white."""
+    wanted, asked, _ = queries.asked(request, queries.OVERLAY_PARAMETERS)
+    services.check_open_for_photos()
+    with services.uploads.room() as room:
+        image = await room.read_image(request)
+        detection = await unless_gone(request, services.detector.detect(image, asked))
+    jpeg = await asyncio.to_thread(overlay.render, detection, wanted.threshold)
+    kind = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
+    return Overlay(jpeg, headers={"Server-Timing": timing(detection)}, media_type=_OCTETS if kind == _OCTETS else None)
+
+
+def _document(detection: Detection, model: dict[str, str], wanted: Wanted, masks: bool) -> dict[str, Any]:
+    return detected(detection, model, wanted, masks=masks)
+
+
+def _model(services: Services) -> dict[str, str]:
+    model = services.predictor.model()
+    return {"name": model.manifest.name, "version": model.version}
+
+
+async def _json(make: Any, *arguments: Any, headers: dict[str, str] | None = None) -> Response:
+    """What `make` gives as JSON, made in a thread: masks of hundreds of plants are long."""
+
+    def encoded() -> bytes:
+        return json.dumps(make(*arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    return Response(await asyncio.to_thread(encoded), headers=headers, media_type="application/json")

@@ -1,0 +1,194 @@
+"""A photo → its plants, each named: decoding, segmenter, crops and the batches of the classifier, put together. Knows no HTTP."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models_store import pixels, plants
+from models_store.plants import Plant
+from service.errors import NotReady, ServiceError
+from service.inference.batcher import Batcher, Ran
+from service.inference.decoder import Decoder, Photo
+from service.inference.fan_out import each
+from service.inference.predictor import Prediction, Predictor, in_time
+from service.inference.registry import Registry
+from service.inference.segmenter import Maps, Segmenter
+
+PHOTO_SIDE = 2000  # pixels of the longer side at which a photo is held; a usual one of 12 megapixels is decoded at half its size
+PHOTOS_AT_ONCE = 3  # held in memory
+MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise, and at most
+_LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
+_MARGIN = 0.15  # around a plant, of its longer side, as around those of the training images
+CLUMP, UNKNOWN = "clump", "unknown"
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the upright photo
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller wants of a photo."""
+
+    min_side: float | None = None  # pixels of the upright photo, of a plant's longer side; None: 1% of the width
+    max_plants: int = MAX_PLANTS
+
+
+@dataclass(frozen=True)
+class FoundPlant:
+    """A plant, or a clump of several, with its name."""
+
+    plant: Plant  # on the map
+    box: Box
+    share: float  # of the photo's area
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The plants of one photo, largest first."""
+
+    photo: Photo
+    map_size: tuple[int, int]  # width and height of the map that they were found on
+    cover: float  # share of the photo that is plant, of whatever size
+    plants: list[FoundPlant]
+    truncated: bool  # there are more
+    segmenter: Segmenter
+    segmentation_s: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    cover: float
+    plants: list[tuple[Plant, Box]]
+    truncated: bool
+    crops: list[Pixels]  # each uint8 [3, size, size]
+
+
+class Detector:
+    """Finds and names the plants of photos with whichever models the registries hold at the time."""
+
+    def __init__(
+        self,
+        registry: Registry[Segmenter],
+        predictor: Predictor,
+        decoder: Decoder,
+        *,
+        max_queue: int,
+        images_at_once: int,
+        deadline_s: float,
+        on_segmented: Callable[[Ran], None] | None = None,
+        on_plants: Callable[[Counter[str]], None] | None = None,
+    ) -> None:
+        self._registry, self._predictor, self._decoder = registry, predictor, decoder
+        self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
+        self._batcher = Batcher[Segmenter, Pixels, Maps](_segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented)
+        self._held = asyncio.Semaphore(PHOTOS_AT_ONCE)
+
+    def start(self) -> None:
+        """Start the thread of the segmenter."""
+        self._batcher.start()
+
+    def close(self) -> None:
+        """Turn away what waits, and end the thread."""
+        self._batcher.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread of the segmenter runs."""
+        return self._batcher.alive
+
+    def check_room(self) -> None:
+        """Whether a photo would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
+        self.segmenter()
+        self._batcher.check_room()
+
+    def segmenter(self) -> Segmenter:
+        """The segmenter in service now. Raises NotReady."""
+        segmenter = self._registry.current
+        if segmenter is None:
+            raise NotReady(self._registry.error or "the segmenter is still being loaded", retry_after_s=1)
+        return segmenter
+
+    async def detect(self, image: bytes, asked: Asked = Asked()) -> Detection:
+        """The plants on the photo in the bytes of an image file.
+
+        Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or ModelFailed.
+        Cancelled, it gives its place back, and those of its plants.
+        """
+        segmenter, model = self.segmenter(), self._predictor.model()
+        async with in_time(self._deadline_s):
+            with self._batcher.admit() as place:
+                async with self._held:
+                    photo = await self._decoder.photo(image, PHOTO_SIDE)
+                    height, width = photo.fitted.pixels.shape[1:]
+                    size = plants.map_size(width, height, segmenter.manifest.input)
+                    served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
+                    found = await self._decoder.run(_find, photo, served.answer, segmenter, asked, model.size)
+
+                    async def name(crop: Pixels) -> Prediction:
+                        return await self._predictor.predict(crop, model)
+
+                    outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
+        area = size[0] * size[1]
+        named = []
+        for (plant, box), outcome in zip(found.plants, outcomes, strict=True):
+            if isinstance(outcome, ServiceError):
+                raise outcome
+            named.append(FoundPlant(plant, box, plant.area / area, outcome))
+        if self._report is not None:
+            self._report(Counter(map(_counted_as, named)))
+        return Detection(photo, size, found.cover, named, found.truncated, segmenter, served.inference_s)
+
+
+def _counted_as(found: FoundPlant) -> str:
+    said = found.prediction.relied_upon()
+    if found.plant.clump:
+        return CLUMP
+    return said.name if said is not None and said.rank == "species" else UNKNOWN
+
+
+def _segment(segmenter: Segmenter, photos: list[Pixels], _: bool) -> list[Maps]:
+    return [segmenter.segment(photo) for photo in photos]
+
+
+def _find(photo: Photo, maps: Maps, segmenter: Segmenter, asked: Asked, size: int) -> _Found:
+    """The plants of a photo, largest first, and each as the classifier is to see it."""
+    fitted, thresholds = photo.fitted, segmenter.manifest.thresholds
+    scale = (fitted.width / maps[0].shape[1], fitted.height / maps[0].shape[0])  # pixels of the photo for each of the map
+    least = _LEAST_SIDE * fitted.width if asked.min_side is None else asked.min_side
+    found = [(plant, _box(plant, scale, fitted)) for plant in plants.find(*maps, thresholds, least / max(scale))]
+    found = [(plant, box) for plant, box in found if max(box[2:]) >= least]
+    kept = found[: asked.max_plants]
+    cover = float(np.count_nonzero(maps[0] >= thresholds.plant) / maps[0].size)
+    across = fitted.pixels.shape[2] / fitted.width
+    return _Found(cover, kept, len(found) > len(kept), [cropped(fitted.pixels, box, across, size) for _, box in kept])
+
+
+def _box(plant: Plant, scale: tuple[float, float], fitted: pixels.Fitted) -> Box:
+    left, top = math.floor(plant.left * scale[0]), math.floor(plant.top * scale[1])
+    right = min(fitted.width, math.ceil((plant.left + plant.width) * scale[0]))
+    bottom = min(fitted.height, math.ceil((plant.top + plant.height) * scale[1]))
+    return left, top, right - left, bottom - top
+
+
+def cropped(photo: Pixels, box: Box, scale: float, size: int) -> Pixels:
+    """A square around a box with a margin, scaled: uint8 [3,H,W] → uint8 [3,size,size].
+
+    scale: pixels of `photo` for each of the box. At an edge of the photo the square is moved inside; where it is larger than the photo,
+    the edge is repeated.
+    """
+    height, width = photo.shape[1:]
+    side = max(1, round(max(box[2:]) * scale * (1 + 2 * _MARGIN)))
+    left, top = (round((box[axis] + box[axis + 2] / 2) * scale - side / 2) for axis in (0, 1))
+    left, top = (_inside(first, side, length) for first, length in ((left, width), (top, height)))
+    columns, rows = (np.clip(np.arange(first, first + side), 0, length - 1) for first, length in ((left, width), (top, height)))
+    return pixels.resized(photo[:, rows[:, None], columns], (size, size))
+
+
+def _inside(first: int, side: int, length: int) -> int:
+    """Where a stretch of `side` begins so that it lies inside of `length`; around its middle where it is longer."""
+    return (length - side) // 2 if side > length else min(max(first, 0), length - side)

@@ -1,0 +1,39 @@
+"""A loaded segmenter: what of a photo is plant."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models_store.manifest import SegmenterManifest
+from models_store.plants import Map
+from service.errors import ModelFailed
+
+Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
+
+
+class Segmenter:
+    """One loaded version."""
+
+    def __init__(self, manifest: SegmenterManifest, module: torch.nn.Module, device: torch.device, threads: int) -> None:
+        self.manifest = manifest
+        self._module, self._device, self._threads = module, device, threads
+
+    @property
+    def version(self) -> str:
+        """The version, as it stands in answers."""
+        return str(self.manifest.version)
+
+    def segment(self, photo: NDArray[np.uint8]) -> Maps:
+        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1. Raises ModelFailed."""
+        torch.set_num_threads(self._threads)
+        try:
+            with torch.inference_mode():
+                images = torch.from_numpy(photo)[None].to(self._device).contiguous(memory_format=torch.channels_last)
+                plant, near, afar = (values[0].float().cpu().numpy() for values in self._module(images))
+        except Exception as error:
+            raise ModelFailed("the segmenter raised an error") from error
+        if plant.shape != photo.shape[1:] or near.ndim != 2 or afar.ndim != 2:
+            raise ModelFailed("the segmenter's output has a wrong shape")
+        if not all(np.isfinite(values).all() for values in (plant, near, afar)):
+            raise ModelFailed("the segmenter's output is not a number")
+        return plant, near, afar

@@ -1,0 +1,98 @@
+"""From a segmenter's maps to plants."""
+
+import numpy as np
+import pytest
+
+from models_store import plants
+from models_store.manifest import PhotoInput, PlantThresholds
+
+THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
+WANTED = PhotoInput(side=1024, multiple=64, enlarged=2)
+
+
+def maps(discs, size=(256, 320), centres=(), afar=()):
+    """A map of discs, each of row, column and radius, and peaks of row, column and value on the maps of centres."""
+    rows, columns = np.indices(size)
+    plant = np.zeros(size, np.float32)
+    for y, x, radius in discs:
+        plant[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = 0.9
+    near, far = np.zeros((size[0] // 4, size[1] // 4), np.float32), np.zeros((size[0] // 16, size[1] // 16), np.float32)
+    for map_, stride, peaks in ((near, 4, centres), (far, 16, afar)):
+        for y, x, value in peaks:
+            map_[y // stride, x // stride] = value
+    return plant, near, far
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((4000, 3000), (1024, 768)),
+        ((3000, 4000), (768, 1024)),
+        ((350, 350), (704, 704)),
+        ((150, 150), (320, 320)),
+        ((5000, 20), (1024, 64)),
+    ],
+)
+def test_the_size_of_the_map(size, expected):
+    assert plants.map_size(*size, WANTED) == expected
+
+
+def test_each_part_is_a_plant_largest_first():
+    found = plants.find(*maps([(60, 50, 10), (150, 200, 30)], centres=[(60, 50, 0.9), (150, 200, 0.9)]), THRESHOLDS)
+    assert [(one.left, one.top, one.width, one.height, one.clump) for one in found] == [(170, 120, 61, 61, False), (40, 50, 21, 21, False)]
+    assert found[1].area == found[1].mask.sum() == pytest.approx(np.pi * 100, rel=0.05)
+
+
+def test_parts_joined_by_a_faint_bridge_are_one():
+    plant, near, far = maps([(60, 50, 10), (60, 90, 10)])
+    plant[60, 50:90] = np.maximum(plant[60, 50:90], 0.3)
+    assert [(one.left, one.width) for one in plants.find(plant, near, far, THRESHOLDS)] == [(40, 61)]
+    plant[60, 65] = 0.1
+    assert len(plants.find(plant, near, far, THRESHOLDS)) == 2
+
+
+def test_two_sure_centres_divide_a_part():
+    found = plants.find(*maps([(60, 50, 12), (60, 70, 12)], centres=[(60, 50, 0.9), (60, 70, 0.8)]), THRESHOLDS)
+    assert [one.clump for one in found] == [False, False]
+    assert sorted(one.left for one in found) == [38, 60]  # the middle between the centres, which lie in places of 4 pixels
+    assert sum(one.area for one in found) == (maps([(60, 50, 12), (60, 70, 12)])[0] > 0.5).sum()
+
+
+def test_a_likely_second_centre_makes_a_clump():
+    (found,) = plants.find(*maps([(60, 50, 12), (60, 70, 12)], centres=[(60, 50, 0.9), (60, 70, 0.3)]), THRESHOLDS)
+    assert found.clump
+    assert (found.left, found.width) == (38, 45)
+
+
+def test_a_large_part_without_a_centre_is_a_clump_and_a_small_one_a_plant():
+    found = plants.find(*maps([(120, 100, 70), (200, 250, 20)]), THRESHOLDS)
+    assert [one.clump for one in found] == [True, False]
+
+
+def test_large_plants_have_their_centres_in_the_map_from_afar():
+    (found,) = plants.find(*maps([(128, 160, 90)], afar=[(128, 160, 0.9)], centres=[(100, 120, 0.9), (150, 200, 0.9)]), THRESHOLDS)
+    assert not found.clump
+
+
+def test_small_ones_are_left_out():
+    assert len(plants.find(*maps([(60, 50, 4), (60, 90, 10)]), THRESHOLDS, least_px=10)) == 1
+
+
+def test_a_mirrored_map_gives_mirrored_plants():
+    made = maps([(60, 50, 12), (60, 72, 12), (180, 200, 30)], centres=[(60, 48, 0.9), (60, 72, 0.8), (180, 200, 0.9)])
+    ahead = plants.find(*made, THRESHOLDS)
+    back = plants.find(*(values[:, ::-1].copy() for values in made), THRESHOLDS)
+    mirrored = [(320 - one.left - one.width, one.top, one.width) for one in back]
+    assert sorted(mirrored) == sorted((one.left, one.top, one.width) for one in ahead)
+
+
+def test_noise_and_lawns_are_answered_in_time():
+    random = np.random.default_rng(0)
+    noise = random.random((768, 1024)).astype(np.float32)
+    found = plants.find(noise, noise[::4, ::4].copy(), noise[::16, ::16].copy(), THRESHOLDS, least_px=10)
+    assert found
+    lawn = np.full((768, 1024), 0.9, np.float32)
+    (whole,) = plants.find(lawn, np.zeros((192, 256), np.float32), np.zeros((48, 64), np.float32), THRESHOLDS, 10)
+    assert whole.clump
+    assert whole.area == lawn.size
+    assert plants.find(0 * lawn, np.zeros((192, 256), np.float32), np.zeros((48, 64), np.float32), THRESHOLDS) == []

@@ -1,0 +1,241 @@
+"""`POST /detect` by real clients: a fake segmenter that goes by green, and a fake classifier."""
+
+import io
+import socket
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.inference.test_run_lengths import decoded
+
+PLANTS = ((100, 90, 30), (300, 120, 20), (400, 300, 12))
+
+
+@pytest.fixture(scope="module")
+def detecting(tmp_path_factory: pytest.TempPathFactory, module_service: Start) -> Running:
+    root = tmp_path_factory.mktemp("detecting")
+    fakes.publish(root, fakes.Halves, threshold=0.3, group=0.3, kind=0.3)
+    fakes.publish_segmenter(root)
+    running = module_service(store=root)
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+    return running
+
+
+def detected(service: Running, photo: bytes, query: str = "") -> dict:
+    response = service.client.post(f"/detect{query}", files={"file": photo})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def overlap(one: list[int], other: list[int]) -> float:
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    both = max(0, width) * max(0, height)
+    return both / (one[2] * one[3] + other[2] * other[3] - both)
+
+
+def test_each_plant_is_boxed_named_and_counted(detecting: Running) -> None:
+    answer = detected(detecting, fakes.encoded(fakes.field(PLANTS)))
+    assert (answer["width"], answer["height"], answer["truncated"], answer["position"]) == (512, 384, False, None)
+    assert [
+        overlap(plant["box"], [x - r, y - r, 2 * r + 1, 2 * r + 1]) > 0.9 for plant, (x, y, r) in zip(answer["plants"], PLANTS, strict=True)
+    ]
+    first = answer["plants"][0]
+    assert (first["species"], first["answer"]["name"], first["kind"]) == ("Sugar beet", "Sugar beet", "broadleaf crop")
+    assert not first["clump"]
+    assert first["area"] == pytest.approx(np.pi * 30**2 / (512 * 384), rel=0.05)
+    assert answer["counts"] == {"species": {"Sugar beet": 3}, "kind": {}, "group": {}, "unknown": 0}
+    total = sum(np.pi * radius**2 for _, _, radius in PLANTS) / (512 * 384)
+    assert answer["cover"]["all"] == pytest.approx(total, rel=0.05)
+    assert answer["cover"]["crop"] + answer["cover"]["weed"] + answer["cover"]["unknown"] == pytest.approx(answer["cover"]["all"], abs=3e-6)
+    assert answer["segmenter"] == {"name": "seedlings-segmenter", "version": "1"}
+    assert answer["model"] == {"name": "seedlings", "version": "1"}
+
+
+def test_nothing_green_is_an_empty_list(detecting: Running) -> None:
+    answer = detected(detecting, fakes.encoded(fakes.field([])))
+    assert (answer["plants"], answer["counts"]["unknown"], answer["cover"]["all"]) == ([], 0, 0)
+    assert answer["model"]["name"] == "seedlings"
+    assert detected(detecting, fakes.encoded(Image.new("RGB", (300, 200), (30, 60, 200))))["plants"] == []  # a blue page
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_photo_rotated_by_exif_gives_the_same(detecting: Running, orientation: int) -> None:
+    upright = fakes.field(PLANTS, (501, 387))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # the transposition that its turning upright takes back
+    stored = upright.transpose(Image.Transpose(undo))
+    assert ImageOps.exif_transpose(Image.open(io.BytesIO(fakes.encoded(stored, exif=exif)))).tobytes() == upright.tobytes()
+    assert detected(detecting, fakes.encoded(stored, exif=exif), "?masks=rle") == detected(detecting, fakes.encoded(upright), "?masks=rle")
+
+
+def test_a_mirrored_photo_gives_mirrored_boxes(detecting: Running) -> None:
+    photo = fakes.field(PLANTS)
+    ahead = detected(detecting, fakes.encoded(photo))["plants"]
+    back = detected(detecting, fakes.encoded(ImageOps.mirror(photo)))["plants"]
+    for one, other in zip(ahead, back, strict=True):
+        x, y, width, height = other["box"]
+        assert overlap(one["box"], [512 - x - width, y, width, height]) >= 0.9
+
+
+def test_masks_lie_on_the_plants(detecting: Running) -> None:
+    photo = fakes.field(PLANTS, (1300, 900))
+    answer = detected(detecting, fakes.encoded(photo), "?masks=rle&min_side=0")
+    green = np.asarray(photo)[..., 1] > 100
+    drawn = np.zeros_like(green)
+    for plant in answer["plants"]:
+        assert plant["segmentation"]["size"] == [900, 1300]
+        drawn |= decoded(plant["segmentation"]["counts"], 1300, 900)
+    assert (drawn & green).sum() / (drawn | green).sum() > 0.9
+    assert "segmentation" not in detected(detecting, fakes.encoded(photo))["plants"][0]
+
+
+def test_limits_are_clear(detecting: Running) -> None:
+    photo = fakes.encoded(fakes.field(PLANTS))
+    answer = detected(detecting, photo, "?max_plants=2")
+    assert (len(answer["plants"]), answer["truncated"]) == (2, True)
+    assert answer["cover"]["unknown"] > 0  # what is not listed
+    assert len(detected(detecting, photo, "?min_side=30")["plants"]) == 2
+    assert detected(detecting, photo, "?min_side=200")["plants"] == []
+    assert len(detected(detecting, photo, "?top_k=1")["plants"][0]["probabilities"]) == 1
+    assert detected(detecting, photo, "?threshold=1")["counts"]["unknown"] == 3
+
+
+def test_a_lawn_is_one_clump_of_which_nothing_is_relied_upon(detecting: Running) -> None:
+    answer = detected(detecting, fakes.encoded(Image.new("RGB", (800, 600), (40, 150, 40))))
+    (lawn,) = answer["plants"]
+    assert (lawn["box"], lawn["clump"], lawn["answer"], lawn["confident"]) == ([0, 0, 800, 600], True, None, False)
+    assert (answer["counts"]["unknown"], answer["cover"]["unknown"]) == (1, 1)
+
+
+def test_touching_plants_with_two_centres_are_two(detecting: Running) -> None:
+    answer = detected(detecting, fakes.encoded(fakes.field([(200, 200, 30), (250, 200, 30)], centres=True)))
+    assert [plant["clump"] for plant in answer["plants"]] == [False, False]
+
+
+def test_the_position_of_the_photo(detecting: Running) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "S", 2: (33.0, 51.0, 36.0), 3: "E", 4: (151.0, 12.0, 0.0)})
+    exif[0x8825] = exif.get_ifd(0x8825)
+    assert detected(detecting, fakes.encoded(fakes.field(PLANTS), "JPEG", exif=exif))["position"] == [-33.86, 151.2]
+    exif.get_ifd(0x8825)[2] = (333.0, 51.0, 36.0)
+    exif[0x8825] = exif.get_ifd(0x8825)
+    assert detected(detecting, fakes.encoded(fakes.field(PLANTS), "JPEG", exif=exif))["position"] is None
+
+
+def test_a_large_jpeg_is_answered_in_pixels_of_the_photo(detecting: Running) -> None:
+    small = detected(detecting, fakes.encoded(fakes.field(PLANTS), "JPEG", quality=95))
+    large = detected(detecting, fakes.encoded(fakes.field(PLANTS).resize((4096, 3072)), "JPEG", quality=95))
+    assert (large["width"], large["height"]) == (4096, 3072)
+    for one, other in zip(small["plants"], large["plants"], strict=True):
+        assert overlap([8 * value for value in one["box"]], other["box"]) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("min_side=-1", "0 or more"),
+        ("min_side=inf", "0 or more"),
+        ("max_plants=0", "from 1 to 500"),
+        ("max_plants=501", "from 1 to 500"),
+        ("masks=png", "is not rle"),
+        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, masks"),
+        ("masks=rle&masks=rle", "give it once"),
+    ],
+)
+def test_a_wrong_query_is_named(detecting: Running, query: str, message: str) -> None:
+    response = detecting.client.post(f"/detect?{query}", files={"file": fakes.image()})
+    assert (response.status_code, message in response.json()["detail"]) == (400, True), response.text
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"", 400), (b"no photo", 415), (fakes.encoded(fakes.field(PLANTS))[:-400], 422)])
+def test_what_is_no_photo_is_refused(detecting: Running, body: bytes, status: int) -> None:
+    for route in ("/detect", "/detect/overlay"):
+        assert detecting.client.post(route, content=body, headers={"content-type": "image/png"}).status_code == status
+
+
+def test_a_batch_keeps_the_bad_ones_apart(detecting: Running) -> None:
+    contents = [fakes.encoded(fakes.field(PLANTS[:count])) for count in (0, 1, 2, 3)] + [b"", b"no photo"]
+    files = [("files", (f"{i}.png", content)) for i, content in enumerate(contents)]
+    response = detecting.client.post("/detect/batch?max_plants=2", files=files)
+    assert response.status_code == 200, response.text
+    results = response.json()["results"]
+    assert [result["file"] for result in results] == [f"{i}.png" for i in range(6)]
+    assert [len(result["detection"]["plants"]) for result in results[:4]] == [0, 1, 2, 2]
+    assert [result["problem"]["status"] for result in results[4:]] == [400, 415]
+
+
+def test_the_overlay_is_the_photo_with_boxes(detecting: Running) -> None:
+    photo = fakes.field(PLANTS)
+    response = detecting.client.post("/detect/overlay", files={"file": fakes.encoded(photo)})
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+    drawn = Image.open(io.BytesIO(response.content))
+    assert drawn.size == photo.size
+    changed = np.abs(np.asarray(drawn, np.int16) - np.asarray(photo, np.int16)).max(-1) > 60
+    assert changed[60:121, 69:73].any()  # the left side of the first box
+    assert not changed[200:380, 20:300].any()
+    octets = detecting.client.post("/detect/overlay", files={"file": fakes.encoded(photo)}, headers={"accept": "application/octet-stream"})
+    assert octets.headers["content-type"] == "application/octet-stream"
+
+
+def test_plants_are_counted_in_the_metrics(detecting: Running) -> None:
+    detected(detecting, fakes.encoded(fakes.field(PLANTS)))
+    text = detecting.client.get("/metrics").text
+    assert 'seedlings_plants_total{species="Sugar beet"}' in text
+    assert "seedlings_segmentation_seconds_count" in text
+
+
+def test_without_a_segmenter_it_says_so_and_predictions_go_on(start: Start, publish_in) -> None:
+    publish_in()
+    service = start(segmenter="none-such")
+    response = service.client.post("/detect", files={"file": fakes.image()})
+    assert (response.status_code, "none-such" in response.json()["detail"]) == (503, True), response.text
+    assert service.client.post("/predict", files={"file": fakes.image()}).status_code == 200
+
+
+def test_a_classifier_under_its_name_is_refused(start: Start, publish_in) -> None:
+    publish_in()
+    publish_in(name="seedlings-segmenter")
+    service = start()
+    service.wait_for(lambda: service.services.segmenters.error, "the version is refused")
+    assert "is a model for classification; what is wanted here is one for segmentation" in str(service.services.segmenters.error)
+
+
+def test_segmenters_are_swapped(start: Start, publish_in, tmp_path) -> None:
+    publish_in()
+    fakes.publish_segmenter(tmp_path)
+    service = start()
+    service.wait_for(lambda: service.services.segmenters.current, "the first version is loaded")
+    fakes.publish_segmenter(tmp_path)
+    service.wait_for(lambda: service.services.segmenters.current.version == "2", "the second version is in service")
+    assert detected(service, fakes.encoded(fakes.field(PLANTS)))["segmenter"]["version"] == "2"
+
+
+def test_past_its_deadline_it_is_a_504(start: Start, publish_in, tmp_path) -> None:
+    publish_in(fakes.Slow)
+    fakes.publish_segmenter(tmp_path)
+    service = start(deadline_s=0.3)
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    many = [(20 + 40 * (i % 12), 20 + 40 * (i // 12), 8) for i in range(100)]
+    response = service.client.post("/detect", files={"file": fakes.encoded(fakes.field(many))})
+    assert response.status_code == 504, response.text
+    service.wait_for(lambda: not service.services.predictor.queued, "its plants are taken out of the queue")
+
+
+def test_a_client_that_leaves_takes_its_plants_along(start: Start, publish_in, tmp_path) -> None:
+    publish_in(fakes.Slow)
+    fakes.publish_segmenter(tmp_path)
+    service = start(deadline_s=30)
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    photo = fakes.encoded(fakes.field([(20 + 40 * (i % 12), 20 + 40 * (i // 12), 8) for i in range(100)]))
+    head = f"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(photo)}\r\n\r\n".encode()
+    with service.raw(head + photo) as connection:
+        service.wait_for(lambda: service.services.predictor.queued, "its plants wait")
+        connection.shutdown(socket.SHUT_RDWR)
+    gone = 'seedlings_rejected_total{reason="caller-gone"} 1.0'
+    service.wait_for(lambda: gone in service.client.get("/metrics").text, "its leaving is noticed")
+    assert service.client.get("/health").json()["queued"] == 0

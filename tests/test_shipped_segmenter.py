@@ -1,0 +1,101 @@
+"""The shipped segmenter: its files, and what it finds where the answer is known."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from models_store import store
+from models_store.manifest import SegmenterManifest
+from service.settings import Settings
+from tests import drawn
+from tests.service.conftest import Running, serve
+from tests.service.http.routes.test_detect import detected, overlap
+
+FOLDER = store.resolve(store.SHIPPED_STORE, "seedlings-segmenter")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """The service as `make serve` starts it, but for a store of its own, empty, so that the shipped models answer."""
+    with serve(Settings(store=tmp_path_factory.mktemp("empty"), max_batch=4)) as running:
+        running.wait_ready()
+        running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+        yield running
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def bed() -> tuple[Image.Image, list[list[int]]]:
+    """Four drawn seedlings, apart on brown soil, and their boxes."""
+    random = np.random.default_rng(0)
+    soil = np.array([105, 82, 62]) + random.normal(0, 12, (150, 200, 1)) + random.normal(0, 3, (150, 200, 3))
+    photo = Image.fromarray(soil.clip(0, 255).astype(np.uint8)).resize((1000, 750), Image.Resampling.BICUBIC)
+    boxes = []
+    for species, (x, y) in enumerate([(80, 90), (420, 150), (760, 60), (300, 480)]):
+        plant = drawn.plant(species, 1)
+        colours, counts = np.unique(np.asarray(plant).reshape(-1, 3), axis=0, return_counts=True)
+        mask = Image.fromarray((np.asarray(plant) == colours[counts.argmax()]).all(-1).astype(np.uint8) * 255)  # its leaves are of one
+        photo.paste(plant, (x, y), mask)
+        left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+        boxes.append([x + left, y + top, right - left, bottom - top])
+    return photo, boxes
+
+
+def test_it_is_small_and_says_what_it_learnt_from() -> None:
+    manifest = store.verify(FOLDER)
+    assert isinstance(manifest, SegmenterManifest)
+    assert manifest.size_bytes <= 1_500_000
+    card = (FOLDER / "card.md").read_text()
+    for found in manifest.figures:
+        assert found.learnt_from in card
+        assert found.iou > found.green_otsu_iou
+        assert found.iou > found.green_fixed_iou
+
+
+def test_plants_apart_on_soil_are_found_each(service: Running) -> None:
+    photo, boxes = bed()
+    found = [plant["box"] for plant in detected(service, png(photo))["plants"]]
+    for box in boxes:
+        assert max(overlap(box, one) for one in found) > 0.5
+
+
+def test_a_mirrored_photo_gives_mirrored_boxes(service: Running) -> None:
+    photo, _ = bed()
+    ahead = detected(service, png(photo))["plants"]
+    back = detected(service, png(ImageOps.mirror(photo)))["plants"]
+    mirrored = [[1000 - x - width, y, width, height] for x, y, width, height in (plant["box"] for plant in back)]
+    assert ahead
+    for plant in ahead:
+        assert max(overlap(plant["box"], box) for box in mirrored) >= 0.9
+
+
+@pytest.mark.parametrize("colour", [(30, 60, 200), (250, 250, 250), (110, 85, 60), (0, 0, 0)])
+def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int, int, int]) -> None:
+    answer = detected(service, png(Image.new("RGB", (800, 600), colour)))
+    assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
+
+
+def test_green_cloth_and_lawns_are_answered_and_never_named(service: Running) -> None:
+    random = np.random.default_rng(1)
+    lawn = (np.array([60, 130, 40]) + random.normal(0, 30, (600, 800, 3))).clip(0, 255).astype(np.uint8)
+    for picture in (Image.fromarray(lawn), Image.new("RGB", (800, 600), (30, 120, 50))):
+        answer = detected(service, png(picture))
+        assert answer["counts"]["unknown"] == len(answer["plants"])
+        assert not any(plant["confident"] for plant in answer["plants"])
+
+
+@pytest.mark.slow
+def test_the_plant_of_a_training_photo_is_found(service: Running, real_images) -> None:
+    folders = sorted(folder for folder in real_images.iterdir() if folder.is_dir())
+    found = []
+    for folder in folders:
+        for file in sorted(folder.glob("*.png"))[:3]:
+            answer = detected(service, file.read_bytes())
+            found.append(bool(answer["plants"]) and max(plant["area"] for plant in answer["plants"]) > 0.005)
+    assert sum(found) >= 0.9 * len(found)

@@ -1,0 +1,41 @@
+"""The segmenter of whole photos, trained for a few steps. Its commands are tested in tests/training/cli."""
+
+import math
+
+import pytest
+import torch
+
+from training.data.masked_photos import Masked
+from training.fitting import photo_segmenter
+from training.fitting.photo_segmenter import Field, centre_loss
+
+
+def test_the_loss_of_centres_counts_on_plants_alone():
+    logits, hills = torch.zeros(2, 1, 16, 16), torch.zeros(2, 1, 16, 16)
+    hills[0, 0, 4, 4] = 1
+    plants = torch.zeros(2, 1, 64, 64)
+    plants[:, :, 17, 17] = 1  # reaches nine places around its own
+    known = torch.tensor([1.0, 0.0])
+    assert float(centre_loss(logits, hills, plants, known)) == pytest.approx(math.log(2))
+    logits[0, 0, 4, 4] = 20.0  # right on the hill
+    logits[0, 0, 12:], logits[1] = 9.0, 9.0  # wrong far from plants, and where nothing is known
+    assert float(centre_loss(logits, hills, plants, known)) == pytest.approx(8 / 9 * math.log(2), rel=1e-4)
+    assert float(centre_loss(logits, hills, plants, 0 * known)) == 0
+
+
+def test_it_learns_from_masks(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_segmenter, "BATCH", 2)
+    places = torch.arange(256) - 127.5
+    mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
+    brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
+    pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
+    field = Field("discs", Masked(pixels, mask), single=True)
+    trained = photo_segmenter.train(images.pixels, None, [field], 12, 0, tmp_path / "one.pt", split_digest="0")
+    with torch.inference_mode():
+        plant, centre = trained.network(pixels.float() / 255)
+        again = photo_segmenter.load(tmp_path / "one.pt").network(pixels.float() / 255)[0]
+    inside, outside = plant[mask > 0.5].mean(), plant[mask < 0.5].mean()
+    assert float(inside) > float(outside)
+    assert centre.shape == (4, 1, 64, 64)
+    assert torch.allclose(plant, again, atol=1e-4)
+    assert trained.made_of.masks == ["discs"]

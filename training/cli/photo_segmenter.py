@@ -1,0 +1,102 @@
+"""`photo-segmenter`: train, measure and publish what finds the plants on whole photos."""
+
+import argparse
+from pathlib import Path
+
+from training.cli.options import Commands, add_background_photos, add_data
+from training.cli.output import say
+
+_HALVES = ["first", "second"]
+
+
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command's options."""
+    command = commands.add_parser("photo-segmenter", help="train, measure and publish what finds the plants on whole photos")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fit = actions.add_parser("fit", help="train it on plants set on grounds, and on photos with masks")
+    add_data(fit)
+    add_background_photos(fit)
+    _add_folders(fit, "learn from", required=False)
+    fit.add_argument("--start", type=Path, metavar="FILE", help="begin with these weights")
+    fit.add_argument("--steps", type=int, default=600, help="batches of pictures (default: 600)")
+    fit.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
+    fit.set_defaults(perform=_fit)
+    evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
+    what = evaluate.add_mutually_exclusive_group(required=True)
+    what.add_argument("--weights", type=Path, metavar="FILE", help="what `fit` wrote")
+    what.add_argument("--artifact", type=Path, metavar="DIR", help="a published version")
+    _add_folders(evaluate, "be measured on", required=True)
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    evaluate.set_defaults(perform=_evaluate)
+    export = actions.add_parser("export", help="publish it, with figures on photos with masks")
+    export.add_argument("--weights", type=Path, required=True, metavar="FILE", help="what `fit` wrote")
+    _add_folders(export, "be measured on", required=True)
+    export.add_argument("--store", type=Path, required=True, help="folder of published models")
+    export.add_argument("--name", default="seedlings-segmenter", help="name of the model (default: seedlings-segmenter)")
+    export.set_defaults(perform=_export)
+
+
+def _add_folders(command: argparse.ArgumentParser, purpose: str, *, required: bool) -> None:
+    """`--masks`, `--plant-masks` and `--half`; one of the first two where they are required."""
+    beside = "whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
+    for name, more in (("--masks", ""), ("--plant-masks", "; each connected part of a mask is one plant, so plants count too")):
+        command.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=f"photos to {purpose}, {beside}{more}")
+    command.add_argument("--half", choices=_HALVES, help="only this half of each folder's photos, in the order of their names")
+    command.set_defaults(folders_required=required)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    """It learns from the training part of the images alone, as networks do."""
+    from training.data import background_photos, masked_photos, split
+    from training.data import images as data
+    from training.fitting import photo_segmenter
+    from training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    images = data.load(options.data, options.cache)
+    parts = split.of(images, 0, "report")
+    folders = (*options.masks, *options.plant_masks)
+    bare = [file for folder in folders for file in masked_photos.files(folder, options.half)]
+    squares = background_photos.squares(options.background_photos, more=bare) if options.background_photos or bare else None
+    fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
+    start = None if options.start is None else photo_segmenter.load(options.start)
+    photo_segmenter.train(
+        images.pixels[parts.train], squares, fields, options.steps, options.seed, options.out, split_digest=parts.digest, start=start
+    )
+    say(f"wrote {options.out}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.atomic_files import write_json
+    from training.evaluation import plants
+    from training.publishing import photo_segmenter
+
+    _check_folders(options)
+    if options.artifact is not None:
+        measured = photo_segmenter.of_artifact(options.artifact)
+    else:
+        measured = photo_segmenter.of_weights(options.weights)
+    found = photo_segmenter.figures(measured, options.masks, options.plant_masks, options.half)
+    for one in found:
+        say(plants.text(one))
+    if options.json is not None:
+        write_json(options.json, [one.model_dump(mode="json") for one in found])
+
+
+def _export(options: argparse.Namespace) -> None:
+    from training.evaluation import plants
+    from training.publishing import photo_segmenter
+
+    _check_folders(options)
+    folder, found = photo_segmenter.export(options.weights, options.store, options.name, options.masks, options.plant_masks, options.half)
+    for one in found:
+        say(plants.text(one))
+    say(f"published {folder}")
+
+
+def _check_folders(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+
+    if options.folders_required and not (options.masks or options.plant_masks):
+        raise DataError("name photos with masks in --masks or --plant-masks")

@@ -1,0 +1,162 @@
+"""How well plants are found on photos with masks: their pixels, and each plant by its box."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from models_store import pixels, plants
+from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds
+from training.data import masked_photos
+from training.data.masked_photos import Half
+
+LEAST_SIDE = 30  # pixels of the longer side of a plant that is counted
+_SAME = 0.5  # IoU of two boxes from which on they are of one plant
+_GREEN = 0.1  # the fixed threshold of the excess green index
+_BINS = 256
+
+Maps = tuple[plants.Map, plants.Map, plants.Map]
+Segment = Callable[[NDArray[np.uint8]], Maps]  # uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def figures(
+    segment: Segment,
+    folder: Path,
+    wanted: PhotoInput,
+    thresholds: PlantThresholds,
+    *,
+    single: bool,
+    learnt_from: str,
+    half: Half | None = None,
+) -> PlantFigures:
+    """Figures on the photos of a folder with masks. `single`: each connected part of a mask is one plant, so plants are counted.
+
+    Raises DataError.
+    """
+    files = masked_photos.files(folder, half)
+    both, either = np.zeros(3), np.zeros(3)
+    true = false = missed = 0
+    errors: list[int] = []
+    for file in files:
+        image, drawn = masked_photos.read(file)
+        photo = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+        height, width = drawn.shape
+        size = plants.map_size(width, height, wanted)
+        maps = segment(pixels.resized(photo, size))
+        whole = np.asarray(Image.fromarray(maps[0]).resize((width, height), Image.Resampling.BILINEAR))
+        green = excess_green(photo)
+        for number, found in enumerate((whole >= thresholds.plant, green >= _GREEN, green >= otsu(green))):
+            both[number] += np.count_nonzero(found & (drawn > 0))
+            either[number] += np.count_nonzero(found | (drawn > 0))
+        if single:
+            scale = (width / size[0], height / size[1])
+            boxes = [_scaled(plant, scale) for plant in plants.find(*maps, thresholds)]
+            hits, wrong, lacking, error = compare(boxes, boxes_of(drawn))
+            true, false, missed = true + hits, false + wrong, missed + lacking
+            errors.append(error)
+    ious = [float(a / b) if b else 1.0 for a, b in zip(both, either, strict=True)]
+    precision, recall = (true / max(1, true + other) for other in (false, missed))
+    return PlantFigures(
+        folder=folder.resolve().parent.name,
+        photos=len(files),
+        learnt_from=learnt_from,
+        iou=ious[0],
+        green_fixed_iou=ious[1],
+        green_otsu_iou=ious[2],
+        least_side=LEAST_SIDE,
+        plants=true + missed if single else None,
+        precision=precision if single else None,
+        recall=recall if single else None,
+        f1=2 * true / max(1, 2 * true + false + missed) if single else None,
+        count_error=float(np.mean(errors)) if single else None,
+    )
+
+
+def text(found: PlantFigures) -> str:
+    """One folder's figures in a line."""
+    line = (
+        f"{found.folder}: IoU of plants {found.iou:.3f} on {found.photos} photos; excess green {found.green_fixed_iou:.3f} over"
+        f" {_GREEN:g}, {found.green_otsu_iou:.3f} by Otsu"
+    )
+    if found.f1 is not None:
+        line += (
+            f"; {found.plants} plants over {found.least_side} px: precision {found.precision:.3f}, recall {found.recall:.3f},"
+            f" F1 {found.f1:.3f}, count wrong by {found.count_error:.2f} a photo"
+        )
+    return f"{line}; learnt from: {found.learnt_from}"
+
+
+def compare(found: Sequence[Box], drawn: Sequence[Box]) -> tuple[int, int, int, int]:
+    """Of one photo: plants found, found wrongly, missed, and by how many the count is wrong.
+
+    Boxes are matched one to one, the best IoU first. What is smaller than `LEAST_SIDE` counts neither as wrong nor as missed.
+    """
+    pairs = sorted(((iou(one, other), i, j) for i, one in enumerate(found) for j, other in enumerate(drawn)), reverse=True)
+    taken: dict[int, int] = {}  # found → drawn
+    used: set[int] = set()
+    for value, i, j in pairs:
+        if value < _SAME:
+            break
+        if i not in taken and j not in used:
+            taken[i] = j
+            used.add(j)
+    hits = sum(side(drawn[j]) >= LEAST_SIDE for j in used)
+    wrong = sum(side(one) >= LEAST_SIDE for i, one in enumerate(found) if i not in taken)
+    n_drawn = sum(side(one) >= LEAST_SIDE for one in drawn)
+    return hits, wrong, n_drawn - hits, abs(sum(side(one) >= LEAST_SIDE for one in found) - n_drawn)
+
+
+def boxes_of(mask: NDArray[np.uint8]) -> list[Box]:
+    """The boxes of a mask's connected parts, each of one value."""
+    boxes = []
+    for value in range(1, int(mask.max(initial=0)) + 1):
+        labels, _ = ndimage.label(mask == value, np.ones((3, 3)))
+        boxes += [(float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in ndimage.find_objects(labels)]
+    return boxes
+
+
+def iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / (areas - width * height)
+
+
+def side(box: Box) -> float:
+    """The longer side of a box."""
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def excess_green(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The excess green index of Woebbecke et al. (1995): uint8 [3,H,W] → float32 [H,W] in -1…2."""
+    red, green, blue = photo.astype(np.float32)
+    index: NDArray[np.float32] = (2 * green - red - blue) / np.maximum(red + green + blue, 1)
+    return index
+
+
+def otsu(values: NDArray[np.float32]) -> float:
+    """The threshold that divides values best in two (Otsu 1979): the least variance within the two, of 256 equal bins."""
+    counts, edges = np.histogram(values, _BINS)
+    middles = (edges[1:] + edges[:-1]) / 2
+    below, total = np.cumsum(counts), counts.sum()
+    sums = np.cumsum(counts * middles)
+    above = total - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[int(np.nanargmax(between)) + 1])
+
+
+def _scaled(plant: plants.Plant, scale: tuple[float, float]) -> Box:
+    return (
+        plant.left * scale[0],
+        plant.top * scale[1],
+        (plant.left + plant.width) * scale[0],
+        (plant.top + plant.height) * scale[1],
+    )
