@@ -467,7 +467,7 @@ def test_the_docs_page_asks_for_the_key_of_a_guarded_service(browser: Any, start
 
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
     files = list(PAGE.iterdir())
-    assert sum(file.stat().st_size for file in files) < 100_000
+    assert sum(file.stat().st_size for file in files) < 200_000  # a phone's slow connection: under two seconds at 1 Mbit/s
     response = service.client.get("/")
     assert response.status_code == 200
     assert "default-src 'self'" in response.headers["content-security-policy"]
