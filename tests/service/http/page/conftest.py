@@ -1,0 +1,43 @@
+"""A real browser, and the page of a service of the fake model `Halves`."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.http.page.browsing import opened
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    executable = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no browser is installed: apt-get install chromium, or name one in SEEDLINGS_BROWSER")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=executable, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def service(module_service: Start) -> Running:
+    return module_service(network=fakes.Halves)
+
+
+@pytest.fixture
+def page(browser: Any, service: Running) -> Iterator[Any]:
+    yield from opened(browser, service, viewport={"width": 1200, "height": 800})

@@ -1,0 +1,104 @@
+"""What the page says of one photo."""
+
+import csv
+import functools
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models_store import store
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.http.page.browsing import RED, answered, coded, no_defects_for, opened, photo
+
+
+def test_tells_the_species_and_what_decided_it(page: Any) -> None:
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    page.wait_for_selector("#bars li")
+    assert page.text_content("#headline") == "Maize"
+    assert page.text_content("#group") == "Crop"
+    assert page.locator("#doubt").is_hidden()
+    assert page.text_content("#bars li:first-child").startswith("Maize")
+    page.wait_for_selector("#said:not(:empty)", state="attached")
+    assert page.text_content("#said").startswith("Maize")  # for those who hear the page
+    photo_url = page.get_attribute("#photo", "src")
+    page.focus("#heat")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#heat[aria-pressed=true]")
+    assert page.get_attribute("#photo", "src") != photo_url
+    page.click("#heat")
+    assert page.get_attribute("#photo", "src") == photo_url
+
+
+def test_shows_doubt(page: Any) -> None:
+    page.set_input_files("#choose", [photo("grey.png", fakes.image((90, 90, 90)))])
+    page.wait_for_selector("#doubt:not([hidden])")
+    headline = page.text_content("#headline")
+    assert headline.endswith("?")
+    assert " or " in headline  # both candidates, not one of them
+    assert page.locator("#probability").inner_text() == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_says_no_more_than_can_be_relied_upon(browser: Any, start: Start, tmp_path: Path, scheme: str) -> None:
+    describe = functools.partial(coded, threshold=0.9, kind=0.8, group=0.85)
+    store.publish(tmp_path, fakes.scripted(fakes.Shares), describe, lambda _: "# fake\n", "seedlings")
+    colours = {"Maize": (250, 5, 5), "Grass crop": (170, 15, 15), "Crop": (100, 80, 10), "Maize or Sugar beet?": (60, 52, 50)}
+    for page in opened(browser, start(), viewport={"width": 1280, "height": 900}, color_scheme=scheme):
+        page.set_input_files("#choose", [photo(f"{i}.png", fakes.image(colour)) for i, colour in enumerate(colours.values())])
+        page.wait_for_selector("#progress", state="hidden")
+        shown = {}
+        for i, headline in enumerate(colours):
+            page.click(f"#rows tr:nth-child({i + 1}) button")
+            answered(page, headline)
+            shown[headline] = [page.locator(f"#{part}").inner_text() for part in ("doubt", "beneath", "group", "probability")]
+            assert page.locator("#alike").is_visible() == (headline != "Maize")
+            no_defects_for(page)
+        assert shown == {
+            "Maize": ["", "", "Crop", "96.2%"],
+            "Grass crop": ["Species not sure", "Perhaps Maize", "Crop", "85.0%"],
+            "Crop": ["Species not sure", "Maize or Sugar beet?", "", "94.7%"],
+            "Maize or Sugar beet?": ["Not sure", "", "", ""],
+        }
+        assert page.locator("#alike-list dt").all_inner_texts() == ["Maize", "Sugar beet", "Charlock"]
+        assert "rounded tip" in page.locator("#alike-list dd").first.inner_text()
+        assert page.text_content("#summary") == "3 crops, 1 unsure"
+        page.click("#known-title")
+        assert "Grass crop" in page.inner_text("#known-list")
+
+
+def test_an_answer_is_handed_on_as_a_text(browser: Any, service: Running) -> None:
+    for page in opened(browser, service, viewport={"width": 1200, "height": 800}, permissions=["clipboard-read", "clipboard-write"]):
+        page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+        answered(page, "Maize")
+        page.click("#share")
+        page.wait_for_selector("#share:text-is('Copied')")
+        text = page.evaluate("navigator.clipboard.readText()")
+        assert text.startswith("red.png: Maize, 99.7%.\nBy the model seedlings 1, ")
+        assert text.endswith("Check before you act.")
+
+
+def test_an_unfamiliar_photo_gets_no_name(browser: Any, start: Start, publish_in: Any) -> None:
+    publish_in(fakes.Measured)
+    for page in opened(browser, start(), viewport={"width": 1200, "height": 800}):
+        page.set_input_files("#choose", [photo("bright.png", fakes.image((255, 10, 10))), photo("red.png", fakes.image((200, 10, 10)))])
+        page.wait_for_selector("#progress", state="hidden")
+        assert page.text_content("#doubt") == "Unlike its photos"
+        shown = page.locator("#result").inner_text() + page.locator("#rows tr").nth(0).inner_text() + page.text_content("#said")
+        assert not [name for name in fakes.NAMES if name in shown.replace("red.png: Maize", "")]
+        assert "Do not rely on a name" in page.text_content("#advice")
+        assert not re.search(r"\d%", shown.split("red.png")[0])
+        assert page.locator("#group").is_hidden()
+        assert page.locator("#heat").is_hidden()
+        page.click("#bars-title")
+        assert page.locator("#bars li").first.is_visible()  # the nearest candidates, for whoever asks
+        assert "Maize" in page.locator("#rows tr").nth(1).inner_text()
+        assert page.text_content("#summary") == "1 crop, 1 unsure"
+        with page.expect_download() as download:
+            page.click("#save")
+        table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+        assert [line["familiar"] for line in table] == ["no", "yes"]
+        no_defects_for(page)

@@ -1,0 +1,80 @@
+"""How photos come to the page, on a desk and on a phone, and what it says when that fails."""
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.http.page.browsing import GREEN, RED, no_defects_for, opened, photo, wide
+
+
+def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
+    page.set_input_files("#choose", [photo("note.png", b"not an image")])
+    page.wait_for_selector("#result.failed #advice:not(:empty)")
+    assert "JPEG" in page.text_content("#advice")
+    page.context.set_offline(True)
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    page.wait_for_selector("#down:not([hidden])")
+    assert "does not answer" in page.text_content("#down-text")
+    page.context.set_offline(False)  # and it goes on by itself
+    page.wait_for_selector("#bars li")
+    assert page.text_content("#headline") == "Maize"
+
+
+def test_pasting_and_dropping(page: Any) -> None:
+    for event, colour, species in (("drop", RED, "Maize"), ("paste", GREEN, "Sugar beet")):
+        stream = io.BytesIO()
+        Image.new("RGB", (16, 16), colour).save(stream, "PNG")
+        page.evaluate(
+            """([event, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], event + ".png", { type: "image/png" }));
+                const of = event === "drop" ? DragEvent : ClipboardEvent;
+                const given = event === "drop" ? { dataTransfer: data } : { clipboardData: data };
+                document.dispatchEvent(new of(event, { ...given, bubbles: true }));
+            }""",
+            [event, list(stream.getvalue())],
+        )
+        page.wait_for_selector(f"#file:text-is('{event}.png')")
+        page.wait_for_selector(f"#headline:text-is('{species}')")
+        assert page.text_content("#bars li:first-child").startswith(species)
+
+
+@pytest.mark.parametrize("height", [664, 844])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_answer_is_on_the_first_screen(browser: Any, service: Running, height: int, scheme: str) -> None:
+    options = {"viewport": {"width": 390, "height": height}, "has_touch": True, "is_mobile": True, "color_scheme": scheme}
+    for page in opened(browser, service, **options):
+        no_defects_for(page)
+        camera, choose = page.locator("#camera").bounding_box(), page.locator("#choose-button").bounding_box()
+        assert (camera["y"], camera["x"]) < (choose["y"], choose["x"])  # a phone's main way in
+        page.set_input_files("#take", [photo("wide.png", wide(RED))])
+        page.wait_for_selector("#bars li")
+        page.wait_for_selector("#crop:not([hidden])")  # of a photo that is not square
+        for part in ("#headline", "#photo", "#bars", "#more" if page.locator("#more").is_visible() else "#bars"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] >= 0, part
+            assert box["y"] + box["height"] <= height, part
+        no_defects_for(page)
+
+
+def test_asks_for_a_key_only_where_one_is_needed(browser: Any, page: Any, start: Start, publish_in: Any) -> None:
+    assert page.locator("#key-form").is_hidden()
+    publish_in(fakes.Halves)
+    service = start(api_key="secret")
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    guarded = context.new_page()
+    guarded.goto(f"http://127.0.0.1:{service.port}/")
+    guarded.wait_for_selector("#key-form:not([hidden])")
+    guarded.fill("#key", "wrong")
+    guarded.keyboard.press("Enter")
+    guarded.wait_for_selector("#key-error:not(:empty)")
+    guarded.fill("#key", "secret")
+    guarded.keyboard.press("Enter")
+    guarded.wait_for_selector("#model:not(:empty)")
+    assert guarded.locator("#key-form").is_hidden()
+    context.close()
