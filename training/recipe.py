@@ -59,6 +59,7 @@ class Augment(_Part):
     flip: bool = Field(True, description="mirror half of the images")
     scale: tuple[float, float] = Field((0.75, 1.25), description="zoom, log-uniform between the two")
     shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
+    stretch: float = Field(0.0, ge=0, lt=1, description="logarithm of the ratio of the sides, uniform in ± twice this")
     brightness: float = Field(0.2, ge=0, lt=1, description="factor of the brightness, uniform in 1 ± this")
     contrast: float = Field(0.2, ge=0, lt=1, description="factor of the contrast, uniform in 1 ± this")
     saturation: float = Field(

@@ -17,6 +17,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     )
     add_background_photos(fit)
     fit.add_argument("--segmenter", type=Path, metavar="FILE", help="cuts plants out (recipes with a plant_view)")
+    fit.add_argument(
+        "--all-images", action="store_true", help="learn from validation and test images too, as a release does whose twin is measured"
+    )
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
     add_machine(fit)
@@ -40,7 +43,17 @@ def _perform(options: argparse.Namespace) -> None:
     images = data.load(options.data, options.cache)
     parts = split.of_recipe(images, recipe)
     history = loop.fit(
-        fabric, recipe, options.recipe, images, parts, options.run, options.teacher, options.background_photos, options.segmenter
+        fabric,
+        recipe,
+        options.recipe,
+        images,
+        parts,
+        options.run,
+        options.teacher,
+        options.background_photos,
+        options.segmenter,
+        options.all_images,
     )
     best = run.best_epoch(history, recipe.best_by)
-    fabric.print(f"best: epoch {best['epoch']:.0f}, validation accuracy {best['validation_accuracy']:.2%}; weights in {options.run}")
+    measured = "nothing was measured" if options.all_images else f"validation accuracy {best['validation_accuracy']:.2%}"
+    fabric.print(f"best: epoch {best['epoch']:.0f}, {measured}; weights in {options.run}")

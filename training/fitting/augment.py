@@ -57,7 +57,10 @@ def _geometry(images: Tensor, settings: Augment, random: Generator) -> Tensor:
     mirror = torch.where(torch.rand(n, generator=random) < 0.5, -1.0, 1.0) if settings.flip else torch.ones(n)
     shift = torch.rand(n, 2, generator=random) * 4 * settings.shift - 2 * settings.shift  # [N,2], the side is 2 units long
     cosine, sine = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-    rows = torch.stack([torch.stack([cosine * mirror, -sine], 1), torch.stack([sine * mirror, cosine], 1)], 1)  # [N,2,2]
+    aspect = _uniform(n, -settings.stretch, settings.stretch, random).exp() if settings.stretch else torch.ones(n)
+    across = torch.stack([cosine * mirror * aspect, -sine / aspect], 1)
+    down = torch.stack([sine * mirror * aspect, cosine / aspect], 1)
+    rows = torch.stack([across, down], 1)  # [N,2,2]
     affine = torch.cat([rows, shift[:, :, None]], 2).to(images.device)  # [N,2,3], output coordinates → input coordinates
     grid = F.affine_grid(affine, list(images.shape), align_corners=False)  # [N,H,W,2]
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

@@ -5,6 +5,7 @@ Each is an option of a recipe's `[camera]`, off unless `share` is set.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,8 @@ _YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -
 def photograph(images: Tensor, settings: Camera, random: Generator, share: Tensor | None = None) -> Tensor:
     """Images as other light and another camera would give them: float [N,3,S,S] in 0–1 → the same shape and range.
 
-    `share`, float [N], is the chance of each image to be changed, in place of the recipe's; `random` a CPU generator.
+    `share`, float [N], is the chance of each image to be changed, in place of the recipe's; `random` a CPU generator: a seed gives
+    the same changes on every device, but for noise and the shapes of shadows, which a GPU draws itself.
     """
     if not settings.share:
         return images
@@ -66,9 +68,17 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images)[:, None, None, None]
 
 
-def smooth_field(n: int, cells: int, side: int, random: Generator) -> Tensor:
+def normal(shape: Sequence[int], random: Generator, device: torch.device) -> Tensor:
+    """Many normal numbers, drawn where they are used: on a GPU by its own generator, whose seed `random` gives."""
+    if device.type == "cpu":
+        return torch.randn(*shape, generator=random)
+    own = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=random)))
+    return torch.randn(*shape, generator=own, device=device)
+
+
+def smooth_field(n: int, cells: int, side: int, random: Generator, device: torch.device) -> Tensor:
     """Hills and valleys: normal numbers on cells×cells points with a smooth surface through them, float [n,1,side,side]."""
-    points = torch.randn(n, 1, cells, cells, generator=random)
+    points = normal((n, 1, cells, cells), random, device)
     return F.interpolate(points, (side, side), mode="bicubic", align_corners=False)
 
 
@@ -76,7 +86,7 @@ def shadowed(images: Tensor, share: float, random: Generator) -> Tensor:
     """A shadow over a part of a share of the images, its edge hard as in the sun or soft: float [N,3,S,S] → [N,3,S,S]."""
     n = len(images)
     depth = uniform(n, 0.25, 0.75, random) * drawn(n, share, random)
-    where = smooth_field(n, 3, images.shape[-1], random).to(images)  # [N,1,S,S]
+    where = smooth_field(n, 3, images.shape[-1], random, images.device)  # [N,1,S,S]
     edge = per_image(uniform(n, 3, 40, random), images)
     inside = ((where - per_image(uniform(n, -0.3, 0.8, random), images)) * edge).sigmoid()
     return images * (1 - per_image(depth, images) * inside)
@@ -157,5 +167,5 @@ def _fewer_pixels(images: Tensor, least: int, chosen: Tensor, random: Generator)
 def _noise(images: Tensor, most: float, changed: Tensor, random: Generator) -> Tensor:
     """Noise of the sensor, stronger where there is light, as photons arrive."""
     strength = uniform(len(images), 0, most, random) * changed * drawn(len(images), 0.6, random)
-    grains = torch.randn(images.shape, generator=random).to(images)
+    grains = normal(images.shape, random, images.device)
     return (images + per_image(strength, images) * grains * (0.3 + images.sqrt())).clamp(0, 1)

@@ -83,7 +83,7 @@ def looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
     images = torch.lerp(images, pale, per_image(chosen * uniform(n, 0, 0.65, random), images))
     shade = 1 + 0.12 * torch.randn(n, 3, generator=random) * chosen[:, None]
     images = images * shade.to(images)[:, :, None, None]
-    where = smooth_field(n, 8, images.shape[-1], random).to(images)
+    where = smooth_field(n, 8, images.shape[-1], random, images.device)
     spots = ((where - per_image(uniform(n, 0.3, 1.6, random), images)) * 6).sigmoid()
     shining = chosen * drawn(n, 0.5, random) * uniform(n, 0, 0.8, random)
     sky = (torch.tensor(_GLARE) * (1 + 0.06 * torch.randn(n, 3, generator=random))).to(images)[:, :, None, None]
@@ -96,7 +96,7 @@ def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings
     n = len(images)
     draw = torch.rand(n, generator=random)
     partner = torch.randperm(n, generator=random)
-    ground = soils(n, images.shape[-1], random).to(images)
+    ground = soils(n, images.shape[-1], random, images.device)
     photo_share = settings.photos if photos is not None else 0.0
     others = (draw < settings.others).nonzero()[:, 0]
     squares = ((draw >= settings.others) & (draw < settings.others + photo_share)).nonzero()[:, 0]

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ from training.recipe import Recipe
 from training.references import reference
 
 _TENSORBOARD = "tensorboard"  # in the folder of a run
+_QUICK_S = 0.2  # a checkpoint that takes less is written after each epoch
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
 
 
@@ -99,11 +100,13 @@ def fit(
     teachers: Sequence[Path] = (),
     backgrounds: Sequence[Path] = (),
     segmenter: Path | None = None,
+    all_images: bool = False,
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
     `teachers` are the folders of finished runs, for a recipe that learns from other networks; `backgrounds` folders of photos, for
-    one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view.
+    one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view. With `all_images` the network learns
+    from validation and test images too: nothing is measured, and the last epoch's weights are kept.
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. A finished run is left as it is. Validation and test images that the weights learn
     from, here or before, are left out of all figures. Raises RunError, DataError, DiskError, TrainingError.
@@ -113,7 +116,7 @@ def fit(
     identity = run.Identity(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
-        device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
+        all_images=all_images, device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     if fabric.is_global_zero:
         run.remove_leftovers_in(folder)
@@ -123,8 +126,9 @@ def fit(
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
     before = origins.before(recipe, teachers, segmenter, images)
-    learnt = (origins.of_images(images, split.train) | before).learnt
-    held = origins.held_out(images, split, recipe.split, learnt)
+    rows = split.rows("all") if all_images else split.train
+    learnt = (origins.of_images(images, rows) | before).learnt
+    held = replace(split, train=rows, validation=[], test=[]) if all_images else origins.held_out(images, split, recipe.split, learnt)
     _refuse_another_split(recipe, split, held, before)
     for sentence in _said(split, held, before):
         fabric.print(sentence)
@@ -144,32 +148,28 @@ def fit(
         if fabric.is_global_zero:
             run.write_metrics(folder, state.history)  # which the interruption may have forestalled
     taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
-    train = _Rows(images, split.train, fabric.device)
+    train = _Rows(images, held.train, fabric.device)
     validation = _Rows(images, held.validation, fabric.device)
     squares = None if squares is None else squares.to(fabric.device)
-    writer = _writer(folder, state.epoch) if fabric.is_global_zero else None
+    record = _Record(folder, recipe, state.epoch) if fabric.is_global_zero else None
     while state.epoch < recipe.epochs:
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
         if recipe.norms_without_dropout:
             with fabric.autocast():
                 batchnorm.measure(state.evaluated, train.pixels)
-        row = {
-            "epoch": state.epoch + 1,
-            "learning_rate": rate,
-            "train_loss": loss,
-            **_validate(fabric, state.evaluated, validation, recipe),
-        }
+        row = {"epoch": state.epoch + 1, "learning_rate": rate, "train_loss": loss}
+        if held.validation:
+            row |= _validate(fabric, state.evaluated, validation, recipe)
         row["seconds"] = round(time.perf_counter() - began, 2)
         state.epoch += 1
         state.history.append(row)
-        if writer is not None:
-            _record(folder, state, writer, recipe.best_by)
+        if record is not None:
+            record.add(state)
             fabric.print(_line(row, recipe.epochs))
         fabric.barrier()
-    if writer is not None:
-        with disk_errors(folder / _TENSORBOARD):
-            writer.close()
+    if record is not None:
+        record.close()
         run.finish(folder)
     return state.history
 
@@ -299,21 +299,46 @@ def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Rec
     }
 
 
-def _record(folder: Path, state: _State, writer: SummaryWriter, best_by: str) -> None:
-    """Keep what the last epoch gave: best weights first, so that the checkpoint never knows of an epoch that is lost."""
-    if run.best_epoch(state.history, best_by) is state.history[-1]:
-        run.save_weights(folder / run.BEST, {"epoch": state.epoch, "network": state.evaluated.state_dict()})
-    state.save(folder / run.LAST)
-    run.write_metrics(folder, state.history)
-    with disk_errors(folder / _TENSORBOARD):
-        for name, value in state.history[-1].items():
-            writer.add_scalar(name, value, state.epoch)
-        writer.flush()
+class _Record:
+    """What a run writes down: each epoch's figures and weights, or several epochs' at once where writing takes longer than they do."""
 
+    def __init__(self, folder: Path, recipe: Recipe, epochs: int) -> None:
+        """`epochs`: finished before."""
+        self._folder, self._recipe = folder, recipe
+        with disk_errors(folder / _TENSORBOARD):
+            self._writer = SummaryWriter(str(folder / _TENSORBOARD), purge_step=epochs + 1)
+        self._best: dict[str, Any] | None = None  # not written yet
+        self._written = time.perf_counter()  # when the last writing ended
+        self._writing_s = 0.0
 
-def _writer(folder: Path, epochs: int) -> SummaryWriter:
-    with disk_errors(folder / _TENSORBOARD):
-        return SummaryWriter(str(folder / _TENSORBOARD), purge_step=epochs + 1)
+    def add(self, state: _State) -> None:
+        """Keep what the last epoch gave. The last checkpoint is not older than the last epoch and ten times what writing one takes."""
+        if run.best_epoch(state.history, self._recipe.best_by) is state.history[-1]:
+            self._best = {"epoch": state.epoch, "network": {name: tensor.clone() for name, tensor in state.evaluated.state_dict().items()}}
+        with disk_errors(self._folder / _TENSORBOARD):
+            for name, value in state.history[-1].items():
+                self._writer.add_scalar(name, value, state.epoch)
+        waited_s = time.perf_counter() - self._written
+        if state.epoch == self._recipe.epochs or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
+            self._write(state)
+
+    def close(self) -> None:
+        """The run is at its end."""
+        with disk_errors(self._folder / _TENSORBOARD):
+            self._writer.close()
+
+    def _write(self, state: _State) -> None:
+        """Best weights first, so that the checkpoint never knows of an epoch that is lost."""
+        began = time.perf_counter()
+        if self._best is not None:
+            run.save_weights(self._folder / run.BEST, self._best)
+        self._best = None
+        state.save(self._folder / run.LAST)
+        run.write_metrics(self._folder, state.history)
+        with disk_errors(self._folder / _TENSORBOARD):
+            self._writer.flush()
+        self._written = time.perf_counter()
+        self._writing_s = self._written - began
 
 
 def _random(*path: int) -> torch.Generator:
@@ -323,10 +348,13 @@ def _random(*path: int) -> torch.Generator:
 
 
 def _line(row: dict[str, float], epochs: int) -> str:
-    return (
-        f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}  validation loss {row['validation_loss']:.4f}"
-        f"  accuracy {row['validation_accuracy']:.2%}  macro-F1 {row['validation_macro_f1']:.4f}  {row['seconds']:.0f} s"
-    )
+    validation = ""
+    if "validation_loss" in row:
+        validation = (
+            f"  validation loss {row['validation_loss']:.4f}  accuracy {row['validation_accuracy']:.2%}"
+            f"  macro-F1 {row['validation_macro_f1']:.4f}"
+        )
+    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}{validation}  {row['seconds']:.0f} s"
 
 
 def _checkpoint_bytes(state: _State) -> int:

@@ -88,12 +88,12 @@ def _with_plant(images: Tensor, layers: Tensor, random: Generator) -> tuple[Tens
 def _with_things(images: Tensor, plants: list[Tensor], random: Generator) -> tuple[Tensor, list[Tensor]]:
     """Smooth things of one colour on some pictures, over what is there: cloth, pots, labels, hoses."""
     n = len(images)
-    shape = smooth_field(n, 4, SIDE, random)
-    inside = ((shape - uniform(n, 0.6, 1.6, random)[:, None, None, None]) > 0).to(images)
+    shape = smooth_field(n, 4, SIDE, random, images.device)
+    inside = ((shape - per_image(uniform(n, 0.6, 1.6, random), images)) > 0).to(images)
     inside = inside * per_image(drawn(n, _THINGS, random), images)
-    colour = torch.rand(n, 3, generator=random)[:, :, None, None] * (1 + 0.1 * smooth_field(n, 6, SIDE, random))
+    colour = torch.rand(n, 3, generator=random).to(images)[:, :, None, None] * (1 + 0.1 * smooth_field(n, 6, SIDE, random, images.device))
     inside = blurred(inside, uniform(n, 0.3, 1.0, random))
-    return torch.lerp(images, colour.clamp(0, 1).to(images), inside), [plant * (1 - inside) for plant in plants]
+    return torch.lerp(images, colour.clamp(0, 1), inside), [plant * (1 - inside) for plant in plants]
 
 
 def centres(plants: list[Tensor], stride: int) -> Tensor:

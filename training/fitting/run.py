@@ -47,6 +47,7 @@ class Identity(BaseModel):
     teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start
     backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
     segmenter: str = ""  # `reference` of a file, of a recipe with a plant view
+    all_images: bool = False  # it learnt from validation and test images too, so nothing is measured on them
     device: str = ""  # empty where the record is of a release that did not say it, as are the next two
     precision: str = ""
     torch_version: str = ""
@@ -169,6 +170,7 @@ def _refuse_another(run: Path, begun: Identity, wanted: Identity) -> None:
         ("teachers", "choice of teachers"),
         ("backgrounds", "choice of backgrounds"),
         ("segmenter", "segmenter"),
+        ("all_images", "choice of images (--all-images)"),
         ("averaged", "origin"),
     ):
         if getattr(begun, field) != getattr(wanted, field):
@@ -224,7 +226,12 @@ def save_weights(file: Path, tensors: dict[str, Any]) -> None:
 
 
 def best_epoch(history: list[dict[str, float]], best_by: str) -> dict[str, float]:
-    """The row of the epoch whose weights are kept: by validation accuracy and, where that is the same, loss; or by loss alone."""
+    """The row of the epoch whose weights are kept: by validation accuracy and, where that is the same, loss; or by loss alone.
+
+    The last one where nothing was validated.
+    """
+    if "validation_loss" not in history[-1]:
+        return history[-1]
     if best_by == "loss":
         return min(history, key=lambda row: row["validation_loss"])
     return max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))

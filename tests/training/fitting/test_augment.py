@@ -71,6 +71,16 @@ def test_scale_is_zoom(scale, shrinks):
     assert area == pytest.approx(64 if shrinks else 1024, rel=0.1)
 
 
+def test_stretching_pulls_the_sides_apart():
+    square = F.pad(torch.ones(1, 3, 20, 20), (20, 20, 20, 20)).expand(64, -1, -1, -1)
+    stretched = augment(square, Augment(**OFF, stretch=0.3), random()) > 0.5  # [64,3,60,60]
+    width, height = stretched[:, 0].any(1).sum(1), stretched[:, 0].any(2).sum(1)
+    assert (width * height / 400).sub(1).abs().max() < 0.2  # the area stays
+    ratio = (width / height).log()
+    assert 0.4 < ratio.max() < 0.7
+    assert -0.7 < ratio.min() < -0.4
+
+
 def test_rotation_keeps_the_centre_and_turns_the_rest():
     image = torch.zeros(32, 3, 65, 65)
     image[..., 30:35, 30:35] = 1

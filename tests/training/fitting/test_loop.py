@@ -1,5 +1,6 @@
 import csv
 import math
+import time
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import torchscript
 from training.atomic_files import write_json
-from training.errors import DiskError, RunError, TrainingError
-from training.fitting import run, warm_start
+from training.errors import DataError, DiskError, RunError, TrainingError
+from training.fitting import origins, run, warm_start
 from training.fitting.loop import fit
 from training.networks.network import AnySize
 from training.recipe import Recipe, Resolution
@@ -219,3 +220,35 @@ def test_a_start_that_has_seen_the_test_images_is_refused(fabric, recipe, images
     with pytest.raises(RunError, match='start from it with split = "report" and split_seed = 7 only'):
         fit(fabric, recipe.model_copy(update={"start": str(folder)}), "test", images, parts, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_all_images_are_learnt_from_and_nothing_is_measured(fabric, recipe, images, parts, tmp_path, capsys):
+    folder = tmp_path / "run"
+    history = fit(fabric, recipe, "test", images, parts, folder, all_images=True)
+    description = run.read_description(folder)
+    assert description.all_images
+    assert description.images == {"train": len(images.labels), "validation": 0, "test": 0}
+    assert all("validation_accuracy" not in row for row in history)
+    assert "validation" not in capsys.readouterr().out
+    assert weights(folder, run.BEST)["epoch"] == 4  # the last
+    assert origins.of_run(folder, description).learnt.holds_file(images.records).all()
+    with pytest.raises(RunError, match="--all-images"):
+        fit(fabric, recipe, "test", images, parts, folder)
+    with pytest.raises(DataError, match="nothing is left to measure on"):
+        origins.split_of(images, description, origins.of_run(folder, description).learnt)
+
+
+def test_a_slow_disk_does_not_hold_up_every_epoch(trained, fabric, recipe, images, parts, tmp_path, monkeypatch):
+    folder, written = tmp_path / "slow", []
+    save = run.save_weights
+
+    def slowly(file, tensors):
+        time.sleep(0.3)
+        written.append((file.name, tensors["epoch"]))
+        save(file, tensors)
+
+    monkeypatch.setattr(run, "save_weights", slowly)
+    fit(fabric, recipe, "test", images, parts, folder)
+    assert [epoch for name, epoch in written if name == run.LAST] == [1, 4]
+    assert same(weights(folder, run.BEST), weights(trained, run.BEST))
+    assert without_seconds(run.read_metrics(folder)) == without_seconds(run.read_metrics(trained))

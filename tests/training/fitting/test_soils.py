@@ -9,7 +9,7 @@ SIDE = 60
 
 
 def draw(n, seed=0):
-    return soils(n, SIDE, torch.Generator().manual_seed(seed))
+    return soils(n, SIDE, torch.Generator().manual_seed(seed), torch.device("cpu"))
 
 
 def test_soils_are_of_many_colours_and_never_green():
