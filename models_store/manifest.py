@@ -296,6 +296,8 @@ class SegmenterTraining(_Part):
     start: str | None  # the weights that it began with
     split_digest: str  # of the images whose plants were set on grounds
     images: int  # how many
+    batch_size: int | None = None  # composed pictures of a step; None where the version is older than the key, as is the next one
+    learning_rate: float | None = None  # the highest
     torch_version: str
 
 

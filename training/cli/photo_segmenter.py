@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_background_photos, add_data
+from training.cli.options import Commands, add_background_photos, add_data, add_machine
 from training.cli.output import say
 
 _HALVES = ["first", "second"]
@@ -19,7 +19,12 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_folders(fit, "learn from", required=False)
     fit.add_argument("--start", type=Path, metavar="FILE", help="begin with these weights")
     fit.add_argument("--steps", type=int, default=600, help="batches of pictures (default: 600)")
+    fit.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="composed pictures of a step; as many of photos with masks (default: 8)"
+    )
+    fit.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="the highest (default: 0.003)")
     fit.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    add_machine(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
     evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
@@ -50,10 +55,12 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import photo_segmenter
+    from training.fitting import loop, photo_segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
+    plan = photo_segmenter.Plan(options.steps, options.seed, options.batch_size, options.learning_rate)
+    fabric = loop.make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of(images, 0, "report")
     folders = (*options.masks, *options.plant_masks)
@@ -62,7 +69,7 @@ def _fit(options: argparse.Namespace) -> None:
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
     start = None if options.start is None else photo_segmenter.load(options.start)
     photo_segmenter.train(
-        images.pixels[parts.train], squares, fields, options.steps, options.seed, options.out, split_digest=parts.digest, start=start
+        fabric, images.pixels[parts.train], squares, fields, plan, options.out, split_digest=parts.digest, start=start, log=say
     )
     say(f"wrote {options.out}")
 

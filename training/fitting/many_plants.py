@@ -15,7 +15,7 @@ SIDE = 256  # pixels a side of the pictures
 _FIRST = FieldScenes(share=0.75, others=0.2, photos=0.35, looks=0.5, wide=0.6, wide_scale=(0.3, 1.6), wide_shift=0.4, second=0)
 _MORE = FieldScenes(share=1, wide=1, wide_scale=(0.6, 1.2), wide_shift=0.45, looks=0.5)
 _PASSES = 4  # layers of further plants
-_SIZES = (1.0, 0.5, 0.25, 0.14)  # of a further plant, drawn for each layer; a plant fills about two thirds of its image
+_SIZES = (1.0, 0.5, 0.25, 0.14)  # of a further plant, drawn for each one; a plant fills about two thirds of its image
 _CHANCE = 0.55  # of a further plant in each layer of each picture
 _EMPTY = 0.1  # share of pictures of a ground alone
 _THINGS = 0.2  # share of pictures with things of any colour, green ones too, that are no plants
@@ -73,12 +73,16 @@ def compose_many(pixels: Tensor, backgrounds: Tensor | None, random: Generator) 
 def _with_plant(images: Tensor, layers: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
     """One more plant on some of the pictures, of another image of the batch: → pictures, its mask [N,1,S,S]."""
     n = len(images)
-    size = _SIZES[int(torch.randint(len(_SIZES), (), generator=random))]
-    side = max(8, round(layers.shape[-1] * size))
-    small = F.interpolate(layers[torch.randperm(n, generator=random)], (side, side), mode="bilinear", antialias=True)
-    before, rest = divmod(SIDE - side, 2)
-    small = F.pad(small, (before, before + rest, before, before + rest))
-    layer = placed(small, torch.ones(n, dtype=torch.bool), _MORE, random)
+    sizes, partner = torch.randint(len(_SIZES), (n,), generator=random), torch.randperm(n, generator=random)
+    sized = layers.new_zeros(n, layers.shape[1], SIDE, SIDE)
+    for number, size in enumerate(_SIZES):
+        rows = (sizes == number).nonzero()[:, 0].to(layers.device)
+        side = max(8, round(layers.shape[-1] * size))
+        middle = slice((SIDE - side) // 2, (SIDE - side) // 2 + side)
+        if len(rows):
+            small = F.interpolate(layers[partner.to(layers.device)[rows]], (side, side), mode="bilinear", antialias=True)
+            sized[rows, :, middle, middle] = small
+    layer = placed(sized, torch.ones(n, dtype=torch.bool), _MORE, random)
     mask = layer[:, 3:] * per_image(drawn(n, _CHANCE, random), images)
     edge = torch.where(per_image(drawn(n, 0.5, random), images).bool(), mask, blurred(mask, uniform(n, 0.3, 0.8, random)))
     ground = plant_shadow(images, mask, random)
@@ -89,7 +93,7 @@ def _with_things(images: Tensor, plants: list[Tensor], random: Generator) -> tup
     """Smooth things of one colour on some pictures, over what is there: cloth, pots, labels, hoses."""
     n = len(images)
     shape = smooth_field(n, 4, SIDE, random, images.device)
-    inside = ((shape - per_image(uniform(n, 0.6, 1.6, random), images)) > 0).to(images)
+    inside = (shape > per_image(uniform(n, 0.6, 1.6, random), images)).to(images)
     inside = inside * per_image(drawn(n, _THINGS, random), images)
     colour = torch.rand(n, 3, generator=random).to(images)[:, :, None, None] * (1 + 0.1 * smooth_field(n, 6, SIDE, random, images.device))
     inside = blurred(inside, uniform(n, 0.3, 1.0, random))
@@ -101,19 +105,66 @@ def centres(plants: list[Tensor], stride: int) -> Tensor:
 
     A hill is as wide as a third of its plant's radius of gyration, at least a place; a plant of under 12 pixels has none.
     """
-    n, _, height, width = plants[0].shape
-    down, across = (torch.arange(length // stride, dtype=torch.float32) for length in (height, width))
-    made = torch.zeros(n, 1, height // stride, width // stride)
+    n, _, side, _ = plants[0].shape
+    places = torch.arange(side, dtype=torch.float32, device=plants[0].device)
+    made = plants[0].new_zeros(n, 1, side // stride, side // stride)
     for mask in plants:
         area = mask.sum((1, 2, 3))  # [N]
         weight = area.clamp(min=1)
-        rows, columns = torch.arange(height, dtype=torch.float32), torch.arange(width, dtype=torch.float32)
-        by_row, by_column = mask.sum((1, 3)), mask.sum((1, 2))  # [N,H], [N,W]
-        y, x = (by_row * rows).sum(1) / weight, (by_column * columns).sum(1) / weight  # [N]
-        spread = (by_row * (rows - y[:, None]) ** 2).sum(1) + (by_column * (columns - x[:, None]) ** 2).sum(1)
-        sigma = (0.35 * (spread / weight).sqrt() / stride).clamp(min=1)  # [N], in places
-        y, x = (y + 0.5) / stride - 0.5, (x + 0.5) / stride - 0.5
-        square = (down - y[:, None])[:, :, None] ** 2 + (across - x[:, None])[:, None] ** 2  # [N,h,w]
-        hill = torch.exp(-square / (2 * sigma**2)[:, None, None]) * (area >= 12)[:, None, None]
+        by_row, by_column = mask.sum((1, 3)), mask.sum((1, 2))  # [N,S], [N,S]
+        y, x = (by_row * places).sum(1) / weight, (by_column * places).sum(1) / weight  # [N]
+        spread = (by_row * (places - y[:, None]) ** 2).sum(1) + (by_column * (places - x[:, None]) ** 2).sum(1)
+        hill = _hills(y, x, spread / weight, side, stride) * (area >= 12)[:, None, None]
         made = torch.maximum(made, hill[:, None])
     return made
+
+
+def centres_of_parts(masks: Tensor, stride: int, least_px: int, most: int) -> tuple[Tensor, Tensor]:
+    """The same for connected parts of at least `least_px` pixels, each one plant: bool [N,1,S,S] → hills, and of which images, float [N].
+
+    An image of more than `most` parts has no hills, and is none of these.
+    """
+    n, _, side, _ = masks.shape
+    labels = connected_parts(masks)
+    places = torch.arange(side, device=masks.device)
+    rows, columns = (at.expand(n, 1, side, side) for at in (places[:, None], places[None]))
+    values = torch.stack([torch.ones_like(labels), rows, columns, rows**2 + columns**2], -1).view(-1, 4)
+    first = torch.arange(n, device=masks.device) * (side * side + 1)
+    sums = values.new_zeros(n * (side * side + 1), 4).index_add_(0, (labels + first[:, None, None, None]).flatten(), values)
+    areas = sums.view(n, -1, 4)[:, 1:, 0]  # [N,S·S], of the part that ends at each pixel
+    image, part = (areas >= least_px).nonzero().unbind(1)  # [P], in the order of images
+    counts = torch.bincount(image, minlength=n)  # [N]
+    rank = torch.arange(len(image), device=masks.device) - (counts.cumsum(0) - counts)[image]
+    few = counts <= most
+    image, part, rank = image[few[image]], part[few[image]], rank[few[image]]
+    area, down, across, square = sums.view(n, -1, 4)[image, part + 1].double().unbind(1)  # [P]
+    y, x = down / area, across / area
+    made = torch.zeros(n, most, side // stride, side // stride, device=masks.device)
+    made[image, rank] = _hills(y.float(), x.float(), (square / area - y**2 - x**2).float(), side, stride)
+    return made.amax(1, keepdim=True), few.float()
+
+
+def connected_parts(masks: Tensor) -> Tensor:
+    """Which connected part each pixel is of, its corners' neighbours counted in: bool [N,1,H,W] → int64 [N,1,H,W].
+
+    0: none; else one more than the place of the part's last pixel, row by row. Each pixel takes the highest number of its
+    neighbours, then the number that the pixel of that number has, until nothing changes.
+    """
+    height, width = masks.shape[2:]
+    labels = torch.arange(1, height * width + 1, device=masks.device).view(1, 1, height, width) * masks
+    while True:
+        higher = F.max_pool2d(labels.double(), 3, 1, 1).long() * masks
+        for _ in range(2):
+            higher = F.pad(higher.flatten(1), (1, 0)).gather(1, higher.flatten(1)).view_as(labels)
+        if torch.equal(higher, labels):
+            return labels
+        labels = higher
+
+
+def _hills(y: Tensor, x: Tensor, spread: Tensor, side: int, stride: int) -> Tensor:
+    """One hill each, [P,side/stride,side/stride]: centres [P] in pixels, and the mean square of the distance from there, [P]."""
+    places = torch.arange(side // stride, dtype=torch.float32, device=y.device)
+    sigma = (0.35 * spread.sqrt() / stride).clamp(min=1)  # [P], in places
+    y, x = (y + 0.5) / stride - 0.5, (x + 0.5) / stride - 0.5
+    square = (places - y[:, None])[:, :, None] ** 2 + (places - x[:, None])[:, None] ** 2  # [P,h,w]
+    return torch.exp(-square / (2 * sigma**2)[:, None, None])

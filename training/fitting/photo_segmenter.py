@@ -2,19 +2,18 @@
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
+from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
 from models_store.manifest import SegmenterTraining
-from training import machine
 from training.data import masked_photos
 from training.data.masked_photos import Half, Masked
 from training.data.tensors import to_float
@@ -22,15 +21,14 @@ from training.errors import RunError
 from training.fitting import ema, run
 from training.fitting.camera import photograph
 from training.fitting.field import placed
-from training.fitting.many_plants import SIDE, Scenes, centres, compose_many
+from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.segmenter import mask_loss
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
 
-BATCH = 8  # composed pictures of a step
-_USES, _KEPT = 3, 5  # times that a composed batch is used, each in another light, and how many steps lie between; prime to each other
-_MASKED = 8  # photos with masks of a step, where there are some
-_RATE, _WARMUP, _DECAY = 3e-3, 50, 0.01
+# On the CPU, where composing is slow: times that a composed batch is used, each in another light, and how many steps lie between.
+_USES, _KEPT = 3, 5  # prime to each other
+_WARMUP, _DECAY = 50, 0.01
 _AVERAGE = 0.99
 _CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.14, least_side=90)
 _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
@@ -40,6 +38,7 @@ _KEY = "photo_segmenter"
 _SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with stones and straw that look like plants
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
+_LOGGED = 50  # steps between two lines of the log
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,16 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a training is told."""
+
+    steps: int
+    seed: int = 0
+    batch_size: int = 8  # composed pictures of a step; as many squares of photos with masks come to them, where there are some
+    learning_rate: float = 3e-3  # the highest; it rises for 50 steps and falls by a half cosine
+
+
+@dataclass(frozen=True)
 class MadeOf:
     """How weights came to be; kept beside them."""
 
@@ -61,6 +70,8 @@ class MadeOf:
     start: str | None  # name of the file of the weights that it began with
     split_digest: str
     images: int
+    batch_size: int = 8
+    learning_rate: float = 3e-3
 
     @staticmethod
     def name_of(folder: Path) -> str:
@@ -78,6 +89,8 @@ class MadeOf:
             start=self.start,
             split_digest=self.split_digest,
             images=self.images,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
             torch_version=str(torch.__version__),
         )
 
@@ -99,45 +112,58 @@ def field(folder: Path, *, single: bool, half: Half | None) -> Field:
 
 
 def train(
+    fabric: Fabric,
     pixels: Tensor,
     backgrounds: Tensor | None,
     fields: Sequence[Field],
-    steps: int,
-    seed: int,
+    plan: Plan,
     out: Path,
     *,
     split_digest: str,
     start: Trained | None = None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Train on plants, uint8 [N,3,S,S] in the data set's own light, and write the weights to `out` with how they came to be.
 
-    backgrounds: squares of photos to set plants on, or None. start: begin with its weights. Raises DiskError.
+    All pictures lie on Fabric's device, and are composed there. backgrounds: squares of photos to set plants on, or None. start: begin
+    with its weights. `log` gets a line every 50 steps. The same seed draws the same
+    pictures on one kind of device. Raises DiskError.
     """
-    torch.manual_seed(seed)
-    network = (PhotoSegmenter() if start is None else copy.deepcopy(start.network)).to(memory_format=torch.channels_last)
+    torch.manual_seed(plan.seed)
+    device = fabric.device
+    network = (PhotoSegmenter() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
+    pixels, backgrounds = pixels.to(device), None if backgrounds is None else backgrounds.to(device)
+    here = [replace(one, masked=Masked(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
     composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
-    optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
-    for step in tqdm(range(steps), "segmenter", leave=False, disable=None):
-        random = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=_DECAY)
+    total, began = torch.zeros((), device=device), time.monotonic()
+    for step in tqdm(range(plan.steps), "segmenter", leave=False, disable=None):
+        random = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
         turn = step % _KEPT
-        if step % _USES == 0 or turn not in composed:
-            chosen = torch.randint(len(pixels), (BATCH,), generator=random)
+        if device.type != "cpu" or step % _USES == 0 or turn not in composed:
+            chosen = torch.randint(len(pixels), (plan.batch_size,), generator=random).to(device)
             composed[turn] = compose_many(to_float(pixels[chosen]), backgrounds, random)
-        images, plants, hills, known = _batch(composed[turn], fields, random)
+        images, plants, hills, known = _batch(composed[turn], here, plan.batch_size, random)
         for group in optimizer.param_groups:
-            group["lr"] = _RATE * min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            part = min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+            group["lr"] = plan.learning_rate * part
         network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=machine.computes_in_bfloat16()):
+        with fabric.autocast():
             found, middle = network(images.contiguous(memory_format=torch.channels_last))
         loss = mask_loss(found.float(), plants) + _CENTRES * centre_loss(middle.float(), hills, plants, known)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         averaged.update_parameters(network)
-    segmenter: PhotoSegmenter = averaged.module.eval()  # type: ignore[assignment]
+        total += loss.detach()
+        if (step + 1) % _LOGGED == 0:
+            log(f"step {step + 1} of {plan.steps}: loss {float(total) / _LOGGED:.4f}, {time.monotonic() - began:.0f} s")
+            total.zero_()
+    segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
     masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields)]))
-    made_of = MadeOf(steps, seed, masks, start.name if start else None, split_digest, len(pixels))
+    began_with = start.name if start else None
+    made_of = MadeOf(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
     run.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
     return Trained(segmenter, made_of, out.name)
 
@@ -162,30 +188,22 @@ def centre_loss(logits: Tensor, hills: Tensor, plants: Tensor, known: Tensor) ->
     return (entropy * near).sum() / near.sum().clamp(min=1)
 
 
-def _batch(scenes: Scenes, fields: Sequence[Field], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _batch(scenes: Scenes, fields: Sequence[Field], size: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pictures as a camera takes them, masks of all plants, hills on their centres, and of which pictures these are known.
 
-    float [B,3,S,S], [B,1,S,S], [B,1,S/4,S/4], [B].
+    float [B,3,S,S], [B,1,S,S], [B,1,S/4,S/4], [B]; B is the scenes and about `size` squares of the fields.
     """
     scenes = scenes.turned(random)
     images, plants = [scenes.images], [scenes.plant]
     hills, known = [centres(scenes.plants, CENTRE_STRIDE)], [scenes.known]
     for field in fields:
-        share = _MASKED // len(fields)
-        rows = torch.randint(len(field.masked.pixels), (share,), generator=random)
+        share = max(1, size // len(fields))
+        rows = torch.randint(len(field.masked.pixels), (share,), generator=random).to(scenes.images.device)
         layers = torch.cat([to_float(field.masked.pixels[rows]), field.masked.plants[rows]], 1)
         layers = placed(layers, torch.zeros(share, dtype=torch.bool), _PLACED, random)
         images.append(layers[:, :3])
         plants.append(layers[:, 3:])
-        parts = [_parts(mask[0]) if field.single else [] for mask in layers[:, 3:]]
-        empty = torch.zeros(1, 1, SIDE, SIDE)
-        hills += [centres([part[None, None] for part in some] or [empty], CENTRE_STRIDE) for some in parts]
-        known.append(torch.tensor([float(field.single and len(some) <= _MOST_PLANTS) for some in parts]))
+        top, few = centres_of_parts(layers[:, 3:] > 0.5, CENTRE_STRIDE, _PLANT_AREA, _MOST_PLANTS)
+        hills.append(top * field.single)
+        known.append(few * field.single)
     return photograph(torch.cat(images), _CAMERA, random), torch.cat(plants), torch.cat(hills), torch.cat(known)
-
-
-def _parts(mask: Tensor) -> list[Tensor]:
-    """The connected parts of a mask, [S,S] → each [S,S]; one of a few pixels counts as a part of none."""
-    labels, count = ndimage.label(mask.numpy() > 0.5, np.ones((3, 3)))
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
-    return [torch.from_numpy((labels == number).astype(np.float32)) for number in range(1, count + 1) if areas[number] >= _PLANT_AREA]

@@ -9,15 +9,8 @@ from PIL import Image
 from models_store import store
 from tests import fakes
 from training.__main__ import main
-from training.fitting import photo_segmenter
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Small batches."""
-    monkeypatch.setattr(photo_segmenter, "BATCH", 2)
 
 
 @pytest.fixture
@@ -34,7 +27,7 @@ def field(tmp_path):
 
 def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsys):
     first, second = tmp_path / "one.pt", tmp_path / "two.pt"
-    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache)]
+    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2"]
     assert main([*fit, "--steps", "2", "--out", str(first)]) == 0
     more = ["--start", str(first), "--plant-masks", str(field), "--half", "first"]
     assert main([*fit, "--steps", "3", "--out", str(second), *more]) == 0

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from training.data.tensors import to_float
 from training.fitting import many_plants
-from training.fitting.many_plants import SIDE, Scenes, centres, compose_many
+from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many, connected_parts
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,38 @@ def test_hills_stand_on_the_centres():
     assert float(hills[9, 4]) == pytest.approx(math.exp(-((9 - y) ** 2 + (4 - x) ** 2) / (2 * sigma**2)), rel=1e-3)
     assert float(hills[13:, 13:].max()) < 1e-3
     assert many_plants.centres([tiny], 4).max() == 0
+
+
+@pytest.fixture(scope="module")
+def masks():
+    """Blots, a spiral one pixel wide, pixels that touch at a corner, nothing."""
+    blots = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(5)) < 0.45
+    spiral = torch.zeros(1, 1, 64, 64, dtype=torch.bool)
+    row, column, down, across = 2, 2, 0, 1
+    for length in (60, 60, 60, 56, 56, 52, 52, 48, 48, 44, 44, 40, 40):
+        for _ in range(length):
+            spiral[..., row, column] = True
+            row, column = min(63, row + down), min(63, column + across)
+        down, across = across, -down
+    return torch.cat([blots, spiral, torch.eye(64, dtype=torch.bool)[None, None], torch.zeros(1, 1, 64, 64, dtype=torch.bool)])
+
+
+def test_connected_parts_are_those_of_scipy(masks):
+    for mask, labels in zip(masks[:, 0].numpy(), connected_parts(masks)[:, 0].numpy(), strict=True):
+        known, count = ndimage.label(mask, np.ones((3, 3)))
+        pairs = {(int(one), int(other)) for one, other in zip(known.ravel(), labels.ravel(), strict=True)}
+        assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}) == count + (not mask.all())
+        assert (0, 0) in pairs
+
+
+def test_hills_of_connected_parts_are_those_of_their_masks(masks):
+    hills, known = centres_of_parts(masks, 4, 30, 12)
+    for mask, hill, few in zip(masks, hills, known, strict=True):
+        labels, count = ndimage.label(mask[0].numpy(), np.ones((3, 3)))
+        parts = [torch.from_numpy(labels == number).float()[None, None] for number in range(1, count + 1)]
+        parts = [part for part in parts if part.sum() >= 30]
+        assert float(few) == (len(parts) <= 12)
+        expected = centres(parts, 4)[0] if parts and few else torch.zeros(1, 16, 16)
+        assert torch.allclose(hill, expected, atol=1e-4)
+    assert known.tolist().count(1.0) >= 3
+    assert float(centres_of_parts(masks, 4, 1, 12)[1][0]) == 0  # blots are more than twelve

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from training.data.masked_photos import Masked
-from training.fitting import photo_segmenter
-from training.fitting.photo_segmenter import Field, centre_loss
+from training.fitting import loop, photo_segmenter
+from training.fitting.photo_segmenter import Field, Plan, centre_loss
 
 
 def test_the_loss_of_centres_counts_on_plants_alone():
@@ -23,14 +23,14 @@ def test_the_loss_of_centres_counts_on_plants_alone():
     assert float(centre_loss(logits, hills, plants, 0 * known)) == 0
 
 
-def test_it_learns_from_masks(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(photo_segmenter, "BATCH", 2)
+def test_it_learns_from_masks(images, tmp_path):
     places = torch.arange(256) - 127.5
     mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
     field = Field("discs", Masked(pixels, mask), single=True)
-    trained = photo_segmenter.train(images.pixels, None, [field], 12, 0, tmp_path / "one.pt", split_digest="0")
+    fabric = loop.make_fabric("cpu")
+    trained = photo_segmenter.train(fabric, images.pixels, None, [field], Plan(12, batch_size=2), tmp_path / "one.pt", split_digest="0")
     with torch.inference_mode():
         plant, centre = trained.network(pixels.float() / 255)
         again = photo_segmenter.load(tmp_path / "one.pt").network(pixels.float() / 255)[0]
