@@ -38,7 +38,7 @@ class Laborious(Tiny):
         self.convolutions = nn.Sequential(*(nn.Conv2d(3, 3, 7, padding=3) for _ in range(24)), *self.convolutions)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """Tiny layers are done sooner by one thread: several wait for each other at the end of each, for long on a busy machine."""
     before = torch.get_num_threads()
@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
     """The network `tiny` stands among those a recipe can name."""
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,7 @@ learning_rate = 5e-3
 """
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """3 species × 24 drawn images; not to be written to."""
     return drawn.folder(tmp_path_factory.mktemp("commands") / "data", images=24)
@@ -37,7 +37,7 @@ def run_command(folder, cache, tmp_path):
     return call
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def finished(folder, cache, tmp_path_factory):
     """A folder with a finished run of RECIPE, `run`, and the store that it was exported into; not to be written to."""
     root = tmp_path_factory.mktemp("finished")
