@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from service.process import cores
+from service.process import cores, memory
 
 cores.let_threads_sleep(os.environ)  # as the service does, and before torch is loaded: tests share few cores with much else
 
 from tests import fakes  # noqa: E402
+
+
+def pytest_collection_finish() -> None:
+    """As the service does when it starts: later garbage collections, two in each start of a service, pass over the libraries."""
+    memory.settle()
 
 
 @pytest.fixture(scope="session", autouse=True)

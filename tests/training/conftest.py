@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def tiny() -> Iterator[None]:
     """The network `tiny` stands among those a recipe can name."""
     with pytest.MonkeyPatch.context() as patch:
