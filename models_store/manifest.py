@@ -240,6 +240,8 @@ class Manifest(Published):
     compact: Compact | None = None
     elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
     ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures
+    warnings: list[str] = []  # what was said of it when it was published, one sentence each, without a full stop
+    forced: str | None = None  # why it would not have been published, had nobody forced it; None: nothing spoke against it
     recalibrated_from: str | None = None  # name/version with the same model.pt, whose thresholds and figures were found anew here
 
     @model_validator(mode="after")

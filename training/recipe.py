@@ -15,6 +15,7 @@ from training.old_names import say_new_name
 
 SplitRule = Literal["report", "content"]
 FOLDER = Path(__file__).parent / "recipes"
+_NAMES = {"own-species": "own"}  # old → new
 OLD_WARMUP_COSINE = "one-cycle"  # which it never was: 1cycle also moves the momentum, and begins at a 25th of the rate
 
 
@@ -130,12 +131,19 @@ class Recipe(_Part):
         description="weights to go on from: `imagenet` (efficientnet-lite0, 1, 2), or a published version: its folder, or `seedlings/1`;"
         " empty: random weights",
     )
+    frozen: float = Field(
+        0.0, ge=0, le=1, description="share of the convolutions' layers, from the first on, that keep the weights of the `start`"
+    )
+    fixed_norms: bool = Field(False, description="batch normalisation keeps the statistics of the `start`, which few photos would spoil")
     plant_view: Literal["off", "light", "alone", "gated"] = Field(
         "off",
         description="the network sees photos in their plant's normal light (`light`), the plant alone (`alone`), or the plant alone"
         " but on the ground of the training images, which stays (`gated`), by a segmenter (`--segmenter FILE`)",
     )
     epochs: int = Field(ge=1, description="epochs of the run")
+    patience: int = Field(
+        0, ge=0, description="epochs in which validation may get no better (by `best_by`), after which the run ends; 0: it never ends early"
+    )
     batch_size: int = Field(128, ge=2, description="images in a step, over all devices together")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
@@ -164,6 +172,9 @@ class Recipe(_Part):
 
 def load(name: str, **changes: Any) -> Recipe:
     """The recipe of that name, or in that TOML file, with top-level `changes`. Raises RecipeError naming key and value."""
+    if name in _NAMES:
+        say_new_name(f"the recipe {name}", _NAMES[name])
+    name = name_of_now(name)
     file = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -185,8 +196,15 @@ def load(name: str, **changes: Any) -> Recipe:
     return recipe
 
 
+def name_of_now(name: str) -> str:
+    """What a recipe is called now; the same for all but the names of an earlier release."""
+    return _NAMES.get(name, name)
+
+
 def _check_ranges(recipe: Recipe, file: Path) -> None:
-    """Raise RecipeError where two bounds are no range, or shares are more than the whole."""
+    """Raise RecipeError where two bounds are no range, shares are more than the whole, or nothing is there to be kept."""
+    if (recipe.frozen or recipe.fixed_norms) and not recipe.start:
+        raise RecipeError(f"{file}: frozen and fixed_norms keep what a start has learnt; name one, such as start = 'imagenet'")
     ranges = {
         "augment.scale": recipe.augment.scale,
         "field.scale": recipe.field.scale,

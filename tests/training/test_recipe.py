@@ -29,6 +29,7 @@ def test_only_the_reports_recipes_have_its_mistake():
         ('network = "base"\nepochs = 1\n[field]\nwide_scale = [0, 1]', r"field.wide_scale = \(0.0, 1.0\): two positive"),
         ('network = "base"\nepochs = 1\n[field]\nothers = 0.6\nphotos = 0.5', "at most 1 together"),
         ('network = "base"\nepochs = 1\n[camera]\njpeg_quality = [50, 101]', "at most 100"),
+        ('network = "base"\nepochs = 1\nfrozen = 0.5', "frozen and fixed_norms keep what a start has learnt; name one"),
         ('network = "base"', "the key 'epochs' is missing"),
         ("network = base", "cannot be read as a recipe"),
     ],
@@ -38,6 +39,13 @@ def test_a_wrong_recipe_names_key_and_value(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(RecipeError, match=message):
         recipe.load(str(file))
+
+
+def test_a_name_of_before_works_and_says_the_new_one(capsys):
+    assert recipe.load("own-species") == recipe.load("own")
+    assert capsys.readouterr().err.startswith("the recipe own-species is called own now;")
+    assert recipe.name_of_now("own-species") == "own"
+    assert recipe.name_of_now("mine.toml") == "mine.toml"
 
 
 def test_an_unknown_name_lists_the_known():

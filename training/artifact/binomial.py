@@ -31,6 +31,11 @@ def interval(right: int, n: int, certainty: float = CERTAINTY) -> tuple[float, f
     return lower_bound(right, n, one_sided), 1 - lower_bound(n - right, n, one_sided)
 
 
+def of_accuracy(accuracy: float, n: int) -> tuple[float, float]:
+    """The interval of an accuracy that was measured on `n` images."""
+    return interval(round(accuracy * n), n)
+
+
 def least_answers(share: float, certainty: float = CERTAINTY) -> int:
     """How many answers without a mistake it takes until the lower bound reaches `share`: 59 for 0.95, 299 for 0.99."""
     return math.ceil(math.log(1 - certainty) / math.log(share) - 1e-9)

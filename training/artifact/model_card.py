@@ -17,6 +17,7 @@ say which: as in every published result on this set, a random split has photos o
 plants never seen will be lower than stated here."""
 
 _WIDTH = 120
+_IMAGENET = "imagenet"  # the start of that name
 _CHOSEN = ", where the thresholds were chosen"
 _NAMED = 3  # species that photos are most often taken for are told
 _IMAGES = 4580  # labelled images of that data set
@@ -40,7 +41,7 @@ Tells {len(manifest.species)} species of seedlings apart on a photo of one plant
 ({training.parameters:,} parameters), {_origin(manifest)}
 {_which_weights(manifest)}
 Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
-
+{_warned(manifest)}
 ## Figures
 
 {_what_saw_them(manifest)}
@@ -57,7 +58,7 @@ Temperature {calibration.temperature:.3f}, fitted on validation, is inside the m
 ## Data
 
 {_DATA if _is_the_data_set(manifest) else _OWN_DATA}
-
+{_start_data(manifest)}
 Split: {parts}; digest `{training.split_digest[:16]}`.
 
 ## For what, and for what not
@@ -82,12 +83,41 @@ def _origin(manifest: Manifest) -> str:
     """How the weights came to be. The recipes of older versions lack keys that came later, and what these stand for."""
     recipe = manifest.training.recipe
     by = f"by recipe *{recipe['name']}*, seed {manifest.training.seed}"
-    start, teachers = recipe.get("start"), recipe.get("teachers")
+    start, teachers = _start(manifest), recipe.get("teachers")
     origin = f"trained from scratch {by}."
     if start:
-        origin = f"trained {by}, from {'weights learnt on ImageNet' if start == 'imagenet' else f'the weights of {start}'}."
+        origin = f"trained {by}, from {'weights learnt on ImageNet' if start == _IMAGENET else f'the weights of {start}'}."
+    frozen = recipe.get("frozen")
+    if isinstance(frozen, int | float) and frozen:
+        origin += f"\n{'All' if frozen == 1 else f'The first {frozen:.0%}'} of its convolutions' layers kept these weights as they were."
     learnt = f"\nIt learnt the answers of {', '.join(teachers)}, which were trained on the same training images." if teachers else ""
     return origin + learnt + _views(recipe)
+
+
+def _start(manifest: Manifest) -> str:
+    """The weights that training began with: `imagenet`, or a version and its digest; empty for random ones."""
+    recipe = manifest.training.recipe
+    return str(recipe.get("started_from") or recipe.get("start") or "")
+
+
+def _start_data(manifest: Manifest) -> str:
+    """What the weights had learnt from before, whose terms go on; empty where they were random, or of the same data set."""
+    start = _start(manifest)
+    if not start or _is_the_data_set(manifest):
+        return ""
+    text = (
+        f"The weights that training began with had learnt from other images: those that the card of {start} names. Its terms hold here too."
+    )
+    if start == _IMAGENET:
+        text = "The weights that training began with had learnt from the photos of ImageNet; they are published under Apache-2.0."
+    return f"{textwrap.fill(text, _WIDTH)}\n"
+
+
+def _warned(manifest: Manifest) -> str:
+    """What was said of it when it was published; empty where nothing was."""
+    lines = [f"**Published by --force, although {html.escape(manifest.forced, quote=False)}.**"] if manifest.forced else []
+    lines += [f"- {html.escape(one, quote=False)}" for one in manifest.warnings]
+    return "\n" + "\n".join(textwrap.fill(line, _WIDTH) for line in lines) + "\n" if lines else ""
 
 
 def _views(recipe: dict[str, object]) -> str:
@@ -110,7 +140,7 @@ def _views(recipe: dict[str, object]) -> str:
 
 def _what_saw_them(manifest: Manifest) -> str:
     """What is known of the test images' part in training and in choices."""
-    start = manifest.training.recipe.get("start")
+    start = _start(manifest)
     text = (
         f"On the {manifest.figures.n} images of the {manifest.figures.split} split, one forward pass each. They were not trained on, and"
         " epoch, temperature and threshold were chosen on other images. Which of several candidates was published may have been decided"
@@ -123,9 +153,9 @@ def _what_saw_them(manifest: Manifest) -> str:
     if training.unknown_origins:
         names = " and ".join(training.unknown_origins)
         text += f" What {names} had learnt from is not known: the figures hold as far as these images were not among it."
-    elif start and start != "imagenet" and FILE in manifest.files:
-        text += f" Training began with {start}, which had learnt from none of them."
-    elif start and start != "imagenet":
+    elif start and start != _IMAGENET and FILE in manifest.files:
+        text += f" Training began with {start}, which had learnt from none of those that are counted."
+    elif start and start != _IMAGENET:
         text += (
             f" Training began with {start}: the figures hold as far as {start} had not learnt from these images. If its card names the"
             " same split digest, it had not."
@@ -187,7 +217,8 @@ def _which_weights(manifest: Manifest) -> str:
     recipe = manifest.training.recipe
     if runs := recipe.get("averaged"):
         return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
-    return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, chosen on validation."
+    most = "at most " if recipe.get("patience") else ""
+    return f"Weights of epoch {manifest.training.epoch} of {most}{recipe['epochs']}, chosen on validation."
 
 
 def _familiar(calibration: Calibration) -> str:

@@ -25,6 +25,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         choices=["float32", "float16", "int8"],
         help="of the weights, factored or not (default: float16 with --compact or --rank, else float32)",
     )
+    export.add_argument(
+        "--force", action="store_true", help="publish it, too, where validation cannot tell it from guessing; the card says so"
+    )
     add_appraisal(export)
     export.set_defaults(perform=_perform)
 
@@ -46,16 +49,32 @@ def _perform(options: argparse.Namespace) -> None:
         promise=options.promise,
         data=options.data,
         outside=outside(options),
+        force=options.force,
     )
     say_published(folder)
 
 
 def say_published(folder: Path) -> None:
-    """Where a version lies, and what it will never say."""
+    """What a version is worth, where it lies, what it will never say, and what there is to know of it."""
     from models_store import store
+    from training.artifact import binomial
 
+    manifest = store.read_manifest(folder)
+    figures, calibration = manifest.figures, manifest.calibration
+    width = max(map(len, figures.per_species))
+    for name, row in figures.per_species.items():
+        low, high = binomial.of_accuracy(row.recall, row.n)
+        say(f"{name:<{width}}  {row.recall:>6.1%} of {row.n} test images right (95%: {low:.0%} to {high:.0%})")
+    low, high = binomial.of_accuracy(figures.accuracy, figures.n)
+    say(f"accuracy {figures.accuracy:.1%} on {figures.n} test images; on photos like these it lies between {low:.1%} and {high:.1%} (95%)")
+    if figures.answers is not None:
+        say(f"{figures.answers.answered['species'] / figures.n:.1%} of them are answered with confidence")
+    say(f"model.pt has {manifest.size_bytes / 1e6:.1f} MB")
     say(f"published {folder}")
-    calibration = store.read_manifest(folder).calibration
+    if manifest.forced:
+        say(f"warning: published by --force: {manifest.forced}")
+    for warning in manifest.warnings:
+        say(f"warning: {warning}")
     if calibration.threshold is None:
         say(f"no answer of it will be confident: {calibration.threshold_reason}")
     for what, found in (("kind", calibration.kind), ("group", calibration.group)):

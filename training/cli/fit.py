@@ -2,14 +2,22 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.cli.options import Commands, add_background_photos, add_data, add_machine
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from training.data.images import Images
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     fit = commands.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
-    fit.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
+    fit.add_argument(
+        "--recipe", default="own", help="name of a recipe, or the path of a .toml file (default: own, for photos of one's own)"
+    )
     add_data(fit)
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
     fit.add_argument(
@@ -45,7 +53,7 @@ def _perform(options: argparse.Namespace) -> None:
     history = loop.fit(
         fabric,
         recipe,
-        options.recipe,
+        recipes.name_of_now(options.recipe),
         images,
         parts,
         options.run,
@@ -57,3 +65,17 @@ def _perform(options: argparse.Namespace) -> None:
     best = run.best_epoch(history, recipe.best_by)
     measured = "nothing was measured" if options.all_images else f"validation accuracy {best['validation_accuracy']:.2%}"
     fabric.print(f"best: epoch {best['epoch']:.0f}, {measured}; weights in {options.run}")
+    if not options.all_images:
+        _say_if_guessing(fabric, images, options.run, best["validation_accuracy"])
+    fabric.print(f"curves of every epoch: tensorboard --logdir {options.run / loop.TENSORBOARD}")
+
+
+def _say_if_guessing(fabric: "Fabric", images: "Images", folder: Path, accuracy: float) -> None:
+    """Say it where the run's best validation accuracy may be guessing."""
+    from training.fitting import origins, run
+    from training.publishing import gates
+
+    description = run.read_description(folder)
+    held = origins.split_of(images, description, origins.of_run(folder, description, images).learnt).validation
+    if found := gates.guessing(round(accuracy * len(held)), images.labels[held], images.species):
+        fabric.print(f"This run has learnt nothing that can be shown: {found}.")

@@ -26,7 +26,7 @@ from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, imagenet, origins, run, warm_start
+from training.fitting import batchnorm, ema, freezing, imagenet, origins, remaining, run, warm_start
 from training.fitting.augment import mix
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
@@ -40,7 +40,7 @@ from training.networks.plant_view import view_of
 from training.recipe import Recipe
 from training.references import reference
 
-_TENSORBOARD = "tensorboard"  # in the folder of a run
+TENSORBOARD = "tensorboard"  # in the folder of a run
 _QUICK_S = 0.2  # a checkpoint that takes less is written after each epoch
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
 
@@ -121,7 +121,7 @@ def fit(
     if fabric.is_global_zero:
         run.remove_leftovers_in(folder)
     if run.is_finished_already(folder, identity):
-        fabric.print(f"{folder} is finished, all {recipe.epochs} epochs; nothing was changed")
+        fabric.print(f"{folder} is finished, {run.finished_epochs(folder)} epochs; nothing was changed")
         return run.read_metrics(folder)
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
@@ -133,6 +133,7 @@ def fit(
     for sentence in _said(split, held, before):
         fabric.print(sentence)
     found = {"images": held.counts(), "left_out": held.left_out, "unknown_origins": [*before.unknown]}
+    found["started_from"] = "" if recipe.start in ("", imagenet.START) else warm_start.reference_of(recipe.start)
     description = run.Description.of(identity.model_copy(update=found))
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
     checkpoint = run.begin_or_resume(folder, description, learnt) if fabric.is_global_zero else None
@@ -152,7 +153,8 @@ def fit(
     validation = _Rows(images, held.validation, fabric.device)
     squares = None if squares is None else squares.to(fabric.device)
     record = _Record(folder, recipe, state.epoch) if fabric.is_global_zero else None
-    while state.epoch < recipe.epochs:
+    seconds: list[float] = []  # of the epochs of this call
+    while not run.ends(state.history, recipe):
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
         if recipe.norms_without_dropout:
@@ -162,12 +164,15 @@ def fit(
         if held.validation:
             row |= _validate(fabric, state.evaluated, validation, recipe)
         row["seconds"] = round(time.perf_counter() - began, 2)
+        seconds.append(row["seconds"])
         state.epoch += 1
         state.history.append(row)
         if record is not None:
             record.add(state)
-            fabric.print(_line(row, recipe.epochs))
+            fabric.print(_line(row, recipe.epochs, remaining.left(seconds, recipe.epochs - state.epoch, bool(recipe.patience))))
         fabric.barrier()
+    if state.epoch < recipe.epochs:
+        fabric.print(f"stopped: validation got no better in {recipe.patience} epochs")
     if record is not None:
         record.close()
         run.finish(folder)
@@ -204,6 +209,7 @@ def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
     if (plant_view := view_of(network)) is not None and segmenter is not None:
         plant_view.segmenter.load_state_dict(load_segmenter(segmenter).state_dict())
     network = network.to(memory_format=torch.channels_last)
+    freezing.freeze(network, recipe)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
     return _State(network, averaged, build_optimizer(network, recipe.optimizer))
 
@@ -255,7 +261,7 @@ def _epoch(
     total = torch.zeros((), device=fabric.device)
     rate = 0.0
     prior = adjustment(train.labels.bincount(minlength=train.targets.shape[1]), recipe.logit_adjustment)  # [species]
-    model.train()
+    freezing.train(model, state.network, recipe)
     bar = tqdm(range(steps), f"epoch {state.epoch + 1}", leave=False, disable=None if fabric.is_global_zero else True)
     for step in bar:
         first = (step * fabric.world_size + fabric.global_rank) * share
@@ -305,8 +311,8 @@ class _Record:
     def __init__(self, folder: Path, recipe: Recipe, epochs: int) -> None:
         """`epochs`: finished before."""
         self._folder, self._recipe = folder, recipe
-        with disk_errors(folder / _TENSORBOARD):
-            self._writer = SummaryWriter(str(folder / _TENSORBOARD), purge_step=epochs + 1)
+        with disk_errors(folder / TENSORBOARD):
+            self._writer = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs + 1)
         self._best: dict[str, Any] | None = None  # not written yet
         self._written = time.perf_counter()  # when the last writing ended
         self._writing_s = 0.0
@@ -315,16 +321,16 @@ class _Record:
         """Keep what the last epoch gave. The last checkpoint is not older than the last epoch and ten times what writing one takes."""
         if run.best_epoch(state.history, self._recipe.best_by) is state.history[-1]:
             self._best = {"epoch": state.epoch, "network": {name: tensor.clone() for name, tensor in state.evaluated.state_dict().items()}}
-        with disk_errors(self._folder / _TENSORBOARD):
+        with disk_errors(self._folder / TENSORBOARD):
             for name, value in state.history[-1].items():
                 self._writer.add_scalar(name, value, state.epoch)
         waited_s = time.perf_counter() - self._written
-        if state.epoch == self._recipe.epochs or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
+        if run.ends(state.history, self._recipe) or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
             self._write(state)
 
     def close(self) -> None:
         """The run is at its end."""
-        with disk_errors(self._folder / _TENSORBOARD):
+        with disk_errors(self._folder / TENSORBOARD):
             self._writer.close()
 
     def _write(self, state: _State) -> None:
@@ -335,7 +341,7 @@ class _Record:
         self._best = None
         state.save(self._folder / run.LAST)
         run.write_metrics(self._folder, state.history)
-        with disk_errors(self._folder / _TENSORBOARD):
+        with disk_errors(self._folder / TENSORBOARD):
             self._writer.flush()
         self._written = time.perf_counter()
         self._writing_s = self._written - began
@@ -347,14 +353,14 @@ def _random(*path: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _line(row: dict[str, float], epochs: int) -> str:
+def _line(row: dict[str, float], epochs: int, left: str) -> str:
     validation = ""
     if "validation_loss" in row:
         validation = (
             f"  validation loss {row['validation_loss']:.4f}  accuracy {row['validation_accuracy']:.2%}"
             f"  macro-F1 {row['validation_macro_f1']:.4f}"
         )
-    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}{validation}  {row['seconds']:.0f} s"
+    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}{validation}  {row['seconds']:.0f} s  {left}".rstrip()
 
 
 def _checkpoint_bytes(state: _State) -> int:

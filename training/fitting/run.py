@@ -43,6 +43,7 @@ class Identity(BaseModel):
     images: dict[str, int]  # split → number of images
     left_out: dict[str, int] = {}  # split → images of it that figures leave out, since these or earlier weights had learnt from them
     unknown_origins: list[str] = []  # earlier weights of which nobody knows what they had learnt from
+    started_from: str = ""  # `name/version@digest` of the start; empty for random weights, ImageNet's, and in records of before
     averaged: list[str] = []  # `references` of the runs whose mean this is; none for one that was trained
     teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start
     backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
@@ -115,7 +116,16 @@ def is_finished(run: Path, description: Description) -> bool:
     """Whether all epochs of the run are done, whatever of its checkpoints is left."""
     if description.finished or description.averaged:
         return True
-    return finished_epochs(run) >= description.recipe.epochs
+    return finished_epochs(run) >= description.recipe.epochs  # an early end is a finished one of later releases, which say so
+
+
+def ends(history: list[dict[str, float]], recipe: Recipe) -> bool:
+    """Whether all epochs are done, or validation has got no better for as many as the recipe has patience."""
+    if len(history) >= recipe.epochs:
+        return True
+    if not recipe.patience or not history:
+        return False
+    return len(history) - int(best_epoch(history, recipe.best_by)["epoch"]) >= recipe.patience
 
 
 def finished_epochs(run: Path) -> int:

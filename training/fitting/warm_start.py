@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models_store import store
 from models_store.manifest import Manifest
 from training.artifact import torchscript
-from training.errors import RunError
+from training.errors import RunError, TrainingError
 from training.networks.network import Network
 from training.networks.plant_view import view_of
 
@@ -43,6 +43,15 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
 def folder_of(start: str) -> Path:
     """The folder of the version that a recipe starts from."""
     return Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
+
+
+def reference_of(start: str) -> str:
+    """How records call the version that a recipe starts from: `name/version@digest`, by its weights. Raises TrainingError."""
+    try:
+        manifest = store.read_manifest(folder_of(start).absolute())
+    except store.StoreError as error:
+        raise TrainingError(f"start = {start!r}: {error}") from None
+    return f"{manifest.name}/{manifest.version}@{manifest.sha256[:12]}"
 
 
 def _layers(module: nn.Module) -> list[_Layer]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -13,8 +14,8 @@ from models_store.learnt import FILE as LEARNT
 from models_store.manifest import Compact, Figures, Input, Manifest
 from models_store.pixels import SIZE
 from training import networks
+from training.artifact import binomial, compression, model_card, torchscript
 from training.artifact import calibration as calibrating
-from training.artifact import compression, model_card, torchscript
 from training.data import species
 from training.data.images import Images
 from training.data.split import Split
@@ -22,7 +23,7 @@ from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
 from training.fitting import origins, run
 from training.networks.network import Network
-from training.publishing import appraisal, gates, out_of_distribution
+from training.publishing import appraisal, gates, out_of_distribution, predecessor
 from training.publishing.measured_model import MeasuredModel
 
 Storage = Literal["float32", "float16", "int8"]
@@ -41,14 +42,15 @@ def export(
     promise: float = calibrating.PROMISE,
     data: Path | None = None,
     outside: appraisal.Outside = appraisal.NOWHERE,
+    force: bool = False,
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
     factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
     compact one. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
-    of the species. On photos `outside` of the split thresholds are chosen too, or the model is measured. Raises RunError,
-    DataError, DiskError.
+    of the species. On photos `outside` of the split thresholds are chosen too, or the model is measured. What validation cannot tell
+    from guessing is refused, unless by `force`, which the card says. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     origin = origins.of_run(folder, description, images)
@@ -64,7 +66,7 @@ def export(
         full_figures = _test_figures(network, images, split)
         made_compact = Compact(rank=rank, storage=storage, parameters=_numbers(served), full_figures=full_figures)
     logits, labels = _logits(served, images, split.validation), images.labels[split.validation]
-    gates.check_better_than_guessing(logits, labels, images.species)
+    forced = gates.check_better_than_guessing(logits, labels, images.species, force)
     temperature = calibrating.fit_temperature(logits, labels)
     distance = out_of_distribution.fit(served, description.recipe, images, split)
     model = torchscript.to_torchscript(served, temperature, distance)
@@ -75,6 +77,7 @@ def export(
         description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module
     )
     found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside)
+    warnings = _warnings(measured, found, images, split, destination, name, origin.unknown)
     created = datetime.now(UTC).replace(microsecond=0)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
@@ -91,6 +94,8 @@ def export(
             training=identity.in_manifest(networks.parameters(network), epoch),
             compact=made_compact,
             capabilities=[*artifact.capabilities(module)],
+            warnings=warnings,
+            forced=forced,
             files={store.MODEL: sha256, LEARNT: hashlib.sha256(learnt).hexdigest()},
             size_bytes=size_bytes,
         )
@@ -99,6 +104,22 @@ def export(
         return store.publish(destination, model, describe, model_card.text, name, {LEARNT: learnt})
     except store.PublishFailed as error:
         raise DiskError(str(error)) from None
+
+
+def _warnings(
+    model: MeasuredModel,
+    found: appraisal.Appraisal,
+    images: Images,
+    split: Split,
+    destination: Path,
+    name: str,
+    unknown: Sequence[str],
+) -> list[str]:
+    """What whoever publishes it is to know, one sentence each."""
+    answers = model.probabilities(images.pixels[split.test])
+    worse = predecessor.warning(destination, name, answers, images, split.test)
+    said = gates.few_images(images, split, binomial.of_accuracy(found.figures.accuracy, found.figures.n))
+    return [*said, *gates.overlap(split, unknown), *([worse] if worse else [])]
 
 
 def _compact(network: Network, rank: int | None, storage: Storage) -> Network:

@@ -45,6 +45,21 @@ def test_a_start_may_have_seen_the_test_images():
     assert "the figures hold as far as seedlings/1 had not learnt from these images" in card(training={"recipe": {"start": "seedlings/1"}})
 
 
+def test_a_start_is_named_with_its_digest_and_its_terms_go_on():
+    made = {"start": "/home/somebody/models/seedlings/2", "started_from": "seedlings/2@0123456789ab", "frozen": 0.5, "patience": 3}
+    text = card(training={"recipe": made})
+    assert "from the weights of seedlings/2@0123456789ab. The first 50% of its convolutions' layers kept these weights" in text
+    assert "those that the card of seedlings/2@0123456789ab names. Its terms hold here too." in text
+    assert "/home/somebody" not in text
+    assert "of at most 9, chosen on validation" in text
+    assert "the photos of ImageNet; they are published under Apache-2.0." in card(training={"recipe": {"start": "imagenet"}})
+
+
+def test_what_was_said_when_it_was_published_stands_on_the_card():
+    text = card(warnings=["5 test images are <few>"], forced="it guesses")
+    assert "**Published by --force, although it guesses.** - 5 test images are &lt;few&gt;" in text
+
+
 def test_a_promise_is_stated_with_its_certainty():
     text = card({"promise": 0.95, "certainty": 0.95, "validation_coverage": 0.8, "validation_accuracy": 0.97})
     assert "at least 0.95 of the confident ones are right, at 95% certainty" in text

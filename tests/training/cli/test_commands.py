@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -132,11 +133,30 @@ def test_an_artifact_is_recalibrated(published, folder, tmp_path, capsys):
 def test_a_network_that_guesses_is_not_published(run_command, tmp_path, capsys):
     (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 1").replace("5e-3", "1e-9"))
     assert run_command("fit", "--run", tmp_path / "run") == 0
+    printed = capsys.readouterr().out
+    assert "This run has learnt nothing that can be shown: " in printed
+    assert f"tensorboard --logdir {tmp_path / 'run' / 'tensorboard'}" in printed
     assert run_command("export", "--run", tmp_path / "run", "--store", tmp_path / "store") == 1
     error = capsys.readouterr().err
     assert "cannot be told from always answering" in error
     assert "train longer, by another recipe, or with more images" in error
+    assert "--force publishes it all the same" in error
     assert not (tmp_path / "store").exists()
+    assert run_command("export", "--run", tmp_path / "run", "--store", tmp_path / "store", "--force") == 0
+    printed = capsys.readouterr().out
+    assert "warning: published by --force: " in printed
+    assert "warning: fewer than 20 images to learn from: " in printed
+    assert re.search(r"^accuracy \d+\.\d% on \d+ test images; on photos like these it lies between", printed, re.MULTILINE)
+    assert re.search(r"^Maize +\d+\.\d% of \d+ test images right", printed, re.MULTILINE)
+    assert "of them are answered with confidence" in printed
+    card = (tmp_path / "store" / "seedlings" / "1" / "card.md").read_text()
+    assert "**Published by --force, although " in card
+
+
+def test_smoke_learns_something(folder, cache, tmp_path, capsys):
+    common = ["--data", str(folder), "--cache", str(cache), "--run", str(tmp_path / "run"), "--device", "cpu"]
+    assert main(["fit", "--recipe", "smoke", *common]) == 0
+    assert "learnt nothing" not in capsys.readouterr().out
 
 
 def test_fit_export_evaluate(run_command, trained, tmp_path, capsys):

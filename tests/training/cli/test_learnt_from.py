@@ -78,7 +78,12 @@ def test_what_a_start_has_learnt_from_is_left_out_and_said(call, grown, publishe
     assert known(version).holds_file(images.records[parts.train]).all()
     card = " ".join((version / store.CARD).read_text().split())
     assert f"{seen['test']} test images of the split are left out of all figures" in card
-    assert "which had learnt from none of them" in card
+    before = store.read_manifest(published)
+    assert f"from the weights of seedlings/1@{before.sha256[:12]}." in card
+    assert str(published) not in card
+    told = f"{seen['test']} of the test images were learnt from, here or by the weights that training began with"
+    assert any(warning.startswith(told) for warning in manifest.warnings)
+    assert "which had learnt from none of those that are counted." in card
 
 
 def test_by_content_an_added_image_takes_none_from_the_figures(call, folder, grown, tmp_path, capsys):

@@ -15,7 +15,7 @@ from training.errors import DataError, DiskError, RunError, TrainingError
 from training.fitting import origins, run, warm_start
 from training.fitting.loop import fit
 from training.networks.network import AnySize
-from training.recipe import Recipe, Resolution
+from training.recipe import Optimizer, Recipe, Resolution
 
 
 class Interrupted(Tiny):
@@ -111,6 +111,31 @@ def test_smaller_images_come_first(fabric, recipe, images, parts, tmp_path, monk
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
+def test_a_run_ends_when_validation_gets_no_better(fabric, recipe, images, parts, tmp_path, capsys):
+    settings = recipe.model_copy(
+        update={"epochs": 60, "patience": 2, "best_by": "loss", "optimizer": Optimizer(learning_rate=0.3)}  # which learns and unlearns
+    )
+    history = fit(fabric, settings, "test", images, parts, tmp_path / "run")
+    assert len(history) < 60
+    assert len(history) - run.best_epoch(history, "loss")["epoch"] == 2
+    printed = capsys.readouterr().out
+    assert "at most" in printed or "under a minute left" in printed
+    assert "stopped: validation got no better in 2 epochs" in printed
+    assert run.read_description(tmp_path / "run").finished
+    assert fit(fabric, settings, "test", images, parts, tmp_path / "run") == run.read_metrics(tmp_path / "run")
+    assert "nothing was changed" in capsys.readouterr().out
+
+
+def test_patience_counts_from_the_best_epoch(recipe):
+    history = [{"epoch": epoch, "validation_accuracy": 0.5, "validation_loss": loss} for epoch, loss in enumerate((3, 1, 2, 2), 1)]
+    recipe = recipe.model_copy(update={"epochs": 5})
+    assert run.ends(history, recipe.model_copy(update={"patience": 2}))
+    assert not run.ends(history, recipe.model_copy(update={"patience": 3}))
+    assert not run.ends(history, recipe)
+    assert run.ends(history, recipe.model_copy(update={"epochs": 4}))
+    assert not run.ends([], recipe.model_copy(update={"patience": 2}))
+
+
 def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts, capsys):
     for swept in ((), (run.LAST,), (run.LAST, run.BEST)):
         for name in swept:
@@ -118,7 +143,7 @@ def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts,
         before = {file: file.stat().st_mtime_ns for file in trained.rglob("*")}
         assert len(fit(fabric, recipe, "test", images, parts, trained)) == 4
         assert {file: file.stat().st_mtime_ns for file in trained.rglob("*")} == before
-        assert "is finished, all 4 epochs; nothing was changed" in capsys.readouterr().out
+        assert "is finished, 4 epochs; nothing was changed" in capsys.readouterr().out
 
 
 def test_an_epoch_whose_row_was_lost_gets_it_back(trained, fabric, recipe, images, parts):

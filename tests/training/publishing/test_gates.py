@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from training.data.split import Split
 from training.errors import RunError
 from training.publishing import gates
 
@@ -26,6 +29,27 @@ def test_what_may_be_guessing_is_refused(right):
 def test_what_guessing_hardly_reaches_passes(right):
     # Of 26 answers, each right with the chance 3/26, 7 or more are right in 2.7% of cases, 6 or more in 7.4%.
     gates.check_better_than_guessing(answers(right, LABELS), LABELS, SPECIES)
+
+
+def test_by_force_it_passes_and_is_told_why():
+    assert "cannot be told" in gates.check_better_than_guessing(answers(3, LABELS), LABELS, SPECIES, force=True)
+    assert gates.check_better_than_guessing(answers(26, LABELS), LABELS, SPECIES, force=True) is None
+
+
+def test_few_images_are_said_by_name(images, parts):
+    counts = images.labels[parts.train].bincount().tolist()
+    learn, test = gates.few_images(images, parts, (0.4, 1.0))
+    assert learn.startswith(f"fewer than 20 images to learn from: {images.species[0]} ({counts[0]}), ")
+    assert test == f"{len(parts.test)} test images are few: its accuracy lies somewhere between 40% and 100%"
+    many = Split(parts.train * 20, parts.validation, parts.test * 30, parts.digest)
+    assert gates.few_images(images, many, (0.4, 1.0)) == []
+
+
+def test_an_overlap_is_said(parts):
+    assert gates.overlap(parts, []) == []
+    told = gates.overlap(replace(parts, left_out={"test": 3}), ["old/1"])
+    assert told[0].startswith("3 of the test images were learnt from")
+    assert told[1] == "what old/1 had learnt from is not known, so its figures may be too good"
 
 
 def test_a_handful_all_answered_rightly_passes():

@@ -1,0 +1,76 @@
+"""The version that a new one takes the place of, on the same test images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models_store import store
+from training.artifact import binomial
+from training.data.images import Images
+from training.errors import TrainingError
+from training.publishing import measured_model
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Right answers of both to the same images."""
+
+    name: str  # of the version before
+    n: int
+    ours: int
+    theirs: int
+    only_ours: int  # images that the version before answers wrongly
+    only_theirs: int
+
+    @property
+    def by_chance(self) -> float:
+        """The chance of a difference at least as large between two that are equally good: the exact sign test, two-sided."""
+        differing = self.only_ours + self.only_theirs
+        if not differing:
+            return 1.0
+        return min(1.0, 2 * binomial.chance_of_at_least(max(self.only_ours, self.only_theirs), differing, 0.5))
+
+
+def compare(destination: Path, name: str, answers: Tensor, images: Images, rows: list[int]) -> Comparison | None:
+    """How answers [N,species], in the images' order of species, to `rows` compare with those of the newest version of `name` in a store.
+
+    None where there is no version, or none of these images shows a species that it knows and did not learn from. Raises
+    TrainingError naming a file that cannot be used.
+    """
+    if not store.versions(destination, name):
+        return None
+    before = measured_model.of_artifact(store.resolve(destination, name))
+    tested = images.only(rows)
+    learnt = before.origins(images).learnt.holds(tested.records)
+    shown = [images.species[label] for label in tested.labels.tolist()]
+    asked = [row for row, species in enumerate(shown) if species in before.species and not learnt[row]]
+    if not asked:
+        return None
+    theirs = before.probabilities(tested.pixels[asked]).argmax(1).tolist()
+    right_theirs = torch.tensor([before.species[answer] == shown[row] for answer, row in zip(theirs, asked, strict=True)])
+    right_ours = (answers.argmax(1) == tested.labels)[asked]
+    return Comparison(
+        before.name,
+        len(asked),
+        int(right_ours.sum()),
+        int(right_theirs.sum()),
+        int((right_ours & ~right_theirs).sum()),
+        int((right_theirs & ~right_ours).sum()),
+    )
+
+
+def warning(destination: Path, name: str, answers: Tensor, images: Images, rows: list[int]) -> str | None:
+    """What to say where the version before answers more of these test images rightly, or cannot be asked."""
+    try:
+        found = compare(destination, name, answers, images, rows)
+    except (store.StoreError, TrainingError) as error:
+        return f"it was not compared with the version before: {error}"
+    if found is None or found.theirs <= found.ours:
+        return None
+    return (
+        f"it is worse than {found.name}, which it takes the place of: of {found.n} test images that {found.name} has not learnt from it"
+        f" answers {found.ours} rightly and {found.name} {found.theirs}; between two that are equally good such a difference comes about in"
+        f" {found.by_chance:.0%} of cases"
+    )
