@@ -31,7 +31,7 @@ def swept(fabric, images, tmp_path):
 @pytest.mark.parametrize("name", sorted(file.stem for file in recipes.FOLDER.glob("*.toml")))
 def test_every_recipe_trains(name, fabric, images, parts, tmp_path):
     def small(name, folder, teachers=()):
-        recipe = recipes.load(name, network="tiny", start="", epochs=1)
+        recipe = recipes.load(name, network="tiny", start="", frozen=0.0, fixed_norms=False, epochs=1)
         cut = None
         if recipe.plant_view != "off":
             cut = tmp_path / "segmenter.pt"
