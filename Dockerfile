@@ -46,9 +46,10 @@ RUN --mount=type=bind,source=requirements,target=/requirements --mount=type=bind
     pip install --no-cache-dir --no-compile --no-deps --only-binary :all: --find-links /wheels --require-hashes \
       --requirement /requirements/service.txt
 COPY models_store models_store
+COPY corrections corrections
 COPY service service
 # Bytecode for what is really imported, a quarter of all.
-RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__"
+RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__, corrections.store"
 LABEL org.opencontainers.image.title="seedlings-service" \
       org.opencontainers.image.description="Tells 12 species of plant seedlings apart on photos, over HTTP"
 ENV SEEDLINGS_HOST=0.0.0.0 \
@@ -76,6 +77,7 @@ RUN --mount=type=bind,source=requirements,target=/requirements --mount=type=bind
     pip install --no-cache-dir --no-deps --only-binary :all: --find-links /wheels --require-hashes \
       --requirement /requirements/training.txt
 COPY models_store models_store
+COPY corrections corrections
 COPY training training
 RUN python -m compileall -q . \
  && install --directory --owner=10001 --group=10001 /runs

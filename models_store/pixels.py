@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "SIZE",
+    "About",
     "Crop",
     "CropOutside",
     "Fitted",
@@ -75,12 +77,30 @@ class Fitted(NamedTuple):
     position: tuple[float, float] | None  # latitude and longitude in degrees where it was taken; None where it does not say
 
 
+class About(NamedTuple):
+    """What a file says of its pixels and their moment."""
+
+    orientation: int  # of EXIF, 1–8
+    adobe_rgb: bool  # EXIF says that the pixels are Adobe RGB
+    taken: date | None  # the day, as the camera says
+
+
 class Picture:
     """An image file whose header was read and is within the limits."""
 
     def __init__(self, file: Opened, kind: str) -> None:
         self._file, self._kind = file, kind
         self.width, self.height = file.size  # pixels, as stored
+
+    @property
+    def kind(self) -> str:
+        """One of FORMATS."""
+        return self._kind
+
+    @property
+    def about(self) -> About:
+        """What the file says beside its pixels."""
+        return About(self._file.orientation, self._file.adobe_rgb, self._file.taken)
 
     def to_decode(self, size: int, crop: Crop | None = None) -> int:
         """The pixels that `square` of the same holds in memory: fewer than the image's where a JPEG is read at a scale."""

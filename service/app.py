@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match, Route
 
 from models_store import __version__
 from models_store.manifest import Manifest, SegmenterManifest
@@ -20,7 +21,7 @@ from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
-from service.http.routes import batch, detect, explain, health, metrics, open_inference, page, predict, species
+from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, species
 from service.http.services import build_services
 from service.inference import engine
 from service.inference.segmenter import Segmenter
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in (page, predict, batch, detect, explain, species, health, metrics):
+    for routes in (page, predict, batch, detect, explain, corrections, species, health, metrics):
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)
@@ -91,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(  # the last one added stands outermost: other pages may read problems of every kind
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
         )
@@ -120,9 +121,17 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    allowed = (error.headers or {}).get("Allow")
-    told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], allowed)
-    return _error_response(request, told, error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # of the first route at this path; another may take other methods
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], headers.get("Allow"))
+    return _error_response(request, told, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods that are answered at the path of a request."""
+    routes = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in route.methods or ()}
 
 
 def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:

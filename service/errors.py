@@ -4,9 +4,13 @@ ServiceError
 ├── Unauthorized           401  a key is set, and missing or wrong
 ├── MalformedRequest       400  the body is empty, or not what its headers say
 ├── SlowUpload             408  the body did not arrive in time
+├── Forbidden              403  a page of elsewhere, or a page that is closed
 ├── UnknownModel           404  no model of that name or version is served
 ├── UnknownPage            404  the page has no such file
+├── UnknownCorrection      404  there is no such correction
+├── NothingKept            404  corrections are not kept here
 ├── NotExplainable         409  the model in service gives no heat maps
+├── CorrectionChanged      409  somebody else decided about it meanwhile
 ├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
 ├── UnsupportedImage       415  no image, or not of a format that is read
 ├── UndecodableImage       422  damaged, truncated, too many pixels or too few
@@ -15,7 +19,9 @@ ServiceError
 ├── CallerGone             499  the client closed the connection
 ├── ModelFailed            500  the model raised an error, or its answer is no number
 ├── NotReady               503  no model is loaded, or the process is shutting down
-└── DeadlinePassed         504  no answer within the deadline
+├── NotKept                503  the database or the photos do not answer, so nothing was kept
+├── DeadlinePassed         504  no answer within the deadline
+└── QuotaUsed              507  as much is kept as may be
 """
 
 import math
@@ -98,6 +104,12 @@ class SlowUpload(ServiceError):
     status, slug, title, closes = 408, "slow-upload", "The body did not arrive in time", True
 
 
+class Forbidden(ServiceError):
+    """The request comes from a page of elsewhere, or what it asks for is closed on this server."""
+
+    status, slug, title = 403, "forbidden", "This is not allowed"
+
+
 class UnknownModel(ServiceError):
     """No model of that name or version is served."""
 
@@ -108,6 +120,24 @@ class UnknownPage(ServiceError):
     """The page has no such file."""
 
     status, slug, title = 404, "unknown-page", "No such file"
+
+
+class UnknownCorrection(ServiceError):
+    """There is no such correction, or it was removed."""
+
+    status, slug, title = 404, "unknown-correction", "No such correction"
+
+
+class NothingKept(ServiceError):
+    """Corrections are not kept on this server: no database is set."""
+
+    status, slug, title = 404, "nothing-kept", "Corrections are not kept here"
+
+
+class CorrectionChanged(ServiceError):
+    """Somebody else decided about the correction meanwhile. Look at it again."""
+
+    status, slug, title = 409, "correction-changed", "The correction was changed meanwhile"
 
 
 class NotExplainable(ServiceError):
@@ -164,10 +194,22 @@ class NotReady(ServiceError):
     status, slug, title, passes = 503, "not-ready", "The service is not ready", True
 
 
+class NotKept(ServiceError):
+    """The database or the photos of corrections do not answer. Nothing was kept; predictions go on."""
+
+    status, slug, title, passes = 503, "not-kept", "The correction cannot be kept now", True
+
+
 class DeadlinePassed(ServiceError):
     """No answer within the deadline."""
 
     status, slug, title, passes = 504, "deadline-passed", "No answer within the deadline", True
+
+
+class QuotaUsed(ServiceError):
+    """As many corrections, or as many bytes of photos, are kept as may be."""
+
+    status, slug, title = 507, "quota-used", "No more corrections are kept"
 
 
 def problem(error: ServiceError) -> dict[str, Any]:
@@ -205,6 +247,12 @@ _EXAMPLES: dict[type[ServiceError], str] = {
     UndecodableImage: "the image cannot be decoded: image file is truncated",
     QueueFull: "64 images are waiting already; try again later",
     NotReady: "the model is still being loaded",
+    Forbidden: "the request comes from the page of another site, https://example.org",
+    UnknownCorrection: "there is no correction '0b57'; it may have been removed",
+    NothingKept: "corrections are not kept here; set SEEDLINGS_DATABASE",
+    CorrectionChanged: "the correction is at version 2 by now; look at it again",
+    NotKept: "the database does not answer: connection refused",
+    QuotaUsed: "100000 corrections are kept, as many as may be; review and export them, then remove some",
     ModelFailed: "the model raised an error",
     DeadlinePassed: "no answer within 10 s; try again later",
 }

@@ -88,6 +88,26 @@ class Settings(BaseModel):
     cors_origins: Annotated[list[str], BeforeValidator(_listed)] = Field(
         [], description="comma-separated origins whose pages may call; * for all"
     )
+    database: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="SQLAlchemy URL of the database of corrections, `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`;"
+        " empty: neither corrections nor photos are kept",
+    )
+    photos: str | None = Field(
+        None,
+        min_length=1,
+        description="folder or fsspec URL where the photos of corrections are kept; empty: a folder beside the file of SQLite",
+    )
+    keep_days: int | None = Field(None, ge=1, description="days after which a correction and its photo are removed; empty: never")
+    keep_positions: bool = Field(False, description="keep photos as they are sent, with the positions and serial numbers in them")
+    max_kept_rows: int = Field(100_000, ge=1, description="most corrections that are kept; further ones are answered 507")
+    max_kept_bytes: int = Field(10 * 2**30, ge=1, description="most bytes of photos that are kept; further ones are answered 507")
+    hosts: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        [],
+        description="comma-separated domain names of this service. Without a key, corrections sent to another name are refused;"
+        " IP addresses and names without a dot are always right",
+    )
     metrics_dir: Path | None = Field(
         None, description="folder where several workers share their metrics; empty: a temporary one; 4 MiB each; one worker needs none"
     )
@@ -96,6 +116,13 @@ class Settings(BaseModel):
     )
     log_format: Literal["human", "json"] = Field("human", description="form of the log; json for programs")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level of what is logged")
+
+    @property
+    def photos_url(self) -> str | None:
+        """Where photos are kept; None where that is not said and cannot be guessed, and where none are."""
+        url = self.database.get_secret_value() if self.database else ""
+        beside = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
+        return self.photos or (f"{beside}-photos" if beside else None)
 
     @property
     def inference_threads(self) -> int:
@@ -144,7 +171,29 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{name}: {first['msg']}") from None
     if not os.path.isdir(settings.store):
         raise BadSetting(f"{PREFIX}STORE: there is no folder {settings.store}; create or mount it, or name another one")
+    _check_database(settings)
     return settings
+
+
+def _check_database(settings: Settings) -> None:
+    if settings.database is None:
+        return
+    try:
+        from corrections.database import Database
+        from corrections.errors import BadText
+        from corrections.photos import PhotoFiles
+    except ImportError as error:
+        raise BadSetting(f"{PREFIX}DATABASE needs {error.name}: pip install 'seedlings[corrections]'") from None
+    try:
+        Database(settings.database.get_secret_value())
+    except BadText as error:
+        raise BadSetting(f"{PREFIX}DATABASE: {error}") from None
+    if settings.photos_url is None:
+        raise BadSetting(f"{PREFIX}PHOTOS: say where the photos of corrections are kept, such as a folder that all replicas share")
+    try:
+        PhotoFiles(settings.photos_url)
+    except BadText as error:
+        raise BadSetting(f"{PREFIX}PHOTOS: {error}") from None
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 import functools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from service.process import cores, memory
 
 cores.let_threads_sleep(os.environ)  # as the service does, and before torch is loaded: tests share few cores with much else
 
-from tests import fakes  # noqa: E402
+from tests import fakes, postgres  # noqa: E402
 
 
 def pytest_collection_finish() -> None:
@@ -46,3 +46,10 @@ def real_images() -> Path:
     if not folder:
         pytest.skip("SEEDLINGS_DATA is unset: it names the folder of the real images")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """A real PostgreSQL, started for the first test that asks for it."""
+    with postgres.running() as server:
+        yield server

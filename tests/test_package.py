@@ -17,7 +17,7 @@ from models_store import __version__
 from tests import drawn
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("models_store", "service", "training")
+PACKAGES = ("corrections", "models_store", "service", "training")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 

@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("models_store", "service", "training")
+PACKAGES = ("corrections", "models_store", "service", "training")
 _COMMANDS = (
     *("augment", "average", "curve", "data", "evaluate", "export", "fit", "leakage", "output", "recalibrate", "record", "report"),
     *("segmenter", "sheet", "sweep", "throughput"),
 )
 ELSEWHERE = {
+    "corrections/errors.py": "holds names alone",
+    "corrections/kept.py": "holds data: tests/corrections/test_store.py keeps and reads it",
+    "corrections/migrations/env.py": "Alembic runs it: tests/corrections/test_database.py migrates",
+    "corrections/migrations/versions/0001_first.py": "Alembic runs it: tests/corrections/test_database.py compares with the tables",
+    "corrections/tables.py": "tests/corrections/test_database.py compares the tables with the migrations",
     "models_store/containers/opened.py": "what every format does: tests/models_store/test_pixels.py",
     "models_store/containers/tiff_directory.py": "read by tiff.py alone: tests/models_store/containers/test_tiff.py",
     "models_store/errors.py": "holds names alone",

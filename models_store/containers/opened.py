@@ -1,6 +1,7 @@
 """An image file whose header was read, and a square of it once it is asked for."""
 
 import math
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -11,6 +12,8 @@ from models_store.scaling import Cut, central, square, square_of_grey16
 
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
+_TAKEN, _CHANGED = 0x9003, 0x0132  # EXIF tags of moments
+_FIRST_YEAR = 1990  # of digital photos; a camera whose clock was never set says less
 _ROUNDING = 1e-6  # pixels
 _GPS, _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 0x8825, 1, 2, 3, 4
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
@@ -175,6 +178,21 @@ class Opened:
         named = self._exif(lambda exif: (exif.get_ifd(_INTEROPERABILITY).get(_INDEX), exif.get_ifd(_EXIF).get(_COLOUR_SPACE)))
         index, space = named or (None, None)
         return colour.adobe_rgb() if str(index).startswith("R03") or space == _ADOBE_RGB else None
+
+    @property
+    def adobe_rgb(self) -> bool:
+        """Whether EXIF alone says that the pixels are Adobe RGB; a profile in the file counts before it."""
+        return not self.image.info.get("icc_profile") and self.profile == colour.adobe_rgb()
+
+    @property
+    def taken(self) -> date | None:
+        """The day the photo was taken, as its camera says; None where it does not say, or what cannot be."""
+        written = self._exif(lambda exif: exif.get_ifd(_EXIF).get(_TAKEN) or exif.get(_CHANGED))
+        try:
+            day = datetime.strptime(str(written)[:10], "%Y:%m:%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            return None
+        return day if day.year >= _FIRST_YEAR else None
 
     def _exif(self, ask: Any) -> Any:
         try:

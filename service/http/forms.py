@@ -32,9 +32,9 @@ class Part:
 
 
 class FormReader:
-    """Reads a form and keeps its parts `wanted`, in order; of others it keeps no content."""
+    """Reads a form and keeps its parts of the names `wanted`, in order; of others it keeps no content."""
 
-    def __init__(self, content_type: str, wanted: str) -> None:
+    def __init__(self, content_type: str, *wanted: str) -> None:
         """Raises MalformedRequest where the type names no boundary."""
         boundary = _options(content_type.encode("latin-1")).get(b"boundary")
         if not boundary:
@@ -104,7 +104,7 @@ class FormReader:
         self._part = Part()
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._part.name == self._wanted:
+        if self._part.name in self._wanted:
             self._part.buffer.write(data[start:end])
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -122,7 +122,7 @@ class FormReader:
         self._field, self._value = b"", b""
 
     def _headers_finished(self) -> None:
-        if self._part.name == self._wanted:
+        if self._part.name in self._wanted:
             self.parts.append(self._part)
         if len(self._names) < _MAX_NAMES:
             self._names.append(self._part.name[:100])

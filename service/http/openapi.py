@@ -17,6 +17,7 @@ from service.settings import Settings
 
 TAGS = [
     {"name": "predictions", "description": "Photos in, species out."},
+    {"name": "corrections", "description": "What a photo really shows, for the next model. Only where a database is set."},
     {"name": "model", "description": "What is served."},
     {"name": "health", "description": "For probes; never guarded by a key."},
     {"name": "metrics", "description": "For Prometheus."},

@@ -93,15 +93,15 @@ def _answers_wanted(query: Mapping[str, str]) -> Wanted:
     return Wanted(k, _share("threshold", query.get("threshold", "0")), crop(query))
 
 
-def crop(query: Mapping[str, str]) -> Crop | None:
+def crop(query: Mapping[str, str], name: str = "crop") -> Crop | None:
     """The part of a photo that a query asks for; None for all of it. Raises MalformedRequest."""
-    text = query.get("crop")
+    text = query.get(name)
     if text is None:
         return None
     parts = text.split(",")
     values = [_number(part) for part in parts] if len(parts) == 4 else []
     if len(values) != 4 or not all(math.isfinite(value) for value in values):
-        raise MalformedRequest(f"crop = {text[:50]!r} is not x,y,width,height: four numbers, in pixels of the upright photo")
+        raise MalformedRequest(f"{name} = {text[:50]!r} is not x,y,width,height: four numbers, in pixels of the upright photo")
     return Crop(*values)
 
 

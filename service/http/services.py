@@ -13,6 +13,7 @@ from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
+from service.keeping import Keeper
 from service.process import memory
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
@@ -34,6 +35,7 @@ class Services:
     predictor: Predictor
     segmenters: Registry[Segmenter]
     detector: Detector
+    keeper: Keeper | None  # None: corrections are not kept
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
 
     @property
@@ -78,6 +80,8 @@ class Services:
         self.registry.start()
         self.detector.start()
         self.segmenters.start()
+        if self.keeper is not None:
+            self.keeper.start()
 
     async def measure(self) -> None:
         """Keep the gauge of the queue true, whichever worker is asked for the metrics of all. Runs until it is cancelled."""
@@ -91,6 +95,8 @@ class Services:
         self.segmenters.close()
         self.detector.close()
         self.predictor.close()
+        if self.keeper is not None:
+            self.keeper.close()
 
 
 def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[Segmenter]) -> Services:
@@ -157,4 +163,6 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         on_plants=metrics.plants,
     )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    return Services(settings, Shutdown(settings.grace_s), metrics, uploads, registry, predictor, segmenters, detector, asyncio.Semaphore(1))
+    keeper = None if settings.database is None else Keeper(settings, decoder)
+    shutdown, parsing = Shutdown(settings.grace_s), asyncio.Semaphore(1)
+    return Services(settings, shutdown, metrics, uploads, registry, predictor, segmenters, detector, keeper, parsing)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -17,6 +17,7 @@ _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
 _PIECE_BYTES = 16 * 2**10
 _PIECES_AT_ONCE = 16  # in one round of the event loop: a millisecond
+MAX_TEXT_BYTES = 8 * 2**10  # of a part that is no file
 HOLDS_S = 2.0  # a body that takes longer to arrive may have to make room
 _GZIP, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS  # bits of the window, as zlib counts them
 _WINDOW = {"": None, "identity": None, "gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
@@ -133,15 +134,41 @@ class Room:
             raise MalformedRequest(f"the form needs one part 'files' for each image; it has: {names}")
         return parts
 
+    async def read_fields(self, request: Request, file: str, texts: Sequence[str]) -> tuple[bytes, dict[str, str]]:
+        """The part `file` of a form, and its other parts of the names `texts`, each given once at most.
+
+        Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
+        """
+        kind = _kind(request, "")
+        if kind != _FORM:
+            raise UnsupportedImage(f"{kind[:100]!r} is not read here; send multipart/form-data with the parts {file}, {', '.join(texts)}")
+        parts, names = await self._read_form(request, file, *texts)
+        given = [part.name for part in parts]
+        if given.count(file) != 1 or len(set(given)) != len(given):
+            raise MalformedRequest(f"the form needs one part {file!r}, and each other part once at most; it has: {names}")
+        photo = b""
+        fields: dict[str, str] = {}
+        for part in parts:
+            content = await self._uploads.join(part.buffer)
+            if part.name == file:
+                photo = content
+            elif len(content) > MAX_TEXT_BYTES:
+                raise MalformedRequest(f"the part {part.name!r} has more than {MAX_TEXT_BYTES} bytes")
+            else:
+                fields[part.name] = content.decode("utf-8", "replace")
+        if not photo:
+            raise MalformedRequest(f"the part {file!r} is empty; send an image")
+        return photo, fields
+
     async def read(self, request: Request) -> bytes:
         """The whole body. Raises MalformedRequest, BodyTooLarge, SlowUpload, QueueFull or CallerGone."""
         body = Buffer()
         await self._receive(request, body.write)
         return await self._uploads.join(body)
 
-    async def _read_form(self, request: Request, wanted: str) -> tuple[list[Part], str]:
-        """The parts of that name, and the names of all."""
-        reader = FormReader(request.headers["content-type"], wanted)
+    async def _read_form(self, request: Request, *wanted: str) -> tuple[list[Part], str]:
+        """The parts of these names, and the names of all."""
+        reader = FormReader(request.headers["content-type"], *wanted)
         await self._receive(request, reader.write)
         reader.close()
         return reader.parts, reader.names

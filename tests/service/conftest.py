@@ -42,6 +42,14 @@ class Running:
         """Until the probe says ready."""
         self.wait_for(lambda: self.client.get("/health/ready").status_code == 200, "ready")
 
+    def wait_keeping(self) -> None:
+        """Until its database of corrections is open."""
+
+        def is_open() -> bool:
+            return bool(self.client.delete("/corrections/none").json()["type"] == "urn:seedlings:unknown-correction")
+
+        self.wait_for(is_open, "its database is open")
+
     @contextlib.contextmanager
     def raw(self, request: bytes) -> Iterator[socket.socket]:
         """A plain connection on which `request` was sent."""

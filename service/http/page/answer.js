@@ -1,6 +1,7 @@
 // One photo and its answer.
 
 import * as api from "./api.js";
+import { offer } from "./corrections.js";
 import * as crop from "./crop.js";
 import { percent, t } from "./language.js";
 import { share } from "./share.js";
@@ -123,6 +124,7 @@ export function show() {
   if (answer) $("headline").textContent = headline(answer);
   else $("headline").textContent = problem ? t.failed : t.looking;
   drawCrop();
+  offer(chosen);
   if (!answer) return;
   $("candidates").open = how !== "unfamiliar";
   $("bars-title").textContent = how === "unfamiliar" ? t.nearest : t.probabilities;

@@ -49,5 +49,17 @@ const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(que
 export const predict = (file, crop) =>
   patiently(async () => (await ask(asked("predict", { crop }), { method: "POST", headers: octets, body: file })).json());
 
+/** What the server keeps of photos. */
+export const keeping = async () => (await ask("corrections")).json();
+
+/** What a photo really shows; `fields`: species, and the box that is meant. */
+export function correct(file, fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append("file", file);
+  return patiently(async () => (await ask("corrections", { method: "POST", body: form })).json());
+}
+export const takeBack = (id) => ask(`corrections/${id}`, { method: "DELETE" });
+
 export const explain = (file, species, crop) =>
   patiently(async () => (await ask(asked("explain", { species, crop }), { method: "POST", headers: octets, body: file })).blob());

@@ -2,6 +2,7 @@
 
 import { choose as showOne, current, forget, show, useModel } from "./answer.js";
 import * as api from "./api.js";
+import * as corrections from "./corrections.js";
 import { onChange } from "./crop.js";
 import { forgetAll, keep, kept } from "./keep.js";
 import { speciesName, t, translate, wholePercent } from "./language.js";
@@ -42,6 +43,7 @@ async function meet() {
     const model = await api.species();
     useSpecies(new Map(model.species.map((species) => [species.name, species])));
     useModel(model);
+    await corrections.meet(model.species);
     version = model.model.version;
     knows(model);
     $("key-form").hidden = $("down").hidden = true;
@@ -160,6 +162,8 @@ function say(photo) {
     $("said").textContent = photos.length === 1 ? one : t.done(photos.length, file.name, one);
   }
 }
+
+corrections.onCorrection(keep);
 
 /** Another square of the photo on show. */
 onChange((crop) => {

@@ -65,6 +65,8 @@ function tryIt(path, method, parameters, body, guarded) {
   if (key) form.append(make("label", {}, "API key ", key));
   const photos = typeof body === "string" ? make("input", { type: "file", required: true, multiple: body === "images" }) : null;
   if (photos) form.append(make("label", {}, "photo ", photos));
+  const species = body === "correction" ? make("input", { value: "Sugar beet", required: true, autocomplete: "off" }) : null;
+  if (species) form.append(make("label", {}, "species ", species));
   form.append(make("button", { type: "submit", textContent: "Send" }));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -78,6 +80,7 @@ function tryIt(path, method, parameters, body, guarded) {
     }
     const content = photos ? new FormData() : body ? JSON.stringify(body) : undefined;
     for (const photo of photos?.files ?? []) content.append(body === "images" ? "files" : "file", photo);
+    if (species) content.append("species", species.value);
     if (key) sessionStorage.setItem(KEY, key.value); // the page uses it, too
     if (key?.value) headers["X-API-Key"] = key.value;
     if (typeof content === "string") headers["Content-Type"] = "application/json";
@@ -97,7 +100,7 @@ function tryIt(path, method, parameters, body, guarded) {
 
 function inside({ path, method, operation }, schemas) {
   const guarded = Boolean(operation.security?.length) && !operation.security.some((one) => Object.keys(one).length === 0);
-  const type = Object.keys(operation.responses[200]?.content ?? {})[0] ?? "";
+  const type = Object.keys((operation.responses[200] ?? operation.responses[201])?.content ?? {})[0] ?? "";
   const parts = make("div", { className: "inside" });
   const parameters = operation.parameters ?? [];
   if (parameters.length) {

@@ -7,13 +7,19 @@ const BODIES = {
     js: ["files", "photo"],
     python: '[("files", Path("one.jpg").read_bytes()), ("files", Path("two.jpg").read_bytes())]',
   },
+  correction: {
+    curl: "-F file=@photo.jpg -F 'species=Sugar beet'",
+    js: ["file", "photo"],
+    more: ['form.append("species", "Sugar beet");'],
+    python: '{"file": Path("photo.jpg").read_bytes()}, data={"species": "Sugar beet"}',
+  },
 };
 const PICTURES = { "image/png": "heat.png", "image/jpeg": "plants.jpg" };
 
-/** What an operation's body takes: "image", "images", an example as JSON, or null for none. */
+/** What an operation's body takes: "image", "images", "correction", an example as JSON, or null for none. */
 export function bodyOf(operation, example) {
   const parts = operation.requestBody?.content["multipart/form-data"]?.schema.properties;
-  if (parts) return parts.files ? "images" : "image";
+  if (parts) return parts.files ? "images" : parts.species ? "correction" : "image";
   return operation.requestBody ? (example ?? null) : null;
 }
 
@@ -44,7 +50,7 @@ function pythonOf(base, url, method, operation, form, json, guarded, type) {
 }
 
 function scriptOf(url, method, form, json, guarded, type) {
-  const lines = form ? ["const form = new FormData();", `form.append("${form.js[0]}", ${form.js[1]}); // a File or Blob${form === BODIES.images ? "; once for each photo" : ""}`] : [];
+  const lines = form ? ["const form = new FormData();", `form.append("${form.js[0]}", ${form.js[1]}); // a File or Blob${form === BODIES.images ? "; once for each photo" : ""}`, ...(form.more ?? [])] : [];
   const headers = [...(json ? ['"Content-Type": "application/json"'] : []), ...(guarded ? ['"X-API-Key": "KEY"'] : [])];
   const options = [
     ...(method === "GET" ? [] : [`method: "${method}"`]),
@@ -68,6 +74,7 @@ export function samples({ base, path, method, operation, parameters, body, type,
     ...(guarded ? ["-H 'X-API-Key: KEY'"] : []),
     ...(form ? [form.curl] : json ? ["-H 'Content-Type: application/json'", `-d '${json}'`] : []),
     ...(PICTURES[type] ? [`-o ${PICTURES[type]}`] : []),
+    ...(method === "DELETE" ? ["-X DELETE"] : []),
     url,
   ].join(" ");
   const python = pythonOf(base, url, method, operation, form, json, guarded, type);

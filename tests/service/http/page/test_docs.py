@@ -31,6 +31,20 @@ def test_the_interface_for_programs(page: Any, service: Running, tmp_path: Path)
     no_defects_for(page)
 
 
+def of_one(sample: str, service: Running) -> str:
+    """A sample that removes a correction, of one that is there."""
+    made = service.client.post("/corrections", files={"file": fakes.image(RED)}, data={"species": "Maize"}).json()
+    return sample.replace("/corrections/correction", f"/corrections/{made['id']}")
+
+
+@pytest.fixture(scope="module")
+def service(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """One that keeps corrections: else their samples would be refused."""
+    service = module_service(network=fakes.Halves, database=f"sqlite:///{tmp_path_factory.mktemp('kept')}/corrections.db")
+    service.wait_keeping()
+    return service
+
+
 def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("photo.jpg", "one.jpg", "two.jpg"):
         (tmp_path / name).write_bytes(fakes.image(RED))
@@ -41,7 +55,10 @@ def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path
     for operation in page.locator("details").all():
         operation.locator("summary").click()
         operation.locator(".sample").first.wait_for()
-        curl, python, script = operation.locator(".sample pre").all_inner_texts()
+        samples = operation.locator(".sample pre").all_inner_texts()
+        if operation.get_attribute("id") == "operation-remove_correction":
+            samples = [of_one(sample, service) for sample in samples]
+        curl, python, script = samples
         subprocess.run([*shlex.split(curl), "--silent", "--fail-with-body"], capture_output=True, check=True)
         exec(python, {})
         scripts.append(f"await (async () => {{ {script} }})();")

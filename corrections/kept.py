@@ -1,0 +1,59 @@
+"""A correction as it is handed in, and as it is kept."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from corrections.stripping import Photo
+
+State = Literal["waiting", "accepted", "rejected"]
+Source = Literal["person", "asked"]  # who chose the photo: a person who corrected it, or the service for a reviewer
+Decision = Literal["accept", "reject", "undo"]
+Box = tuple[float, float, float, float]  # x, y, width and height in pixels of the upright photo
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model in service said of the photo."""
+
+    model: str  # NAME/VERSION
+    species: str
+    probability: float
+    confident: bool
+    ood_score: float | None  # None where the model does not measure it
+    familiar: bool | None
+
+
+@dataclass(frozen=True)
+class New:
+    """A correction that is handed in."""
+
+    photo: Photo
+    species: str | None  # None: the model was unsure, and a person is asked
+    said: Said
+    box: Box | None = None  # None: the central square of the photo
+    note: str = ""
+    plant: str = ""  # tells one plant from others: its photos stay together when training splits
+    source: Source = "person"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A correction that is kept."""
+
+    id: str
+    version: int  # rises by one with each decision
+    state: State
+    species: str | None  # as a reviewer changed it, or as it was handed in
+    handed_in: str | None  # the species as it was handed in
+    said: Said
+    box: Box | None
+    note: str
+    plant: str
+    source: Source
+    sha256: str  # of the photo as it is kept
+    suffix: str  # of its file
+    taken: date  # the day of the photo, or the day it came
+    created: datetime
+    reviewer: str  # who decided last; empty while nobody has
+    reviewed: datetime | None

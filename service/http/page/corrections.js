@@ -1,0 +1,91 @@
+// Two taps under an answer: it is right, or it is something else. Only where this server keeps corrections.
+
+import * as api from "./api.js";
+import { t } from "./language.js";
+import { nameOf, standing } from "./verdict.js";
+
+const NOT_A_PLANT = "not a plant"; // as the server calls it
+const $ = (id) => document.getElementById(id);
+let keeping = { kept: false };
+let species = [];
+let photo = null; // the one on show
+let changed = () => {};
+
+/** `told` is given each photo whose correction came or went. */
+export const onCorrection = (told) => (changed = told);
+
+/** What the server keeps of photos stands on the page before one is sent. */
+export async function meet(known) {
+  species = known.map(({ name }) => name);
+  keeping = await api.keeping();
+  const days = keeping.days ? t.kept_days(keeping.days) : t.kept_always;
+  $("keeping").hidden = !keeping.kept;
+  $("keeping").textContent = `${t.kept_here} ${days} ${keeping.positions ? t.kept_positions : t.kept_stripped}`;
+  $("kept-nowhere").textContent = keeping.kept ? "" : t.kept_nowhere;
+  const choices = [...species.map((name) => [name, nameOf(name)]).sort((a, b) => a[1].localeCompare(b[1])), [NOT_A_PLANT, t.not_a_plant]];
+  $("it-is").replaceChildren(
+    ...choices.map(([name, shown]) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: shown });
+      button.addEventListener("click", () => correct(name));
+      return button;
+    }),
+  );
+}
+
+/** What can be said of the answer on show. */
+export function offer(shown) {
+  photo = shown;
+  const { answer, stale, correction } = photo;
+  $("correction").hidden = !keeping.kept || !answer || Boolean(stale);
+  $("right").hidden = !answer || standing(answer) !== "species";
+  $("wrong").textContent = $("right").hidden ? t.it_is : t.wrong;
+  $("verdict-of-a-person").hidden = Boolean(correction);
+  $("take-back").hidden = !correction;
+  say(correction ? t.correction_kept(correction.species === NOT_A_PLANT ? t.not_a_plant : nameOf(correction.species)) : "");
+  unfold(false);
+}
+
+const say = (text) => ($("correction-said").textContent = text);
+
+function unfold(on) {
+  $("wrong").setAttribute("aria-expanded", String(on));
+  $("choices").hidden = !on;
+}
+
+/** One call after the other; an answer of a photo that is no longer on show changes that photo alone. */
+async function ask(work) {
+  const meant = photo;
+  for (const button of $("correction").querySelectorAll("button")) button.disabled = true;
+  try {
+    await work(meant);
+    await changed(meant); // a reload forgets nothing that was shown
+    if (meant === photo) offer(photo);
+  } catch (problem) {
+    if (meant === photo) say(t.not_kept(problem.detail || problem.message));
+  } finally {
+    for (const button of $("correction").querySelectorAll("button")) button.disabled = false;
+  }
+}
+
+const correct = (name) =>
+  ask(async (meant) => {
+    const { id } = await api.correct(meant.file, { species: name, ...(meant.crop ? { box: String(meant.crop) } : {}) });
+    meant.correction = { id, species: name };
+  });
+
+$("right").addEventListener("click", () => correct(photo.answer.species));
+$("wrong").addEventListener("click", () => {
+  unfold($("choices").hidden);
+  if (!$("choices").hidden) $("it-is").firstElementChild?.focus();
+});
+$("another").addEventListener("submit", (event) => {
+  event.preventDefault();
+  correct($("another-name").value);
+  $("another-name").value = "";
+});
+$("take-back").addEventListener("click", () =>
+  ask(async (meant) => {
+    await api.takeBack(meant.correction.id);
+    delete meant.correction;
+  }),
+);

@@ -1,0 +1,150 @@
+"""`POST /corrections`: what a photo really shows, for the next model."""
+
+import dataclasses
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from service import errors, keeping
+from service.errors import MalformedRequest, NothingKept, documented
+from service.http import queries
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.disconnect import unless_gone
+from service.http.origin import allowed_page
+from service.http.services import Services
+from service.keeping import Keeper
+
+if TYPE_CHECKING:
+    from corrections.kept import Kept
+
+router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized)])
+
+FIELDS = {
+    "species": "what is on the photo: a species of the model, a new name, or `not a plant`",
+    "box": "the part of the photo that is meant: `x,y,width,height`, in pixels of the photo turned upright; the central square if left out",
+    "note": "anything else, up to 1000 characters",
+    "plant": "what tells this plant from others, such as the number of its pot: training keeps its photos together",
+}
+_FILE = {"type": "string", "format": "binary", "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC"}
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"file": _FILE} | {name: {"type": "string", "description": text} for name, text in FIELDS.items()},
+                "required": ["file", "species"],
+            }
+        }
+    },
+}
+
+
+class Keeping(BaseModel):
+    """What this server keeps of photos."""
+
+    kept: bool = Field(description="whether corrections are kept, with their photos. No photo is kept without one")
+    positions: bool = Field(description="whether photos are kept with the positions and serial numbers in them")
+    days: int | None = Field(description="after how many days they are removed; null: when somebody removes them")
+
+
+class SaidBefore(BaseModel):
+    """What the model in service said of the photo when it was handed in."""
+
+    model: str = Field(description="the model: its name and version, with a stroke between them")
+    species: str = Field(description="the most probable species")
+    probability: float = Field(description="its probability, 0 to 1")
+    confident: bool = Field(description="whether the species could be relied upon")
+    ood_score: float | None = Field(description="how far the photo is from those learnt from; null if the model does not measure it")
+    familiar: bool | None = Field(description="whether the photo is like those learnt from; null if the model cannot tell")
+
+
+class Correction(BaseModel):
+    """A correction that is kept."""
+
+    id: str = Field(description="its name. Whoever knows it may remove the correction")
+    version: int = Field(description="rises with each decision of a reviewer")
+    state: str = Field(description="waiting for a reviewer, accepted or rejected")
+    species: str | None = Field(description="what is on the photo; null while nobody has said it")
+    handed_in: str | None = Field(description="the species as it was handed in, before any reviewer")
+    said: SaidBefore = Field(description="what the model said")
+    box: list[float] | None = Field(description="the part of the photo that is meant: x, y, width, height; null: the central square")
+    note: str = Field(description="the note; empty if there is none")
+    plant: str = Field(description="what tells the plant from others; empty if that was not said")
+    source: str = Field(description="person: somebody handed it in. asked: the service kept the photo for a reviewer")
+    sha256: str = Field(description="of the photo as it is kept, without positions and serial numbers unless the server keeps them")
+    taken: date = Field(description="the day of the photo; the day it came where the photo does not say")
+    created: datetime = Field(description="when it was handed in")
+    reviewer: str = Field(description="who decided last; empty while nobody has")
+    reviewed: datetime | None = Field(description="when; null while nobody has")
+
+
+async def keeper(services: Annotated[Services, Depends(of)]) -> Keeper:
+    """Dependency: where corrections are kept. Raises NothingKept."""
+    if services.keeper is None:
+        raise NothingKept("corrections are not kept here; whoever runs the service can set SEEDLINGS_DATABASE")
+    return services.keeper
+
+
+@router.get("/corrections", response_model=Keeping, responses=documented(errors.Unauthorized))
+async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
+    """Tell what this server keeps of photos, so that it can be said before one is sent."""
+    settings = services.settings
+    return {"kept": services.keeper is not None, "positions": settings.keep_positions, "days": settings.keep_days}
+
+
+@router.post(
+    "/corrections",
+    status_code=201,
+    response_model=Correction,
+    openapi_extra={"requestBody": _FORM},
+    responses=documented(*errors.OF_IMAGES, errors.Forbidden, errors.NothingKept, errors.NotKept, errors.QuotaUsed)
+    | {201: {"headers": {"Location": {"description": "Where it can be removed.", "schema": {"type": "string"}}}}},
+    dependencies=[Depends(allowed_page)],
+)
+async def correct(request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+    """Keep what a photo really shows, with the photo, for a reviewer and the next model."""
+    from corrections.kept import New
+    from corrections.texts import note, plant_name, species_name
+
+    queries.known(request, [])
+    services.check_open()
+    with services.uploads.room() as room:
+        image, fields = await room.read_fields(request, "file", tuple(FIELDS))
+        if "species" not in fields:
+            raise MalformedRequest("the form needs a part 'species': a name of a species, or 'not a plant'")
+        known = tuple(species.name for species in services.predictor.model().manifest.species)
+        with keeping.errors_of_the_service():
+            species = species_name(fields["species"], known)
+            plant = plant_name(fields["plant"]) if fields.get("plant") else ""
+            text = note(fields.get("note", ""))
+        box = queries.crop(fields, "box") if fields.get("box") else None
+        prediction = await unless_gone(request, services.predictor.predict(image, crop=box))
+        photo = await keeper.photo(image)
+    new = New(photo, species, keeping.said(prediction), box, text, plant)
+    kept = await keeper.call(lambda corrections: corrections.add(new))
+    return JSONResponse(described(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"})
+
+
+@router.delete(
+    "/corrections/{correction}",
+    status_code=204,
+    responses=documented(
+        *(errors.Unauthorized, errors.Forbidden, errors.UnknownCorrection, errors.NothingKept),
+        *(errors.QueueFull, errors.NotKept, errors.DeadlinePassed),
+    ),
+    dependencies=[Depends(allowed_page)],
+)
+async def remove_correction(correction: str, keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+    """Remove a correction, and its photo unless another correction is of the same one."""
+    await keeper.call(lambda corrections: corrections.remove(correction))
+    return Response(status_code=204)
+
+
+def described(kept: "Kept") -> dict[str, Any]:
+    """The JSON of a correction, as `Correction`."""
+    return Correction.model_validate(dataclasses.asdict(kept)).model_dump(mode="json")

@@ -1,0 +1,151 @@
+"""Corrections beside the predictions: in threads of their own, so that a slow database holds up nothing else."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from models_store import pixels
+from service.errors import CorrectionChanged, MalformedRequest, NotKept, QueueFull, QuotaUsed, UnknownCorrection
+from service.inference.decoder import Decoder
+from service.inference.predictor import Prediction, in_time
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from corrections.kept import Said
+    from corrections.store import Corrections
+    from corrections.stripping import Photo
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+_THREADS = 4  # as many as the database's connections
+_MAX_WAITING = 32  # calls in hand; further ones are turned away
+_RETRY_S = 5.0  # after the database did not answer
+_SWEEP_S = 600.0
+
+
+class Keeper:
+    """The corrections of this service. The database may be away, at the start and later: only corrections suffer."""
+
+    def __init__(self, settings: Settings, decoder: Decoder) -> None:
+        """Connects to nothing yet. The settings name a database."""
+        from corrections.database import Database
+        from corrections.photos import PhotoFiles
+        from corrections.store import Corrections, Quota
+
+        assert settings.database is not None
+        assert settings.photos_url is not None
+        quota = Quota(settings.max_kept_rows, settings.max_kept_bytes, settings.keep_days)
+        self._corrections = Corrections(Database(settings.database.get_secret_value()), PhotoFiles(settings.photos_url), quota)
+        self._settings, self._decoder = settings, decoder
+        self._pool = ThreadPoolExecutor(_THREADS, "corrections")
+        self._minding = threading.Thread(target=self._mind, name="mind-corrections", daemon=True)
+        self._closing = threading.Event()
+        self._open = threading.Event()
+        self._failure = "the database is still being opened"
+        self._in_hand = 0
+
+    def start(self) -> None:
+        """Open the database and mind it, in the background."""
+        self._minding.start()
+
+    def close(self) -> None:
+        """End the threads. A call in hand ends by its own deadline."""
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._minding.join(_RETRY_S)
+        self._corrections.close()
+
+    async def photo(self, body: bytes) -> "Photo":
+        """An image file as it is kept. The caller has decoded it: it is one that is read here."""
+        from corrections import stripping
+
+        strip = stripping.as_sent if self._settings.keep_positions else stripping.stripped
+        try:
+            return await self._decoder.run(strip, body, self._settings.max_pixels)
+        except pixels.PixelsError as error:
+            raise MalformedRequest(f"the photo cannot be kept: {error}") from None
+
+    async def call(self, work: "Callable[[Corrections], T]") -> T:
+        """What `work` gives in a thread, in time.
+
+        Raises NotKept, QueueFull, DeadlinePassed, UnknownCorrection, CorrectionChanged, QuotaUsed or MalformedRequest.
+        """
+        if not self._open.is_set():
+            raise NotKept(self._failure, retry_after_s=_RETRY_S)
+        if self._in_hand >= _MAX_WAITING:
+            raise QueueFull("too many corrections at once; try again later", retry_after_s=1)
+        self._in_hand += 1
+        future = asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(_do, work, self._corrections))
+        future.add_done_callback(self._done)
+        async with in_time(self._settings.deadline_s):
+            return await asyncio.shield(future)  # a thread cannot be stopped, and counts until it ends
+
+    def _done(self, future: "asyncio.Future[T]") -> None:
+        self._in_hand -= 1
+        if not future.cancelled():
+            future.exception()  # nobody may have waited for it
+
+    def _mind(self) -> None:
+        """Open the database, again and again until it answers; then remove what is waste or too old."""
+        from corrections.errors import CorrectionsError
+
+        swept_s = -_SWEEP_S
+        while not self._closing.is_set():
+            try:
+                if not self._open.is_set():
+                    self._corrections.open()
+                    self._open.set()
+                if time.monotonic() - swept_s >= _SWEEP_S:
+                    self._corrections.sweep()
+                    swept_s = time.monotonic()
+            except CorrectionsError as error:
+                if self._failure != str(error):
+                    log.warning("corrections: %s", error)
+                self._failure = str(error)
+            self._closing.wait(_RETRY_S)
+
+
+def said(prediction: Prediction) -> "Said":
+    """What is kept of a prediction."""
+    from corrections.kept import Said
+
+    manifest = prediction.model.manifest
+    return Said(
+        f"{manifest.name}/{prediction.model.version}",
+        prediction.species.name,
+        float(prediction.probabilities.max()),
+        prediction.confident,
+        prediction.distance,
+        prediction.familiar,
+    )
+
+
+def _do(work: "Callable[[Corrections], T]", corrections: "Corrections") -> T:
+    with errors_of_the_service():
+        return work(corrections)
+
+
+@contextlib.contextmanager
+def errors_of_the_service() -> Iterator[None]:
+    """What the package corrections raises, as errors of the service."""
+    from corrections import errors
+
+    try:
+        yield
+    except errors.Unknown as error:
+        raise UnknownCorrection(str(error)) from None
+    except errors.Changed as error:
+        raise CorrectionChanged(str(error)) from None
+    except errors.Full as error:
+        raise QuotaUsed(str(error)) from None
+    except errors.BadText as error:
+        raise MalformedRequest(str(error)) from None
+    except errors.Unavailable as error:
+        log.warning("corrections: %s", error)
+        raise NotKept(str(error), retry_after_s=_RETRY_S) from None

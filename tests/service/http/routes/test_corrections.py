@@ -1,0 +1,183 @@
+"""`/corrections`: kept on a real service with a real database, and only where one is set."""
+
+import sqlite3
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import fakes
+from tests.postgres import Server
+from tests.service.conftest import Running, Start
+
+RED = fakes.image((200, 40, 10))
+
+
+@pytest.fixture
+def keeping(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> Callable[..., Running]:
+    """Start services that keep corrections in the test's own database."""
+    publish_in(fakes.Shares)
+
+    def begin(**values: object) -> Running:
+        service = start(**({"database": f"sqlite:///{tmp_path}/corrections.db"} | values))
+        service.wait_keeping()
+        return service
+
+    return begin
+
+
+def send(service: Running, photo: bytes = RED, headers: dict[str, str] | None = None, **fields: str):  # type: ignore[no-untyped-def]
+    return service.client.post("/corrections", files={"file": ("a.png", photo)}, data={"species": "Maize"} | fields, headers=headers)
+
+
+def stored(folder: Path) -> list[Path]:
+    return [file for file in (folder / "corrections.db-photos").rglob("*") if file.is_file()]
+
+
+def test_a_correction_is_kept_and_removed(keeping: Callable[..., Running], tmp_path: Path) -> None:
+    service = keeping()
+    assert service.client.get("/corrections").json() == {"kept": True, "positions": False, "days": None}
+    response = send(service, species=" sugar  BEET", box="0,0,16,8", note="<b>'; DROP TABLE corrections", plant="pot 7")
+    assert response.status_code == 201, response.text
+    kept = response.json()
+    assert (kept["species"], kept["box"], kept["plant"], kept["state"]) == ("Sugar beet", [0, 0, 16, 8], "pot 7", "waiting")
+    assert kept["note"] == "<b>'; DROP TABLE corrections"
+    assert kept["said"] | {"probability": 0} == {
+        "model": "seedlings/1",
+        "species": "Maize",
+        "probability": 0,
+        "confident": True,
+        "ood_score": None,
+        "familiar": None,
+    }
+    assert kept["said"]["probability"] == pytest.approx(fakes.shares((200, 40, 10)).max(), abs=1e-6)
+    assert [file.name for file in stored(tmp_path)] == [f"{kept['sha256']}.png"]
+    assert service.client.delete(response.headers["location"]).status_code == 204
+    assert stored(tmp_path) == []
+    again = service.client.delete(response.headers["location"])
+    assert (again.status_code, again.json()["type"]) == (404, "urn:seedlings:unknown-correction")
+
+
+def test_without_a_database_nothing_is_kept(service: Running) -> None:
+    assert service.client.get("/corrections").json() == {"kept": False, "positions": False, "days": None}
+    for response in (send(service), service.client.delete(f"/corrections/{uuid.uuid4().hex}")):
+        assert (response.status_code, response.json()["type"]) == (404, "urn:seedlings:nothing-kept")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"species": ""}, 400, "species is empty"),
+        ({"species": "../../etc"}, 400, "species cannot be kept"),
+        ({"species": "x" * 9000}, 400, "more than 8192 bytes"),
+        ({"plant": "a/b"}, 400, "plant cannot be kept"),
+        ({"note": "x" * 1001}, 400, "1001 characters"),
+        ({"box": "1,2,3"}, 400, "box = '1,2,3' is not"),
+        ({"box": "8,8,16,16"}, 400, "does not lie in the photo"),
+        ({"photo": b"nonsense"}, 415, "not an image"),
+        ({"photo": b""}, 400, "empty"),
+    ],
+)
+def test_what_cannot_be_kept_is_an_error(keeping: Callable[..., Running], tmp_path: Path, fields: dict, status: int, said: str) -> None:
+    service = keeping()
+    response = send(service, **fields)
+    assert response.status_code == status, response.text
+    assert said in response.json()["detail"]
+    assert stored(tmp_path) == []
+
+
+def test_the_form_is_checked(keeping: Callable[..., Running]) -> None:
+    post = keeping().client.post
+    file = {"file": ("a.png", RED)}
+    for response, status in (
+        (post("/corrections", files=file), 400),
+        (post("/corrections", data={"species": "Maize"}, files={"photo": RED}), 400),
+        (post("/corrections", content=RED, headers={"Content-Type": "image/png"}), 415),
+        (post("/corrections?species=Maize", files=file, data={"species": "Maize"}), 400),
+    ):
+        assert response.status_code == status, response.text
+    twice = post("/corrections", files=file, data={"species": ["Maize", "Charlock"]})
+    assert (twice.status_code, "once at most" in twice.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://HOST"}, True),
+        ({"Origin": "http://friend.example"}, True),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, False),  # DNS rebinding
+        ({"Host": "seedlings.example", "Origin": "https://seedlings.example"}, True),
+        ({"Host": "backend", "X-Forwarded-Host": "plants.example", "Origin": "https://plants.example"}, True),
+    ],
+)
+def test_no_other_page_writes(keeping: Callable[..., Running], headers: dict[str, str], allowed: bool) -> None:
+    service = keeping(cors_origins=["http://friend.example"], hosts=["seedlings.example"])
+    headers = {name: value.replace("HOST", f"127.0.0.1:{service.port}") for name, value in headers.items()}
+    response = send(service, headers=headers)
+    assert response.status_code == (201 if allowed else 403), response.text
+
+
+def test_a_key_is_asked_for(keeping: Callable[..., Running], start: Start, tmp_path: Path) -> None:
+    service = start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="secret")
+    assert send(service).status_code == 401
+    service.client.headers["X-API-Key"] = "secret"
+    service.wait_for(lambda: send(service, headers={"Host": "any.example"}).status_code == 201, "the database is open")
+
+
+def test_the_quota_is_an_error_that_says_so(keeping: Callable[..., Running]) -> None:
+    service = keeping(max_kept_rows=1)
+    assert send(service).status_code == 201
+    response = send(service, fakes.image((1, 2, 3)))
+    assert (response.status_code, response.json()["type"]) == (507, "urn:seedlings:quota-used")
+
+
+def test_where_it_is_asked_for_photos_are_kept_as_they_are_sent(keeping: Callable[..., Running], tmp_path: Path) -> None:
+    service = keeping(keep_positions=True, keep_days=30)
+    assert service.client.get("/corrections").json() == {"kept": True, "positions": True, "days": 30}
+    photo = fakes.image((9, 9, 9), "JPEG")[:2] + b"\xff\xfe\x00\x08secret" + fakes.image((9, 9, 9), "JPEG")[2:]
+    assert send(service, photo).status_code == 201
+    assert [file.read_bytes() for file in stored(tmp_path)] == [photo]
+
+
+@pytest.mark.slow
+def test_predictions_go_on_while_the_database_is_away(
+    start: Start, publish_in: Callable[..., Path], tmp_path: Path, postgresql: Server
+) -> None:
+    publish_in(fakes.Shares)
+    url = postgresql.database()
+    postgresql.stop()
+    try:
+        service = start(database=url, photos=str(tmp_path / "photos"))
+        predict = lambda: service.client.post("/predict", content=RED).status_code  # noqa: E731
+        away = send(service)
+        assert (away.status_code, away.json()["type"]) == (503, "urn:seedlings:not-kept")
+        assert "Retry-After" in away.headers
+        assert predict() == 200
+    finally:
+        postgresql.start()
+    service.wait_for(lambda: send(service).status_code == 201, "it is found again")  # by itself
+    postgresql.stop()
+    try:
+        assert send(service).status_code == 503
+        assert predict() == 200
+    finally:
+        postgresql.start()
+    back = send(service)
+    assert back.status_code == 201, back.text
+
+
+def test_a_database_that_holds_its_lock_holds_up_corrections_alone(keeping: Callable[..., Running], tmp_path: Path) -> None:
+    service = keeping(deadline_s=1)
+    other = sqlite3.connect(tmp_path / "corrections.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    late = send(service)
+    assert (late.status_code, late.json()["type"]) == (504, "urn:seedlings:deadline-passed")
+    assert service.client.post("/predict", content=RED).status_code == 200
+    other.rollback()
+    other.close()
+    assert send(service).status_code == 201

@@ -1,0 +1,76 @@
+"""Calls of corrections beside the event loop: bounded in number and in time."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.errors import DeadlinePassed, NotKept, QueueFull
+from service.inference.decoder import Decoder
+from service.keeping import Keeper
+from service.settings import Settings
+
+
+def run(tmp_path: Path, use: Callable[[Keeper], object], **values: object) -> None:
+    """`use`, a coroutine function, with a keeper whose database is open."""
+
+    async def main() -> None:
+        settings = Settings.model_validate(
+            {"database": f"sqlite:///{tmp_path}/corrections.db", "photos": str(tmp_path / "photos")} | values
+        )
+        decoder = Decoder(1, settings.max_pixels)
+        keeper = Keeper(settings, decoder)
+        with pytest.raises(NotKept, match="being opened"):
+            await keeper.call(lambda corrections: corrections.count())
+        keeper.start()
+        try:
+            for _ in range(1000):
+                try:
+                    assert await keeper.call(lambda corrections: corrections.count()) == 0
+                    break
+                except NotKept:
+                    await asyncio.sleep(0.02)
+            await use(keeper)  # type: ignore[misc]
+        finally:
+            keeper.close()
+            decoder.close()
+
+    asyncio.run(main())
+
+
+def test_calls_that_hang_end_in_time_and_too_many_are_turned_away(tmp_path: Path) -> None:
+    hanging = threading.Event()
+
+    async def use(keeper: Keeper) -> None:
+        started = time.monotonic()
+        calls = [keeper.call(lambda _: hanging.wait(60)) for _ in range(40)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert time.monotonic() - started < 20
+        assert [type(result) for result in results] == [DeadlinePassed] * 32 + [QueueFull] * 8
+        with pytest.raises(QueueFull):  # they still hold their threads
+            await keeper.call(lambda corrections: corrections.count())
+        hanging.set()
+        for _ in range(500):
+            try:
+                assert await keeper.call(lambda corrections: corrections.count()) == 0
+                return
+            except QueueFull:
+                await asyncio.sleep(0.02)
+        pytest.fail("the threads never came back")
+
+    run(tmp_path, use, deadline_s=0.3)
+
+
+def test_the_event_loop_goes_on_meanwhile(tmp_path: Path) -> None:
+    async def use(keeper: Keeper) -> None:
+        call = asyncio.ensure_future(keeper.call(lambda _: time.sleep(0.5)))
+        turns = 0
+        while not call.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        assert turns > 5
+
+    run(tmp_path, use)
