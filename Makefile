@@ -16,7 +16,7 @@ serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
 
 test: .venv/all  ## install everything, then run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/ruff check .
