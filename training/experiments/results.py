@@ -8,7 +8,7 @@ import csv
 import io
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 from torch import Tensor
@@ -46,6 +46,12 @@ class RunResult(run.Identity):
     def _keys_of_before(cls, document: Any) -> Any:
         return renamed(document, {"grounds": "backgrounds", "test_views": "test_tta"})
 
+    @model_validator(mode="after")
+    def _holds_its_best_epoch(self) -> Self:
+        if not 1 <= self.best_epoch <= len(self.epochs):
+            raise ValueError(f"best_epoch = {self.best_epoch}, and it has {len(self.epochs)} epochs")
+        return self
+
     @property
     def validation_accuracy(self) -> float:
         """Of the best epoch's weights."""
@@ -61,7 +67,7 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
     if not run.is_finished(folder, description):
         done, epochs = run.finished_epochs(folder), description.recipe.epochs
         raise RunError(f"{folder} has finished {done} of {epochs} epochs; go on with 'python -m training fit'")
-    rows = run.read_metrics(folder)
+    rows = run.finished_metrics(folder, description)
     pixels, labels = images.pixels[split.test], images.labels[split.test]
 
     def answer(pixels: Tensor) -> Tensor:

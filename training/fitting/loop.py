@@ -122,7 +122,7 @@ def fit(
         run.remove_leftovers_in(folder)
     if run.is_finished_already(folder, identity):
         fabric.print(f"{folder} is finished, {run.finished_epochs(folder)} epochs; nothing was changed")
-        return run.read_metrics(folder)
+        return run.finished_metrics(folder, run.read_description(folder))
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
     before = origins.before(recipe, teachers, segmenter, images)

@@ -257,6 +257,17 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
         raise RunError(f"{file} cannot be read ({str(error).splitlines()[0]}); start the run anew in another folder") from None
 
 
+def finished_metrics(run: Path, description: Description) -> list[dict[str, float]]:
+    """The rows of a finished run's `metrics.csv`, one for each of its epochs. Raises RunError where some are missing."""
+    rows = read_metrics(run)
+    if [row.get("epoch") for row in rows] != list(range(1, len(rows) + 1)) or not ends(rows, description.recipe):
+        raise RunError(
+            f"{run / METRICS} lacks epochs of a run that {DESCRIPTION} calls finished;"
+            " copy the run's folder again from where it was trained, or train it anew in another folder"
+        )
+    return rows
+
+
 def write_metrics(run: Path, history: list[dict[str, float]]) -> None:
     """`metrics.csv` from all epochs so far, one row each. Raises DiskError."""
     text = io.StringIO()

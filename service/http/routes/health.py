@@ -54,7 +54,8 @@ class Ready(BaseModel):
     status: Status = Field(description="the same in a word")
 
 
-def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The answer of a service that answers no predictions now, as OpenAPI has it."""
     return {probe_status(ready=False): {"description": "Loading, draining or failed", "model": model}}
 
 
@@ -63,7 +64,7 @@ def not_live(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return {probe_status(False): {"description": "An inference thread has died; restart the process", "model": model}}
 
 
-@router.get("/health", response_model=Health, responses=_not_ready(Health))
+@router.get("/health", response_model=Health, responses=not_ready(Health))
 async def health(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell whether predictions can be answered, and by which model."""
     return JSONResponse(_state(services), probe_status(ready=services.status == "ready"))
@@ -75,7 +76,7 @@ async def live(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
-@router.get("/health/ready", response_model=Ready, responses=_not_ready(Ready))
+@router.get("/health/ready", response_model=Ready, responses=not_ready(Ready))
 async def ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell whether predictions can be answered."""
     is_ready = services.status == "ready"

@@ -16,7 +16,7 @@ from service.http import open_inference_codec, queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
-from service.http.routes.health import not_live
+from service.http.routes.health import not_live, not_ready
 from service.http.services import Services
 from service.inference.fan_out import each
 from service.inference.predictor import Prediction
@@ -27,10 +27,6 @@ _UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, erro
 _TAGS: list[str] = ["open inference protocol"]
 probes = APIRouter(prefix="/v2", tags=[*_TAGS])
 guarded = APIRouter(prefix="/v2", tags=[*_TAGS], dependencies=[Depends(authorized)])
-
-
-def _not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    return {probe_status(ready=False): {"description": "Loading, draining or failed", "model": model}}
 
 
 class ServerLive(BaseModel):
@@ -93,7 +89,7 @@ class InferResponse(BaseModel):
     outputs: list[OutputTensor] = Field(description="the tensors, in the order they were asked for")
 
 
-_MODEL_READY = documented_as_protocol(errors.UnknownModel) | _not_ready(ModelReady)
+_MODEL_READY = documented_as_protocol(errors.UnknownModel) | not_ready(ModelReady)
 
 
 @guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
@@ -109,7 +105,7 @@ async def server_live(services: Annotated[Services, Depends(of)]) -> JSONRespons
     return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
-@probes.get("/health/ready", response_model=ServerReady, responses=_not_ready(ServerReady))
+@probes.get("/health/ready", response_model=ServerReady, responses=not_ready(ServerReady))
 async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell whether inference can be answered."""
     is_ready = services.status == "ready"

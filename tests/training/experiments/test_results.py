@@ -82,6 +82,15 @@ def test_an_unfinished_run_and_a_mean_are_refused(learnt, images, tmp_path):
         results.record(copy, images, tmp_path / "results")
 
 
+@pytest.mark.parametrize("kept", [slice(0, 0), slice(0, 19), slice(1, 20)], ids=["none", "without the last", "without the first"])
+def test_a_finished_run_without_all_its_rows_is_refused(learnt, images, tmp_path, kept):
+    copy = shutil.copytree(learnt, tmp_path / "run")
+    header, *rows = (copy / run.METRICS).read_text().splitlines()
+    (copy / run.METRICS).write_text("\n".join([header, *rows[kept], ""]))
+    with pytest.raises(RunError, match=r"metrics\.csv lacks epochs of a run that run\.json calls finished; copy the run's folder"):
+        results.record(copy, images, tmp_path / "results")
+
+
 def test_a_damaged_result_is_named(recorded, tmp_path):
     shutil.copytree(recorded[1] / results.RUNS, tmp_path / results.RUNS)
     (tmp_path / results.RUNS / "test.tiny.0.json").write_text('{"recipe_name": "test"}')
