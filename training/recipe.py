@@ -5,17 +5,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from models_store.pixels import SIZE
 from training.errors import RecipeError
 from training.networks import NETWORKS
-from training.old_names import say_new_name
+from training.old_names import renamed, say_new_name
 
 SplitRule = Literal["report", "content"]
 FOLDER = Path(__file__).parent / "recipes"
 _NAMES = {"own-species": "own"}  # old → new
+OLD_AUGMENT = {"ground": "background"}
 OLD_WARMUP_COSINE = "one-cycle"  # which it never was: 1cycle also moves the momentum, and begins at a 25th of the rate
 
 
@@ -66,15 +67,21 @@ class Augment(_Part):
     saturation: float = Field(
         0.2, ge=0, lt=1, description="factor of the saturation, uniform in 1 ± this; the hue stays, since it tells species apart"
     )
-    ground: float = Field(0.0, ge=0, le=1, description="share of the images whose plant is set on the ground of another image")
+    background: float = Field(0.0, ge=0, le=1, description="share of the images whose plant is set on the background of another image")
     mixup: float = Field(0.0, ge=0, description="mixup: a of Beta(a, a), the share of a second image in each one; 0: off")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_before(cls, document: Any) -> Any:
+        """What runs and recipes of release 0.1 call its keys."""
+        return renamed(document, OLD_AUGMENT)
 
 
 class FieldScenes(_Part):
     """Plants cut out and set on other backgrounds, as in a field. Off while `share` is 0, else in place of `[augment]`."""
 
-    share: float = Field(0.0, ge=0, le=1, description="share of the images whose plant leaves its own ground; 0: off")
-    others: float = Field(0.35, ge=0, le=1, description="share of these on the ground of another image; the rest on drawn soils")
+    share: float = Field(0.0, ge=0, le=1, description="share of the images whose plant leaves its own background; 0: off")
+    others: float = Field(0.35, ge=0, le=1, description="share of these on the background of another image; the rest on drawn soils")
     photos: float = Field(0.25, ge=0, le=1, description="share of these on squares of the photos given by `--background-photos`")
     scale: tuple[float, float] = Field((0.75, 1.3), description="zoom of the plant, log-uniform between the two")
     shift: float = Field(0.1, ge=0, le=0.5, description="shift, uniform in ± this share of the side")
@@ -91,7 +98,7 @@ class Camera(_Part):
     """Light and camera of another place. Off while `share` is 0."""
 
     share: float = Field(0.0, ge=0, le=1, description="share of the images that are changed; 0: off")
-    own_share: float | None = Field(None, ge=0, le=1, description="the same for images that keep their ground; without it as `share`")
+    own_share: float | None = Field(None, ge=0, le=1, description="the same for images that keep their background; without it as `share`")
     light: tuple[float, float] = Field((0.3, 3.0), description="factor of the light, log-uniform between the two")
     colour: float = Field(0.1, ge=0, lt=1, description="standard deviation of the logarithm of each colour's factor")
     tone: float = Field(0.3, ge=0, lt=1, description="exponent of the colours, uniform in 1 ± this")
@@ -138,7 +145,7 @@ class Recipe(_Part):
     plant_view: Literal["off", "light", "alone", "gated"] = Field(
         "off",
         description="the network sees photos in their plant's normal light (`light`), the plant alone (`alone`), or the plant alone"
-        " but on the ground of the training images, which stays (`gated`), by a segmenter (`--segmenter FILE`)",
+        " but on the background of the training images, which stays (`gated`), by a segmenter (`--segmenter FILE`)",
     )
     epochs: int = Field(ge=1, description="epochs of the run")
     patience: int = Field(
@@ -183,8 +190,7 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"no recipe {name!r}; there are {known}, or give the path of a .toml file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{file} cannot be read as a recipe: {error}") from None
-    if document.get("schedule", {}).get("name") == OLD_WARMUP_COSINE:
-        say_new_name(f"{file}: schedule.name = {OLD_WARMUP_COSINE!r}", "'warmup-cosine'")
+    _say_new_names(document, file)
     try:
         recipe = Recipe.model_validate(document | changes)
     except ValidationError as error:
@@ -194,6 +200,16 @@ def load(name: str, **changes: Any) -> Recipe:
         raise RecipeError(f"{file}: network = {recipe.network!r}: there are {', '.join(NETWORKS)}")
     _check_ranges(recipe, file)
     return recipe
+
+
+def _say_new_names(document: dict[str, Any], file: Path) -> None:
+    match document:
+        case {"schedule": {"name": str(name)}} if name == OLD_WARMUP_COSINE:
+            say_new_name(f"{file}: schedule.name = {name!r}", "'warmup-cosine'")
+    match document:
+        case {"augment": {**keys}}:
+            for old in OLD_AUGMENT.keys() & {str(key) for key in keys}:
+                say_new_name(f"{file}: augment.{old}", f"augment.{OLD_AUGMENT[old]}")
 
 
 def name_of_now(name: str) -> str:

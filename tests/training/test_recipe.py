@@ -32,6 +32,7 @@ def test_only_the_reports_recipes_have_its_mistake():
         ('network = "base"\nepochs = 1\nfrozen = 0.5', "frozen and fixed_norms keep what a start has learnt; name one"),
         ('network = "base"', "the key 'epochs' is missing"),
         ("network = base", "cannot be read as a recipe"),
+        ('network = "base"\nepochs = 1\nschedule = 3\naugment = 4', "schedule = 3: .*; augment = 4: "),
     ],
 )
 def test_a_wrong_recipe_names_key_and_value(tmp_path, text, message):

@@ -132,8 +132,8 @@ def _views(recipe: dict[str, object]) -> str:
         text += "\nIt sees the plant alone: a segmenter inside the artifact cuts it out and sets it on one colour."
     if recipe.get("plant_view") == "gated":
         text += (
-            "\nA segmenter inside the artifact looks at the ground. The ground of the training images stays; from any other the plant is"
-            " cut out and set on one colour."
+            "\nA segmenter inside the artifact looks at the background. The background of the training images stays."
+            " On any other background the plant is cut out and set on one colour."
         )
     return text
 

@@ -17,7 +17,7 @@ def text(manifest: SegmenterManifest) -> str:
     return f"""\
 # {manifest.name} {manifest.version}
 
-Finds the plants on a whole photo: plant or ground for each pixel, and where plants have their centres. Network
+Finds the plants on a whole photo: plant or background for each pixel, and where plants have their centres. Network
 *{training.network}* ({training.parameters:,} parameters), {training.steps} steps, seed {training.seed}{start}.
 Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 
@@ -30,7 +30,7 @@ threshold, and over Otsu's threshold of each photo. A plant over {least} pixels 
 
 ## Data
 
-{training.images:,} images of the Plant Seedlings data set, whose plants were set on other grounds; split digest
+{training.images:,} images of the Plant Seedlings data set, whose plants were set on other backgrounds; split digest
 `{training.split_digest[:16]}`. Photos with masks: {masks}.
 
 Plant Seedlings data set, version 1: Giselsson, Dyrmann, Jørgensen, Jensen, Midtiby (2017), *A Public Image Database for Benchmark

@@ -13,7 +13,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     command = commands.add_parser("photo-segmenter", help="train, measure and publish what finds the plants on whole photos")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    fit = actions.add_parser("fit", help="train it on plants set on grounds, and on photos with masks")
+    fit = actions.add_parser("fit", help="train it on plants set on backgrounds, and on photos with masks")
     add_data(fit)
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)
@@ -44,7 +44,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _add_folders(command: argparse.ArgumentParser, purpose: str, *, required: bool) -> None:
     """`--masks`, `--plant-masks` and `--half`; one of the first two where they are required."""
-    beside = "whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
+    beside = "whose masks lie in a folder `masks` beside theirs: PNG, 0 is background"
     for name, more in (("--masks", ""), ("--plant-masks", "; each connected part of a mask is one plant, so plants count too")):
         command.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=f"photos to {purpose}, {beside}{more}")
     command.add_argument("--half", choices=_HALVES, help="only this half of each folder's photos, in the order of their names")

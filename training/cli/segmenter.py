@@ -15,7 +15,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_data(segmenter)
     add_background_photos(segmenter)
     for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
-        about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is ground"
+        about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is background"
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
     segmenter.add_argument("--steps", type=int, default=500, help="batches of 48 pictures (default: 500)")
     segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
@@ -31,7 +31,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_ground, origins, segmenter
+    from training.fitting import known_background, origins, segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -43,8 +43,8 @@ def _perform(options: argparse.Namespace) -> None:
     origin = origins.of_images(images, parts.train).learnt
     training, validation = images.pixels[parts.train], images.pixels[parts.validation]
     trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
-    say(f"validation images: ground known in {known_ground.share(trained, validation):.1%}")
+    say(f"validation images: background known in {known_background.share(trained, validation):.1%}")
     for folder, masked in measured.items():
-        iou, known = segmenter.iou(trained, masked), known_ground.share(trained, masked.pixels)
-        say(f"{folder}: IoU of plants {iou:.3f}, ground taken for the training images' in {known:.1%} of {len(masked.pixels)} squares")
+        iou, known = segmenter.iou(trained, masked), known_background.share(trained, masked.pixels)
+        say(f"{folder}: IoU of plants {iou:.3f}, background taken for the training images' in {known:.1%} of {len(masked.pixels)} squares")
     say(f"wrote {options.out}")

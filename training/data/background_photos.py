@@ -28,7 +28,7 @@ def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0, mor
 
     The same for the same files and seed.
 
-    Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for ground, only its bare parts are taken.
+    Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for background, only its bare parts are taken.
     Raises DataError for a folder without photos or a file that cannot be read.
     """
     found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate([*_files(folders), *more])]

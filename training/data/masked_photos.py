@@ -53,7 +53,7 @@ def squares(
     each: int = _SQUARES,
     anywhere: int = 0,
 ) -> Masked:
-    """Squares with plants from photos in a folder beside a folder `masks` with a PNG for each, 0 for ground.
+    """Squares with plants from photos in a folder beside a folder `masks` with a PNG for each, 0 for background.
 
     sides: pixels of the photo, of a square's side, log-uniform between the two. each: squares of a photo; the first `anywhere` of them
     may lack plants. The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an
@@ -74,12 +74,12 @@ def squares(
                     masks.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
                     break
     if not photos:
-        raise DataError(f"{folder}: by their masks there is hardly a plant on the photos; 0 is ground, 1 and more are plants")
+        raise DataError(f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants")
     return Masked(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks)) / 255)
 
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
-    """A photo as the service would see it, RGB, and its mask [H,W], 0 for ground. Raises DataError."""
+    """A photo as the service would see it, RGB, and its mask [H,W], 0 for background. Raises DataError."""
     mask_file = file.parent.parent / "masks" / f"{file.stem}.png"
     try:
         with pixels.opened(file) as picture:

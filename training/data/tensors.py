@@ -10,7 +10,7 @@ def to_float(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-def ground_in_both(plant: Tensor, other: Tensor) -> Tensor:
+def background_in_both(plant: Tensor, other: Tensor) -> Tensor:
     """How much of each pixel is plant neither in one image nor in the other: two masks of `plants`, [N,1,H,W] → [N,1,H,W]."""
     around = F.max_pool2d(other, 5, stride=1, padding=2)  # two pixels more, for the green shine about a leaf
     return (1 - plant) * (1 - around)

@@ -1,4 +1,4 @@
-"""Does it know the plant, or the ground it stood on? Plants cut out by their green and set on backgrounds they never stood on.
+"""Does it know the plant, or the background it stood on? Plants cut out by their green and set on backgrounds they never stood on.
 
 The photos of a species were taken in a few boxes, each with its own gravel, light and ruler, so a network can do well on
 photos from the same boxes and fail in another greenhouse. These pictures are composed, not photographed: they compare one network with
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.data.tensors import ground_in_both, plants, to_float
+from training.data.tensors import background_in_both, plants, to_float
 
 _BATCH = 128
 _SOIL = (0.30, 0.22, 0.16)  # a moist brown, RGB
@@ -19,7 +19,7 @@ _CLODS = 38  # a side
 
 
 def accuracy(answer: Callable[[Tensor], Tensor], pixels: Tensor, labels: Tensor) -> dict[str, float]:
-    """Share of plants, uint8 [N,3,S,S] with species int64 [N], that `answer`, [B,3,S,S] → [B,species], names on each ground.
+    """Share of plants, uint8 [N,3,S,S] with species int64 [N], that `answer`, [B,3,S,S] → [B,species], names on each background.
 
     The draws are the same each time.
     """
@@ -39,7 +39,7 @@ def on_backgrounds(pixels: Tensor, others: Tensor, random: torch.Generator) -> d
     clods = F.interpolate(torch.randn(len(images), 1, _CLODS, _CLODS, generator=random), images.shape[2:], mode="bicubic")
     soil = (torch.tensor(_SOIL)[:, None, None] + 0.06 * clods).clamp(0, 1)  # [N,3,S,S]
     backgrounds = {
-        "another photo's": torch.lerp(images, photos, ground_in_both(plant, plants(photos))),
+        "another photo's": torch.lerp(images, photos, background_in_both(plant, plants(photos))),
         "soil": torch.lerp(soil, images, plant),
         "black": images * plant,
         "white": images * plant + (1 - plant),

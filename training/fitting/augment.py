@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from training.data.tensors import ground_in_both, plants
+from training.data.tensors import background_in_both, plants
 from training.recipe import Augment
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -28,8 +28,8 @@ def augment(images: Tensor, settings: Augment, random: Generator) -> Tensor:
     if not settings.enabled:
         return images
     images = _geometry(images, settings, random)
-    if settings.ground:
-        images = _other_ground(images, settings, random)
+    if settings.background:
+        images = _other_background(images, settings, random)
     return _colour(images, settings, random)
 
 
@@ -66,16 +66,16 @@ def _geometry(images: Tensor, settings: Augment, random: Generator) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def _other_ground(images: Tensor, settings: Augment, random: Generator) -> Tensor:
-    """Set the plant of some images on the ground of another one of the batch: float [N,3,H,W] → [N,3,H,W].
+def _other_background(images: Tensor, settings: Augment, random: Generator) -> Tensor:
+    """Set the plant of some images on the background of another one of the batch: float [N,3,H,W] → [N,3,H,W].
 
-    Where the other one has its own plant, the ground stays as it was, so that no second plant and no hole appears.
+    Where the other one has its own plant, the background stays as it was, so that no second plant and no hole appears.
     """
     n, device = len(images), images.device
     partner = torch.randperm(n, generator=random).to(device)  # [N]
-    chosen = (torch.rand(n, generator=random) < settings.ground).to(device)[:, None, None, None]  # [N,1,1,1]
+    chosen = (torch.rand(n, generator=random) < settings.background).to(device)[:, None, None, None]  # [N,1,1,1]
     plant = plants(images)  # [N,1,H,W]
-    return torch.lerp(images, images[partner], chosen * ground_in_both(plant, plant[partner]))
+    return torch.lerp(images, images[partner], chosen * background_in_both(plant, plant[partner]))
 
 
 def _colour(images: Tensor, settings: Augment, random: Generator) -> Tensor:

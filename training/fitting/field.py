@@ -1,6 +1,6 @@
 """Plants set on other backgrounds: what a recipe's `[field]` does to a batch before the camera sees it.
 
-The data set's plants stand in boxes of gravel, under one camera. Cut out by their green (`plants`) they are set on the ground of
+The data set's plants stand in boxes of gravel, under one camera. Cut out by their green (`plants`) they are set on the background of
 another image, on a square of a photo, or on a drawn soil, bigger than the picture or a tenth of it, with looks of their own (paler,
 bluer, shining), a shadow on the ground, and part of a second plant at the edge.
 """
@@ -26,13 +26,13 @@ class Scene:
 
     images: Tensor  # float [N,3,S,S] in 0–1
     plants: Tensor  # float [N,1,S,S] in 0–1, how much of each pixel is plant, second plants too
-    moved: Tensor  # bool [N], whether the plant stands on a ground that is not its own
+    moved: Tensor  # bool [N], whether the plant stands on a background that is not its own
 
 
 def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings: FieldScenes, random: Generator) -> Scene:
     """Turn, scale and shift plants, and set a share of them on other backgrounds: float [N,3,S,S], float [N,1,S,S] → a scene.
 
-    backgrounds: squares of photos, uint8 [M,3,S,S], or None. The images that stay on their own ground are moved with it.
+    backgrounds: squares of photos, uint8 [M,3,S,S], or None. The images that stay on their own background are moved with it.
     """
     n = len(images)
     moved = drawn(n, settings.share, random)  # [N]
@@ -50,7 +50,7 @@ def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings
 
 
 def placed(layers: Tensor, moved: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
-    """Each image turned, mirrored, scaled, stretched and shifted. Around one that keeps its ground it is mirrored, else empty."""
+    """Each image turned, mirrored, scaled, stretched and shifted. Around one that keeps its background it is mirrored, else empty."""
     n = len(layers)
     wide = drawn(n, settings.wide, random)  # [N]
     low = torch.where(wide, settings.wide_scale[0], settings.scale[0]).log()
@@ -92,7 +92,7 @@ def looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
 
 
 def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings: FieldScenes, random: Generator) -> Tensor:
-    """A ground for each image: of another one of the batch, of a photo, or drawn. float [N,3,S,S]."""
+    """A background for each image: of another one of the batch, of a photo, or drawn. float [N,3,S,S]."""
     n = len(images)
     draw = torch.rand(n, generator=random)
     partner = torch.randperm(n, generator=random)
@@ -118,7 +118,7 @@ def turned(images: Tensor, random: Generator) -> Tensor:
 
 
 def bare(images: Tensor, plants: Tensor) -> Tensor:
-    """Images without their plants, smooth colours of the ground around in their place: float [N,3,S,S], [N,1,S,S] → [N,3,S,S]."""
+    """Images without their plants, smooth colours of the background around in their place: float [N,3,S,S], [N,1,S,S] → [N,3,S,S]."""
     ground = (1 - F.max_pool2d(plants, 7, stride=1, padding=3)).clamp(1e-3, 1)  # three pixels more, for the green shine
     cells = F.adaptive_avg_pool2d(torch.cat([images * ground, ground], 1), 10)  # [N,4,10,10]
     cells = cells + 0.05 * cells.mean((2, 3), keepdim=True)  # where a cell is all plant

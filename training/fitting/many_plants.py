@@ -1,4 +1,4 @@
-"""Pictures of many plants of many sizes on one ground, with the mask of each: what a segmenter of whole photos learns from."""
+"""Pictures of many plants of many sizes on one background, with the mask of each: what a segmenter of whole photos learns from."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _MORE = FieldScenes(share=1, wide=1, wide_scale=(0.6, 1.2), wide_shift=0.45, loo
 _PASSES = 4  # layers of further plants
 _SIZES = (1.0, 0.5, 0.25, 0.14)  # of a further plant, drawn for each one; a plant fills about two thirds of its image
 _CHANCE = 0.55  # of a further plant in each layer of each picture
-_EMPTY = 0.1  # share of pictures of a ground alone
+_EMPTY = 0.1  # share of pictures of a background alone
 _THINGS = 0.2  # share of pictures with things of any colour, green ones too, that are no plants
 
 
@@ -47,7 +47,7 @@ class Scenes:
 
 
 def compose_many(pixels: Tensor, backgrounds: Tensor | None, random: Generator) -> Scenes:
-    """Set plants of images in the data set's own light on common grounds: float [N,3,s,s] → scenes of `SIDE` pixels a side.
+    """Set plants of images in the data set's own light on common backgrounds: float [N,3,s,s] → scenes of `SIDE` pixels a side.
 
     backgrounds: squares of photos, uint8 [M,3,s,s], or None.
     """

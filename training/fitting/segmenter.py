@@ -1,6 +1,6 @@
 """The plant view's segmenter: learnt on composed pictures, whose masks are known, and on photos with masks where there are some.
 
-When its masks stand, it learns to tell the ground of the training images from any other (`known_ground`).
+When its masks stand, it learns to tell the background of the training images from any other (`known_background`).
 """
 
 import math
@@ -19,7 +19,7 @@ from models_store.learnt import Learnt
 from training.data.masked_photos import Masked
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
-from training.fitting import ema, known_ground, run
+from training.fitting import ema, known_background, run
 from training.fitting.camera import photograph
 from training.fitting.field import compose, placed
 from training.networks.plant_view import Segmenter
@@ -71,7 +71,7 @@ def train(
             tensors = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict()}
             run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
-    known_ground.fit(segmenter, pixels, validation, backgrounds, seed)
+    known_background.fit(segmenter, pixels, validation, backgrounds, seed)
     records = {} if learnt is None else {"learnt": torch.from_numpy(learnt.records.view(np.int64))}
     run.save_weights(out, {"segmenter": segmenter.state_dict(), **records})
     kept.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What finds plants on whole photos: a plant or ground for each pixel, and where plants have their centres."""
+"""What finds plants on whole photos: a plant or background for each pixel, and where plants have their centres."""
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 """The plant in one light, and alone if wanted: what a network sees that is not to lean on where a photo was taken.
 
-Each image goes through a small segmenter; the photo is brought to the light in which its plant has one brightness. Then the ground
-gives way to one neutral colour: always, never, or wherever it is not the ground of the training images. In training and in service
+Each image goes through a small segmenter; the photo is brought to the light in which its plant has one brightness. Then the background
+gives way to one neutral colour: always, never, or wherever it is not the background of the training images. In training and in service
 alike, since this is the first layer of the network.
 """
 
@@ -19,10 +19,10 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Segmenter(nn.Module):
-    """Plant or ground for each pixel: a U-Net on blocks of 2×2 pixels, 94,277 parameters.
+    """Plant or background for each pixel: a U-Net on blocks of 2×2 pixels, 94,277 parameters.
 
     Ronneberger, Fischer, Brox (2015), *U-Net*, with sums in place of concatenations. Light is taken out first: colours are
-    divided by the image's mean. A second output, of `look`, tells the ground of the training images from every other one.
+    divided by the image's mean. A second output, of `look`, tells the background of the training images from every other one.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,12 @@ class Segmenter(nn.Module):
         return self.described(images)[0]
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, and logits of the ground being that of the training images: [N,3,S,S] → [N,1,S,S], [N,1]."""
+        """The same, and logits of the background being that of the training images: [N,3,S,S] → [N,1,S,S], [N,1]."""
         logits, texture = self.described(images)
         return logits, self.ground(texture)
 
     def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of plant, and the texture and colour of the ground alone: [N,3,S,S] → [N,1,S,S], [N,195].
+        """Logits of plant, and the texture and colour of the background alone: [N,3,S,S] → [N,1,S,S], [N,195].
 
         Texture: mean and deviation of the features at all three resolutions, as a picture's style (Gatys et al., 2015) without its
         correlations.
@@ -68,16 +68,16 @@ class Segmenter(nn.Module):
 
 
 class PlantView(nn.Module):
-    """An image with its plant in one light, and alone on one neutral ground if wanted.
+    """An image with its plant in one light, and alone on one neutral background if wanted.
 
     In training, masks get errors of the kinds that a segmenter makes, so that the network behind it does not trust their edges, and
-    some images lose a ground that would stay, so that it knows their plants alone too.
+    some images lose a background that would stay, so that it knows their plants alone too.
     """
 
     brightness: Final = 0.38  # of a plant: about the mean of the training images' plants
     least_gain: Final = 0.3  # limits of the factor that brings it there
     most_gain: Final = 10.0
-    cut_anyway: Final = 0.15  # share of the training images that lose their ground whatever it is
+    cut_anyway: Final = 0.15  # share of the training images that lose their background whatever it is
     few: Final = 1e-3  # of the image: with less plant than this the brightness of all counts
     alone: Final[bool]
     gated: Final[bool]
@@ -85,7 +85,7 @@ class PlantView(nn.Module):
     luma: Tensor
 
     def __init__(self, segmenter: Segmenter, alone: bool, gated: bool = False) -> None:
-        """`alone`: without its ground; `gated`: but with the ground of the training images. The segmenter is not trained further."""
+        """`alone`: without its background; `gated`: but with the background of the training images. The segmenter stays as it is."""
         super().__init__()
         self.alone = alone
         self.gated = gated
@@ -109,7 +109,7 @@ class PlantView(nn.Module):
         return self.shown(images, logits, stays)
 
     def mistaken(self, logits: Tensor) -> Tensor:
-        """Masks that are surer or less sure, wider or narrower, some with pieces of ground or with holes: [N,1,S,S] → [N,1,S,S]."""
+        """Masks that are surer or less sure, wider or narrower, some with pieces of background or with holes: [N,1,S,S] → [N,1,S,S]."""
         n, _, height, width = logits.shape
         draws = torch.randn(4, n, 1, 1, 1, device=logits.device)
         logits = logits * (0.4 * draws[0]).exp() + 0.8 * draws[1]
@@ -122,7 +122,7 @@ class PlantView(nn.Module):
     def shown(self, images: Tensor, logits: Tensor, stays: Tensor) -> Tensor:
         """The images in the light of what `logits`, [N,1,S,S], call plant; for a plant alone the rest is made neutral.
 
-        stays: how much of the ground is kept all the same behind a gate, [N,1,1,1] in 0–1.
+        stays: how much of the background is kept all the same behind a gate, [N,1,1,1] in 0–1.
         """
         plant = logits.sigmoid()
         weight = plant * plant
@@ -137,7 +137,7 @@ class PlantView(nn.Module):
 
 
 def ground_layers() -> nn.Sequential:
-    """From the texture and colour of a ground, [N,195], to the logit of its being that of the training images, [N,1]."""
+    """From the texture and colour of a background, [N,195], to the logit of its being that of the training images, [N,1]."""
     return nn.Sequential(nn.Linear(2 * sum(_CHANNELS) + 3, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
 
 
@@ -158,7 +158,7 @@ def _layer(channels: int, out: int, kernel: int = 3, stride: int = 1) -> nn.Modu
 
 
 def _statistics(features: Tensor, bare: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel over the ground, [N,1,S,S] in 0–1: [N,C,H,W] → [N,2C]."""
+    """Mean and standard deviation of each channel over the background, [N,1,S,S] in 0–1: [N,C,H,W] → [N,2C]."""
     weight = F.interpolate(bare, features.shape[2:], mode="bilinear", align_corners=False).clamp(min=1e-3)
     total = weight.sum((2, 3))  # [N,1]
     mean = (features * weight).sum((2, 3)) / total

@@ -30,7 +30,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
 
     None for a network that sees plants cut out: whatever is cut from a photo, or nothing at all, on one colour is nearer to these than
     a whole photo is. Measured on pictures of other things, such a distance was worse than chance (AUROC 0.1 to 0.3).
-    Where the recipe sets plants on other grounds, these pictures are a group of their own, all of them moved: between the two kinds
+    Where the recipe sets plants on other backgrounds, these pictures are a group of their own, all of them moved: between the two kinds
     lies much that is neither.
     """
     if recipe.plant_view in ("alone", "gated"):

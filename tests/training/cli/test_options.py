@@ -36,8 +36,10 @@ def test_old_names_are_not_in_the_help(capsys):
 
 def test_the_old_schedule_is_the_new_one(tmp_path, capsys):
     file = tmp_path / "old.toml"
-    file.write_text('network = "lenet"\nepochs = 2\n[schedule]\nname = "one-cycle"\n')
+    file.write_text('network = "lenet"\nepochs = 2\n[schedule]\nname = "one-cycle"\n[augment]\nground = 0.25\n')
     assert recipe.load(str(file)).schedule.name == "warmup-cosine"
-    assert "schedule.name = 'one-cycle' is called 'warmup-cosine' now" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "schedule.name = 'one-cycle' is called 'warmup-cosine' now" in told
+    assert "augment.ground is called augment.background now" in told
     assert recipe.load("seedlings").schedule.name == "warmup-cosine"
     assert capsys.readouterr().err == ""

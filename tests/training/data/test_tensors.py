@@ -2,7 +2,7 @@
 
 import torch
 
-from training.data.tensors import cut_out, ground_in_both, plants, to_float
+from training.data.tensors import background_in_both, cut_out, plants, to_float
 
 GREEN, BROWN = torch.tensor([0.2, 0.6, 0.15]), torch.tensor([0.4, 0.3, 0.25])
 SIDE = 60
@@ -50,10 +50,10 @@ def test_the_cut_out_keeps_a_leaf_of_two_pixels():
     assert not cut[25:].any()
 
 
-def test_ground_in_both_leaves_out_both_plants_and_a_rim_of_the_other():
+def test_background_in_both_leaves_out_both_plants_and_a_rim_of_the_other():
     plant, other = torch.zeros(2, 1, 1, 9, 9)
     plant[..., 0, :] = 1
     other[..., 8, :] = 1
     expected = torch.ones(9)
     expected[[0, 6, 7, 8]] = 0
-    assert torch.equal(ground_in_both(plant, other)[0, 0], expected[:, None].expand(9, 9))
+    assert torch.equal(background_in_both(plant, other)[0, 0], expected[:, None].expand(9, 9))

@@ -156,7 +156,7 @@ def on_backgrounds(n=32, side=40):
 
 def test_plants_stay_and_grounds_change():
     images, squares = on_backgrounds()
-    changed = augment(images, Augment(**OFF, ground=1), random())
+    changed = augment(images, Augment(**OFF, background=1), random())
     assert torch.allclose(changed[squares.expand_as(images)], images[squares.expand_as(images)], atol=0.05)
     corners = changed[:, 0, 0, 0]  # no square comes near
     assert sorted(corners.tolist()) == pytest.approx(sorted(images[:, 0, 0, 0].tolist()), abs=0.04)  # each ground is used once
@@ -169,5 +169,5 @@ def test_plants_stay_and_grounds_change():
 def test_as_many_grounds_change_as_the_recipe_says():
     images, _ = on_backgrounds(256)
     for share in (0.0, 0.5):
-        corners = augment(images, Augment(**OFF, ground=share), random())[:, 0, 0, 0]
+        corners = augment(images, Augment(**OFF, background=share), random())[:, 0, 0, 0]
         assert ((corners - images[:, 0, 0, 0]).abs() > 1e-4).float().mean() == pytest.approx(share, abs=0.1)

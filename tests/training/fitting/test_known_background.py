@@ -1,8 +1,8 @@
-"""Telling the ground of the training images from any other."""
+"""Telling the background of the training images from any other."""
 
 import torch
 
-from training.fitting import known_ground
+from training.fitting import known_background
 from training.networks.plant_view import Segmenter
 
 
@@ -18,15 +18,15 @@ def fitted(seed=0):
     torch.manual_seed(1)
     segmenter = Segmenter().eval()
     grey, blue = grounds([120.0, 120.0, 110.0], 64, 0), grounds([40.0, 60.0, 160.0], 64, 1)
-    known_ground.fit(segmenter, grey, grounds([120.0, 120.0, 110.0], 64, 2), blue, seed)
+    known_background.fit(segmenter, grey, grounds([120.0, 120.0, 110.0], 64, 2), blue, seed)
     return segmenter
 
 
-def test_others_of_the_kind_are_known_and_no_other_grounds():
+def test_others_of_the_kind_are_known_and_no_other_backgrounds():
     segmenter = fitted()
-    assert known_ground.share(segmenter, grounds([120.0, 120.0, 110.0], 64, 2)) >= known_ground.KNOWN
-    assert known_ground.share(segmenter, grounds([40.0, 60.0, 160.0], 64, 3)) == 0
-    assert known_ground.share(segmenter, grounds([150.0, 90.0, 50.0], 64, 4)) < 0.1
+    assert known_background.share(segmenter, grounds([120.0, 120.0, 110.0], 64, 2)) >= known_background.KNOWN
+    assert known_background.share(segmenter, grounds([40.0, 60.0, 160.0], 64, 3)) == 0
+    assert known_background.share(segmenter, grounds([150.0, 90.0, 50.0], 64, 4)) < 0.1
 
 
 def test_only_the_gate_learns_and_the_same_seed_gives_the_same():

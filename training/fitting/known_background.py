@@ -1,7 +1,7 @@
-"""The gate of a plant view: telling the ground of the training images from every other one.
+"""The gate of a plant view: telling the background of the training images from every other one.
 
-A segmenter describes the ground of a picture by its texture and colour; a small network behind it answers whether that is the
-ground of the training images, as their own camera shows it. What it is to refuse: composed pictures, bare grounds, and the training
+A segmenter describes the background of a picture by its texture and colour; a small network behind it answers whether that is the
+background of the training images, as their own camera shows it. What it is to refuse: composed pictures, bare backgrounds, and the training
 images themselves as another camera would have taken them. Without the last, any blurred gravel passes.
 """
 
@@ -19,7 +19,7 @@ from training.fitting.field import compose, placed, turned
 from training.networks.plant_view import Segmenter, ground_layers
 from training.recipe import Augment, Camera, FieldScenes
 
-KNOWN = 0.99  # share of the validation images whose ground is to be known
+KNOWN = 0.99  # share of the validation images whose background is to be known
 _BATCH = 64
 _COMPOSED, _CHANGED, _BARE = 0.8, 0.4, 0.2  # pictures of each kind to refuse, for each training image
 _STEPS, _ROWS, _RATE, _DECAY = 1500, 256, 3e-3, 0.05
@@ -32,7 +32,7 @@ def fit(segmenter: Segmenter, pixels: Tensor, validation: Tensor, backgrounds: T
     """Train `segmenter.ground` in place; the rest of the segmenter stays as it is.
 
     pixels, validation: uint8 [N,3,S,S], the data set's images; backgrounds: squares of photos, or None. The bias is set so that the
-    ground of `KNOWN` of the validation images passes, at least.
+    background of `KNOWN` of the validation images passes, at least.
     """
     random = torch.Generator().manual_seed(seed)
     known, other = _known(segmenter, pixels, random), _other(segmenter, pixels, backgrounds, random)
@@ -61,7 +61,7 @@ def fit(segmenter: Segmenter, pixels: Tensor, validation: Tensor, backgrounds: T
 
 @torch.no_grad()
 def share(segmenter: Segmenter, pixels: Tensor) -> float:
-    """Share of the images, uint8 [N,3,S,S], whose ground it takes for that of its training images."""
+    """Share of the images, uint8 [N,3,S,S], whose background it takes for that of its training images."""
     known = [segmenter.look(to_float(batch))[1][:, 0] >= 0 for batch in torch.split(pixels, _BATCH)]
     return float(torch.cat(known).double().mean())
 
@@ -74,7 +74,7 @@ def _known(segmenter: Segmenter, pixels: Tensor, random: Generator) -> Tensor:
 
 
 def _other(segmenter: Segmenter, pixels: Tensor, backgrounds: Tensor | None, random: Generator) -> Tensor:
-    """Textures of pictures whose ground, or whose camera, is another one: [M,195]."""
+    """Textures of pictures whose background, or whose camera, is another one: [M,195]."""
 
     def drawn(source: Tensor) -> Tensor:
         return to_float(source[torch.randint(len(source), (_BATCH,), generator=random)])
@@ -90,7 +90,7 @@ def _other(segmenter: Segmenter, pixels: Tensor, backgrounds: Tensor | None, ran
     if backgrounds is not None:
         kinds.append((_BARE, lambda: photograph(turned(drawn(backgrounds), random), _CAMERA, random)))
     batches = [picture for count, picture in kinds for _ in range(-(-round(count * len(pixels)) // _BATCH))]
-    return torch.cat([_textures(segmenter, picture()) for picture in tqdm(batches, "other grounds", leave=False, disable=None)])
+    return torch.cat([_textures(segmenter, picture()) for picture in tqdm(batches, "other backgrounds", leave=False, disable=None)])
 
 
 @torch.no_grad()
