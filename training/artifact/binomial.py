@@ -36,6 +36,15 @@ def of_accuracy(accuracy: float, n: int) -> tuple[float, float]:
     return interval(round(accuracy * n), n)
 
 
+def by_chance(only_first: int, only_second: int) -> float:
+    """The chance of a difference at least as large between two that are equally good, of images that one alone answers rightly.
+
+    The exact sign test, two-sided (McNemar's test in its exact form).
+    """
+    differing = only_first + only_second
+    return min(1.0, 2 * chance_of_at_least(max(only_first, only_second), differing, 0.5)) if differing else 1.0
+
+
 def least_answers(share: float, certainty: float = CERTAINTY) -> int:
     """How many answers without a mistake it takes until the lower bound reaches `share`: 59 for 0.95, 299 for 0.99."""
     return math.ceil(math.log(1 - certainty) / math.log(share) - 1e-9)

@@ -1,4 +1,4 @@
-"""`report`: the page with every figure and table."""
+"""`report`: a page of one's own runs; without one, the page with every figure and table of the report that the project began with."""
 
 import argparse
 from pathlib import Path
@@ -9,17 +9,27 @@ from training.cli.output import say
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
-    report = commands.add_parser("report", help="one page with the report's figures and tables, and ours beside them")
+    report = commands.add_parser("report", help="a page of one's own runs, or of the student report's figures and ours")
     add_data(report)
     add_results(report)
-    report.add_argument("--artifact", type=Path, metavar="DIR", help="version whose answers are shown (default: the newest shipped one)")
+    what = report.add_mutually_exclusive_group()
+    what.add_argument(
+        "--run", type=Path, action="append", default=[], metavar="RUN", help="show this run's answers; may be given often: compare them"
+    )
+    report.add_argument(
+        "--split", choices=["validation", "test"], default="validation", help="what --run is measured on (default: validation)"
+    )
+    what.add_argument("--artifact", type=Path, metavar="DIR", help="version whose answers are shown (default: the newest shipped one)")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="where index.html and its pictures go")
     report.set_defaults(perform=_perform)
 
 
 def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
-    from training.experiments.report import build
+    from training.experiments.report import build, runs
 
     images = data.load(options.data, options.cache)
+    if options.run:
+        say(f"wrote {runs.build(options.run, images, options.split, options.out)}")
+        return
     say(f"wrote {build.build(images, options.results, options.artifact, options.out)}")

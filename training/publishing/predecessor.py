@@ -24,14 +24,6 @@ class Comparison:
     only_ours: int  # images that the version before answers wrongly
     only_theirs: int
 
-    @property
-    def by_chance(self) -> float:
-        """The chance of a difference at least as large between two that are equally good: the exact sign test, two-sided."""
-        differing = self.only_ours + self.only_theirs
-        if not differing:
-            return 1.0
-        return min(1.0, 2 * binomial.chance_of_at_least(max(self.only_ours, self.only_theirs), differing, 0.5))
-
 
 def compare(destination: Path, name: str, answers: Tensor, images: Images, rows: list[int]) -> Comparison | None:
     """How answers [N,species], in the images' order of species, to `rows` compare with those of the newest version of `name` in a store.
@@ -72,5 +64,5 @@ def warning(destination: Path, name: str, answers: Tensor, images: Images, rows:
     return (
         f"it is worse than {found.name}, which it takes the place of: of {found.n} test images that {found.name} has not learnt from it"
         f" answers {found.ours} rightly and {found.name} {found.theirs}; between two that are equally good such a difference comes about in"
-        f" {found.by_chance:.0%} of cases"
+        f" {binomial.by_chance(found.only_ours, found.only_theirs):.0%} of cases"
     )

@@ -31,3 +31,13 @@ def test_the_least_answers_without_a_mistake(share, least):
 @pytest.mark.parametrize(("right", "n", "share"), [(4, 26, 0.115), (26, 26, 0.9), (0, 3, 0.2), (1, 3, 1.0), (1, 3, 0.0), (700, 816, 0.137)])
 def test_the_chance_of_as_many_or_more(right, n, share):
     assert binomial.chance_of_at_least(right, n, share) == pytest.approx(stats.binom.sf(right - 1, n, share), abs=1e-12)
+
+
+@pytest.mark.parametrize(("first", "second", "chance"), [(0, 0, 1.0), (1, 5, 0.21875), (3, 3, 1.0), (0, 6, 0.03125), (6, 0, 0.03125)])
+def test_how_often_chance_does_as_much(first, second, chance):
+    # Of 6 tosses 5 or more fall alike on one side in (6 + 1)/64 of cases, so on either in twice as many.
+    assert binomial.by_chance(first, second) == pytest.approx(chance)
+
+
+def test_the_interval_of_an_accuracy_is_that_of_its_count():
+    assert binomial.of_accuracy(5 / 6, 6) == binomial.interval(5, 6)

@@ -371,3 +371,9 @@ def test_what_the_report_is_made_of(run_command, trained, tmp_path, capsys):
     assert [point["rank"] for point in json.loads((results / "compact.json").read_text())["points"]] == [None] * 3 + [4, 4, 8, 8]
     assert run_command("curve", "--run", trained, "--results", results, "--ranks", 99) == 1
     assert "rank = 99" in capsys.readouterr().err
+
+
+def test_a_report_of_a_run(run_command, trained, tmp_path, capsys):
+    assert run_command("report", "--run", trained, "--out", tmp_path / "page") == 0
+    assert f"wrote {tmp_path / 'page' / 'index.html'}" in capsys.readouterr().out
+    assert "Training runs: run" in (tmp_path / "page" / "index.html").read_text()

@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-import torch
 import torch.nn.functional as F
 
 from training.publishing import predecessor
@@ -58,11 +57,3 @@ def test_a_version_that_cannot_be_read_is_named(before, images, parts):
     (before / "seedlings" / "1" / "model.pt").write_bytes(b"torn")
     said = predecessor.warning(before, "seedlings", one_hot(images, parts.test), images, parts.test)
     assert said.startswith("it was not compared with the version before: ")
-
-
-@pytest.mark.parametrize(("only_ours", "only_theirs", "chance"), [(0, 0, 1.0), (1, 5, 0.21875), (3, 3, 1.0), (0, 6, 0.03125)])
-def test_how_often_chance_does_as_much(only_ours, only_theirs, chance):
-    # 2·P(X ≥ 5) of 6 tosses is 2·(6 + 1)/64.
-    found = predecessor.Comparison("a/1", 20, 0, 0, only_ours, only_theirs)
-    assert found.by_chance == pytest.approx(chance)
-    assert torch.isfinite(torch.tensor(found.by_chance))

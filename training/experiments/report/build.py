@@ -1,17 +1,33 @@
 """The page from its material."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+from markupsafe import Markup
 
 from models_store import store
 from training.atomic_files import write_atomically
 from training.data.images import Images
 from training.errors import TrainingError
 from training.experiments import results
-from training.experiments.report import sections, sections_model
-from training.experiments.report.material import Material, Measured, measure
-from training.experiments.report.page import render
+from training.experiments.report import measured as measuring
+from training.experiments.report import sections, sections_measured, sections_model
+from training.experiments.report.material import Material
+from training.experiments.report.measured import Measured
+from training.experiments.report.page import PAGE, Section, missing, render
 
-PAGE = "index.html"
+_EXPORT = "python -m training export --run RUN --data DIR --store models_store --compact"
+
+
+def _of_model(title: str, make: Callable[[Measured, Path], Markup]) -> Callable[[Material], Section]:
+    def section(material: Material) -> Section:
+        if material.measured is None:
+            return Section(title, missing(f"There is no model to measure: {material.reason}.", _EXPORT))
+        return Section(title, make(material.measured, material.out))
+
+    return section
+
+
 _SECTIONS = (
     sections.samples,
     sections.distribution,
@@ -21,9 +37,7 @@ _SECTIONS = (
     sections.table_1,
     sections.ablation,
     sections.five_networks,
-    sections_model.confusion,
-    sections_model.reliability,
-    sections_model.mistakes,
+    *(_of_model(title, make) for title, make in sections_measured.SECTIONS.items()),
     sections_model.sizes,
     sections_model.leakage,
 )
@@ -55,9 +69,9 @@ def build(images: Images, kept: Path, artifact: Path | None, out: Path) -> Path:
 
 def _measured(images: Images, artifact: Path | None) -> tuple[Measured | None, str]:
     if artifact is not None:
-        return measure(artifact, images), ""
+        return measuring.of_artifact(artifact, images), ""
     try:
-        return measure(store.resolve(store.SHIPPED_STORE, "seedlings"), images), ""
+        return measuring.of_artifact(store.resolve(store.SHIPPED_STORE, "seedlings"), images), ""
     except store.ArtifactMissing:
         return None, "no version of it is published"
     except TrainingError as error:  # other images than the shipped model's are no reason to withhold the rest

@@ -1,8 +1,9 @@
 """Figures made of numbers."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -10,7 +11,18 @@ from torch import Tensor
 from models_store.manifest import Figures
 from training.evaluation.metrics import ECE_BINS
 from training.experiments.report import style
-from training.experiments.results import RunResult
+
+
+class Run(Protocol):
+    """What curves need of a run: its rows of `metrics.csv`, and its species."""
+
+    @property
+    def epochs(self) -> list[dict[str, float]]:
+        """One row an epoch."""
+
+    @property
+    def species(self) -> list[str]:
+        """In the order of its answers."""
 
 
 def distribution(counts: Mapping[str, int], file: Path) -> None:
@@ -25,7 +37,7 @@ def distribution(counts: Mapping[str, int], file: Path) -> None:
         axis.grid(visible=False, axis="y")
 
 
-def losses(runs: Mapping[str, RunResult], file: Path) -> None:
+def losses(runs: Mapping[str, Run], file: Path) -> None:
     """Training and validation loss by epoch, one panel a run: the report's figure 8."""
     with style.drawing(file, 10, 3.4, 1, len(runs), squeeze=False, sharey=True) as axes:
         for axis, (title, result) in zip(axes[0], runs.items(), strict=True):
@@ -36,15 +48,17 @@ def losses(runs: Mapping[str, RunResult], file: Path) -> None:
             axis.axhline(np.log(len(result.species)), color=style.GREY, linestyle=":", label=f"guessing, ln {len(result.species)}")
             axis.set_title(title)
             axis.set_xlabel("epoch")
-            axis.set_ylim(0, 3.2)
+            axis.set_ylim(0, max(3.2, 1.2 * np.log(len(result.species))))
         axes[0][0].set_ylabel("loss")
         axes[0][0].legend(loc="lower left")
 
 
-def accuracies(runs: Mapping[str, RunResult], most_frequent: float, file: Path) -> None:
+def accuracies(runs: Mapping[str, Run], most_frequent: float, file: Path) -> None:
     """Validation accuracy by epoch, the report's figure 9; `most_frequent` is what one answer for all would reach."""
     with style.drawing(file, 10, 3.8) as axis:
-        for (title, result), colour in zip(runs.items(), (style.ORANGE, style.PURPLE, style.BLUE, style.GREEN), strict=False):
+        for (title, result), colour in zip(
+            runs.items(), itertools.cycle((style.ORANGE, style.PURPLE, style.BLUE, style.GREEN)), strict=False
+        ):
             epochs = [row["epoch"] for row in result.epochs]
             axis.plot(epochs, [row["validation_accuracy"] for row in result.epochs], color=colour, marker=_marker(epochs), label=title)
         axis.axhline(most_frequent, color=style.GREY, linestyle=":", label="always the most frequent species")
@@ -79,7 +93,8 @@ def confusion(figures: Figures, file: Path) -> None:
     counts = np.array(figures.confusion)  # [species,species]
     names = list(figures.per_species)
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    with style.drawing(file, 8.2, 7.2) as axis:
+    side = max(7.2, 0.5 * len(names))
+    with style.drawing(file, side + 1, side) as axis:
         axis.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)  # the root lets single mistakes be seen
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.35 else style.INK

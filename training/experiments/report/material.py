@@ -7,30 +7,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from torch import Tensor
-
-from models_store.manifest import Manifest
-from models_store.store import read_manifest
 from training.data.images import Images
-from training.data.split import Split
-from training.errors import DataError, RunError
+from training.errors import RunError
+from training.experiments.report.measured import Measured
 from training.experiments.results import RunResult
-from training.publishing import measured_model
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A published version and its answers for the test images, computed when the page is built."""
-
-    manifest: Manifest
-    images: Images  # labels in the order of the manifest's species
-    split: Split
-    probabilities: Tensor  # float32 [N,species], in the order of `split.test`
-
-    @property
-    def labels(self) -> Tensor:
-        """int64 [N] of the test images."""
-        return self.images.labels[self.split.test]
 
 
 @dataclass(frozen=True)
@@ -64,16 +44,6 @@ class Material:
     def most_frequent(self) -> float:
         """The accuracy of one answer for all: the share of the most frequent species."""
         return float(self.images.labels.bincount().max()) / len(self.images.labels)
-
-
-def measure(artifact: Path, images: Images) -> Measured:
-    """The answers of a published version on its test images. Raises DataError when it is not of these images."""
-    measured = measured_model.of_artifact(artifact)
-    if set(images.species) != set(measured.species):
-        raise DataError("the model is of other species than this folder holds")
-    ordered = measured.in_order(images)
-    split = measured.split(ordered)
-    return Measured(read_manifest(artifact.absolute()), ordered, split, measured.probabilities(ordered.pixels[split.test]))
 
 
 def spread(values: Iterable[float]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+PAGE = "index.html"
 _STYLE = Path(__file__).with_name("page.css")
 
 

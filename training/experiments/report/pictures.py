@@ -1,14 +1,17 @@
 """Figures made of the data's own photos; they are built with the page and never committed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from training.data.images import Images
 from training.experiments.report import style
 
-_COLUMNS = 6
+COLUMNS = 6
 
 
 def samples(images: Images, file: Path) -> None:
@@ -21,9 +24,18 @@ def samples(images: Images, file: Path) -> None:
     _grid(images, rows, [name.replace(" ", "\n") if len(name) > 18 else name for name in images.species], file)
 
 
-def mistakes(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path) -> None:
-    """Photos that were answered wrongly, with a title each."""
+def gallery(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path) -> None:
+    """Photos with a title each."""
     _grid(images, rows, titles, file, size=8)
+
+
+def overlaid(photos: Tensor, heat: Tensor, titles: Sequence[str], file: Path) -> None:
+    """Photos uint8 [N,3,S,S] under their heat [N,S,S] in 0–1, with a title each."""
+    with _axes(len(photos), file) as axes:
+        for axis, photo, warm, title in zip(axes, photos, heat, titles, strict=False):
+            axis.imshow(photo.permute(1, 2, 0).numpy())  # [S,S,3]
+            axis.imshow(warm.numpy(), cmap="inferno", vmin=0, vmax=1, alpha=0.2 + 0.6 * warm.numpy())
+            axis.set_title(title, fontsize=8, fontweight="normal", pad=4)
 
 
 def pairs(images: Images, rows: Sequence[tuple[int, int]], titles: Sequence[str], file: Path) -> None:
@@ -33,11 +45,17 @@ def pairs(images: Images, rows: Sequence[tuple[int, int]], titles: Sequence[str]
     _grid(images, flat, heads, file, size=8)
 
 
-def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path, size: float = 9) -> None:
-    lines = -(-len(rows) // _COLUMNS)
-    with style.drawing(file, 10, 2.0 * lines, lines, _COLUMNS, squeeze=False) as axes:
+@contextmanager
+def _axes(photos: int, file: Path) -> Iterator[list[Any]]:
+    lines = -(-photos // COLUMNS)
+    with style.drawing(file, 10, 2.0 * lines, lines, COLUMNS, squeeze=False) as axes:
         for axis in axes.flat:
             axis.set_axis_off()
-        for axis, row, title in zip(axes.flat, rows, titles, strict=False):
+        yield list(axes.flat)
+
+
+def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path, size: float = 9) -> None:
+    with _axes(len(rows), file) as axes:
+        for axis, row, title in zip(axes, rows, titles, strict=False):
             axis.imshow(images.pixels[row].permute(1, 2, 0).numpy())  # [150,150,3]
             axis.set_title(title, fontsize=size, fontweight="normal", pad=4)

@@ -1,83 +1,14 @@
-"""The sections about the published model: what the report lacks."""
+"""The sections about the published model that need results kept before: its size, and near duplicates."""
 
 from typing import Any
 
-import torch
 from markupsafe import Markup
 
-from training.evaluation import metrics
 from training.experiments.report import charts, pictures
-from training.experiments.report.material import Material, Measured
+from training.experiments.report.material import Material
 from training.experiments.report.page import Section, figure, missing, paragraph, source, table
 
-_MISTAKES, _PAIRS = 18, 15
-_EXPORT = "python -m training export --run RUN --data DIR --store models_store --compact"
-
-
-def confusion(material: Material) -> Section:
-    """Which species is taken for which, and precision, recall and F1 of each."""
-    title = "Species by species"
-    measured = material.measured
-    if measured is None:
-        return Section(title, _no_model(material))
-    figures = metrics.figures("test", measured.images.species, measured.probabilities, measured.labels)
-    charts.confusion(figures, material.out / "confusion.png")
-    rows = [(name, f"{row.precision:.1%}", f"{row.recall:.1%}", f"{row.f1:.3f}", str(row.n)) for name, row in figures.per_species.items()]
-    text = f"{_named(measured)} on {figures.n} test images: accuracy {figures.accuracy:.2%}, macro-F1 {figures.macro_f1:.4f}."
-    shown = figure(
-        "confusion.png", "Confusion matrix of the test images: rows are species, columns answers; the shade is the share of the row."
-    )
-    per_species = table(("species", "precision", "recall", "F1", "images"), rows)
-    return Section(title, paragraph(text) + shown + per_species + _measured_now(measured))
-
-
-def reliability(material: Material) -> Section:
-    """How far probabilities can be trusted."""
-    title = "Are the probabilities honest?"
-    measured = material.measured
-    if measured is None:
-        return Section(title, _no_model(material))
-    charts.reliability(measured.probabilities, measured.labels, material.out / "reliability.png")
-    calibration = measured.manifest.calibration
-    highest, answers = measured.probabilities.max(1)
-    confident = highest >= calibration.confident_from
-    right = float((answers == measured.labels)[confident].float().mean()) if bool(confident.any()) else 0.0
-    error = metrics.figures("test", measured.images.species, measured.probabilities, measured.labels).ece
-    text = (
-        f"Temperature {calibration.temperature:.3f}, fitted on validation. Expected calibration error on test {error:.2%}"
-        f" ({metrics.ECE_BINS} bins). "
-    )
-    if calibration.threshold is None:
-        text += f"No answer is called confident: {calibration.threshold_reason}."
-    else:
-        text += (
-            f"From a probability of {calibration.threshold:.3f} on an answer is called confident:"
-            f" {float(confident.float().mean()):.1%} of the test images, {right:.1%} of them right."
-        )
-    shown = figure(
-        "reliability.png", "Above: how often answers of a given probability are right. Below: how many such answers there are.", 64
-    )
-    return Section(title, paragraph(text) + shown + _measured_now(measured))
-
-
-def mistakes(material: Material) -> Section:
-    """The wrong answers that sounded surest."""
-    title = "The worst mistakes"
-    measured = material.measured
-    if measured is None:
-        return Section(title, _no_model(material))
-    highest, answers = measured.probabilities.max(1)
-    wrong = torch.nonzero(answers != measured.labels)[:, 0]
-    if not len(wrong):
-        return Section(title, paragraph("There are none on the test images."))
-    worst = wrong[highest[wrong].argsort(descending=True)][:_MISTAKES].tolist()
-    names = measured.images.species
-    titles = [f"{names[int(measured.labels[i])]}, {float(highest[i]):.0%}\n→ {names[int(answers[i])]}" for i in worst]
-    pictures.mistakes(measured.images, [measured.split.test[i] for i in worst], titles, material.out / "mistakes.png")
-    text = f"{len(wrong)} of {len(answers)} test images are answered wrongly; these {len(worst)} with the highest probability."
-    return Section(
-        title, paragraph(text) + figure("mistakes.png", "Species, probability of the answer, → answer.") + _measured_now(measured)
-    )
+_PAIRS = 15
 
 
 def sizes(material: Material) -> Section:
@@ -148,15 +79,3 @@ def _pairs(material: Material, document: dict[str, Any]) -> Markup:
     return figure(
         "leakage.png", "Pairs found: left the test image, right its neighbour in train or validation, above them their similarity."
     )
-
-
-def _no_model(material: Material) -> Markup:
-    return missing(f"There is no model to measure: {material.reason}.", _EXPORT)
-
-
-def _named(measured: Measured) -> str:
-    return f"{measured.manifest.name}/{measured.manifest.version}"
-
-
-def _measured_now(measured: Measured) -> Markup:
-    return source(f"answers of {_named(measured)} ({measured.manifest.size_bytes / 1e6:.1f} MB), computed when this page was built")

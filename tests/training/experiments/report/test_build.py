@@ -19,7 +19,7 @@ from training.experiments.report.material import spread
 from training.fitting import loop as fitting
 from training.fitting import run
 
-SECTIONS = 13
+SECTIONS = 15
 
 
 @pytest.fixture(scope="module")

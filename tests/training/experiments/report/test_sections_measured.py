@@ -1,0 +1,26 @@
+"""What the sections make of a model's answers."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from training.experiments.report import measured, sections_measured
+
+
+@pytest.mark.parametrize("right", [0, 4])
+def test_sections_of_answers_that_are_all_or_never_right(images, learnt, tmp_path, right):
+    found = measured.of_run(learnt, images, "test")
+    answers = torch.where(torch.arange(len(found.rows)) < right, found.labels, (found.labels + 1) % 3)
+    found = dataclasses.replace(found, probabilities=torch.nn.functional.one_hot(answers, 3).float())
+    bodies = {title: str(make(found, tmp_path)) for title, make in sections_measured.SECTIONS.items()}
+    n = len(found.rows)
+    assert f"{n - right} of {n} test images are answered wrongly" in bodies["The worst mistakes"]
+    assert f"accuracy {right / n:.2%}" in bodies["Species by species"]
+    assert "export divides its logits by a temperature" in bodies["Are the probabilities honest?"]
+    assert "lies on what is green" in bodies["What it looked at"]
+
+
+def test_a_version_without_halves_says_so(images, learnt, tmp_path):
+    found = dataclasses.replace(measured.of_run(learnt, images, "test"), explain=None)
+    assert "without the two halves" in sections_measured.looked_at(found, tmp_path)

@@ -1,0 +1,148 @@
+"""The page of one's own runs."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from training.artifact import binomial
+from training.atomic_files import write_atomically
+from training.data.images import Images
+from training.errors import DataError
+from training.evaluation import metrics
+from training.experiments.report import charts, measured, pictures, sections_measured
+from training.experiments.report.measured import Measured
+from training.experiments.report.page import PAGE, Section, figure, paragraph, render, table
+from training.fitting import run
+
+_INTRODUCTION = "Runs of training on one's own photos: how they went, what their best weights answer, and where they are wrong."
+_FOOTER = "Figures on this page show photos of the data folder: whoever passes it on passes these on."
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run, how it went, and its answers."""
+
+    identity: run.Identity
+    epochs: list[dict[str, float]]
+    measured: Measured
+
+    @property
+    def species(self) -> list[str]:
+        """In the order of its answers."""
+        return self.identity.species
+
+
+def build(folders: Sequence[Path], images: Images, part: str, out: Path) -> Path:
+    """Write the page of these runs, measured on the validation or test `part` of their splits, and its PNGs; returns the page.
+
+    Raises RunError, DataError when the images are not those of a run, DiskError.
+    """
+    names = _names(folders)
+    trained = {name: _trained(folder, images, part) for name, folder in zip(names, folders, strict=True)}
+    best = max(trained, key=lambda name: _accuracy(trained[name].measured))
+    sections = [
+        Section("The photos", _photos(images, out)),
+        Section("The runs", _comparison(trained, best, part)),
+        Section("Loss by epoch", _losses(trained, out)),
+        Section("Validation accuracy by epoch", _accuracies(trained, out)),
+        *(Section(title, make(trained[best].measured, out)) for title, make in sections_measured.SECTIONS.items()),
+    ]
+    document = render(f"Training runs: {', '.join(names)}", _INTRODUCTION, sections, _FOOTER)
+    write_atomically(out / PAGE, lambda stream: stream.write(document.encode()))
+    return out / PAGE
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names; with those above them where two have one name. Raises DataError for one folder given twice."""
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise DataError("a run is given twice; name each once")
+    names = [folder.name for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    above = os.path.commonpath([folder.resolve().parent for folder in folders])
+    return [str(folder.resolve().relative_to(above)) for folder in folders]
+
+
+def _trained(folder: Path, images: Images, part: str) -> Trained:
+    return Trained(run.read_description(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
+
+
+def _accuracy(found: Measured) -> float:
+    return sum(found.right) / len(found.right)
+
+
+def _photos(images: Images, out: Path) -> Markup:
+    labels = images.labels.tolist()
+    counts = {name: labels.count(label) for label, name in enumerate(images.species)}
+    charts.distribution(counts, out / "distribution.png")
+    pictures.samples(images, out / "samples.png")
+    return (
+        paragraph(f"{len(labels):,} photos of {len(counts)} species.")
+        + figure("samples.png", "One photo of each species: the one of median brightness.")
+        + figure("distribution.png", "Photos of each species.")
+    )
+
+
+def _comparison(trained: dict[str, Trained], best: str, part: str) -> Markup:
+    rows = []
+    for name, one in trained.items():
+        recipe, n = one.identity.recipe, len(one.measured.rows)
+        low, high = binomial.of_accuracy(_accuracy(one.measured), n)
+        figures = metrics.figures(part, one.species, one.measured.probabilities, one.measured.labels)
+        at = int(run.best_epoch(one.epochs, recipe.best_by)["epoch"])
+        minutes = sum(row["seconds"] for row in one.epochs) / _MINUTE_S
+        how = [
+            name,
+            one.identity.recipe_name,
+            recipe.network,
+            one.identity.started_from or recipe.start or "random weights",
+            str(recipe.seed),
+        ]
+        rows.append([*how, f"{at} of {len(one.epochs)}", f"{minutes:.1f}", f"{_accuracy(one.measured):.1%}", f"{low:.0%}–{high:.0%}",
+                     f"{figures.macro_f1:.3f}", str(n)])  # fmt: skip
+    head = ("run", "recipe", "network", "start", "seed", "best epoch", "minutes", f"{part} accuracy", "95% interval", "macro-F1", "images")
+    body = table(head, rows, text=(0, 1, 2, 3))
+    if len(trained) > 1:
+        body += paragraph(f"The sections of answers below are of {best}, the best of them on these images.") + _pairs(trained)
+    note = "These are the test images. Whoever chooses between runs by them has none left that tell the truth."
+    if part == "validation":
+        note = (
+            "The best epoch was chosen on these validation images, so the figures are a little too good. The test images are kept for the"
+            " end: export measures them once."
+        )
+    return body + paragraph(note)
+
+
+def _pairs(trained: dict[str, Trained]) -> Markup:
+    """Each two runs that were measured on the same images."""
+    rows = []
+    for (name, one), (other_name, other) in itertools.combinations(trained.items(), 2):
+        if one.measured.rows != other.measured.rows:
+            continue
+        pairs = list(zip(one.measured.right, other.measured.right, strict=True))
+        first, second = pairs.count((True, False)), pairs.count((False, True))
+        rows.append((name, other_name, str(first), str(second), f"{binomial.by_chance(first, second):.0%}"))
+    if not rows:
+        return paragraph("No two of them were measured on the same images, so they can be compared by their intervals alone.")
+    text = "Two runs on the same images differ where one is right and the other is not. The last column is how often chance does as much."
+    return paragraph(text) + table(("run", "other run", "only the run right", "only the other right", "by chance"), rows, text=(0, 1))
+
+
+def _losses(trained: dict[str, Trained], out: Path) -> Markup:
+    charts.losses(trained, out / "loss.png")
+    text = (
+        "Labels are smoothed in training, where the recipe says so, and never in validation."
+        " TensorBoard shows the same: tensorboard --logdir RUN."
+    )
+    return paragraph(text) + figure("loss.png", "Loss by epoch.")
+
+
+def _accuracies(trained: dict[str, Trained], out: Path) -> Markup:
+    first = next(iter(trained.values())).measured.labels
+    charts.accuracies(trained, float(first.bincount().max()) / len(first), out / "accuracy.png")
+    return figure("accuracy.png", "Share of the validation images that are answered rightly after each epoch.")
