@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -63,12 +63,15 @@ class Answer(BaseModel):
         min_length=4,
         max_length=4,
         description="the square that was looked at: x, y, width and height in pixels of the whole photo turned upright, x from the left,"
-        " y from the top. The central one, unless `?crop=` asks for another",
+        " y from the top. The central one, unless `?crop=` asks for another one or for the plant",
     )
     probabilities: dict[str, float] = Field(
         description="the probability of each species, in the order of `/species`; the sum is 1. With `?top_k=`: of the k best, best first"
     )
     model: ModelName = Field(description="the model that answered")
+
+
+WantedCrop = Crop | Literal["auto"] | None  # the part of the photo whose central square is looked at: None: all of it, auto: a plant
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Wanted:
 
     top_k: int | None = None  # only so many species, the most probable first; None: all, in the model's order
     threshold: float = 0.0  # raises the model's own thresholds, never lowers them
-    crop: Crop | None = None  # the part of the photo whose central square is looked at; None: all of it
+    crop: WantedCrop = None
 
     def threshold_for(self, calibration: Calibration) -> float | None:
         """The threshold that `confident` uses; None where the model has none, so that nothing is confident."""

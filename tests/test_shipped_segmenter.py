@@ -91,6 +91,17 @@ def test_green_cloth_and_lawns_are_answered_and_never_named(service: Running) ->
 
 
 @pytest.mark.slow
+def test_images_like_the_training_images_are_answered_alike_wherever_it_is_asked_to_look(service: Running, real_images) -> None:
+    """Of 1,000 drawn by chance none was looked at elsewhere."""
+    for folder in sorted(folder for folder in real_images.iterdir() if folder.is_dir()):
+        for file in sorted(folder.glob("*.png"))[:3]:
+            auto, centre = (
+                service.client.post("/predict", params={"crop": crop}, content=file.read_bytes()).json() for crop in ("auto", "centre")
+            )
+            assert auto == centre
+
+
+@pytest.mark.slow
 def test_the_plant_of_a_training_photo_is_found(service: Running, real_images) -> None:
     folders = sorted(folder for folder in real_images.iterdir() if folder.is_dir())
     found = []

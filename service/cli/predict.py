@@ -19,6 +19,7 @@ from service.answers import Wanted, answer
 from service.cli import cells, plants, remote
 from service.cli.cells import Result
 from service.cli.progress import Progress
+from service.cli.remote import Look
 from service.detections import detected
 from service.errors import NotReady, ServiceError, UndecodableImage, problem
 from service.http.services import Services, build_services
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--detect", action="store_true", help="find all plants on each photo, and tell the species of each")
     parser.add_argument(
+        "--crop",
+        choices=["auto", "centre"],
+        help="what of a photo is looked at: the square around its largest plant, or the one in the middle (default: auto)",
+    )
+    parser.add_argument(
         "--format",
         choices=["table", "csv", "json", *plants.STYLES],
         default="table",
@@ -59,6 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.format in plants.STYLES and not options.detect:
         parser.error(f"--format {options.format} is of the plants that --detect finds: add it")
+    if options.crop and options.detect:
+        parser.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
+    look: Look = options.crop or "auto"
     try:
         photos, problems = find(options.paths)
         settings = from_environment(os.environ)
@@ -72,11 +81,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         masks = options.format == "coco" if options.detect else None
         if options.url:
-            results = asyncio.run(_ask(options.url, photos, settings, progress, masks))
+            results = asyncio.run(_ask(options.url, photos, settings, progress, masks, look))
         elif masks is not None:
             results = asyncio.run(_detect(photos, settings, progress, masks))
         else:
-            results = asyncio.run(_classify(photos, settings, progress))
+            results = asyncio.run(_classify(photos, settings, progress, look))
     except (ServiceError, ValueError) as error:
         return _failure(error)
     finally:
@@ -134,12 +143,15 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return found, problems
 
 
-async def _classify(photos: list[Path], settings: Settings, progress: Progress) -> list[Result]:
+async def _classify(photos: list[Path], settings: Settings, progress: Progress, look: Look) -> list[Result]:
     """Results of the model in this process, through the batches of the service."""
     async with _running(settings) as services:
+        if look == "auto":
+            await _loaded(services.segmenters)
 
         async def one(photo: Path) -> Result:
-            return answer(await services.predictor.predict(await _content(photo)))
+            content = await _content(photo)
+            return answer(await services.predictor.predict(content, crop=services.detector.look if look == "auto" else None))
 
         return await _each(one, photos, progress, at_once=settings.images_at_once)
 
@@ -187,14 +199,14 @@ async def _loaded(registry: Registry[Any]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, masks: bool | None) -> list[Result]:
+async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, masks: bool | None, look: Look) -> list[Result]:
     """Results of the service at `url`. `masks` says whether they are wanted of the plants on each photo; None: no plants are."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     async with remote.connected(url, key, patience_s=_PATIENCE_S) as asking:
 
         async def one(photo: Path) -> Result:
             content = await _content(photo)
-            return await (asking.predict(content) if masks is None else asking.detect(content, masks))
+            return await (asking.predict(content, look) if masks is None else asking.detect(content, masks))
 
         return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
 

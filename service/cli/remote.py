@@ -2,17 +2,18 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from service.errors import NotReady, ServiceError
 
+Look = Literal["auto", "centre"]  # where: at the largest plant, or at the middle
 _TRIES = 600  # as long as the deadline lasts
 
 
 class Asking(Protocol):
     """What asks a service. It raises HandedOn or NotReady."""
 
-    async def predict(self, image: bytes) -> dict[str, Any]:
+    async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
         """The answer to the bytes of an image file, as of `POST /predict`."""
 
     async def detect(self, image: bytes, masks: bool) -> dict[str, Any]:
@@ -53,8 +54,8 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
         await told(client.species())  # a wrong address or key is told before the first photo is sent
 
         class ByTheClient:
-            async def predict(self, image: bytes) -> dict[str, Any]:
-                answered: dict[str, Any] = (await told(client.predict(image))).to_dict()
+            async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
+                answered: dict[str, Any] = (await told(client.predict(image, crop=look))).to_dict()
                 return answered
 
             async def detect(self, image: bytes, masks: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from models_store.pixels import MIN_SIDE, Crop
-from service.answers import Wanted
+from service.answers import Wanted, WantedCrop
 from service.errors import MalformedRequest
 from service.inference.detector import MAX_PLANTS, MOST_PLANTS, Asked
 
@@ -18,9 +18,10 @@ CROP_PARAMETER: dict[str, Any] = {
     "name": "crop",
     "in": "query",
     "required": False,
-    "description": "Look at this part of the photo: `x,y,width,height`, in pixels of the whole photo turned upright (after its EXIF"
-    f" orientation). It must lie in the photo, with at least {MIN_SIDE} pixels a side. Of a part that is not square the central square is"
-    " looked at. Of several photos, it is the same part of each.",
+    "description": "Where to look. `centre`, as without it: the central square of the photo. `auto`: the square around the largest plant;"
+    " where the central square shows that as well, or no plant is found, the central square. `x,y,width,height`: this part, in pixels of"
+    f" the whole photo turned upright (after its EXIF orientation). It must lie in the photo, with at least {MIN_SIDE} pixels a side. Of a"
+    " part that is not square the central square is looked at. Of several photos, it is the same part of each.",
     "schema": {"type": "string"},
 }
 ANSWER_PARAMETERS: list[dict[str, Any]] = [
@@ -90,7 +91,15 @@ def wanted(request: Request) -> Wanted:
 def _answers_wanted(query: Mapping[str, str]) -> Wanted:
     top_k = query.get("top_k")
     k = None if top_k is None else _whole("top_k", top_k, MAX_TOP_K)
-    return Wanted(k, _share("threshold", query.get("threshold", "0")), crop(query))
+    return Wanted(k, _share("threshold", query.get("threshold", "0")), where(query))
+
+
+def where(query: Mapping[str, str]) -> WantedCrop:
+    """Where a query asks to look. Raises MalformedRequest."""
+    text = query.get("crop", "centre")
+    if text == "auto":
+        return "auto"
+    return None if text == "centre" else crop(query)
 
 
 def crop(query: Mapping[str, str], name: str = "crop") -> Crop | None:

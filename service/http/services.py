@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models_store import store
+from service.answers import WantedCrop
 from service.errors import NotReady
 from service.http.uploads import Uploads
 from service.inference.batcher import Ran
 from service.inference.decoder import Decoder
 from service.inference.detector import Detector
-from service.inference.predictor import Prediction, Predictor
+from service.inference.predictor import Prediction, Predictor, Where
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
 from service.keeping import Keeper
@@ -67,6 +68,14 @@ class Services:
         """The same for a request whose plants are to be found."""
         self.check_open()
         self.detector.check_room()
+
+    def where(self, crop: WantedCrop) -> Where:
+        """Where the predictor is to look. Checks that the request can be taken now. Raises NotReady or QueueFull."""
+        if crop == "auto":
+            self.check_open_for_photos()
+            return self.detector.look
+        self.check_open()
+        return crop
 
     def turned_away(self, reason: str, status: int | None, total_s: float) -> None:
         """A connection got `status`, or nothing, before the application heard of its request."""

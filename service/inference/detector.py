@@ -1,15 +1,17 @@
 """A photo → its plants, each named: decoding, segmenter, crops and the batches of the classifier, put together. Knows no HTTP."""
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels, plants
+from models_store.pixels import Crop
 from models_store.plants import Plant
 from service.errors import NotReady, ServiceError
 from service.inference.batcher import Batcher, Ran
@@ -23,6 +25,7 @@ PHOTO_SIDE = 2000  # pixels of the longer side at which a photo is held; a usual
 PHOTOS_AT_ONCE = 3  # held in memory
 MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise, and at most
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
+_NEAR = 3  # times the square around a plant: a central square of that side still shows it as the training images do
 _MARGIN = 0.15  # around a plant, of its longer side, as around those of the training images
 CLUMP, UNKNOWN = "clump", "unknown"
 Pixels = NDArray[np.uint8]
@@ -56,6 +59,15 @@ class Detection:
     cover: float  # share of the photo that is plant, of whatever size
     plants: list[FoundPlant]
     truncated: bool  # there are more
+    segmenter: Segmenter
+    segmentation_s: float
+
+
+@dataclass(frozen=True)
+class _Segmented:
+    photo: Photo
+    map_size: tuple[int, int]
+    maps: Maps
     segmenter: Segmenter
     segmentation_s: float
 
@@ -119,21 +131,15 @@ class Detector:
         Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or ModelFailed.
         Cancelled, it gives its place back, and those of its plants.
         """
-        segmenter, model = self.segmenter(), self._predictor.model()
-        async with in_time(self._deadline_s):
-            with self._batcher.admit() as place:
-                async with self._held:
-                    photo = await self._decoder.photo(image, PHOTO_SIDE)
-                    height, width = photo.fitted.pixels.shape[1:]
-                    size = plants.map_size(width, height, segmenter.manifest.input)
-                    served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
-                    found = await self._decoder.run(_find, photo, served.answer, segmenter, asked, model.size)
+        model = self._predictor.model()
+        async with self._segmented(image) as seen:
+            found = await self._decoder.run(_find, seen, asked, model.size)
 
-                    async def name(crop: Pixels) -> Prediction:
-                        return await self._predictor.predict(crop, model)
+            async def name(crop: Pixels) -> Prediction:
+                return await self._predictor.predict(crop, model)
 
-                    outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
-        area = size[0] * size[1]
+            outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
+        area = seen.map_size[0] * seen.map_size[1]
         named = []
         for (plant, box), outcome in zip(found.plants, outcomes, strict=True):
             if isinstance(outcome, ServiceError):
@@ -141,7 +147,28 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(photo, size, found.cover, named, found.truncated, segmenter, served.inference_s)
+        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s)
+
+    async def look(self, image: bytes) -> Crop | None:
+        """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.
+
+        Raises what `detect` raises of the photo and the segmenter.
+        """
+        async with self._segmented(image) as seen:
+            return await self._decoder.run(_around_largest, seen)
+
+    @contextlib.asynccontextmanager
+    async def _segmented(self, image: bytes) -> AsyncIterator[_Segmented]:
+        """A photo and its maps, held within the deadline for as long as the block lasts."""
+        segmenter = self.segmenter()
+        async with in_time(self._deadline_s):
+            with self._batcher.admit() as place:
+                async with self._held:
+                    photo = await self._decoder.photo(image, PHOTO_SIDE)
+                    height, width = photo.fitted.pixels.shape[1:]
+                    size = plants.map_size(width, height, segmenter.manifest.input)
+                    served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
+                    yield _Segmented(photo, size, served.answer, segmenter, served.inference_s)
 
 
 def _counted_as(found: FoundPlant) -> str:
@@ -155,17 +182,40 @@ def _segment(segmenter: Segmenter, photos: list[Pixels], _: bool) -> list[Maps]:
     return [segmenter.segment(photo) for photo in photos]
 
 
-def _find(photo: Photo, maps: Maps, segmenter: Segmenter, asked: Asked, size: int) -> _Found:
+def _find(seen: _Segmented, asked: Asked, size: int) -> _Found:
     """The plants of a photo, largest first, and each as the classifier is to see it."""
-    fitted, thresholds = photo.fitted, segmenter.manifest.thresholds
-    scale = (fitted.width / maps[0].shape[1], fitted.height / maps[0].shape[0])  # pixels of the photo for each of the map
-    least = _LEAST_SIDE * fitted.width if asked.min_side is None else asked.min_side
-    found = [(plant, _box(plant, scale, fitted)) for plant in plants.find(*maps, thresholds, least / max(scale))]
-    found = [(plant, box) for plant, box in found if max(box[2:]) >= least]
+    fitted = seen.photo.fitted
+    found = _boxed(seen, _LEAST_SIDE * fitted.width if asked.min_side is None else asked.min_side)
     kept = found[: asked.max_plants]
-    cover = float(np.count_nonzero(maps[0] >= thresholds.plant) / maps[0].size)
+    cover = float(np.count_nonzero(seen.maps[0] >= seen.segmenter.manifest.thresholds.plant) / seen.maps[0].size)
     across = fitted.pixels.shape[2] / fitted.width
     return _Found(cover, kept, len(found) > len(kept), [cropped(fitted.pixels, box, across, size) for _, box in kept])
+
+
+def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
+    """The plants of a photo whose longer side is so many of its pixels, largest first."""
+    fitted, maps = seen.photo.fitted, seen.maps
+    scale = (fitted.width / maps[0].shape[1], fitted.height / maps[0].shape[0])  # pixels of the photo for each of the map
+    found = plants.find(*maps, seen.segmenter.manifest.thresholds, least_side / max(scale))
+    boxed = [(plant, _box(plant, scale, fitted)) for plant in found]
+    return [(plant, box) for plant, box in boxed if max(box[2:]) >= least_side]
+
+
+def _around_largest(seen: _Segmented) -> Crop | None:
+    fitted = seen.photo.fitted
+    found = _boxed(seen, max(_LEAST_SIDE * fitted.width, pixels.MIN_SIDE))
+    if not found:
+        return None
+    x, y, width, height = found[0][1]
+    side = min(round(max(width, height) * (1 + 2 * _MARGIN)), fitted.width, fitted.height)
+    central = Crop(0, 0, fitted.width, fitted.height).square
+    across = central.x <= x and x + width <= central.x + central.width
+    down = central.y <= y and y + height <= central.y + central.height
+    if across and down and central.width <= _NEAR * side:
+        return None
+    left = _inside(round(x + width / 2 - side / 2), side, fitted.width)
+    top = _inside(round(y + height / 2 - side / 2), side, fitted.height)
+    return Crop(left, top, side, side)
 
 
 def _box(plant: Plant, scale: tuple[float, float], fitted: pixels.Fitted) -> Box:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from service.inference.registry import Model, Registry
 log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+Where = Crop | Callable[[bytes], Awaitable[Crop | None]] | None  # what is looked at, or what tells it; None: the central square
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Predictor:
             raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
         return model
 
-    async def predict(self, image: bytes | Pixels, model: Model | None = None, crop: Crop | None = None) -> Prediction:
+    async def predict(self, image: bytes | Pixels, model: Model | None = None, crop: Where = None) -> Prediction:
         """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
         Of an image file the central square counts, or that of a crop. Raises QueueFull and NotReady at once, UnsupportedImage,
@@ -165,13 +166,13 @@ class Predictor:
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
                 if isinstance(image, bytes):
-                    decoded = await self._decoder.decode(image, model.size, crop)
+                    decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
                 else:
                     decoded = Decoded(image, 0.0, Crop(0, 0, model.size, model.size))
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
         return self._prediction(model, decoded, served)
 
-    async def explain(self, image: bytes, species: str | None = None, crop: Crop | None = None) -> Explanation:
+    async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
         """What spoke for a species, by its name, or for the most probable one.
 
         Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
@@ -184,7 +185,7 @@ class Predictor:
             raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
-                decoded = await self._decoder.decode(image, model.size, crop)
+                decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
             prediction = self._prediction(model, decoded, served)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
@@ -228,6 +229,10 @@ async def in_time(deadline_s: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise DeadlinePassed(f"no answer within {deadline_s:g} s; try again later", retry_after_s=deadline_s) from None
+
+
+async def _place(image: bytes, where: Where) -> Crop | None:
+    return where if where is None or isinstance(where, Crop) else await where(image)
 
 
 def _infer(work: _Work, images: list[_Image], alone: bool) -> list[_Output | Exception]:

@@ -60,8 +60,9 @@ class Client:
     def predict(self, photo: Photo, *, top_k: int | None = None, threshold: float | None = None, crop: Crop | None = None) -> Answer:
         """The species on a photo.
 
-        `top_k`: only so many probabilities. `threshold`: what `answer` says has this probability at least. `crop`: the part that is
-        looked at, x, y, width and height in pixels of the upright photo.
+        `top_k`: only so many probabilities. `threshold`: what `answer` says has this probability at least. `crop`: what is
+        looked at: `"auto"`, the square around the largest plant, or x, y, width and height in pixels of the upright photo; the central
+        square unless given.
         """
         return self._ask(requests.predict(requests.content_of(photo), requests.query(top_k, threshold, crop)))
 

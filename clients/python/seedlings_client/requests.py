@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import unquote
 
 import httpx
@@ -15,7 +15,7 @@ from .generated.models import Answer, Answered, Batch, Detected, Health, Species
 from .version import __version__
 
 Photo = bytes | str | os.PathLike[str]  # what an image file holds, or where it lies
-Crop = Sequence[float]  # x, y, width, height, in pixels of the upright photo
+Crop = Sequence[float] | Literal["auto", "centre"]  # x, y, width, height, in pixels of the upright photo; or around the plant
 T = TypeVar("T")
 TOO_LARGE = 413
 _BATCH_PHOTOS, _BATCH_BYTES = 32, 8 * 2**20  # of one request
@@ -77,7 +77,9 @@ def query(top_k: int | None, threshold: float | None, crop: Crop | None) -> dict
 
 
 def _text(crop: Crop | None) -> str | None:
-    return None if crop is None else ",".join(f"{value:.12g}" for value in crop)
+    if crop is None or isinstance(crop, str):
+        return crop
+    return ",".join(f"{value:.12g}" for value in crop)
 
 
 def predict(content: bytes, query: dict[str, Any]) -> Call[Answer]:

@@ -69,13 +69,13 @@ class Batch(BaseModel):
 async def predict_batch(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
     wanted = queries.wanted(request)
-    services.check_open()
+    where = services.where(wanted.crop)
     settings = services.settings
 
     async def one(part: Part) -> Prediction:
         if not part.content:
             raise MalformedRequest("the part is empty; send an image")
-        return await services.predictor.predict(part.content, crop=wanted.crop)
+        return await services.predictor.predict(part.content, crop=where)
 
     with services.uploads.room() as room:
         parts = await room.read_images(request)

@@ -74,17 +74,17 @@ async def explain(
     species: Annotated[str | None, Query(description="the species to explain, by its name; the most probable one if left out")] = None,
 ) -> Response:
     """Show which parts of one photo raised the probability of its species: a PNG of the square looked at, with a heat map."""
-    crop = queries.crop(queries.known(request, ["species", queries.CROP_PARAMETER["name"]]))
-    services.check_open()
+    crop = queries.where(queries.known(request, ["species", queries.CROP_PARAMETER["name"]]))
+    where = services.where(crop)
     kind = _accepted(request.headers.get("accept", ""))
     with services.uploads.room() as room:
         image = await room.read_image(request)
-        explanation = await unless_gone(request, services.predictor.explain(image, species, crop))
+        explanation = await unless_gone(request, services.predictor.explain(image, species, where))
         # A header is ASCII and a name may be anything, hence the quotes of an URL.
         headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
         if kind == _JSON:
             return JSONResponse(_heat_map(explanation), headers=headers)
-        photo = await services.predictor.picture(image, saliency.SIDE, crop)
+        photo = await services.predictor.picture(image, saliency.SIDE, explanation.prediction.crop if crop == "auto" else crop)
     png = await asyncio.to_thread(saliency.render, photo, explanation.saliency)
     return Picture(png, headers=headers, media_type=kind)
 

@@ -27,8 +27,8 @@ router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 async def predict(request: Request, services: Annotated[Services, Depends(of)]) -> JSONResponse:
     """Tell the species on one photo: the part `file` of a form, or the bytes as the body."""
     wanted = queries.wanted(request)
-    services.check_open()
+    where = services.where(wanted.crop)
     with services.uploads.room() as room:
         image = await room.read_image(request)
-        prediction = await unless_gone(request, services.predictor.predict(image, crop=wanted.crop))
+        prediction = await unless_gone(request, services.predictor.predict(image, crop=where))
     return JSONResponse(answer(prediction, wanted), headers={"Server-Timing": timing(prediction)})

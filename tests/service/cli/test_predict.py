@@ -162,6 +162,19 @@ def test_a_services_own_problems_are_handed_on(
 
 
 @pytest.mark.usefixtures("model")
+def test_it_looks_at_the_plant_unless_told_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fakes.publish_segmenter(tmp_path / "store")
+    (tmp_path / "far.png").write_bytes(fakes.encoded(fakes.field([(300, 120, 12)])))
+    crops = []
+    for more in ([], ["--crop", "auto"], ["--crop", "centre"]):
+        assert main(["predict", str(tmp_path / "far.png"), "--format", "json", *more]) == 0
+        crops.append(json.loads(capsys.readouterr().out)[0]["crop"])
+    assert crops[0] == crops[1]
+    assert crops[0][2] < 40
+    assert crops[2] == [64, 0, 384, 384]
+
+
+@pytest.mark.usefixtures("model")
 def test_a_table_for_people(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(photos / "00.png")]) == 0
     assert capsys.readouterr().out.split() == [str(photos / "00.png"), "Maize", "crop", "80.0%"]

@@ -239,3 +239,44 @@ def test_a_client_that_leaves_takes_its_plants_along(start: Start, publish_in, t
     gone = 'seedlings_rejected_total{reason="caller-gone"} 1.0'
     service.wait_for(lambda: gone in service.client.get("/metrics").text, "its leaving is noticed")
     assert service.client.get("/health").json()["queued"] == 0
+
+
+@pytest.mark.parametrize(
+    ("plants", "centre"),
+    [
+        ([(256, 192, 140)], True),  # as on the training images
+        ([(256, 192, 60)], True),
+        ([(300, 120, 12), (60, 60, 5)], False),  # small
+        ([(40, 190, 30)], False),  # beside the middle
+        ([(490, 362, 21)], False),  # at the corner
+        ([], True),
+    ],
+)
+def test_auto_looks_at_the_largest_plant(detecting: Running, plants: list[tuple[int, int, int]], centre: bool) -> None:
+    photo = fakes.encoded(fakes.field(plants))
+    given = {one: detecting.client.post("/predict", params={"crop": one}, content=photo).json() for one in ("auto", "centre")}
+    assert given["centre"] == detecting.client.post("/predict", content=photo).json()
+    assert (given["auto"] == given["centre"]) == centre
+    x, y, side, _ = given["auto"]["crop"]
+    if not centre:
+        across, down, radius = plants[0]
+        assert side == pytest.approx((2 * radius + 1) * 1.3, abs=6)
+        assert x <= max(0, across - radius) + 3
+        assert x + side >= min(512, across + radius + 1) - 3
+        assert y <= max(0, down - radius) + 3
+        assert y + side >= min(384, down + radius + 1) - 3
+    asked = {"crop": ",".join(map(str, given["auto"]["crop"]))}
+    assert detecting.client.post("/predict", params=asked, content=photo).json() == given["auto"]
+    batch = detecting.client.post("/predict/batch?crop=auto", files=[("files", photo)] * 2).json()["results"]
+    assert [one["prediction"] for one in batch] == [given["auto"]] * 2
+    seen = detecting.client.post("/explain?crop=auto", content=photo, headers={"Accept": "application/json"})
+    assert seen.json()["crop"] == given["auto"]["crop"]
+
+
+def test_auto_with_a_segmenter_that_fails_is_a_problem(tmp_path, module_service: Start) -> None:
+    fakes.publish(tmp_path, fakes.Halves)
+    fakes.publish_segmenter(tmp_path, fakes.Broken)
+    running = module_service(store=tmp_path)
+    refused = running.client.post("/predict?crop=auto", content=fakes.image())
+    assert refused.status_code in (500, 503), refused.text
+    assert running.client.post("/predict", content=fakes.image()).status_code == 200

@@ -38,7 +38,7 @@ class Answer:
             distance; higher is stranger. null if unknown
         ood_limit (float | None): a photo with a higher `ood_score` is not familiar; null if unknown
         crop (list[float]): the square that was looked at: x, y, width and height in pixels of the whole photo turned
-            upright, x from the left, y from the top. The central one, unless `?crop=` asks for another
+            upright, x from the left, y from the top. The central one, unless `?crop=` asks for another one or for the plant
         probabilities (AnswerProbabilities): the probability of each species, in the order of `/species`; the sum is 1.
             With `?top_k=`: of the k best, best first
         model (ModelName): Which model answered.
