@@ -82,6 +82,7 @@ class Calibration(_Part):
     threshold_rule: str  # how the threshold was chosen, in words
     promise: float | None = Field(None, gt=0, lt=1)  # share of what is relied upon that is right, at least; None: nothing was promised
     field_promise: float | None = Field(None, gt=0, lt=1)  # the same on field photos; None: no threshold was chosen on any
+    folds: int | None = None  # temperature and thresholds are chosen on answers of so many networks, each to images it did not learn from
     certainty: float | None = Field(None, gt=0, lt=1)  # of the promise: the confidence level of the bound
     kind: RankThreshold | None = None  # by the same rule; None: of a release that knew thresholds of species only
     group: RankThreshold | None = None

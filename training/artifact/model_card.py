@@ -52,7 +52,7 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 {_elsewhere(manifest)}
 ## Probabilities
 
-Temperature {calibration.temperature:.3f}, fitted on validation, is inside the model.
+Temperature {calibration.temperature:.3f}, fitted on {_held(calibration)}, is inside the model.
 {_confident(calibration)}
 {_rolled_up(manifest)}{_familiar(calibration)}{_ood(manifest)}
 ## Data
@@ -165,16 +165,24 @@ def _what_saw_them(manifest: Manifest) -> str:
     return textwrap.fill(text, _WIDTH)
 
 
+def _held(calibration: Calibration) -> str:
+    """What temperature and thresholds were chosen on."""
+    return "validation" if calibration.folds is None else "out-of-fold answers"
+
+
 def _confident(calibration: Calibration) -> str:
     if calibration.threshold is None:
         return textwrap.fill(f'No answer is "confident": {calibration.threshold_reason}.', _WIDTH)
     text = f'An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.'
     if calibration.promise is not None and calibration.certainty is not None:
+        like = "validation images" if calibration.folds is None else "images of training"
         text += (
-            f" The promise: of answers to photos like the validation images, at least {calibration.promise:.4g} of the confident ones are"
-            f" right, at {calibration.certainty:.0%} certainty. Other photos may break it."
+            f" The promise: of answers to photos like the {like}, at least {calibration.promise:.4g} of the confident ones are right, at"
+            f" {calibration.certainty:.0%} certainty. Other photos may break it."
         )
-    text += f" On validation {calibration.validation_coverage:.1%} of the images are answered with confidence"
+    if calibration.folds is not None:
+        text += f" {calibration.folds} more networks gave these answers, by the same recipe, each to images that it did not learn from."
+    text += f" On {_held(calibration)} {calibration.validation_coverage:.1%} of the images are answered with confidence"
     right = "" if calibration.validation_accuracy is None else f", {calibration.validation_accuracy:.1%} of them rightly"
     return textwrap.fill(f"{text}{right}.", _WIDTH)
 
@@ -192,7 +200,7 @@ def _rolled_up(manifest: Manifest) -> str:
         else:
             lines.append(f"The {rank} is answered from a probability of {found.threshold:.4f} on, by the same rule and promise.")
     lines.append("Each rank is tested by itself.")
-    rows = [(f"validation{_CHOSEN}", calibration.validation_answers), ("test", tested)]
+    rows = [(f"{_held(calibration)}{_CHOSEN}", calibration.validation_answers), ("test", tested)]
     rows += [(_cell(name) + (_CHOSEN if found.chosen_by else ""), found.answers) for name, found in manifest.elsewhere.items()]
     columns = ("photos", "n", *RANKS, "no answer", "wrong answers", "right at least", "crops called weeds")
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"

@@ -1,6 +1,7 @@
 """`fit`: train a network."""
 
 import argparse
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from training.data.images import Images
+    from training.data.split import Split
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -28,20 +30,30 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--all-images", action="store_true", help="learn from validation and test images too, as a release does whose twin is measured"
     )
+    fit.add_argument(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="train N more networks into RUN/fold-1…, each validated on another N-th of the images, for small sets",
+    )
     fit.add_argument("--seed", type=int, help="instead of the recipe's")
     fit.add_argument("--network", metavar="NAME", help="instead of the recipe's")
     add_machine(fit)
     fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
     fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
-    fit.set_defaults(perform=_perform)
+    fit.set_defaults(perform=functools.partial(_perform, fit))
 
 
-def _perform(options: argparse.Namespace) -> None:
+def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """All that can be wrong with recipe and images is looked at before the run folder appears."""
+    if options.folds is not None and options.folds < 2:
+        command.error(f"--folds {options.folds}: at least 2, such as 5")
+    if options.folds is not None and options.all_images:
+        command.error("--folds measures on images that are not learnt from, and --all-images leaves none; give one of them")
     from training import recipe as recipes
     from training.data import images as data
     from training.data import split
-    from training.fitting import loop, run
+    from training.fitting import folds, loop, run
     from training.memory import keep_freed_memory
 
     changes = {"seed": options.seed, "network": options.network}
@@ -50,23 +62,32 @@ def _perform(options: argparse.Namespace) -> None:
     fabric = loop.make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of_recipe(images, recipe)
-    history = loop.fit(
-        fabric,
-        recipe,
-        recipes.name_of_now(options.recipe),
-        images,
-        parts,
-        options.run,
-        options.teacher,
-        options.background_photos,
-        options.segmenter,
-        options.all_images,
-    )
+
+    def train(parts: "Split", folder: Path) -> list[dict[str, float]]:
+        return loop.fit(
+            fabric,
+            recipe,
+            recipes.name_of_now(options.recipe),
+            images,
+            parts,
+            folder,
+            options.teacher,
+            options.background_photos,
+            options.segmenter,
+            options.all_images,
+        )
+
+    history = train(parts, options.run)
+    for number in range(1, 1 + (options.folds or 0)):
+        fabric.print(f"fold {number} of {options.folds}")
+        train(split.fold(images, parts, number, options.folds), folds.folder(options.run, number))
     best = run.best_epoch(history, recipe.best_by)
     measured = "nothing was measured" if options.all_images else f"validation accuracy {best['validation_accuracy']:.2%}"
     fabric.print(f"best: epoch {best['epoch']:.0f}, {measured}; weights in {options.run}")
     if not options.all_images:
         _say_if_guessing(fabric, images, options.run, best["validation_accuracy"])
+    if options.folds:
+        fabric.print(folds.text(folds.results(options.run)))
     fabric.print(f"curves of every epoch: tensorboard --logdir {options.run / loop.TENSORBOARD}")
 
 

@@ -30,6 +30,7 @@ class Split:
     test: list[int]
     digest: str
     left_out: dict[str, int] = field(default_factory=dict)  # part → images that went there and are left out of figures
+    fold: tuple[int, int] | None = None  # this fold of so many, counted from 1; None: no fold
 
     def rows(self, name: str) -> list[int]:
         """The rows of one part, or of `all`."""
@@ -65,9 +66,28 @@ def of_recipe(images: Images, recipe: Recipe) -> Split:
     return of(images, recipe.split_seed, recipe.split)
 
 
-def of_training(images: Images, recipe: Recipe, digest: str) -> Split:
-    """The split that something was trained on, from its recipe and digest. Raises DataError when the images are others."""
+def fold(images: Images, split: Split, number: int, folds: int) -> Split:
+    """Fold 1…`folds`: of the images in train and validation every so-many-th of each species is validated on, the rest learnt from.
+
+    The test images stay what they are. Files of the same bytes stay together.
+    """
+    pool, labels = split.train + split.validation, images.labels.tolist()
+    held: set[tuple[int, str]] = set()
+    for label in range(len(images.species)):
+        own = {images.digests[row] for row in pool if labels[row] == label}
+        ordered = sorted(own, key=lambda digest: _place(digest, b"folds"))
+        held.update((label, digest) for digest in ordered[number - 1 :: folds])
+    validated = {row for row in pool if (labels[row], images.digests[row]) in held}
+    train, validation = sorted(set(pool) - validated), sorted(validated)
+    digest = _sha256([split.digest, f"fold {number} of {folds}"])
+    return Split(train, validation, list(split.test), digest, fold=(number, folds))
+
+
+def of_training(images: Images, recipe: Recipe, digest: str, part: tuple[int, int] | None = None) -> Split:
+    """The split, or the fold `part` of it, that something was trained on, from its recipe and digest. Raises DataError for other images."""
     found = of_recipe(images, recipe)
+    if part is not None:
+        found = fold(images, found, *part)
     if found.digest != digest:
         raise DataError(
             "these are not the images of the training, so which of them it was tested on is not known; give the folder it was trained"

@@ -114,7 +114,7 @@ def fit(
     taught = Teachers(teachers, recipe.distillation, images.species, split)
     squares = background_photos.for_recipe(backgrounds, recipe.field)
     identity = run.Identity(
-        recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(),
+        recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(), fold=split.fold,
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
         all_images=all_images, device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip

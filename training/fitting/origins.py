@@ -92,7 +92,7 @@ def held_out(images: Images, parts: Split, rule: SplitRule, learnt: Learnt) -> S
 
 def split_of(images: Images, identity: run.Identity, learnt: Learnt) -> Split:
     """The split of a training, of the images of that training. Raises DataError when these are others."""
-    parts = split.of_training(images, identity.recipe, identity.split_digest)
+    parts = split.of_training(images, identity.recipe, identity.split_digest, identity.fold)
     return held_out(images, parts, identity.recipe.split, learnt)
 
 

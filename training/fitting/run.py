@@ -43,6 +43,7 @@ class Identity(BaseModel):
     images: dict[str, int]  # split → number of images
     left_out: dict[str, int] = {}  # split → images of it that figures leave out, since these or earlier weights had learnt from them
     unknown_origins: list[str] = []  # earlier weights of which nobody knows what they had learnt from
+    fold: tuple[int, int] | None = None  # of the split, this one of so many; None: the split itself
     started_from: str = ""  # `name/version@digest` of the start; empty for random weights, ImageNet's, and in records of before
     averaged: list[str] = []  # `references` of the runs whose mean this is; none for one that was trained
     teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models_store.manifest import Calibration, ElsewhereFigures, Familiarity, Figures, OodFigures
 from training.artifact import calibration as calibrating
-from training.artifact import reliance
+from training.artifact import reliance, thresholds
 from training.artifact.thresholds import HeldOut
 from training.data import pictures
 from training.data.images import Images
@@ -21,6 +21,7 @@ from training.errors import DataError
 from training.evaluation import metrics
 from training.publishing import out_of_distribution, photos
 from training.publishing.measured_model import MeasuredModel
+from training.publishing.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ def appraise(
     *,
     promise: float = calibrating.PROMISE,
     outside: Outside = NOWHERE,
+    folds: OutOfFold | None = None,
 ) -> Appraisal:
-    """Choose the thresholds of `model` on its validation images and on photos from the field, and measure it. Raises DataError.
+    """Choose the thresholds of `model` on its validation images, or out-of-fold answers, and on photos from the field, and measure it.
+
+    Raises DataError.
 
     The images count their labels in the model's order; the temperature is inside the model already.
     """
@@ -73,9 +77,9 @@ def appraise(
         return found, photos.ask(model, familiarity, name, found.pixels, found.shown(), promised)[0]
 
     in_field = [ask(name, folder, outside.field_promise or promise) for name, folder in outside.field.items()]
-    calibration = calibrating.calibrate(
-        temperature, model.described, part("validation", split.validation)[0], [asked for _, asked in in_field], familiarity
-    )
+    held = part("validation", split.validation)[0] if folds is None else _of_folds(folds, model, temperature, promise)
+    calibration = calibrating.calibrate(temperature, model.described, held, [asked for _, asked in in_field], familiarity)
+    calibration = calibration.model_copy(update={"folds": None if folds is None else folds.folds})
     calibrated = dataclasses.replace(model, calibration=calibration)
     tested, distances = part("test", split.test)
     figures = metrics.figures("test", model.species, torch.tensor(tested.probabilities), images.labels[split.test])
@@ -89,3 +93,9 @@ def appraise(
         },
         {name: out_of_distribution.on_pictures(calibrated, distances, pictures.load(folder)) for name, folder in outside.ood.items()},
     )
+
+
+def _of_folds(folds: OutOfFold, model: MeasuredModel, temperature: float, promise: float) -> HeldOut:
+    """All count as familiar: the distance is measured by the published network, which has learnt from most of them."""
+    shown = [model.described[label] for label in folds.labels.tolist()]
+    return thresholds.held_out("out-of-fold answers", (folds.logits / temperature).softmax(1), shown, None, promise)

@@ -1,5 +1,6 @@
 """A run's best weights as a published artifact: made compact if wanted, calibrated, measured, described."""
 
+import functools
 import hashlib
 import io
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
 from training.fitting import origins, run
 from training.networks.network import Network
-from training.publishing import appraisal, gates, out_of_distribution, predecessor
+from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor
 from training.publishing.measured_model import MeasuredModel
 
 Storage = Literal["float32", "float16", "int8"]
@@ -49,8 +50,9 @@ def export(
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
     factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
     compact one. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
-    of the species. On photos `outside` of the split thresholds are chosen too, or the model is measured. What validation cannot tell
-    from guessing is refused, unless by `force`, which the card says. Raises RunError, DataError, DiskError.
+    of the species. Where the run has folds, temperature and thresholds are chosen on their answers. On photos `outside` of
+    the split thresholds are chosen too, or the model is measured. What validation cannot tell from guessing is refused,
+    unless by `force`, which the card says. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     origin = origins.of_run(folder, description, images)
@@ -61,11 +63,14 @@ def export(
     if rank == "usual":
         rank = USUAL_RANK if compression.saves(network, USUAL_RANK) else None
     served = _compact(network, rank, storage)
+    folds = out_of_fold.answers(folder, images, functools.partial(_compact, rank=rank, storage=storage))
     made_compact = None
     if served is not network:
         full_figures = _test_figures(network, images, split)
         made_compact = Compact(rank=rank, storage=storage, parameters=_numbers(served), full_figures=full_figures)
     logits, labels = _logits(served, images, split.validation), images.labels[split.validation]
+    if folds is not None:
+        logits, labels = folds.logits, folds.labels
     forced = gates.check_better_than_guessing(logits, labels, images.species, force)
     temperature = calibrating.fit_temperature(logits, labels)
     distance = out_of_distribution.fit(served, description.recipe, images, split)
@@ -76,7 +81,7 @@ def export(
     measured = MeasuredModel(
         description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module
     )
-    found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside)
+    found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
     warnings = _warnings(measured, found, images, split, destination, name, origin.unknown)
     created = datetime.now(UTC).replace(microsecond=0)
 

@@ -377,3 +377,17 @@ def test_a_report_of_a_run(run_command, trained, tmp_path, capsys):
     assert run_command("report", "--run", trained, "--out", tmp_path / "page") == 0
     assert f"wrote {tmp_path / 'page' / 'index.html'}" in capsys.readouterr().out
     assert "Training runs: run" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_folds(run_command, tmp_path, capsys):
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 2"))
+    assert run_command("fit", "--folds", 2, "--run", tmp_path / "run") == 0
+    printed = capsys.readouterr().out
+    assert "fold 2 of 2" in printed
+    assert "2 folds: accuracy " in printed
+    assert {file.name for file in (tmp_path / "run").glob("fold-*")} == {"fold-1", "fold-2"}
+    assert run_command("report", "--run", tmp_path / "run", "--out", tmp_path / "page") == 0
+    assert "2 folds: accuracy " in (tmp_path / "page" / "index.html").read_text()
+    for options in (("--folds", 1), ("--folds", 2, "--all-images")):
+        with pytest.raises(SystemExit, match="2"):
+            run_command("fit", *options, "--run", tmp_path / "other")

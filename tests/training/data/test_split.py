@@ -128,3 +128,27 @@ def test_real_images_split_by_the_reports_rule(real_images, cache):
     where = {row: name for name in split.SPLITS for row in parts.rows(name)}
     for digest in {digest for digest in images.digests if images.digests.count(digest) > 1}:
         assert len({where[row] for row, one in enumerate(images.digests) if one == digest}) == 1
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+def test_folds_share_out_train_and_validation(images, folds):
+    parts = split.of(images)
+    found = [split.fold(images, parts, number, folds) for number in range(1, folds + 1)]
+    assert sorted(row for one in found for row in one.validation) == sorted(parts.train + parts.validation)
+    assert len({one.digest for one in found} | {parts.digest}) == folds + 1
+    for one in found:
+        assert one.test == parts.test
+        assert sorted(one.train + one.validation) == sorted(parts.train + parts.validation)
+        of_species = images.labels[one.validation].bincount(minlength=3)
+        assert of_species.max() - of_species.min() <= 1  # as many of each, since there are as many
+
+
+def test_twins_stay_in_one_fold(images):
+    parts = split.of(images)
+    first, second = parts.train[0], next(row for row in parts.train[1:] if images.labels[row] == images.labels[parts.train[0]])
+    digests = list(images.digests)
+    digests[second] = digests[first]
+    twins = type(images)(images.species, images.files, images.pixels, images.labels, digests)
+    for number in (1, 2, 3):
+        held = split.fold(twins, parts, number, 3).validation
+        assert (first in held) == (second in held)

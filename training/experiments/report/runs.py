@@ -16,7 +16,7 @@ from training.evaluation import metrics
 from training.experiments.report import charts, measured, pictures, sections_measured
 from training.experiments.report.measured import Measured
 from training.experiments.report.page import PAGE, Section, figure, paragraph, render, table
-from training.fitting import run
+from training.fitting import folds, run
 
 _INTRODUCTION = "Runs of training on one's own photos: how they went, what their best weights answer, and where they are wrong."
 _FOOTER = "Figures on this page show photos of the data folder: whoever passes it on passes these on."
@@ -28,6 +28,7 @@ class Trained:
     """A run, how it went, and its answers."""
 
     identity: run.Identity
+    folds: list[folds.Fold]
     epochs: list[dict[str, float]]
     measured: Measured
 
@@ -69,7 +70,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _trained(folder: Path, images: Images, part: str) -> Trained:
-    return Trained(run.read_description(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
+    return Trained(run.read_description(folder), folds.results(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
 
 
 def _accuracy(found: Measured) -> float:
@@ -107,6 +108,9 @@ def _comparison(trained: dict[str, Trained], best: str, part: str) -> Markup:
                      f"{figures.macro_f1:.3f}", str(n)])  # fmt: skip
     head = ("run", "recipe", "network", "start", "seed", "best epoch", "minutes", f"{part} accuracy", "95% interval", "macro-F1", "images")
     body = table(head, rows, text=(0, 1, 2, 3))
+    for name, one in trained.items():
+        if one.folds:
+            body += paragraph(f"{name}, {folds.text(one.folds)}.")
     if len(trained) > 1:
         body += paragraph(f"The sections of answers below are of {best}, the best of them on these images.") + _pairs(trained)
     note = "These are the test images. Whoever chooses between runs by them has none left that tell the truth."
