@@ -35,8 +35,10 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
     """A new folder; removed in the end, with all that is in it, unless it was renamed. Raises OSError."""
 
     def made() -> tuple[int, str]:
-        path = tempfile.mkdtemp(prefix=prefix, dir=parent)
-        return os.open(path, os.O_RDONLY), path
+        while True:
+            path = tempfile.mkdtemp(prefix=prefix, dir=parent)
+            with contextlib.suppress(FileNotFoundError):  # another process took it for left before it was opened
+                return os.open(path, os.O_RDONLY), path
 
     descriptor, path = _claimed(made)
     try:

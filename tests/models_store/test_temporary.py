@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_nothing_is_left_without_a_kill_and_what_is_renamed_stays(tmp_path: Path
         folder.rename(tmp_path / "folder")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
     assert (tmp_path / "file").read_bytes() == b"whole"
+
+
+def test_one_taken_for_left_before_it_was_claimed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    make = tempfile.mkdtemp
+
+    def make_while_another_cleans(**arguments: object) -> str:
+        made.append(make(**arguments))  # type: ignore[call-overload]
+        if len(made) < 3:
+            temporary.remove_abandoned(tmp_path, ".b-")
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_while_another_cleans)
+    with temporary.folder(tmp_path, ".b-") as folder:
+        assert [str(folder)] == made[2:]
+        assert folder.is_dir()
+    with pytest.raises(FileNotFoundError), temporary.folder(tmp_path / "gone", ".b-"):
+        pass
 
 
 def test_files_of_a_user_are_none_of_ours(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ def test_metrics_count_what_happened(own_service: Running) -> None:
         service.client.post("/predict", content=fakes.image())
     service.client.post("/predict", content=b"no image")
     service.client.get("/secret/path/of/a/caller")
+    # A batch is counted once its answers are on their way.
+    service.wait_for(lambda: "seedlings_inference_seconds_count 3.0" in service.client.get("/metrics").text, "three batches counted")
     response = service.client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
     for line in (
