@@ -25,6 +25,11 @@ def plant_name(text: str) -> str:
     return _in_one_line("plant", text)
 
 
+def person_name(text: str) -> str:
+    """`text` as the name of a person who reviews. Raises BadText."""
+    return _in_one_line("reviewer", text)
+
+
 def note(text: str) -> str:
     """`text` as a note: lines are kept, other control characters are not. Raises BadText for a long one."""
     if len(text) > MAX_NOTE:

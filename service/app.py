@@ -21,7 +21,7 @@ from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
-from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, species
+from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, review, species
 from service.http.services import build_services
 from service.inference import engine
 from service.inference.segmenter import Segmenter
@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in (page, predict, batch, detect, explain, corrections, species, health, metrics):
+    for routes in (page, predict, batch, detect, explain, review, corrections, species, health, metrics):
         app.include_router(routes.router)
     app.include_router(open_inference.probes)
     app.include_router(open_inference.guarded)

@@ -46,6 +46,7 @@ PROBLEM = {
 SCHEMAS: dict[str, Any] = {  # by the name of the schema
     "Answer": ANSWER,
     "Problem": PROBLEM,
+    "Review": {"decision": "accept", "version": 1, "reviewer": "Ada"},
     "Batch": {"results": [{"file": "maize.jpg", "prediction": ANSWER}, {"file": "broken.jpg", "problem": PROBLEM}]},
     "Saliency": {
         "species": "Maize",

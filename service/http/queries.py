@@ -78,7 +78,7 @@ def asked(request: Request, parameters: Sequence[dict[str, Any]] = DETECT_PARAME
     side = None if min_side is None else _number(min_side)
     if side is not None and not 0 <= side < math.inf:
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
-    most = MAX_PLANTS if max_plants is None else _whole("max_plants", max_plants, MOST_PLANTS)
+    most = MAX_PLANTS if max_plants is None else whole("max_plants", max_plants, MOST_PLANTS)
     return _answers_wanted(query), Asked(side, most), masks is not None
 
 
@@ -90,7 +90,7 @@ def wanted(request: Request) -> Wanted:
 
 def _answers_wanted(query: Mapping[str, str]) -> Wanted:
     top_k = query.get("top_k")
-    k = None if top_k is None else _whole("top_k", top_k, MAX_TOP_K)
+    k = None if top_k is None else whole("top_k", top_k, MAX_TOP_K)
     return Wanted(k, _share("threshold", query.get("threshold", "0")), where(query))
 
 
@@ -125,7 +125,8 @@ def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
     return request.query_params
 
 
-def _whole(name: str, text: str, most: int) -> int:
+def whole(name: str, text: str, most: int) -> int:
+    """A parameter that is a whole number from 1 to `most`. Raises MalformedRequest."""
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
         raise MalformedRequest(f"{name} = {text[:50]!r} is no whole number from 1 to {most}")
     return int(text)

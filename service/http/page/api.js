@@ -61,5 +61,11 @@ export function correct(file, fields) {
 }
 export const takeBack = (id) => ask(`corrections/${id}`, { method: "DELETE" });
 
+/** Corrections that wait for a reviewer, those behind the id `after`. */
+export const waiting = async (after, limit) => (await ask(asked("corrections/waiting", { after: after ?? undefined, limit }))).json();
+export const photoOf = async (id) => (await ask(`corrections/${id}/photo`)).blob();
+export const review = async (id, decision) =>
+  (await ask(`corrections/${id}/review`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(decision) })).json();
+
 export const explain = (file, species, crop) =>
   patiently(async () => (await ask(asked("explain", { species, crop }), { method: "POST", headers: octets, body: file })).blob());

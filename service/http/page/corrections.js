@@ -69,7 +69,7 @@ async function ask(work) {
 
 const correct = (name) =>
   ask(async (meant) => {
-    const { id } = await api.correct(meant.file, { species: name, ...(meant.crop ? { box: String(meant.crop) } : {}) });
+    const { id } = await api.correct(meant.file, { species: name, ...(meant.crop ? { box: String(meant.answer.crop) } : {}) });
     meant.correction = { id, species: name };
   });
 

@@ -27,6 +27,12 @@ async def page() -> Response:
     return _file("index.html")
 
 
+@router.get("/review")
+async def review() -> Response:
+    """Serve the page on which corrections are reviewed; what it asks for is closed where no key is set."""
+    return _file("review.html")
+
+
 @router.get("/docs")
 async def docs() -> Response:
     """Serve the OpenAPI document as a page; the framework's own brings its parts from elsewhere."""

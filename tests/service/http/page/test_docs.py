@@ -32,36 +32,36 @@ def test_the_interface_for_programs(page: Any, service: Running, tmp_path: Path)
 
 
 def of_one(sample: str, service: Running) -> str:
-    """A sample that removes a correction, of one that is there."""
+    """A sample that is about a correction, about one that is there."""
     made = service.client.post("/corrections", files={"file": fakes.image(RED)}, data={"species": "Maize"}).json()
     return sample.replace("/corrections/correction", f"/corrections/{made['id']}")
 
 
-@pytest.fixture(scope="module")
-def service(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Running:
-    """One that keeps corrections: else their samples would be refused."""
-    service = module_service(network=fakes.Halves, database=f"sqlite:///{tmp_path_factory.mktemp('kept')}/corrections.db")
+def test_the_samples_of_the_docs_page_work(
+    browser: Any, start: Start, publish_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_in(fakes.Halves)
+    service = start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="KEY")  # else some of them are refused
+    service.client.headers["X-API-Key"] = "KEY"
     service.wait_keeping()
-    return service
-
-
-def test_the_samples_of_the_docs_page_work(page: Any, service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("photo.jpg", "one.jpg", "two.jpg"):
         (tmp_path / name).write_bytes(fakes.image(RED))
     monkeypatch.chdir(tmp_path)
-    page.click("text=API for programs")
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{service.port}/docs")
     page.wait_for_selector("details")
     scripts = []
     for operation in page.locator("details").all():
         operation.locator("summary").click()
         operation.locator(".sample").first.wait_for()
         samples = operation.locator(".sample pre").all_inner_texts()
-        if operation.get_attribute("id") == "operation-remove_correction":
+        if "/corrections/correction" in samples[0]:
             samples = [of_one(sample, service) for sample in samples]
         curl, python, script = samples
         subprocess.run([*shlex.split(curl), "--silent", "--fail-with-body"], capture_output=True, check=True)
         exec(python, {})
         scripts.append(f"await (async () => {{ {script} }})();")
+    page.close()
     assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
     if (node := shutil.which("node")) is None:
         pytest.skip("node is not installed: the samples in JavaScript were not run")

@@ -1,0 +1,124 @@
+"""`/corrections/…`: what reviewers look at and decide. Closed where no key is set."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models_store.image_files import SUFFIXES
+from service import errors, keeping
+from service.errors import Forbidden, MalformedRequest, documented
+from service.http import queries
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.origin import own_page
+from service.http.routes.corrections import Correction, described, keeper
+from service.http.services import Services
+from service.keeping import Keeper
+
+if TYPE_CHECKING:
+    from corrections.kept import State
+
+MAX_AT_ONCE = 100
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'", "Cache-Control": "private, max-age=3600"}
+_JSON = "application/json"
+_STATES: dict[str, "State"] = {"waiting": "waiting", "accepted": "accepted", "rejected": "rejected"}
+_TYPES = {".jpg": "image/jpeg", ".tif": "image/tiff"}
+
+
+async def reviewing(services: Annotated[Services, Depends(of)]) -> None:
+    """Dependency: whether anybody may review. Raises Forbidden."""
+    if services.settings.api_key is None:
+        raise Forbidden("reviewing is closed: without a key anybody could decide what the next model learns; set SEEDLINGS_API_KEY")
+
+
+router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized), Depends(reviewing)])
+_ERRORS = (errors.Unauthorized, errors.Forbidden, errors.NothingKept, errors.QueueFull, errors.NotKept, errors.DeadlinePassed)
+
+
+class Waiting(BaseModel):
+    """Corrections in the order in which they came."""
+
+    count: int = Field(description="how many there are of this state in all")
+    corrections: list[Correction] = Field(description=f"the first ones, or those behind `after`; {MAX_AT_ONCE} at most")
+
+
+class Review(BaseModel):
+    """What a reviewer decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["accept", "reject", "undo"] = Field(description="`undo` makes it wait again, as it was handed in")
+    version: int = Field(description="the version of the correction that was looked at; if it is another by now, nothing is decided")
+    reviewer: str = Field(description="who decides")
+    species: str | None = Field(None, description="accept it as this species; as it is if left out")
+
+
+@router.get("/corrections/waiting", response_model=Waiting, responses=documented(*_ERRORS, errors.MalformedRequest))
+async def waiting(
+    request: Request,
+    keeper: Annotated[Keeper, Depends(keeper)],
+    state: Annotated[str, Query(description="waiting, accepted or rejected; waiting if left out")] = "waiting",
+    after: Annotated[str | None, Query(description="give those that came after the correction of this id")] = None,
+    limit: Annotated[str, Query(description=f"give so many at most, 1 to {MAX_AT_ONCE}; 20 if left out")] = "20",
+) -> JSONResponse:
+    """List the corrections that wait for a reviewer, the oldest first."""
+    queries.known(request, ["state", "after", "limit"])
+    of_state = _STATES.get(state)
+    if of_state is None:
+        raise MalformedRequest(f"state = {state[:50]!r} is none of {', '.join(_STATES)}")
+    most = queries.whole("limit", limit, MAX_AT_ONCE)
+    count, listed = await keeper.call(lambda corrections: (corrections.count(of_state), corrections.waiting(of_state, after, most)))
+    return JSONResponse({"count": count, "corrections": [described(one) for one in listed]})
+
+
+_PHOTO = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get(
+    "/corrections/{correction}/photo",
+    response_class=Response,
+    responses=documented(*_ERRORS, errors.UnknownCorrection)
+    | {200: {"description": "The photo as it is kept.", "content": {"image/*": _PHOTO, "application/octet-stream": _PHOTO}}},
+)
+async def photo_of_correction(correction: str, keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+    """Show the photo of a correction."""
+    content, suffix = await keeper.call(lambda corrections: corrections.photo(correction))
+    kind = _TYPES.get(suffix, f"image/{suffix[1:]}") if suffix in SUFFIXES else "application/octet-stream"
+    return Response(content, media_type=kind, headers=_HEADERS)
+
+
+@router.post(
+    "/corrections/{correction}/review",
+    response_model=Correction,
+    openapi_extra={"requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Review"}}}}},
+    responses=documented(
+        *(*_ERRORS, errors.MalformedRequest, errors.UnknownCorrection, errors.CorrectionChanged),
+        *(errors.BodyTooLarge, errors.SlowUpload, errors.UnsupportedImage),
+    ),
+    dependencies=[Depends(own_page)],
+)
+async def review(
+    correction: str, request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]
+) -> dict[str, Any]:
+    """Decide about a correction: accept it, perhaps as another species, reject it, or undo a decision."""
+    from corrections.texts import person_name, species_name
+
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        raise MalformedRequest(f"the decision is sent as JSON, typed {_JSON}")
+    with services.uploads.room() as room:
+        body = await room.read(request)
+    try:
+        asked = Review.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])[:100]
+        raise MalformedRequest(f"the decision is not understood: {place}: {first['msg'][:200]}") from None
+    model = services.registry.current
+    known = tuple(species.name for species in model.manifest.species) if model is not None else ()
+    with keeping.errors_of_the_service():
+        reviewer = person_name(asked.reviewer)
+        species = species_name(asked.species, known) if asked.species else None
+    decided = await keeper.call(lambda corrections: corrections.review(correction, asked.version, asked.decision, reviewer, species))
+    return described(decided)
