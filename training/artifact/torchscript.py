@@ -79,9 +79,9 @@ class Measured(Exported):
 
 
 class ExportedSegmenter(nn.Module):
-    """A segmenter of whole photos, which looks at a photo and its mirror image from near and, at a quarter of its size, from afar.
+    """A segmenter of whole photos, which looks at a photo and its mirror images from near and, at a quarter of its size, from afar.
 
-    A mirrored photo so gives exactly the mirrored maps.
+    A photo mirrored from left to right, upside down, or both, so gives exactly the mirrored maps.
 
     It is `models_store.artifact.Segmenting`.
     """
@@ -95,16 +95,19 @@ class ExportedSegmenter(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Probabilities of plant and of centres: uint8 [N,3,H,W] → float32 [N,H,W], [N,H/4,W/4], [N,H/16,W/16]."""
         pixels = images.to(torch.float32) / 255
-        both = torch.cat([pixels, pixels.flip(3)])
-        plant, near = self.network(both)
-        _, afar = self.network(F.avg_pool2d(both, self.afar))
+        seen = torch.cat([pixels, pixels.flip(3), pixels.flip(2), pixels.flip([2, 3])])
+        plant, near = self.network(seen)
+        _, afar = self.network(F.avg_pool2d(seen, self.afar))
         return mean_of_mirrored(plant), mean_of_mirrored(near), mean_of_mirrored(afar)
 
 
 def mean_of_mirrored(logits: Tensor) -> Tensor:
-    """Probabilities of images, the mean of what was said of them and of their mirror images behind them: [2N,1,h,w] → [N,h,w]."""
-    seen, mirrored = logits.sigmoid()[:, 0].chunk(2)
-    return (seen + mirrored.flip(2)) / 2
+    """Probabilities of images, the mean of what was said of them and of their mirror images behind them: [4N,1,h,w] → [N,h,w].
+
+    Mirrored from left to right, upside down, and both. Summed by pairs, so that the order of a mirrored image's sums is the same.
+    """
+    seen, across, down, both = logits.sigmoid()[:, 0].chunk(4)
+    return ((seen + across.flip(2)) + (down.flip(1) + both.flip([1, 2]))) / 4
 
 
 def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:

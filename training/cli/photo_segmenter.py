@@ -27,6 +27,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_machine(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
+    masks = actions.add_parser("masks", help="make masks of a COCO file, as CVAT and labelme2coco write it")
+    masks.add_argument("file", type=Path, metavar="FILE", help="COCO's JSON: polygons or run lengths")
+    masks.add_argument("--photos", type=Path, required=True, metavar="DIR", help="its photos; the masks go into a folder `masks` beside it")
+    masks.set_defaults(perform=_masks)
     evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
     what = evaluate.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", type=Path, metavar="FILE", help="what `fit` wrote")
@@ -72,6 +76,13 @@ def _fit(options: argparse.Namespace) -> None:
         fabric, images.pixels[parts.train], squares, fields, plan, options.out, split_digest=parts.digest, start=start, log=say
     )
     say(f"wrote {options.out}")
+
+
+def _masks(options: argparse.Namespace) -> None:
+    from training.data import coco
+
+    written = coco.write_masks(options.file, options.photos)
+    say(f"wrote {len(written)} masks into {written[0].parent}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

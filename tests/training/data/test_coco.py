@@ -1,0 +1,107 @@
+"""Masks from COCO files: polygons, run lengths of both forms, and what is wrong with them."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.__main__ import main
+from training.data import coco, masked_photos
+from training.errors import DataError
+
+WIDTH, HEIGHT = 60, 40
+
+
+def known() -> np.ndarray:
+    """The mask of `COMPRESSED`."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[5:20, 10:30] = mask[12:35, 25:50] = mask[0, 0] = True
+    return mask
+
+
+COMPRESSED = "01d<>UD0000000000000000000000000000?A00000007I00000000000000000000000000000000000000T<"  # by pycocotools 2.0
+
+
+@pytest.fixture
+def field(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("one.png", "two.jpg"):
+        Image.new("RGB", (WIDTH, HEIGHT), (90, 70, 50)).save(tmp_path / "images" / name)
+    return tmp_path
+
+
+def write(folder, annotations, names=("one.png",), **changes):
+    images = [{"id": 7 + i, "file_name": name, "width": WIDTH, "height": HEIGHT} | changes for i, name in enumerate(names)]
+    (folder / "a.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": []}))
+    return folder / "a.json"
+
+
+def one(segmentation, image_id=7):
+    return {"id": 1, "image_id": image_id, "category_id": 1, "iscrowd": 0, "segmentation": segmentation}
+
+
+def test_polygons_of_plants_that_touch_stay_two(field, capsys):
+    left, right = [10.0, 5, 20, 5, 20, 25, 10, 25], [20, 5, 30, 5, 30, 25, 20, 25]
+    file = write(
+        field, [one([left]), one([right, [40, 30, 50, 30, 50, 38, 40, 38]]), one([left], 8)], ["default/one.png", "JPEGImages/two.jpg"]
+    )
+    assert main(["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]) == 0
+    assert "wrote 2 masks" in capsys.readouterr().out
+    _, mask = masked_photos.read(field / "images" / "one.png")
+    assert (mask[10, 15], mask[10, 25], mask[34, 45], mask[2, 2]) == (1, 2, 2, 0)
+    assert [np.count_nonzero(mask == value) for value in (1, 2)] == pytest.approx([200, 280], rel=0.2)  # with outlines
+    assert np.count_nonzero(masked_photos.read(field / "images" / "two.jpg")[1]) == pytest.approx(200, rel=0.2)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_run_lengths_of_both_forms(field, compressed):
+    flat = known().T.ravel()
+    ends = np.flatnonzero(np.diff(np.r_[False, flat, not flat[-1]].astype(np.int8)))
+    counts = np.diff(np.r_[0, ends]).tolist()
+    coco.write_masks(write(field, [one({"size": [HEIGHT, WIDTH], "counts": COMPRESSED if compressed else counts})]), field / "images")
+    assert (masked_photos.read(field / "images" / "one.png")[1] == known()).all()
+
+
+@pytest.mark.parametrize(
+    ("annotations", "changes", "words"),
+    [
+        ([one([[1, 2, 3, 4]])], {}, "annotation 0, of 'one.png': a polygon has x and y of three corners"),
+        ([one([])], {}, "it has a box alone"),
+        ([one({"size": [40, 60], "counts": [1, 2]})], {}, "do not add up"),
+        ([one({"size": [40, 60], "counts": [2500, -100]})], {}, "do not add up"),
+        ([one({"size": [60, 40], "counts": [2400]})], {}, "its mask is 40×60, its photo 60×40"),
+        ([one({"size": [40, 60], "counts": "é" * 9})], {}, "compressed form"),
+        ([one([[1, 2, 3, 4, 5, 6]], 9)], {}, "of image 9"),
+        ([one("text")], {}, "annotations.0.segmentation"),
+        ([], {"width": 61}, "its annotations are for 61×40"),
+        ([], {"file_name": "none.png"}, "none.png is not there"),
+        ([], {"file_name": "../../secret.png"}, "images/secret.png is not there"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, words):
+    with pytest.raises(DataError) as raised:
+        coco.write_masks(write(field, annotations, **changes), field / "images")
+    assert words in str(raised.value)
+    assert len(str(raised.value)) < 500
+    assert not (field / "masks").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"{", "is no JSON"), (b"\xff", "is no JSON"), (b"[]", "not as COCO has it"), (b"[" * 99_999, "is no JSON")]
+)
+def test_no_coco_file(field, content, words):
+    (field / "a.json").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        coco.write_masks(field / "a.json", field / "images")
+    with pytest.raises(DataError, match="cannot be read"):
+        coco.write_masks(field / "b.json", field / "images")
+
+
+def test_masks_that_are_there_stay(field):
+    file = write(field, [one([[1, 2, 30, 4, 5, 36]])])
+    coco.write_masks(file, field / "images")
+    with pytest.raises(DataError, match="is there already"):
+        coco.write_masks(file, field / "images")
+    with pytest.raises(DataError, match=r"2 photos would have the mask one\.png"):
+        coco.write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")
