@@ -46,8 +46,8 @@ class Measured:
         """What stands over a photo: its species, and below it the answer, where that is another."""
         probability, answer = self.probabilities[index].max(0)
         names, species = self.images.species, int(self.labels[index])
-        told = "" if int(answer) == species else f"\n→ {names[int(answer)]}"
-        return f"{names[species]}, {float(probability):.0%}{told}"
+        told = "" if int(answer) == species else f" → {names[int(answer)]}"
+        return f"{names[species]}\n{float(probability):.0%}{told}"
 
 
 def of_artifact(folder: Path, images: Images) -> Measured:

@@ -23,10 +23,10 @@ def test_a_photo_is_titled_by_its_species_and_a_wrong_answer(images, parts, lear
     found = measured.of_run(learnt, images, "test")
     names, species = images.species, int(found.labels[0])
     told = dataclasses.replace(found, probabilities=torch.eye(len(names))[[species]] * 0.75)
-    assert told.title(0) == f"{names[species]}, 75%"
+    assert told.title(0) == f"{names[species]}\n75%"
     other = (species + 1) % len(names)
     told = dataclasses.replace(found, probabilities=torch.eye(len(names))[[other]] * 0.75)
-    assert told.title(0) == f"{names[species]}, 75%\n→ {names[other]}"
+    assert told.title(0) == f"{names[species]}\n75% → {names[other]}"
 
 
 def test_other_species_are_refused(images, published):
