@@ -1,0 +1,107 @@
+"""Corrections as folders of images."""
+
+import datetime
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corrections.database import Database
+from corrections.kept import Kept
+from corrections.photos import PhotoFiles
+from corrections.store import Corrections, Quota
+from corrections.stripping import Photo
+from tests.corrections.conftest import new
+from training.__main__ import main
+from training.data.corrections import is_held_out
+
+NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
+
+
+@pytest.fixture
+def urls(tmp_path: Path) -> tuple[str, str]:
+    return f"sqlite:///{tmp_path}/corrections.db", str(tmp_path / "photos")
+
+
+@pytest.fixture
+def corrections(urls: tuple[str, str]) -> Iterator[Corrections]:
+    made = Corrections(Database(urls[0]), PhotoFiles(urls[1]), Quota(1000, 10**7))
+    made.open()
+    yield made
+    made.close()
+
+
+def written(out: Path) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for file in out.rglob("*.*"):
+        place = str(file.parent.relative_to(out))
+        counts[place] = counts.get(place, 0) + 1
+    return counts
+
+
+def export(urls: tuple[str, str], out: Path, *more: str) -> int:
+    return main(["data", "corrections", "--database", urls[0], "--photos", urls[1], "--out", str(out), *more])
+
+
+def accept(corrections: Corrections, kept: Kept) -> Kept:
+    return corrections.review(kept.id, kept.version, "accept", "Ada")
+
+
+def test_accepted_ones_become_folders(corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
+    plants = [f"pot {i}" for i in range(40)]
+    for i, plant in enumerate(plants):
+        accept(corrections, corrections.add(new(i, "Wild Oat" if i % 2 else "wild oat", plant=plant)))
+    accept(corrections, corrections.add(new(100, "not a plant")))
+    corrections.add(new(101, "Maize", plant="pot 0"))  # waits
+    rejected = corrections.add(new(102, "Maize"))
+    corrections.review(rejected.id, 1, "reject", "Ada")
+    assert export(urls, tmp_path / "out") == 0
+    counts = written(tmp_path / "out")
+    assert set(counts) == {"learn/wild oat", "held-out/wild oat", "not-a-plant"}
+    assert counts["learn/wild oat"] + counts["held-out/wild oat"] == 40
+    assert 2 <= counts["held-out/wild oat"] <= 16  # a fifth of 40, within what chance allows
+    assert counts["not-a-plant"] == 1
+    assert f"{counts['learn/wild oat']} images to learn from" in capsys.readouterr().out
+    assert export(urls, tmp_path / "all", "--all") == 0
+    assert sum(written(tmp_path / "all").values()) == 42
+    assert export(urls, tmp_path / "out") == 1  # a folder that is there is left alone
+    assert "name a new folder" in capsys.readouterr().err
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_sides_are_stable_and_plants_and_days_stay_together(corrections: Corrections) -> None:
+    sides = set()
+    for i in range(30):
+        one = corrections.add(new(2 * i, plant=f"Pot {i}"), NOON)
+        other = corrections.add(new(2 * i + 1, plant=f"pot {i}"), NOON + datetime.timedelta(days=i))
+        assert is_held_out(one) == is_held_out(other)
+        sides.add(is_held_out(one))
+    assert sides == {True, False}
+    days = [corrections.add(new(200 + i), NOON + datetime.timedelta(hours=i)) for i in range(10)]
+    assert len({is_held_out(kept) for kept in days}) == 1
+
+
+def test_the_box_is_cut_and_the_last_word_counts(corrections: Corrections, urls: tuple[str, str], tmp_path: Path) -> None:
+    seen = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(seen).save(stream, "PNG")
+    photo = Photo(stream.getvalue(), ".png", None)
+    first = new(0, "Maize", box=(10, 4, 20, 12))
+    for species in ("Maize", "Charlock"):
+        accept(corrections, corrections.add(type(first)(photo, species, first.said, first.box)))
+    corrections.add(type(first)(photo, "Sugar beet", first.said, first.box))  # later, but nobody accepted it
+    assert export(urls, tmp_path / "out", "--all") == 0
+    (file,) = (tmp_path / "out").rglob("*.png")
+    assert file.parent.name == "Charlock"
+    with Image.open(file) as image:
+        assert (np.asarray(image) == seen[4:16, 14:26]).all()  # the central square of the box
+
+
+def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys) -> None:
+    assert export((f"sqlite:///{tmp_path}/none/x.db", str(tmp_path)), tmp_path / "out") == 1
+    assert "the database does not answer" in capsys.readouterr().err
+    assert export(("nonsense", str(tmp_path)), tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()

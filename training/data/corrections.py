@@ -1,0 +1,117 @@
+"""Corrections as folders of images: to learn from, to measure on, and what is no plant."""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from corrections.database import Database
+from corrections.errors import CorrectionsError
+from corrections.kept import Box, Kept, State
+from corrections.photos import PhotoFiles
+from corrections.store import Corrections, Quota
+from corrections.texts import NOT_A_PLANT
+from models_store import pixels, temporary
+from models_store.pixels import Crop
+from training.errors import DataError
+
+LEARN, HELD_OUT, NO_PLANTS = "learn", "held-out", "not-a-plant"
+_HELD_OUT_SHARE = 0.2
+_AT_ONCE = 500
+_NO_LIMITS = Quota(max_rows=1, max_bytes=1)  # nothing is added here
+
+
+@dataclass
+class Written:
+    """How many images were written where."""
+
+    learn: int = 0
+    held_out: int = 0
+    no_plants: int = 0
+    species: int = 0
+
+
+def write(database: str, photos: str, out: Path, states: tuple[State, ...] = ("accepted",)) -> Written:
+    """Write corrections to a new folder: `learn` and `held-out` with a folder for each species, and `not-a-plant`.
+
+    All photos of a plant, and where it is not named all photos of a day, are on the same side, whatever comes later. Of several
+    corrections of the same part of a photo the last one counts. The folder is whole or not there. Raises DataError.
+    """
+    if out.exists():
+        raise DataError(f"{out} is there already; name a new folder")
+    written = Written()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(database, photos) as corrections, temporary.folder(out.parent, f".{out.name}-") as folder:
+            names: dict[str, str] = {}
+            for kept in _last_of_each(corrections, states):
+                assert kept.species is not None
+                species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
+                side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if is_held_out(kept) else LEARN
+                content, suffix = corrections.photo(kept.id)
+                if kept.box is not None:
+                    content, suffix = _cut(content, kept.box), ".png"
+                place = folder / side / ("" if side == NO_PLANTS else species)
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}").write_bytes(content)
+                written.learn += side == LEARN
+                written.held_out += side == HELD_OUT
+                written.no_plants += side == NO_PLANTS
+            written.species = len(set(names.values()) - {NOT_A_PLANT})
+            folder.chmod(0o755)
+            folder.rename(out)
+    except CorrectionsError as error:
+        raise DataError(str(error)) from error
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error}") from error
+    return written
+
+
+def is_held_out(kept: Kept) -> bool:
+    """Whether a photo is to be measured on, not learnt from: by its plant, or its day. A fifth of these are."""
+    group = f"plant {kept.plant.casefold()}" if kept.plant else f"day {kept.taken.isoformat()}"
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) < _HELD_OUT_SHARE * 2**64
+
+
+@contextlib.contextmanager
+def _opened(database: str, photos: str) -> Iterator[Corrections]:
+    corrections = Corrections(Database(database), PhotoFiles(photos), _NO_LIMITS)
+    try:
+        corrections.open()
+        yield corrections
+    finally:
+        corrections.close()
+
+
+def _last_of_each(corrections: Corrections, states: tuple[State, ...]) -> list[Kept]:
+    """The correction that counts of each part of each photo, in the order in which they came."""
+    last: dict[tuple[str, Box | None], Kept] = {}
+    for state in states:
+        after = None
+        while page := corrections.waiting(state, after, _AT_ONCE):
+            after = page[-1].id
+            for kept in page:
+                other = last.get((kept.sha256, kept.box))
+                if kept.species is not None and (other is None or _rank(kept) > _rank(other)):
+                    last[kept.sha256, kept.box] = kept
+    return sorted(last.values(), key=lambda kept: (kept.created, kept.id))
+
+
+def _rank(kept: Kept) -> tuple[bool, float]:
+    """What a reviewer decided counts before what was handed in, and of two the later."""
+    return kept.state == "accepted", (kept.reviewed or kept.created).timestamp()
+
+
+def _cut(content: bytes, box: Box) -> bytes:
+    """The square of a photo that was meant, as a PNG."""
+    with pixels.opened(content) as picture:
+        whole = picture.whole()  # [3, height, width]
+    x, y, width, height = (round(value) for value in Crop(*box).square)
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(whole[:, y : y + height, x : x + width].transpose(1, 2, 0))).save(stream, "PNG")
+    return stream.getvalue()
