@@ -51,11 +51,16 @@ def test_the_file_says_nothing_of_the_machine_it_was_made_on(network):
 @pytest.mark.parametrize("sides", [[3], [2], [2, 3]])
 def test_a_segmenter_gives_mirrored_maps_of_a_mirrored_photo(sides):
     torch.manual_seed(0)
-    segmenter = torchscript.open_module(io.BytesIO(torchscript.segmenter_to_torchscript(PhotoSegmenter())))
+    network = PhotoSegmenter()
+    with torch.no_grad():  # one that has learnt nothing says nearly the same everywhere
+        for layer in (network.last, network.centre[-1]):
+            layer.weight.mul_(300)
+    segmenter = torchscript.open_module(io.BytesIO(torchscript.segmenter_to_torchscript(network)))
     photo = torch.randint(256, (1, 3, 64, 128), dtype=torch.uint8)
+    photo[..., :20, :50] //= 4
     with torch.inference_mode():
         ahead, back = segmenter(photo), segmenter(photo.flip(sides))
     assert [values.shape for values in ahead] == [(1, 64, 128), (1, 16, 32), (1, 4, 8)]
     for one, other in zip(ahead, back, strict=True):
         assert float(one.std()) > 1e-3
-        assert torch.allclose(one.flip([side - 1 for side in sides]), other, atol=1e-5)
+        assert torch.allclose(one.flip([side - 1 for side in sides]), other, atol=1e-4)
