@@ -25,6 +25,7 @@ MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions,
 MAX_PIPELINED = 8  # requests of one connection that wait for the answer of an earlier one
 MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
 _EVICTED = 32  # connections at a time
+SPARED_S = 1.0  # an answer that was given has this long to be read before its connection may have to go
 _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
 _PROBE, _START_BYTES = b"/health", 64  # what probes have in their first line
 _READ_AT_ONCE = 8  # pieces, in one round of the event loop: a millisecond or two
@@ -95,6 +96,7 @@ class Connection(HttpToolsProtocol):
     in_head = True  # what comes next belongs to the head of a request
     _overhead_bytes = 0  # of the request that arrives now: all that is not body
     waiting_since_s = 0.0  # monotonic
+    _answered_s = -SPARED_S  # monotonic
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Starts the clock for the first request, and makes room where there are too many connections."""
@@ -199,6 +201,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Gives the client its time to read what it has not read yet."""
         super().on_response_complete()
+        self._answered_s = time.monotonic()
         if self.transport.get_write_buffer_size():
             self._start_answer()
 
@@ -208,6 +211,9 @@ class Connection(HttpToolsProtocol):
         open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]
         if len(open_ones) > MAX_CONNECTIONS:
             waiting = [one for one in open_ones if one.waits_for_client]
+            # To end one that was just answered would take the answer from its reader: a probe's, in a flood.
+            unanswered_since_s = time.monotonic() - SPARED_S
+            waiting = [one for one in waiting if one._answered_s < unanswered_since_s] or waiting
             count = min(_EVICTED, max(1, MAX_CONNECTIONS // 8))  # some at once: a look at all is dear; but not those that just came
             for one in heapq.nsmallest(count, waiting, key=lambda one: one.waiting_since_s):
                 one.transport.abort()

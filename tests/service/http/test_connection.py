@@ -152,6 +152,19 @@ def test_the_longest_waiting_goes_where_there_are_too_many(service: Running, mon
         assert 20 <= sum(closed(one) for one in silent) < 40
 
 
+def test_one_that_was_just_answered_stays_in_a_crowd(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 20)
+    monkeypatch.setattr(bounds, "SPARED_S", 60.0)
+    with service.raw(GET) as probe, contextlib.ExitStack() as stack:
+        while b"true" not in (answer := probe.recv(4096)):
+            assert answer
+        silent = [stack.enter_context(service.raw(b"")) for _ in range(40)]  # all of them have waited for less long
+        service.wait_for(lambda: sum(map(closed, silent)) >= 20, "room made")
+        probe.settimeout(60)
+        probe.sendall(GET)
+        assert probe.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_probe_does_not_wait_for_the_crowd_before_it(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     loop = service.server.servers[0].get_loop()
     held, go_on = threading.Event(), threading.Event()
