@@ -40,7 +40,11 @@ def _perform(options: argparse.Namespace) -> None:
     measured = {folder: masked_photos.squares(folder) for folder in options.measure}
     learnt = [masked_photos.squares(folder) for folder in options.masks]
     parts = split.of(images, options.split_seed, options.split)
-    origin = origins.of_images(images, parts.train).learnt
+    photos = [
+        *background_photos.files(options.background_photos),
+        *(file for folder in options.masks for file in masked_photos.files(folder)),
+    ]
+    origin = (origins.of_images(images, parts.train) | origins.of_photos(photos)).learnt
     training, validation = images.pixels[parts.train], images.pixels[parts.validation]
     trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
     say(f"validation images: background known in {known_background.share(trained, validation):.1%}")

@@ -31,7 +31,7 @@ def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0, mor
     Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for background, only its bare parts are taken.
     Raises DataError for a folder without photos or a file that cannot be read.
     """
-    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate([*_files(folders), *more])]
+    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate([*files(folders), *more])]
     cut = [square for some in found for square in some]
     if not cut:
         raise DataError(f"{', '.join(map(str, folders))}: plants cover every part of the photos by their masks; give others")
@@ -56,14 +56,15 @@ def names(folders: Sequence[Path], squares: Tensor | None) -> list[str]:
     return [reference(folder.resolve().name, content) for folder in folders]
 
 
-def _files(folders: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
+def files(folders: Sequence[Path]) -> list[Path]:
+    """The photos of `folders`. Raises DataError for a folder without any."""
+    found: list[Path] = []
     for folder in folders:
         inside = photos_beside_masks(folder)
         if not inside:
             raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of backgrounds to set plants on")
-        files += inside
-    return files
+        found += inside
+    return found
 
 
 def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:

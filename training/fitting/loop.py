@@ -127,7 +127,7 @@ def fit(
     state = _begin(recipe, images, segmenter)
     before = origins.before(recipe, teachers, segmenter, images)
     rows = split.rows("all") if all_images else split.train
-    learnt = (origins.of_images(images, rows) | before).learnt
+    learnt = (origins.of_images(images, rows) | origins.of_photos(background_photos.files(backgrounds)) | before).learnt
     held = replace(split, train=rows, validation=[], test=[]) if all_images else origins.held_out(images, split, recipe.split, learnt)
     _refuse_another_split(recipe, split, held, before)
     for sentence in _said(split, held, before):

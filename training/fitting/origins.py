@@ -4,14 +4,17 @@ Runs and versions keep it in a file, `models_store.learnt`. Those of release 0.1
 among the project's own (`data/known_splits`), or the images at hand give it again.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from models_store import store
-from models_store.learnt import FILE, Learnt
+import numpy as np
+
+from models_store import pixels, store
+from models_store.learnt import FILE, Learnt, records
 from training import data
 from training.data import split
 from training.data.images import Images
@@ -63,6 +66,20 @@ def of_images(images: Images, rows: Sequence[int]) -> Origins:
     return Origins(Learnt.nothing() | Learnt(images.records[list(rows)]))
 
 
+def of_photos(files: Sequence[Path]) -> Origins:
+    """Of weights that learn from parts of these photos. Raises DataError for a file that cannot be read."""
+    digests, squares = [], []
+    for file in files:
+        try:
+            content = file.read_bytes()
+            squares.append(pixels.decode(content))
+        except (pixels.PixelsError, OSError) as error:
+            raise DataError(f"{file}: {error}") from None
+        digests.append(hashlib.sha256(content).hexdigest())
+    nothing = Learnt.nothing()
+    return Origins(nothing | Learnt(records(digests, np.stack(squares))) if squares else nothing)
+
+
 def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None, images: Images) -> Origins:
     """Of all that a run goes on from or learns from. Raises TrainingError."""
     found = _of_start(recipe.start, images)
@@ -81,9 +98,9 @@ def held_out(images: Images, parts: Split, rule: SplitRule, learnt: Learnt) -> S
     the same are no reason: the report's figures have them, and `data/near_duplicates` measures what they are worth. Raises DataError
     where a part is left empty.
     """
-    records = images.records
-    others = learnt if rule == "content" else learnt.without_files(records[parts.train])
-    seen = learnt.holds_file(records) | others.holds(records)
+    shown = images.records
+    others = learnt if rule == "content" else learnt.without_files(shown[parts.train])
+    seen = learnt.holds_file(shown) | others.holds(shown)
     held = parts.without(set(seen.nonzero()[0].tolist()))
     if empty := [name for name in ("validation", "test") if not held.rows(name)]:
         raise DataError(f"all {empty[0]} images are among those that were learnt from, so nothing is left to measure on; add images")

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models_store import store
 from models_store.learnt import FILE, Learnt
@@ -13,6 +14,7 @@ from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
 from training.fitting import origins, run, segmenter
 from training.fitting.loop import fit
+from training.recipe import FieldScenes
 
 
 def holds(found, images):
@@ -54,6 +56,26 @@ def test_a_teacher_and_a_segmenter_count(fabric, recipe, images, parts, tmp_path
     assert holds(origins.before(recipe, [tmp_path / "teacher"], cut, images), images) == sorted([*parts.train, 4, 7])
     assert origins.before(recipe, [], of_before, images).unknown == ("before.pt",)
     assert origins.before(recipe.model_copy(update={"start": "imagenet"}), [], None, images).unknown == ()
+
+
+def test_photos_that_plants_are_set_on_count(fabric, recipe, images, parts, tmp_path):
+    (tmp_path / "soils").mkdir()
+    for row in (parts.validation[0], parts.test[0]):  # the photos themselves hold plants that are measured
+        Image.fromarray(images.pixels[row].permute(1, 2, 0).numpy()).save(tmp_path / "soils" / f"{row}.png")
+    on_photos = recipe.model_copy(update={"field": FieldScenes(share=0.5, photos=0.5), "epochs": 1})
+    fit(fabric, on_photos, "test", images, parts, tmp_path / "run", backgrounds=[tmp_path / "soils"])
+    found = origins.of_run(tmp_path / "run", run.read_description(tmp_path / "run"))
+    files = sorted((tmp_path / "soils").iterdir())
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    assert {int(digest[:16], 16) for digest in digests} <= set(found.learnt.records[:, 0].tolist())
+    seen = found.learnt.holds(images.records)  # by their look: the files are others
+    assert seen[parts.validation[0]]
+    assert seen[parts.test[0]]
+    assert run.read_description(tmp_path / "run").left_out.get("test", 0) >= 1
+    (files[0]).write_bytes(b"no photo")
+    with pytest.raises(DataError, match=files[0].name):
+        origins.of_photos(files)
+    assert len(origins.of_photos([]).learnt.records) == 0
 
 
 def test_the_same_look_is_left_out_but_within_one_folder_by_the_reports_rule():
