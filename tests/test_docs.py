@@ -29,6 +29,7 @@ def exposed() -> str:
     metrics.batch(1, 0.1, 1)
     metrics.segmented(0.1, 0)
     metrics.plants({"Maize": 1})
+    metrics.corrected("Maize", right=False)
     metrics.rejected("queue-full")
     metrics.loaded("seedlings", 1)
     metrics.refused()

@@ -65,6 +65,12 @@ class Metrics:
             registry=registry,
         )
         self._unfamiliar = Counter("seedlings_unfamiliar", "Images unlike those that the model was trained on", registry=registry)
+        self._corrections = Counter(
+            "seedlings_corrections",
+            "Answers that a person judged, by the species that the model had named and whether it was right",
+            ("species", "outcome"),
+            registry=registry,
+        )
         self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
         self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
         self._swaps = Counter("seedlings_model_loads", "Versions taken into service or refused", ("outcome",), registry=registry)
@@ -110,6 +116,11 @@ class Metrics:
         """Plants were found."""
         for name, count in species.items():
             self._plants.labels(name).inc(count)
+
+    @_never_raises
+    def corrected(self, species: str, right: bool) -> None:
+        """A person said what a photo shows, of which the model had named `species`."""
+        self._corrections.labels(species, "right" if right else "wrong").inc()
 
     @_never_raises
     def rejected(self, reason: str) -> None:

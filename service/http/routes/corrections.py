@@ -127,6 +127,7 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
         photo = await keeper.photo(image)
     new = New(photo, species, keeping.said(prediction), box, text, plant)
     kept = await keeper.call(lambda corrections: corrections.add(new))
+    services.metrics.corrected(new.said.species, right=new.said.species == species)
     return JSONResponse(described(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"})
 
 

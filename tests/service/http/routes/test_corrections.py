@@ -132,6 +132,7 @@ def test_a_key_is_asked_for(keeping: Callable[..., Running], start: Start, tmp_p
 def test_the_quota_is_an_error_that_says_so(keeping: Callable[..., Running]) -> None:
     service = keeping(max_kept_rows=1)
     assert send(service).status_code == 201
+    assert 'seedlings_corrections_total{outcome="right",species="Maize"} 1.0' in service.client.get("/metrics").text
     response = send(service, fakes.image((1, 2, 3)))
     assert (response.status_code, response.json()["type"]) == (507, "urn:seedlings:quota-used")
 
