@@ -15,6 +15,8 @@ from models_store.scaling import Cut, square_of_samples
 
 SIGNATURE = b"BM"
 _MASKED = (3, 6)  # compressions: masks of red, green and blue, or of alpha as well
+_RUNS = (1, 2)  # compressions: run lengths of 8 bits, of 4
+MAX_RUNS_BYTES = 2 * 2**20  # a third of a second: Pillow reads them in Python
 _WITH_MASKS, _WITH_ALPHA_MASK, _WITH_PROFILE = 52, 56, 124  # the sizes of headers, from which on
 _EMBEDDED = b"DEBM"
 
@@ -25,6 +27,8 @@ def opened(body: bytes) -> Opened:
     profile = _profile(body) if header >= _WITH_PROFILE else None
     if header >= 40 and len(body) >= 70:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", body, 18)
+        if compression in _RUNS and len(body) > MAX_RUNS_BYTES:
+            raise UndecodableImage(f"the BMP is of run lengths and longer than {MAX_RUNS_BYTES} bytes; save it as a PNG or a JPEG")
         if compression in _MASKED and bits in (16, 32):
             with_alpha = header >= _WITH_ALPHA_MASK or compression == 6
             masks = struct.unpack_from("<4I" if with_alpha else "<3I", body, 54)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models_store import colour, pixels
+from models_store.containers import bmp as bmp_module
 from models_store.pixels import UndecodableImage
 
 SIDE = 40
@@ -41,6 +42,19 @@ def spread(values: np.ndarray, mask: int) -> tuple[np.ndarray, np.ndarray]:
     largest = mask >> low
     few = (values * largest + 127) // 255
     return few << low, few * 255 / largest
+
+
+@pytest.mark.parametrize(("bits", "compression"), [(8, 1), (4, 2)])
+def test_run_lengths_are_read_up_to_a_length(bits: int, compression: int) -> None:
+    """One colour of the palette; what follows the end of the runs makes the file long."""
+    colours = bytes([30, 60, 90, 0]) + bytes(4 * (2**bits - 1))  # blue, green, red
+    runs = b"".join(bytes([SIDE, 0, 0, 0]) for _ in range(SIDE)) + b"\0\1"
+    head = struct.pack("<IiiHHIIiiII", 40, SIDE, SIDE, 1, bits, compression, len(runs), 0, 0, 2**bits, 0) + colours
+    file = b"BM" + struct.pack("<IHHI", 14 + len(head) + len(runs), 0, 0, 14 + len(head)) + head + runs
+    whole = file.ljust(bmp_module.MAX_RUNS_BYTES, b"\0")
+    assert (pixels.decode(whole).reshape(3, -1).T == (90, 60, 30)).all()
+    with pytest.raises(UndecodableImage, match="run lengths and longer"):
+        pixels.decode(whole + b"\0")
 
 
 @pytest.mark.parametrize("top_down", [False, True])
