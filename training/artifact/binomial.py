@@ -3,6 +3,7 @@
 import math
 
 CERTAINTY = 0.95  # one-sided
+_LEAST_TOLD = 0.01
 
 
 def lower_bound_reaches(share: float, right: int, n: int, certainty: float = CERTAINTY) -> bool:
@@ -43,6 +44,11 @@ def by_chance(only_first: int, only_second: int) -> float:
     """
     differing = only_first + only_second
     return min(1.0, 2 * chance_of_at_least(max(only_first, only_second), differing, 0.5)) if differing else 1.0
+
+
+def percent(chance: float) -> str:
+    """A small chance in words that never say "0%"."""
+    return f"{chance:.0%}" if chance >= _LEAST_TOLD else "under 1%"
 
 
 def least_answers(share: float, certainty: float = CERTAINTY) -> int:

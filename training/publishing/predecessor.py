@@ -64,5 +64,5 @@ def warning(destination: Path, name: str, answers: Tensor, images: Images, rows:
     return (
         f"it is worse than {found.name}, which it takes the place of: of {found.n} test images that {found.name} has not learnt from it"
         f" answers {found.ours} rightly and {found.name} {found.theirs}; between two that are equally good such a difference comes about in"
-        f" {binomial.by_chance(found.only_ours, found.only_theirs):.0%} of cases"
+        f" {binomial.percent(binomial.by_chance(found.only_ours, found.only_theirs))} of cases"
     )

@@ -41,3 +41,7 @@ def test_how_often_chance_does_as_much(first, second, chance):
 
 def test_the_interval_of_an_accuracy_is_that_of_its_count():
     assert binomial.of_accuracy(5 / 6, 6) == binomial.interval(5, 6)
+
+
+def test_a_small_chance_is_not_called_none():
+    assert [binomial.percent(chance) for chance in (1.0, 0.034, 0.0004)] == ["100%", "3%", "under 1%"]

@@ -130,7 +130,7 @@ def _pairs(trained: dict[str, Trained]) -> Markup:
             continue
         pairs = list(zip(one.measured.right, other.measured.right, strict=True))
         first, second = pairs.count((True, False)), pairs.count((False, True))
-        rows.append((name, other_name, str(first), str(second), f"{binomial.by_chance(first, second):.0%}"))
+        rows.append((name, other_name, str(first), str(second), binomial.percent(binomial.by_chance(first, second))))
     if not rows:
         return paragraph("No two of them were measured on the same images, so they can be compared by their intervals alone.")
     text = "Two runs on the same images differ where one is right and the other is not. The last column is how often chance does as much."
