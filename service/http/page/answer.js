@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { offer } from "./corrections.js";
 import * as crop from "./crop.js";
 import { percent, t } from "./language.js";
+import { showPlants } from "./plants.js";
 import { share } from "./share.js";
 import { alike, beneath, groupOf, headline, nameOf, ranked, standing, sureness } from "./verdict.js";
 
@@ -54,6 +55,7 @@ function picture(url, description) {
 const heated = () => $("heat").getAttribute("aria-pressed") === "true";
 
 function drawCrop() {
+  if (!chosen) return;
   const { naturalWidth: width, naturalHeight: height, hidden } = $("photo");
   if (heated() || hidden || !width || (chosen.problem && !chosen.crop)) crop.place(null);
   else crop.place([width, height], chosen.crop ?? chosen.answer?.crop);
@@ -81,7 +83,7 @@ $("heat").addEventListener("click", async () => {
   const frame = $("photo").parentElement;
   frame.classList.add("busy");
   try {
-    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.crop));
+    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.crop ?? (photo.found ? "auto" : undefined)));
     if (photo !== chosen) return;
     $("heat").setAttribute("aria-pressed", "true");
     picture(photo.heat, t.heat_picture(photo.file.name, nameOf(photo.answer.species)));
@@ -101,7 +103,7 @@ $("heat").addEventListener("click", async () => {
 export function show() {
   const { answer, problem, file, stale } = chosen;
   const how = answer ? standing(answer) : "";
-  $("result").hidden = false;
+  $("result").hidden = showPlants(chosen);
   $("result").className = `card ${how || "failed"}`;
   $("result").classList.toggle("stale", Boolean(stale)); // of another square
   $("result").ariaBusy = String(Boolean(stale || (!answer && !problem)));

@@ -7,15 +7,17 @@ import { onChange } from "./crop.js";
 import { forgetAll, keep, kept } from "./keep.js";
 import { speciesName, t, translate, wholePercent } from "./language.js";
 import { fill, ordered, row, summarize } from "./list.js";
-import { csv, save } from "./table.js";
-import { spoken, useSpecies } from "./verdict.js";
+import { draw } from "./map.js";
+import { forgetPlants, onAlone } from "./plants.js";
+import { csv, plantsCsv, save } from "./table.js";
+import { plantsInSum, several, spoken, useSpecies } from "./verdict.js";
 
 const AT_ONCE = 4;
 const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo may work later
 const RETRY_MS = 3000;
 const $ = (id) => document.getElementById(id);
 
-const photos = []; // { file, url, row, crop?, answer?, problem?, heat? }
+const photos = []; // { file, url, row, crop?, found?, answer?, problem?, heat? }
 let version = ""; // of the model in service
 let running = 0;
 let retry;
@@ -45,6 +47,7 @@ async function meet() {
     useModel(model);
     await corrections.meet(model.species);
     version = model.model.version;
+    api.findAgain();
     knows(model);
     $("key-form").hidden = $("down").hidden = true;
     return true;
@@ -80,7 +83,9 @@ async function again() {
 async function remember() {
   if (photos.length) return;
   const before = await kept();
-  for (const photo of before) if (photo.answer?.model.version !== version || !photo.answer.crop) delete photo.answer;
+  for (const photo of before) {
+    if (photo.answer?.model.version !== version || !photo.answer.crop) Object.assign(photo, { answer: undefined, found: undefined });
+  }
   begin(before);
 }
 
@@ -105,8 +110,8 @@ function begin(given) {
     photos.push(photo);
     photo.row = row(photo, () => {
       choose(photo);
-      $("result").scrollIntoView({ block: "nearest" });
-      $("headline").focus({ preventScroll: true });
+      $(several(photo) ? "plants" : "result").scrollIntoView({ block: "nearest" });
+      $(several(photo) ? "plants-title" : "headline").focus({ preventScroll: true });
     });
     $("rows").append(photo.row);
     if (photo.answer) fill(photo);
@@ -126,8 +131,7 @@ async function work() {
     const { crop } = photo;
     photo.asked = true;
     running += 1;
-    api
-      .predict(photo.file, crop)
+    ask(photo, crop)
       .then((answer) => {
         photo.answer = answer;
         photo.asked_at = `${new Date().toISOString().slice(0, 19)}Z`;
@@ -154,25 +158,34 @@ async function work() {
   list();
 }
 
+/** Where this server finds plants, they are found once, and the largest is looked at unless another part was chosen. */
+async function ask(photo, crop) {
+  photo.found ??= await api.detect(photo.file);
+  return api.predict(photo.file, crop ?? (photo.found ? "auto" : undefined));
+}
+
 function say(photo) {
   const { answer, problem, file } = photo;
   const left = photos.filter((other) => !other.answer && !other.problem).length;
   if (photos.length === 1 || left === 0) {
-    const one = answer ? spoken(answer) : problem.message;
+    const plants = several(photo) && `${t.plants(photo.found.plants.length)}: ${plantsInSum(photo.found)}`;
+    const one = answer ? plants || spoken(answer) : problem.message;
     $("said").textContent = photos.length === 1 ? one : t.done(photos.length, file.name, one);
   }
 }
 
 corrections.onCorrection(keep);
 
-/** Another square of the photo on show. */
-onChange((crop) => {
-  const photo = current();
+/** Another square of a photo; none: all of it. */
+function look(photo, crop) {
   if (photo.heat) URL.revokeObjectURL(photo.heat);
-  Object.assign(photo, { crop: crop ?? undefined, heat: undefined, problem: null, stale: true });
+  Object.assign(photo, { crop, heat: undefined, problem: null, stale: true });
   show();
   work();
-});
+}
+onChange((crop) => look(current(), crop));
+onAlone(look);
+$("all-plants").addEventListener("click", () => look(current()));
 
 for (const id of ["choose", "take"]) {
   $(id).addEventListener("change", (event) => {
@@ -211,6 +224,8 @@ function list() {
   $("progress").max = photos.length || 1;
   $("progress").value = done;
   $("progress").hidden = done === photos.length;
+  $("save-plants").hidden = !photos.some(several);
+  draw(photos, choose);
   arrange();
 }
 
@@ -226,12 +241,14 @@ for (const [id, options] of [["filter", t.filters], ["sort", t.orders]]) {
 }
 
 $("save").addEventListener("click", () => save(csv(ordered(photos, $("sort").value)), "seedlings.csv"));
+$("save-plants").addEventListener("click", () => save(plantsCsv(ordered(photos, $("sort").value)), "plants.csv"));
 $("clear").addEventListener("click", () => {
-  for (const photo of photos) [photo.url, photo.heat].forEach((url) => url && URL.revokeObjectURL(url));
+  for (const photo of photos) [photo.url, photo.heat, photo.drawn].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;
   forgetAll();
   $("rows").replaceChildren();
   forget();
+  forgetPlants();
   $("drop").classList.remove("small");
   $("drop-title").textContent = invitation;
   list();

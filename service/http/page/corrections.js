@@ -69,7 +69,8 @@ async function ask(work) {
 
 const correct = (name) =>
   ask(async (meant) => {
-    const { id } = await api.correct(meant.file, { species: name, ...(meant.crop ? { box: String(meant.answer.crop) } : {}) });
+    const part = meant.crop || meant.found?.plants.length; // else the whole photo is meant
+    const { id } = await api.correct(meant.file, { species: name, ...(part ? { box: String(meant.answer.crop) } : {}) });
     meant.correction = { id, species: name };
   });
 

@@ -16,7 +16,7 @@ let last = ""; // the square that was told, or shown
 let pause;
 let tell = () => {};
 
-/** `changed` is given each new square as [x, y, width, height], or null for the central one. */
+/** `changed` is given each new square as [x, y, width, height]. */
 export const onChange = (changed) => (tell = changed);
 export const moving = () => $("move").getAttribute("aria-pressed") === "true";
 
@@ -151,5 +151,5 @@ $("crop-centre").addEventListener("click", () => {
   square = central();
   last = "";
   draw();
-  tell(null);
+  done();
 });

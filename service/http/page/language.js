@@ -20,6 +20,9 @@ const whole = new Intl.NumberFormat(locale, { style: "percent" });
 export const percent = (share) => (share >= 0.9995 ? whole.format(1) : share < 0.001 ? `< ${shares.format(0.001)}` : shares.format(share));
 export const wholePercent = (share) => whole.format(share);
 
+const numbers = new Intl.NumberFormat(locale);
+export const number = (value) => numbers.format(value);
+
 const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 export const day = (date) => days.format(new Date(date));
 

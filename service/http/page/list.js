@@ -1,7 +1,7 @@
 // Many photos: a row for each, their order, and what they are in sum.
 
 import { language, t } from "./language.js";
-import { beneath, groupOf, headline, relied, standing, sureness } from "./verdict.js";
+import { beneath, groupOf, headline, plantsInSum, relied, several, standing, sureness } from "./verdict.js";
 
 const mark = (className, textContent) => Object.assign(document.createElement("span"), { className, textContent });
 
@@ -17,9 +17,11 @@ export function row(photo, onChoice) {
   return line;
 }
 
-/** What a photo counts as: crop, weed, sure (of neither), unsure (nothing to rely on), or failed. */
-function kind({ answer, problem }) {
+/** What a photo counts as: of several plants, crop, weed, sure (of neither), unsure (nothing to rely on), or failed. */
+function kind(photo) {
+  const { answer, problem } = photo;
   if (problem) return "failed";
+  if (several(photo)) return "several";
   return relied(answer) ? (answer.group ?? "sure") : "unsure";
 }
 
@@ -29,12 +31,14 @@ export function fill(photo) {
   line.dataset.kind = kind(photo);
   probability.className = "number";
   name.className = problem ? "wrong" : "";
-  name.colSpan = problem ? 3 : 1;
-  group.hidden = probability.hidden = Boolean(problem);
+  const many = !problem && several(photo);
+  name.colSpan = problem || many ? 3 : 1;
+  group.hidden = probability.hidden = Boolean(problem || many);
   if (problem) {
     name.textContent = problem.message;
     return;
   }
+  if (many) return name.replaceChildren(t.plants(photo.found.plants.length), " ", mark("hint", plantsInSum(photo.found)));
   const how = standing(answer);
   name.replaceChildren(how === "unfamiliar" ? "" : headline(answer));
   if (how === "kind" || how === "group") name.append(" ", mark("hint", beneath(answer)));
@@ -50,7 +54,7 @@ export function summarize(photos) {
   for (const photo of photos) {
     if (photo.answer || photo.problem) counts.set(kind(photo), (counts.get(kind(photo)) ?? 0) + 1);
   }
-  return ["weed", "crop", "sure", "unsure", "failed"].filter((one) => counts.has(one)).map((one) => t.counts[one](counts.get(one))).join(", ");
+  return ["several", "weed", "crop", "sure", "unsure", "failed"].filter((one) => counts.has(one)).map((one) => t.counts[one](counts.get(one))).join(", ");
 }
 
 const words = new Intl.Collator(language, { numeric: true });

@@ -8,7 +8,15 @@ const COLUMNS = [
   ...["second_species", "second_probability", "crop", "model", "date", "problem"],
 ];
 
+const PLANT_COLUMNS = [
+  ...["file", "plant", "x", "y", "width", "height", "area", "clump"],
+  ...["answer", "answer_rank", "answer_probability"],
+  ...["species", "group", "kind", "probability", "confident", "familiar"],
+  ...["second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"],
+];
+
 function cell(value) {
+  if (typeof value === "number") return String(value); // one below 0 is no formula
   let text = String(value ?? "");
   if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`; // a spreadsheet would run it as a formula
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -27,9 +35,32 @@ function line({ file, answer, problem, asked_at }) {
   };
 }
 
-export function csv(photos) {
-  const rows = photos.map(line).map((of) => COLUMNS.map((column) => of[column]));
-  return [COLUMNS, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+const named = ({ name, version }) => `${name} ${version}`;
+
+/** A row for each plant; one for a photo without plants, and for one without an answer. */
+function plantLines({ file, found, problem, asked_at }) {
+  if (!found) return [{ file: file.name, problem: problem?.message ?? "not done" }];
+  const [latitude, longitude] = found.position ?? [];
+  const shared = { file: file.name, date: asked_at, latitude, longitude, segmenter: named(found.segmenter) };
+  const rows = found.plants.map((plant, i) => {
+    const { answer: said, box } = plant;
+    const [, second] = ranked(plant);
+    return {
+      ...{ ...plant, ...shared, plant: i + 1, x: box[0], y: box[1], width: box[2], height: box[3], model: named(found.model) },
+      ...{ answer: said?.name, answer_rank: said?.rank, answer_probability: said?.probability },
+      ...{ clump: yes(plant.clump), confident: yes(plant.confident), familiar: yes(plant.familiar) },
+      ...{ second_species: second?.[0], second_probability: second?.[1] },
+    };
+  });
+  return rows.length ? rows : [shared];
+}
+
+export const csv = (photos) => written(COLUMNS, photos.map(line));
+export const plantsCsv = (photos) => written(PLANT_COLUMNS, photos.flatMap(plantLines));
+
+function written(columns, lines) {
+  const rows = lines.map((of) => columns.map((column) => of[column]));
+  return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
 export function save(text, name) {

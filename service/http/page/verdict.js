@@ -59,6 +59,22 @@ export function alike(answer) {
     .filter(({ mark }) => mark);
 }
 
+/** Whether a photo shows several plants, none of which was chosen to be looked at alone. */
+export const several = ({ found, crop }) => !crop && found?.plants.length > 1;
+
+/** A plant of a photo as an answer of its own. */
+export const asAnswer = (plant) => ({ ...plant, scientific_name: speciesOf(plant.species).scientific_name });
+
+/** For example "18 weeds, 9 crops, 3 unsure": what can be relied upon of the plants of a photo. */
+export function plantsInSum({ plants }) {
+  const kinds = plants.map((plant) => (plant.clump || !relied(plant) ? "unsure" : (plant.group ?? "sure")));
+  return ["weed", "crop", "sure", "unsure"]
+    .map((kind) => [kind, kinds.filter((one) => one === kind).length])
+    .filter(([, count]) => count)
+    .map(([kind, count]) => t.counts[kind](count))
+    .join(", ");
+}
+
 /** The answer as one sentence, for those who hear the page. */
 export function spoken(answer) {
   const how = standing(answer);

@@ -1,0 +1,53 @@
+// Where photos were taken, to scale: points of the colour of their weed cover, with a scale bar. No tiles, nothing from elsewhere.
+
+import { number, percent, t } from "./language.js";
+
+const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at the equator
+const ROOM = 1.25; // of the map around its points
+const LEAST_M = 20; // the least that a map is wide
+const SHADES = 5;
+const RATIO = 4 / 3; // of the map's sides, as in plants.css
+const $ = (id) => document.getElementById(id);
+
+/** Metres to the east and to the north of the first position, [latitude, longitude] in degrees. */
+export function metres(position, [latitude, longitude]) {
+  const east = ((((position[1] - longitude + 180) % 360) + 360) % 360) - 180; // also where the date line lies between
+  return [east * DEGREE_M * Math.cos((latitude * Math.PI) / 180), (position[0] - latitude) * DEGREE_M];
+}
+
+/** The longest length of 1, 2 or 5 times a power of ten that is at most `most`. */
+export function nice(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].find((digit) => digit * power <= most) * power;
+}
+
+/** The photos with a position; `onChoice` is given the one that was tapped. */
+export function draw(photos, onChoice) {
+  const placed = photos.filter((photo) => photo.found?.position);
+  $("map").hidden = !placed.length;
+  if (!placed.length) return;
+  const points = placed.map((photo) => metres(photo.found.position, placed[0].found.position));
+  const [east, north] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const middle = [east, north].map((along) => (Math.min(...along) + Math.max(...along)) / 2);
+  const span = (along) => Math.max(...along) - Math.min(...along);
+  const width = Math.max(LEAST_M, ROOM * Math.max(span(east), RATIO * span(north)));
+  const most = Math.max(0.01, ...placed.map((photo) => photo.found.cover.weed));
+  $("map-points").replaceChildren(
+    ...placed.map((photo, i) => {
+      const { weed } = photo.found.cover;
+      const shade = Math.min(SHADES - 1, Math.floor((weed / most) * SHADES));
+      const point = Object.assign(document.createElement("button"), { type: "button", className: `point shade${shade}` });
+      point.ariaLabel = point.title = t.map_point(photo.file.name, percent(weed));
+      point.style.left = `${50 + (100 * (points[i][0] - middle[0])) / width}%`;
+      point.style.top = `${50 - (100 * RATIO * (points[i][1] - middle[1])) / width}%`;
+      point.addEventListener("click", () => onChoice(photo));
+      return point;
+    }),
+  );
+  const length = nice(width / 4);
+  $("map-scale").style.width = `${(100 * length) / width}%`;
+  $("map-scale").textContent = length < 1000 ? `${number(length)} m` : `${number(length / 1000)} km`;
+  $("map-most").textContent = percent(most);
+  const without = photos.filter((photo) => photo.found && !photo.found.position).length;
+  $("map-without").textContent = without ? t.map_without(without) : "";
+}

@@ -1,0 +1,139 @@
+// A photo of several plants: each in a box, with its answer, what they are in sum, and a list.
+
+import * as api from "./api.js";
+import { percent, t, wholePercent } from "./language.js";
+import { plantsCsv, save } from "./table.js";
+import { asAnswer, beneath, groupOf, headline, plantsInSum, several, sureness } from "./verdict.js";
+
+const MARGIN = 1.1; // of the square around a plant, as the server looks at it
+const $ = (id) => document.getElementById(id);
+let photo = null; // the one on show
+let chosen = 0; // the plant on show
+let lookAt = () => {};
+
+/** `told` is given the photo and the square of the plant that is to be looked at alone. */
+export const onAlone = (told) => (lookAt = told);
+
+/** Show the plants of a photo; false: it shows none or one, or one of them was chosen. */
+export function showPlants(shown) {
+  $("plants").hidden = !several(shown);
+  $("all-plants").hidden = !(shown.crop && shown.found?.plants.length > 1);
+  if (!several(shown)) return false;
+  if (photo !== shown) chosen = 0;
+  photo = shown;
+  const { found, file } = photo;
+  $("plants-title").textContent = found.truncated ? t.plants_or_more(found.plants.length) : t.plants(found.plants.length);
+  $("plants-sum").textContent = plantsInSum(found);
+  $("plants-names").textContent = names(found);
+  const { all, crop, weed } = found.cover;
+  $("plants-cover").textContent = t.cover(...[all, weed, crop].map((share) => (share ? percent(share) : wholePercent(0))));
+  $("plants-photo").alt = t.your_photo(file.name);
+  if ($("plants-photo").dataset.of !== photo.url) {
+    $("plants-photo").dataset.of = photo.url;
+    $("plants-photo").src = photo.url;
+  }
+  $("boxes").replaceChildren(...found.plants.map(box));
+  $("plants-list").replaceChildren(...found.plants.map(entry));
+  choose(chosen);
+  return true;
+}
+
+export function forgetPlants() {
+  photo = null;
+  $("plants").hidden = true;
+}
+
+const said = (plant) => (plant.clump ? t.clump : headline(asAnswer(plant)));
+const group = (plant) => groupOf(asAnswer(plant)) ?? "unknown";
+
+/** For example "3 Maize, 2 Cleavers": what can be relied upon. */
+function names({ plants }) {
+  const counts = new Map();
+  for (const plant of plants) if (group(plant) !== "unknown") counts.set(said(plant), (counts.get(said(plant)) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${count} × ${name}`).join(", ");
+}
+
+function button(plant, i, className) {
+  const made = Object.assign(document.createElement("button"), { type: "button", className: `${className} ${group(plant)}` });
+  for (const event of ["click", "focus"]) made.addEventListener(event, () => choose(i));
+  return made;
+}
+
+function box(plant, i) {
+  const { width, height } = photo.found;
+  const made = button(plant, i, "box");
+  const [x, y, w, h] = plant.box;
+  for (const [side, share] of [["left", x / width], ["top", y / height], ["width", w / width], ["height", h / height]]) made.style[side] = `${100 * share}%`;
+  made.ariaLabel = `${i + 1}: ${said(plant)}`;
+  made.tabIndex = -1;
+  made.addEventListener("mouseenter", () => choose(i));
+  if (y / height < 0.1) made.classList.add("top"); // its number has no room above
+  made.append(Object.assign(document.createElement("b"), { textContent: i + 1, ariaHidden: "true" }));
+  return made;
+}
+
+function entry(plant, i) {
+  const item = document.createElement("li");
+  const made = button(plant, i, "plant");
+  const mark = Object.assign(document.createElement("i"), { className: "mark", ariaHidden: "true" });
+  const sure = plant.clump ? "" : sureness(asAnswer(plant));
+  const name = Object.assign(document.createElement("span"), { textContent: `${i + 1}. ${said(plant)}` });
+  made.append(mark, name, Object.assign(document.createElement("span"), { className: "number", textContent: sure }));
+  item.append(made);
+  return item;
+}
+
+function choose(i) {
+  chosen = i;
+  const plant = photo.found.plants[i];
+  [...$("boxes").children].forEach((one, at) => {
+    one.setAttribute("aria-pressed", String(at === i));
+    one.tabIndex = at === i ? 0 : -1;
+  });
+  [...$("plants-list").children].forEach((one, at) => one.firstElementChild.setAttribute("aria-pressed", String(at === i)));
+  const answer = asAnswer(plant);
+  const known = groupOf(answer);
+  $("plant-name").textContent = `${i + 1}. ${said(plant)}`;
+  const facts = plant.clump ? [] : [beneath(answer), known && t.groups[known], sureness(answer)];
+  $("plant-facts").textContent = [...facts, t.covers(percent(plant.area))].filter(Boolean).join(" · ");
+  $("plant-advice").textContent = plant.clump ? t.clump_advice : plant.familiar === false ? t.unfamiliar : plant.answer ? "" : t.not_sure;
+}
+
+// Within the boxes the arrow keys go from plant to plant: fifty of them are not fifty stops of the tab key.
+$("boxes").addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const all = $("boxes").children;
+  all[(chosen + step + all.length) % all.length].focus({ preventScroll: true });
+});
+
+$("plant-alone").addEventListener("click", () => {
+  const { plants, width, height } = photo.found;
+  const [x, y, w, h] = plants[chosen].box;
+  const side = Math.max(8, Math.min(width, height, Math.round(MARGIN * Math.max(w, h))));
+  const within = (middle, most) => Math.round(Math.min(Math.max(0, middle - side / 2), most - side));
+  lookAt(photo, [within(x + w / 2, width), within(y + h / 2, height), side, side]);
+});
+$("plants-save").addEventListener("click", () => save(plantsCsv([photo]), "plants.csv"));
+
+/** The photo with its boxes, drawn by the server; also where this browser cannot show the photo's format. */
+async function picture(of) {
+  of.drawn ??= URL.createObjectURL(await api.overlay(of.file));
+  return of.drawn;
+}
+$("plants-picture").addEventListener("click", async () => {
+  const of = photo;
+  try {
+    const link = Object.assign(document.createElement("a"), { href: await picture(of), download: `${of.file.name.replace(/\.\w+$/, "")}-plants.jpg` });
+    link.click();
+  } catch (problem) {
+    $("plant-advice").textContent = problem.message;
+  }
+});
+$("plants-photo").addEventListener("error", async () => {
+  const of = photo;
+  if (!of || $("plants-photo").src === of.drawn) return;
+  const url = await picture(of).catch(() => null);
+  if (url && of === photo) $("plants-photo").src = url;
+});

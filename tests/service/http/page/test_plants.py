@@ -1,0 +1,155 @@
+"""A photo of several plants on the page: boxes, list, counts, what is saved of it, and the map."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from service.cli.plants import COLUMNS
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.http.page.browsing import no_defects_for, opened, photo
+
+PLANTS = ((100, 90, 40), (300, 120, 30), (400, 300, 20))
+PHONE = {"viewport": {"width": 390, "height": 664}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def detecting(tmp_path_factory: pytest.TempPathFactory, module_service: Start) -> Running:
+    root = tmp_path_factory.mktemp("detecting")
+    fakes.publish(root, fakes.Halves, threshold=0.3, group=0.3, kind=0.3)
+    fakes.publish_segmenter(root)
+    running = module_service(store=root)
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+    return running
+
+
+@pytest.fixture
+def page(browser: Any, detecting: Running) -> Iterator[Any]:
+    yield from opened(browser, detecting, viewport={"width": 1280, "height": 900})
+
+
+def taken_at(latitude: float, longitude: float) -> bytes:
+    exif = Image.Exif()
+    exif[0x8825] = {
+        1: "N" if latitude > 0 else "S",
+        2: (abs(latitude), 0.0, 0.0),
+        3: "E" if longitude > 0 else "W",
+        4: (abs(longitude), 0.0, 0.0),
+    }
+    return fakes.encoded(fakes.field(PLANTS), "JPEG", exif=exif)
+
+
+def test_each_plant_has_a_box_and_an_answer(page: Any) -> None:
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#plants:not([hidden])")
+    assert page.locator("#result").is_hidden()
+    assert (page.text_content("#plants-title"), page.text_content("#plants-sum")) == ("3 plants", "3 crops")
+    assert page.text_content("#plants-names") == "3 × Sugar beet"
+    cover = sum(3.14159 * radius**2 for _, _, radius in PLANTS) / (512 * 384)
+    assert f"{cover:.1%}"[:2] in page.text_content("#plants-cover")
+    frame = page.locator("#plants-photo").bounding_box()
+    boxes = page.locator("#boxes .box.crop")
+    assert boxes.count() == 3
+    for i, (x, y, radius) in enumerate(PLANTS):
+        box = boxes.nth(i).bounding_box()
+        scale = frame["width"] / 512
+        assert box["x"] - frame["x"] == pytest.approx((x - radius) * scale, abs=4)
+        assert box["y"] - frame["y"] == pytest.approx((y - radius) * scale, abs=4)
+        assert box["width"] == pytest.approx((2 * radius + 1) * scale, abs=6)
+    boxes.nth(1).hover()
+    assert page.text_content("#plant-name") == "2. Sugar beet"
+    boxes.nth(1).click()
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#plant-name") == "3. Sugar beet"
+    assert page.locator("#plants-list [aria-pressed=true]").inner_text().startswith("3.")
+    no_defects_for(page)
+
+
+def test_a_plant_is_looked_at_alone_and_a_reload_keeps_them_all(page: Any) -> None:
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#plants:not([hidden])")
+    page.locator("#plants-list button").nth(1).click()
+    page.click("#plant-alone")
+    page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
+    assert page.locator("#plants").is_hidden()
+    page.wait_for_function(
+        "async () => { const [one] = await (await import('/page/keep.js')).kept();"
+        " return one.found.plants.length === 3 && String(one.answer.crop) === String(one.crop); }"
+    )
+    page.click("#all-plants")
+    page.wait_for_selector("#plants:not([hidden])")
+    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).every((one) => one.answer && !one.crop)")
+    page.reload()
+    page.wait_for_selector("#plants-list li:nth-child(3)")
+
+
+def test_one_plant_is_shown_as_ever_and_looked_at_where_it_is(page: Any) -> None:
+    page.set_input_files("#choose", [photo("one.png", fakes.encoded(fakes.field([(440, 300, 40)])))])
+    page.wait_for_selector("#headline:text-is('Sugar beet')")
+    assert page.locator("#plants").is_hidden()
+    box, frame = page.locator("#crop").bounding_box(), page.locator(".frame").bounding_box()
+    assert box["x"] + box["width"] / 2 - frame["x"] == pytest.approx(frame["width"] * 440 / 512, abs=8)
+
+
+def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
+    page.set_input_files(
+        "#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("none.png", fakes.encoded(fakes.field([])))]
+    )
+    page.wait_for_selector("#progress", state="hidden")
+    assert "3 plants" in page.locator("#rows tr").first.inner_text()
+    assert "1 of several plants" in page.text_content("#summary")
+    with page.expect_download() as download:
+        page.click("#save-plants")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert tuple(rows[0]) == COLUMNS  # those of the command line
+    assert [(row["file"], row["plant"], row["species"]) for row in rows] == [
+        *(("row.png", str(i), "Sugar beet") for i in (1, 2, 3)),
+        ("none.png", "", ""),
+    ]
+    assert (rows[0]["clump"], rows[0]["confident"], rows[0]["segmenter"]) == ("no", "yes", "seedlings-segmenter 1")
+    assert int(rows[0]["x"]) == pytest.approx(60, abs=3)
+    with page.expect_download() as download:
+        page.click("#plants-picture")
+    assert download.value.suggested_filename == "row-plants.jpg"
+    assert Image.open(io.BytesIO(download.value.path().read_bytes())).size == (512, 384)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_photo_and_answer_are_on_one_screen(browser: Any, detecting: Running, scheme: str) -> None:
+    for page in opened(browser, detecting, **PHONE, color_scheme=scheme, locale="de-DE"):
+        page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+        page.wait_for_selector("#plants:not([hidden])")
+        page.locator("#boxes .box").nth(2).tap()
+        assert page.text_content("#plant-name") == "3. Sugar beet"
+        page.locator("#plants").evaluate("element => element.scrollIntoView({ block: 'start' })")
+        for part in ("#plants-title", "#plants-photo", "#plant-facts"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] >= -1, part
+            assert box["y"] + box["height"] <= 664, part
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        no_defects_for(page)
+
+
+def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
+    there = [(-50.0, -7.0), (-50.0, -7.01), (-50.01, -7.0)]
+    files = [photo(f"{i}.jpg", taken_at(*at)) for i, at in enumerate(there)]
+    page.set_input_files("#choose", [*files, photo("lost.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#progress", state="hidden")
+    points = [page.locator(".point").nth(i).bounding_box() for i in range(3)]
+    west, south = points[0]["x"] - points[1]["x"], points[2]["y"] - points[0]["y"]
+    assert west / south == pytest.approx(0.643, abs=0.02)  # the cosine of 50 degrees
+    bar = page.locator("#map-scale").bounding_box()
+    assert page.text_content("#map-scale") == "200 m"
+    assert bar["width"] / south == pytest.approx(200 / 1113.2, abs=0.02)
+    assert "1 photo does not say" in page.text_content("#map-without")
+    page.locator(".point").nth(1).click()
+    assert "chosen" in page.locator("#rows tr").nth(1).get_attribute("class")
+    with page.expect_download() as download:
+        page.click("#save-plants")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert float(rows[0]["latitude"]) == -50  # a number below 0 is no formula
+    no_defects_for(page)
