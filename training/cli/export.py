@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.cli.options import Commands, add_appraisal, add_data, outside
 from training.cli.output import say
+
+if TYPE_CHECKING:
+    from training.artifact.formats import Format
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -26,10 +30,28 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="of the weights, factored or not (default: float16 with --compact or --rank, else float32)",
     )
     export.add_argument(
+        "--format",
+        type=formats_named,
+        default=("torchscript",),
+        metavar="FORMAT,…",
+        help="torchscript, pt2, onnx: beside model.pt also model.pt2 (torch.export) or model.onnx (ONNX Runtime; extra onnx), each "
+        "compared with model.pt (default: torchscript, which every version has)",
+    )
+    export.add_argument(
         "--force", action="store_true", help="publish it, too, where validation cannot tell it from guessing; the card says so"
     )
     add_appraisal(export)
     export.set_defaults(perform=_perform)
+
+
+def formats_named(text: str) -> "tuple[Format, ...]":
+    """The formats of a list with commas. Raises ArgumentTypeError."""
+    from training.artifact.formats import FORMATS
+
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no format; give some of {', '.join(FORMATS)}, with commas between")
+    return tuple(form for form in FORMATS if form in names)
 
 
 def _perform(options: argparse.Namespace) -> None:
@@ -46,6 +68,7 @@ def _perform(options: argparse.Namespace) -> None:
         options.name,
         rank=rank,
         storage=storage,
+        forms=options.format,
         promise=options.promise,
         data=options.data,
         outside=outside(options),
@@ -70,6 +93,8 @@ def say_published(folder: Path) -> None:
     if figures.answers is not None:
         say(f"{figures.answers.answered['species'] / figures.n:.1%} of them are answered with confidence")
     say(f"model.pt has {manifest.size_bytes / 1e6:.1f} MB")
+    for file in sorted({"model.pt2", "model.onnx"} & manifest.files.keys()):
+        say(f"{file} has {(folder / file).stat().st_size / 1e6:.1f} MB and answers as model.pt does")
     say(f"published {folder}")
     if manifest.forced:
         say(f"warning: published by --force: {manifest.forced}")

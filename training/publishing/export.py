@@ -15,7 +15,7 @@ from models_store.learnt import FILE as LEARNT
 from models_store.manifest import Compact, Figures, Input, Manifest
 from models_store.pixels import SIZE
 from training import networks
-from training.artifact import binomial, compression, model_card, torchscript
+from training.artifact import binomial, compression, formats, model_card, torchscript
 from training.artifact import calibration as calibrating
 from training.data import species
 from training.data.images import Images
@@ -40,6 +40,7 @@ def export(
     *,
     rank: Rank = None,
     storage: Storage = "float32",
+    forms: tuple[formats.Format, ...] = ("torchscript",),
     promise: float = calibrating.PROMISE,
     data: Path | None = None,
     outside: appraisal.Outside = appraisal.NOWHERE,
@@ -49,7 +50,8 @@ def export(
 
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
     factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
-    compact one. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
+    compact one. `forms` are formats that it is published in, each compared with TorchScript, which is always
+    among them. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
     of the species. Where the run has folds, temperature and thresholds are chosen on their answers. On photos `outside` of
     the split thresholds are chosen too, or the model is measured. What validation cannot tell from guessing is refused,
     unless by `force`, which the card says. Raises RunError, DataError, DiskError.
@@ -76,6 +78,8 @@ def export(
     distance = out_of_distribution.fit(served, description.recipe, images, split)
     model = torchscript.to_torchscript(served, temperature, distance)
     module = torchscript.open_module(io.BytesIO(model))
+    compared = images.pixels[split.validation[: formats.COMPARED]]
+    beside = {LEARNT: learnt} | formats.files(forms, served, temperature, distance, module, compared)
     familiarity = None if distance is None else out_of_distribution.choose_limit(served, module, images, split)
     described = species.describe(images.species, data)
     measured = MeasuredModel(
@@ -101,12 +105,12 @@ def export(
             capabilities=[*artifact.capabilities(module)],
             warnings=warnings,
             forced=forced,
-            files={store.MODEL: sha256, LEARNT: hashlib.sha256(learnt).hexdigest()},
+            files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )
 
     try:
-        return store.publish(destination, model, describe, model_card.text, name, {LEARNT: learnt})
+        return store.publish(destination, model, describe, model_card.text, name, beside)
     except store.PublishFailed as error:
         raise DiskError(str(error)) from None
 

@@ -69,3 +69,12 @@ def test_a_store_that_cannot_be_written_is_named(learnt, images, tmp_path):
     (tmp_path / "store").write_text("a file")
     with pytest.raises(DiskError, match="store/seedlings cannot be written"):
         export.export(learnt, images, tmp_path / "store", "seedlings")
+
+
+def test_other_formats_lie_beside_it_and_the_store_verifies_them(learnt, images, tmp_path):
+    folder = export.export(learnt, images, tmp_path, "seedlings", forms=("torchscript", "pt2", "onnx"))
+    manifest = store.verify(folder)
+    assert {"model.pt", "model.pt2", "model.onnx"} < {*manifest.files}
+    (folder / "model.onnx").write_bytes(b"altered")
+    with pytest.raises(store.ArtifactCorrupt, match=r"model\.onnx does not have the SHA-256 of its manifest"):
+        store.verify(folder)

@@ -2,6 +2,7 @@
 
 import torch
 
+from models_store import store
 from training.artifact import torchscript
 from training.fitting import loop, segmenter
 from training.publishing import export, gates, measured_model
@@ -15,10 +16,11 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     segmenter.train(images.pixels, images.pixels, None, [], 1, 0, tmp_path / "one.pt")
     recipe = recipe.model_copy(update={"plant_view": "alone", "epochs": 2})
     loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
-    folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings")
+    folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings", forms=("pt2", "onnx"))
     manifest, module = torchscript.load(folder)
     assert manifest.training.recipe["plant_view"] == "alone"
     assert manifest.calibration.familiarity is None  # a distance would tell nothing of a plant cut out
+    assert {"model.pt2", "model.onnx"} < {*store.verify(folder).files}
     assert "It sees the plant alone" in (folder / "card.md").read_text()
     run, artifact = measured_model.of_run(tmp_path / "run"), measured_model.of_artifact(folder)
     answers, distances = artifact.answers(images.pixels[:4])
