@@ -25,7 +25,7 @@ MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions,
 MAX_PIPELINED = 8  # requests of one connection that wait for the answer of an earlier one
 MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
 _EVICTED = 32  # connections at a time
-SPARED_S = 1.0  # an answer that was given has this long to be read before its connection may have to go
+SPARED_S = 1.0  # before a connection may have to go, whoever just came has this long to begin, and an answer to be read
 _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
 _PROBE, _START_BYTES = b"/health", 64  # what probes have in their first line
 _READ_AT_ONCE = 8  # pieces, in one round of the event loop: a millisecond or two
@@ -96,12 +96,13 @@ class Connection(HttpToolsProtocol):
     in_head = True  # what comes next belongs to the head of a request
     _overhead_bytes = 0  # of the request that arrives now: all that is not body
     waiting_since_s = 0.0  # monotonic
-    _answered_s = -SPARED_S  # monotonic
+    _spared_from_s = 0.0  # monotonic: since it came, or since its last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Starts the clock for the first request, and makes room where there are too many connections."""
         super().connection_made(transport)
         self._shared = self.app_state[SHARED]
+        self._spared_from_s = time.monotonic()
         self._pieces = _Pieces(self, self._shared)
         transport.set_protocol(self._pieces)
         self._start_head()
@@ -114,6 +115,11 @@ class Connection(HttpToolsProtocol):
         if self._pieces.unread:
             return False
         return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a part of a request is there, and the rest is not."""
+        return self._overhead_bytes != 0 or not self.in_head
 
     def data_received(self, data: bytes) -> None:
         """Parses in pieces, and refuses a request once more bytes of it than allowed are not body."""
@@ -201,7 +207,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Gives the client its time to read what it has not read yet."""
         super().on_response_complete()
-        self._answered_s = time.monotonic()
+        self._spared_from_s = time.monotonic()
         if self.transport.get_write_buffer_size():
             self._start_answer()
 
@@ -211,9 +217,9 @@ class Connection(HttpToolsProtocol):
         open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]
         if len(open_ones) > MAX_CONNECTIONS:
             waiting = [one for one in open_ones if one.waits_for_client]
-            # To end one that was just answered would take the answer from its reader: a probe's, in a flood.
-            unanswered_since_s = time.monotonic() - SPARED_S
-            waiting = [one for one in waiting if one._answered_s < unanswered_since_s] or waiting
+            # In a flood few of those that are open wait for their clients, and a probe that just came or was answered is one of them.
+            spared_s = time.monotonic() - SPARED_S
+            waiting = [one for one in waiting if one._begun or one._spared_from_s < spared_s] or waiting
             count = min(_EVICTED, max(1, MAX_CONNECTIONS // 8))  # some at once: a look at all is dear; but not those that just came
             for one in heapq.nsmallest(count, waiting, key=lambda one: one.waiting_since_s):
                 one.transport.abort()

@@ -153,15 +153,19 @@ def test_the_longest_waiting_goes_where_there_are_too_many(service: Running, mon
         assert 20 <= sum(closed(one) for one in silent) < 40
 
 
-def test_one_that_was_just_answered_stays_in_a_crowd(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [b"", GET], ids=["just came", "just answered"])
+def test_a_probe_stays_in_a_crowd(service: Running, monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
     monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 20)
     monkeypatch.setattr(bounds, "SPARED_S", 60.0)
-    with service.raw(GET) as probe, contextlib.ExitStack() as stack:
-        while b"true" not in (answer := probe.recv(4096)):
-            assert answer
-        silent = [stack.enter_context(service.raw(b"")) for _ in range(40)]  # all of them have waited for less long
-        service.wait_for(lambda: sum(map(closed, silent)) >= 20, "room made")
+    with service.raw(first) as probe, contextlib.ExitStack() as stack:
         probe.settimeout(60)
+        while first and b"true" not in (answer := probe.recv(4096)):
+            assert answer
+        half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
+        crowd = [stack.enter_context(service.raw(half)) for _ in range(18)]  # all of them have waited for less long
+        time.sleep(0.5)  # until what they sent is read: until then they just came, too
+        crowd += [stack.enter_context(service.raw(half)) for _ in range(12)]
+        service.wait_for(lambda: sum(map(closed, crowd)) >= 8, "room made")
         probe.sendall(GET)
         assert probe.recv(4096).startswith(b"HTTP/1.1 200 ")
 
