@@ -32,7 +32,7 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{running.port}/")
         page.set_input_files("#choose", [upload])
         page.wait_for_selector("#bars li", state="attached", timeout=60_000)
-        page.wait_for_selector("#doubt:not([hidden])")
+        page.wait_for_selector("#doubt:visible, #plants:visible")
         page.evaluate("document.activeElement.blur()")
         page.mouse.move(0, 0)
         shot = page.screenshot()
