@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { percent, t, wholePercent } from "./language.js";
 import { plantsCsv, save } from "./table.js";
-import { asAnswer, beneath, groupOf, headline, plantsInSum, several, sureness } from "./verdict.js";
+import { asAnswer, beneath, crowded, groupOf, headline, plantsInSum, several, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
 const $ = (id) => document.getElementById(id);
@@ -17,7 +17,7 @@ export const onAlone = (told) => (lookAt = told);
 /** Show the plants of a photo; false: it shows none or one, or one of them was chosen. */
 export function showPlants(shown) {
   $("plants").hidden = !several(shown);
-  $("all-plants").hidden = !(shown.crop && shown.found?.plants.length > 1);
+  $("all-plants").hidden = !(shown.crop && crowded(shown));
   if (!several(shown)) return false;
   if (photo !== shown) chosen = 0;
   photo = shown;

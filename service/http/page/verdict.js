@@ -59,8 +59,13 @@ export function alike(answer) {
     .filter(({ mark }) => mark);
 }
 
-/** Whether a photo shows several plants, none of which was chosen to be looked at alone. */
-export const several = ({ found, crop }) => !crop && found?.plants.length > 1;
+const SPECK = 0.02; // of the largest plant's area: less beside it does not make a photo one of several plants
+
+/** Whether a photo shows several plants; specks beside one plant do not count. */
+export const crowded = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area).length > 1;
+
+/** Whether they are all on show: none of them was chosen to be looked at alone. */
+export const several = (photo) => !photo.crop && crowded(photo);
 
 /** A plant of a photo as an answer of its own. */
 export const asAnswer = (plant) => ({ ...plant, scientific_name: speciesOf(plant.species).scientific_name });
