@@ -23,7 +23,7 @@ MAX_HEAD_BYTES = 32 * 2**10
 MAX_HEADERS = 100
 MAX_FRAMING_BYTES = 256 * 2**10  # of a body: sizes of chunks, their extensions, trailers
 MAX_PIPELINED = 8  # requests of one connection that wait for the answer of an earlier one
-MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go
+MAX_CONNECTIONS = 512  # of one process; beyond, whoever has kept it waiting longest has to go; for moments an eighth more
 _EVICTED = 32  # connections at a time
 SPARED_S = 1.0  # before a connection may have to go, whoever just came has this long to begin, and an answer to be read
 _PIECE_BYTES = 16 * 2**10  # parsed between two looks at the bounds
@@ -219,9 +219,12 @@ class Connection(HttpToolsProtocol):
             waiting = [one for one in open_ones if one.waits_for_client]
             # In a flood few of those that are open wait for their clients, and a probe that just came or was answered is one of them.
             spared_s = time.monotonic() - SPARED_S
-            waiting = [one for one in waiting if one._begun or one._spared_from_s < spared_s] or waiting
-            count = min(_EVICTED, max(1, MAX_CONNECTIONS // 8))  # some at once: a look at all is dear; but not those that just came
-            for one in heapq.nsmallest(count, waiting, key=lambda one: one.waiting_since_s):
+            late = [one for one in waiting if one._begun or one._spared_from_s < spared_s]
+            eighth = max(1, MAX_CONNECTIONS // 8)
+            if not late and len(open_ones) <= MAX_CONNECTIONS + eighth:  # so many more may stay until somebody is late
+                return
+            count = min(_EVICTED, eighth)  # some at once: a look at all is dear; but not those that just came
+            for one in heapq.nsmallest(count, late or waiting, key=lambda one: one.waiting_since_s):
                 one.transport.abort()
                 one._report("too-many-connections")
 

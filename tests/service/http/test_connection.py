@@ -170,6 +170,18 @@ def test_a_probe_stays_in_a_crowd(service: Running, monkeypatch: pytest.MonkeyPa
         assert probe.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def test_where_all_just_came_an_eighth_more_may_stay(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_CONNECTIONS", 16)
+    monkeypatch.setattr(bounds, "SPARED_S", 60.0)
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(service.raw(b"")) for _ in range(18)]
+        service.wait_for(lambda: len(service.server.server_state.connections) == 18, "all connections")
+        assert not any(map(closed, silent))
+        silent += [stack.enter_context(service.raw(b"")) for _ in range(3)]
+        service.wait_for(lambda: sum(map(closed, silent)) >= 1, "room made")
+        assert len(service.server.server_state.connections) <= 18
+
+
 def test_a_probe_does_not_wait_for_the_crowd_before_it(service: Running, caplog: pytest.LogCaptureFixture) -> None:
     loop = service.server.servers[0].get_loop()
     held, go_on = threading.Event(), threading.Event()
