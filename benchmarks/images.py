@@ -1,11 +1,13 @@
 """Images that are drawn here, with the detail of a photo; nothing has to be downloaded to measure."""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 
 def photo(width: int, height: int, generator: np.random.Generator, shape: int = 20, grain: float = 4) -> Image.Image:
@@ -22,6 +24,32 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
+
+
+def field(width: int, height: int, plants: int, generator: np.random.Generator) -> Image.Image:
+    """Brown soil under the noise of a sensor, with plants of five or six leaves that do not touch, in rows."""
+    soil = np.asarray(photo(width, height, generator, shape=60, grain=8).convert("L"))[..., None] / 255
+    image = Image.fromarray((np.array([70, 52, 40]) + soil * [70, 58, 48]).astype(np.uint8))
+    columns = math.ceil(math.sqrt(plants * width / height))
+    cell = min(width / columns, height / math.ceil(plants / columns))
+    for number in range(plants):
+        row, column = divmod(number, columns)
+        middle = (np.array([column, row]) + 0.5) * cell
+        turn, leaves = generator.uniform(0, 2 * math.pi), int(generator.integers(5, 7))
+        for leaf in range(leaves):
+            angle, length = turn + 2 * math.pi * leaf / leaves, cell * generator.uniform(0.28, 0.4)
+            colour = tuple(int(value) for value in generator.uniform((55, 120, 30), (95, 170, 60)))
+            _leaf(image, middle, angle, length, colour)
+    return image
+
+
+def _leaf(image: Image.Image, stem: NDArray[np.float64], angle: float, length: float, colour: tuple[int, ...]) -> None:
+    along = np.array([math.cos(angle), math.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    steps = np.linspace(0, 1, 12)
+    breadth = 0.16 * length * np.sin(math.pi * steps)
+    edges = [stem + np.outer(steps * length, along) + side * np.outer(breadth, across) for side in (1, -1)]
+    ImageDraw.Draw(image).polygon([tuple(point) for point in (*edges[0], *edges[1][::-1])], fill=colour)
 
 
 def small_png() -> bytes:
