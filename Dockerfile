@@ -23,10 +23,10 @@ LABEL org.opencontainers.image.version="${VERSION}" \
 ENV HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# One user for both images, so that the service can read what the training publishes into the volume they share.
+# One user for both images, so that each can read what the other writes into the volumes they share: models and photos.
 RUN groupadd --gid 10001 seedlings \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin seedlings \
- && install --directory --owner=10001 --group=10001 /models
+ && install --directory --owner=10001 --group=10001 /models /photos
 WORKDIR /app
 COPY LICENSE NOTICE ./
 

@@ -15,7 +15,9 @@ from models_store.store import SHIPPED_STORE
 from service.process import cores
 
 PREFIX = "SEEDLINGS_"
-_OF_OTHERS = frozenset(["BROWSER", "CPUS", "DATA", "HTTPS_NAME", "KSERVE_PYTHON"])  # of the project's tests, compose files and makefile
+_OF_OTHERS = frozenset(  # of the project's tests, compose files and makefile
+    ["BROWSER", "CPUS", "DATA", "DATABASE_PASSWORD", "HTTPS_NAME", "KSERVE_PYTHON"]
+)
 _MISTYPED, _ALIKE = 0.8, 0.6  # how much of two names has to be the same; nearer, it is taken for a mistake
 # What Kubernetes puts into every container for a service of this name: the names of its links, and the value of the plain one.
 _LINK_NAME = re.compile(r"(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
