@@ -92,7 +92,7 @@ def animation(kind: str, count: int = 10_000, side: int = 16) -> bytes:
     return stream.getvalue()
 
 
-def webp_animation_of_large_frames(count: int = 10, side: int = 8000) -> bytes:
+def webp_animation_of_large_frames(count: int = 10, side: int = 5000) -> bytes:
     """Frames of the most pixels allowed."""
     return animation("WEBP", count, side)
 

@@ -75,18 +75,27 @@ def test_a_profile_of_an_animation() -> None:
 
 def test_sizes_are_looked_at_before_memory_is_taken() -> None:
     for body in (animation(frame(PICTURE), canvas=(16_000, 16_000)), riff(chunk(b"VP8X", bytes(4) + u24(15_999, 15_999)))):
-        with pytest.raises(UndecodableImage, match="16000×16000 pixels, more than"):
+        with pytest.raises(UndecodableImage, match="16000×16000 pixels, more than the 64000000"):
             pixels.decode(body)
 
 
-def test_more_pixels_than_pillow_allows() -> None:
+def claiming(width: int, height: int) -> bytes:
+    """A still whose header says another size than its pixels have."""
     body = bytearray(encoded(PICTURE, "WEBP", lossless=True))
     (sides,) = struct.unpack_from("<I", body, 21)  # 14 bits each
-    struct.pack_into("<I", body, 21, sides & ~(2**28 - 1) | 15_999 | 11_499 << 14)
-    with pixels.opened(bytes(body), 200_000_000) as picture:
-        assert (picture.width, picture.height) == (16_000, 11_500)
-    with pytest.raises(UndecodableImage, match="more than the 183999999"):
-        pixels.decode(bytes(body), 32, 183_999_999)
+    struct.pack_into("<I", body, 21, sides & ~(2**28 - 1) | width - 1 | height - 1 << 14)
+    return bytes(body)
+
+
+def test_it_has_a_limit_of_its_own() -> None:
+    """However many pixels are allowed: it cannot be decoded at a smaller scale, as a JPEG is."""
+    with pixels.opened(claiming(6250, 4000), 200_000_000) as picture:
+        assert (picture.width, picture.height) == (6250, 4000)
+    for body in (claiming(6251, 4000), animation(frame(PICTURE), canvas=(6251, 4000))):
+        with pytest.raises(UndecodableImage, match="6251×4000 pixels, more than the 25000000 allowed in this format"):
+            pixels.decode(body, 32, 200_000_000)
+    with pytest.raises(UndecodableImage, match="more than the 24999999 allowed; scale it down"):
+        pixels.decode(claiming(6250, 4000), 32, 24_999_999)
 
 
 @pytest.mark.parametrize(
