@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 CLIENTS = sorted((ROOT / "clients").glob("*/README.md"))
 WITH_METRICS = ("operating.md", "alerts.yml", "grafana-dashboard.json")
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), ROOT / "results" / "README.md", *CLIENTS]
-FOLDERS = ("benchmarks", "clients", "corrections", "deploy", "docs", "models_store", "scripts", "service", "tests", "training")
+FOLDERS = ("benchmarks", "clients", "corrections", "deploy", "docs", "edge", "models_store", "scripts", "service", "tests", "training")
 _SUFFIXES = ("_bucket", "_sum", "_count")
 
 

@@ -30,6 +30,7 @@ NOT_RUN = {  # programs that a test has no use for
     "docker": "tests/deploy reads its files, make image-test runs them",
     "kubectl": "tests/deploy reads its files",
     "pip": "tests/test_package.py installs the wheel",
+    "python3": "tests/edge runs the script of docs/edge.md",
     "seedlings": "tests/test_package.py runs it; predict is run here",
     "pre-commit": "tests/test_package.py compares its hooks",
     ".ci/run": "runs these tests",

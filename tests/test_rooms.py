@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("corrections", "models_store", "service", "training")
+PACKAGES = ("corrections", "edge", "models_store", "service", "training")
 _COMMANDS = (
     *("augment", "average", "curve", "data", "evaluate", "export", "fit", "leakage", "output", "recalibrate", "record", "report"),
     *("segmenter", "sheet", "sweep", "throughput"),
