@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from models_store.__main__ import parser as store_parser
-from models_store.containers import jpeg, tiff, webp
+from models_store.containers import isobmff, jpeg, tiff, webp
 from models_store.store import SHIPPED_STORE
 from scripts import generate_client
 from service import errors
@@ -230,6 +230,7 @@ def bounds() -> str:
         ("JSON on `/v2`", f"{open_inference_codec.MAX_OBJECTS} objects, {open_inference_codec.MAX_RANK} dimensions", "400"),
         ("scans of a JPEG", f"{jpeg.MAX_SCANS}", "422"),
         ("pixels of a WebP, which is always decoded whole", f"{webp.MAX_PIXELS}", "422"),
+        ("frames of an AVIF or HEIC, and each of its tables", f"{isobmff.MAX_FRAMES}, {isobmff.MAX_TABLE_BYTES // kib} KiB", "422"),
         ("strips or tiles of a TIFF", f"{tiff.MAX_STRIPS}", "422"),
         (
             "time that an upload may hold room which others need",

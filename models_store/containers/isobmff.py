@@ -5,6 +5,7 @@ Turns and mirrors of the container are the decoders' work. An EXIF orientation b
 
 import io
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,9 +14,14 @@ from PIL import AvifImagePlugin, Image
 
 from models_store import colour
 from models_store.containers.opened import Opened
+from models_store.errors import UndecodableImage
 
 _AVIF, _HEIF = (b"avif", b"avis"), (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _MAX_BOXES = 10_000  # of a level; what stands behind more is not looked at
+MAX_FRAMES = 20_000  # of a sequence; libavif makes a list of all before the first, while no other thread runs
+MAX_TABLE_BYTES = 64 * 2**10  # libavif's time grows with the square of the entries; phones' photos of 200 tiles take some 5 KB
+_HOLD_BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}  # after so many bytes
+_TABLES = frozenset([b"iinf", b"iloc", b"iref", b"ipma", b"stts", b"stsc", b"stco", b"co64", b"stsz", b"stss"])
 Box = tuple[bytes, bytes]  # name, content
 
 
@@ -30,14 +36,35 @@ def kind(body: bytes) -> str | None:
 
 
 def avif(body: bytes) -> Opened:
-    """Read the header. Raises what Pillow raises."""
+    """Read the header. Raises UndecodableImage, or what Pillow raises."""
+    _check_tables(body, "AVIF")
     return _Avif(AvifImagePlugin.AvifImageFile(io.BytesIO(body)), properties(body))
 
 
 def heif(body: bytes) -> Opened:
-    """Read the header. Raises what pillow-heif raises."""
+    """Read the header. Raises UndecodableImage, or what pillow-heif raises."""
+    _check_tables(body, "HEIF")
     image: Image.Image = pillow_heif.HeifImageFile(io.BytesIO(body))  # type: ignore[no-untyped-call]
     return Opened(image, None if image.info.get("icc_profile") else _profile(properties(body)))
+
+
+def _check_tables(body: bytes, kind: str) -> None:
+    """Raises UndecodableImage where a decoder would work long on what stands before the pixels, or on a number that stands there."""
+    sizes: Counter[bytes] = Counter()
+    frames = boxes = 0
+    levels = [body]
+    while levels:
+        for name, content in _boxes(levels.pop()):
+            boxes += 1
+            if name in _HOLD_BOXES:
+                levels.append(content[_HOLD_BOXES[name] :])
+            elif name in _TABLES:
+                sizes[name] += len(content)
+                frames += int.from_bytes(content[8:12]) if name == b"stsz" else 0
+            if boxes > _MAX_BOXES or sizes[name] > MAX_TABLE_BYTES:
+                raise UndecodableImage(f"the {kind} describes far more parts than a photo has; save the photo anew, as a PNG or a JPEG")
+            if frames > MAX_FRAMES:
+                raise UndecodableImage(f"the {kind} has {frames} frames, more than the {MAX_FRAMES} allowed; save one of them as a picture")
 
 
 class _Avif(Opened):
