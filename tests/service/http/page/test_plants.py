@@ -153,3 +153,22 @@ def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
     assert float(rows[0]["latitude"]) == -50  # a number below 0 is no formula
     no_defects_for(page)
+
+
+def test_a_photo_that_the_browser_cannot_show_is_drawn_by_the_server(page: Any) -> None:
+    page.set_input_files("#choose", [photo("row.tif", fakes.encoded(fakes.field(PLANTS), "TIFF"))])  # Chromium reads no TIFF
+    page.wait_for_function("() => document.querySelector('#plants-photo').naturalWidth === 512")
+    assert page.locator("#boxes .box.crop").count() == 3
+
+
+def test_without_a_segmenter_the_middle_is_looked_at_and_plants_are_asked_for_once(browser: Any, module_service: Start) -> None:
+    asked: list[str] = []
+    for page in opened(browser, module_service(network=fakes.Halves, segmenter="none-such")):
+        page.on("request", lambda request: asked.append(request.url.rpartition("/")[2].rstrip("?")))
+        for i in (1, 2):
+            page.set_input_files("#choose", [photo(f"{i}.png", fakes.encoded(fakes.field(PLANTS)))])
+            page.wait_for_selector(f"#file:text-is('{i}.png')")
+            page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
+        assert page.locator("#plants").is_hidden()
+    assert (asked.count("detect"), asked.count("predict")) == (1, 2)
+    assert not any("crop=" in one for one in asked)
