@@ -123,7 +123,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if "Allow" in headers:  # of the first route at this path; another may take other methods
-        headers["Allow"] = ", ".join(sorted(_methods(request)))
+        headers["Allow"] = ", ".join(sorted(_methods(request) | set(headers["Allow"].split(", "))))
     told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], headers.get("Allow"))
     return _error_response(request, told, headers)
 
