@@ -41,6 +41,11 @@ EXPOSED_HEADERS = (
     "X-Request-ID",
     "X-Species",
 )
+_ROUTERS = (
+    *(routes.router for routes in (page, predict, batch, detect, explain, review, corrections, species, health, metrics)),
+    open_inference.probes,
+    open_inference.guarded,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -81,10 +86,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for routes in (page, predict, batch, detect, explain, review, corrections, species, health, metrics):
-        app.include_router(routes.router)
-    app.include_router(open_inference.probes)
-    app.include_router(open_inference.guarded)
+    for router in _ROUTERS:
+        app.include_router(router)
     if settings.root_path:
         app.add_api_route(settings.root_path, page.under_prefix, include_in_schema=False)
     app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path)
@@ -123,15 +126,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if "Allow" in headers:  # of the first route at this path; another may take other methods
-        headers["Allow"] = ", ".join(sorted(_methods(request) | set(headers["Allow"].split(", "))))
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], headers.get("Allow"))
     return _error_response(request, told, headers)
 
 
 def _methods(request: Request) -> set[str]:
     """All methods that are answered at the path of a request."""
-    routes = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in routes for method in route.methods or ()}
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, Route)]
+    return {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
 
 
 def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:

@@ -98,6 +98,14 @@ def test_unknown_routes_are_problems(service: Running, method: str, path: str, s
     assert ("POST" if status == 405 else "/docs") in response.json()["detail"]  # what there is instead
 
 
+@pytest.mark.parametrize(("path", "methods"), [("/predict", {"POST"}), ("/corrections", {"GET", "POST"}), ("/health/live", {"GET"})])
+def test_a_refused_method_is_told_all_that_the_path_takes(service: Running, path: str, methods: set[str]) -> None:
+    response = service.client.put(path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == methods
+    assert response.headers["allow"] in response.json()["detail"]
+
+
 def test_every_answer_reaches_its_own_caller(service: Running) -> None:
     colours = [(1 + i * 3 % 250, 1 + i * 7 % 250, 1 + i * 11 % 250) for i in range(200)]
 
