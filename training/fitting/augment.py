@@ -56,14 +56,22 @@ def _geometry(images: Tensor, settings: Augment, random: Generator) -> Tensor:
     zoom = _uniform(n, math.log(settings.scale[0]), math.log(settings.scale[1]), random).exp()
     mirror = torch.where(torch.rand(n, generator=random) < 0.5, -1.0, 1.0) if settings.flip else torch.ones(n)
     shift = torch.rand(n, 2, generator=random) * 4 * settings.shift - 2 * settings.shift  # [N,2], the side is 2 units long
-    cosine, sine = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     aspect = _uniform(n, -settings.stretch, settings.stretch, random).exp() if settings.stretch else torch.ones(n)
+    grid = sampling_grid(images, angle, zoom, aspect, mirror, shift)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def sampling_grid(images: Tensor, angle: Tensor, zoom: Tensor, aspect: Tensor, mirror: Tensor, shift: Tensor) -> Tensor:
+    """Where each output pixel comes from, for `grid_sample`: [N,H,W,2] where the images [N,C,H,W] are.
+
+    For each image, [N]: angle in radians, zoom, square root of the ratio of the sides, -1 to mirror or 1. `shift` is [N,2], in halves of
+    the side.
+    """
+    cosine, sine = angle.cos() / zoom, angle.sin() / zoom
     across = torch.stack([cosine * mirror * aspect, -sine / aspect], 1)
     down = torch.stack([sine * mirror * aspect, cosine / aspect], 1)
-    rows = torch.stack([across, down], 1)  # [N,2,2]
-    affine = torch.cat([rows, shift[:, :, None]], 2).to(images.device)  # [N,2,3], output coordinates → input coordinates
-    grid = F.affine_grid(affine, list(images.shape), align_corners=False)  # [N,H,W,2]
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    affine = torch.cat([torch.stack([across, down], 1), shift[:, :, None]], 2).to(images)  # [N,2,3], output coordinates → input
+    return F.affine_grid(affine, list(images.shape), align_corners=False)
 
 
 def _other_background(images: Tensor, settings: Augment, random: Generator) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from training.fitting.augment import sampling_grid
 from training.fitting.camera import blurred, drawn, per_image, shadowed, smooth_field, uniform
 from training.fitting.soils import soils
 from training.recipe import FieldScenes
@@ -68,11 +69,7 @@ def _grid(layers: Tensor, zoom: Tensor, shift: Tensor, stretch: float, random: G
     angle = uniform(n, -math.pi, math.pi, random)
     aspect = uniform(n, -stretch, stretch, random).exp()
     mirror = torch.where(torch.rand(n, generator=random) < 0.5, -1.0, 1.0)
-    cosine, sine = angle.cos() / zoom, angle.sin() / zoom
-    across = torch.stack([cosine * mirror * aspect, -sine / aspect], 1)
-    down = torch.stack([sine * mirror * aspect, cosine / aspect], 1)
-    affine = torch.cat([torch.stack([across, down], 1), shift[:, :, None]], 2).to(layers)  # [N,2,3]
-    return F.affine_grid(affine, list(layers.shape), align_corners=False)
+    return sampling_grid(layers, angle, zoom, aspect, mirror, shift)
 
 
 def looks(images: Tensor, settings: FieldScenes, random: Generator) -> Tensor:
