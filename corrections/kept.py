@@ -57,3 +57,4 @@ class Kept:
     created: datetime
     reviewer: str  # who decided last; empty while nobody has
     reviewed: datetime | None
+    repeated: bool = False  # it was kept already, and was handed in once more

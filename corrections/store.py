@@ -6,7 +6,7 @@ where no correction has come meanwhile. So a process that is killed at any point
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
@@ -21,6 +21,7 @@ from corrections.tables import CorrectionRow, PhotoRow, ReviewRow
 
 _AT_ONCE = 200  # rows of one transaction of a sweep
 _TRIES = 5
+_REPEATED_WITHIN = timedelta(hours=1)  # whoever got no answer sends a correction again, and it is kept once
 _STATES: dict[Decision, State] = {"accept": "accepted", "reject": "rejected", "undo": "waiting"}
 
 
@@ -48,11 +49,17 @@ class Corrections:
         self.database.close()
 
     def add(self, new: New, now: datetime | None = None) -> Kept:
-        """Keep a photo and what is said of it. Raises Full or Unavailable: then nothing is kept."""
+        """Keep a photo and what is said of it; where that was kept within the last hour, give what is kept. Raises Full or Unavailable.
+
+        So a caller who got no answer may send it again.
+        """
         now = now or datetime.now(UTC)
         photo = PhotoRow(
             sha256=new.photo.sha256, suffix=new.photo.suffix, n_bytes=len(new.photo.content), taken=new.photo.taken or now.date()
         )
+        with self.database.reading() as session:
+            if repeated := _repeated(session, new, now):  # which needs no room
+                return repeated
         for _ in range(_TRIES):
             self._announce(photo)
             if kept := self._add(new, photo, now):
@@ -74,6 +81,8 @@ class Corrections:
             row = session.scalar(select(PhotoRow).where(PhotoRow.sha256 == photo.sha256).with_for_update())
             if row is None:
                 return None
+            if repeated := _repeated(session, new, now):  # the same came twice at the same time: the photo's lock has put them in order
+                return repeated
             self._photos.write(photo.sha256 + row.suffix, new.photo.content)
             self.database.lock(session, COUNTING)
             self._check_room(session, photo)
@@ -85,7 +94,7 @@ class Corrections:
                 source=new.source,
                 species=new.species,
                 handed_in=new.species,
-                box=None if new.box is None else ",".join(f"{value:g}" for value in new.box),
+                box=_box_text(new.box),
                 note=new.note,
                 plant=new.plant,
                 model=new.said.model,
@@ -197,6 +206,21 @@ class Corrections:
             return _one(session, correction)
 
 
+def _repeated(session: Session, new: New, now: datetime) -> Kept | None:
+    """The correction of a short while ago that says the same of the same photo."""
+    same = (
+        CorrectionRow.sha256 == new.photo.sha256,
+        CorrectionRow.handed_in == new.species,  # by SQLAlchemy IS NULL for None
+        CorrectionRow.box == _box_text(new.box),
+        CorrectionRow.note == new.note,
+        CorrectionRow.plant == new.plant,
+        CorrectionRow.source == new.source,
+        CorrectionRow.created > now - _REPEATED_WITHIN,
+    )
+    found = session.execute(select(CorrectionRow, PhotoRow).join(PhotoRow).where(*same).order_by(CorrectionRow.created)).first()
+    return None if found is None else replace(_kept(*found), repeated=True)
+
+
 def _one(session: Session, correction: str) -> Kept:
     found = session.execute(select(CorrectionRow, PhotoRow).join(PhotoRow).where(CorrectionRow.id == correction)).first()
     if found is None:
@@ -228,6 +252,10 @@ def _kept(row: CorrectionRow, photo: PhotoRow) -> Kept:
         row.reviewer,
         row.reviewed,
     )
+
+
+def _box_text(box: Box | None) -> str | None:
+    return None if box is None else ",".join(f"{value:g}" for value in box)
 
 
 def _box(text: str | None) -> Box | None:

@@ -70,6 +70,32 @@ def test_the_quota_holds_for_many_at_the_same_time(opened: Open) -> None:
     assert replicas[0].count() == 5
 
 
+def test_the_same_sent_again_is_kept_once(opened: Open) -> None:
+    corrections = opened(max_rows=4)
+    now = datetime.datetime(2026, 6, 30, 12, tzinfo=datetime.UTC)
+    first = corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now)
+    others = [new(1), new(1, "Maize", box=(0, 0, 8, 8), note="n"), new(2, box=(0, 0, 8, 8), note="n")]
+    assert len({first.id, *(corrections.add(other, now).id for other in others)}) == 4
+    again = corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now + datetime.timedelta(minutes=59))  # the quota is used up
+    assert (again.id, again.repeated, first.repeated) == (first.id, True, False)
+    corrections.remove(first.id)
+    later = corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now)
+    assert (later.id != first.id, later.repeated) == (True, False)
+    with pytest.raises(Full):
+        corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now + datetime.timedelta(hours=1))  # a new one by then
+
+
+def test_the_same_sent_by_many_at_the_same_time_is_kept_once(opened: Open, tmp_path: Path) -> None:
+    replicas = [opened(), opened()]
+    with ThreadPoolExecutor(8) as pool:
+        for colour in range(5):
+            kept = list(pool.map(lambda i, colour=colour: replicas[i % 2].add(new(colour)), range(8)))
+            assert len({one.id for one in kept}) == 1
+            assert sum(not one.repeated for one in kept) == 1
+    assert replicas[0].count() == 5
+    assert len(files(tmp_path / "photos")) == 5
+
+
 def test_what_is_too_old_is_removed(opened: Open, tmp_path: Path) -> None:
     corrections = opened(keep_days=30)
     now = datetime.datetime(2026, 6, 30, 12, tzinfo=datetime.UTC)
@@ -142,7 +168,7 @@ def test_the_same_photo_kept_and_removed_at_the_same_time_is_whole_or_gone(opene
 
     def add_and_remove(i: int) -> None:
         for turn in range(6):
-            kept = replicas[i % 2].add(new(9))
+            kept = replicas[i % 2].add(new(9, note=f"of {i}"))
             if turn < 5:
                 replicas[(i + 1) % 2].remove(kept.id)
             else:

@@ -107,7 +107,7 @@ async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[
     dependencies=[Depends(allowed_page)],
 )
 async def correct(request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
-    """Keep what a photo really shows, with the photo, for a reviewer and the next model."""
+    """Keep what a photo really shows, with the photo, for a reviewer and the next model. Sent again within an hour, it is kept once."""
     from corrections.kept import New
     from corrections.texts import note, plant_name, species_name
 
@@ -127,7 +127,8 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
         photo = await keeper.photo(image)
     new = New(photo, species, keeping.said(prediction), box, text, plant)
     kept = await keeper.call(lambda corrections: corrections.add(new))
-    services.metrics.corrected(new.said.species, right=new.said.species == species)
+    if not kept.repeated:
+        services.metrics.corrected(new.said.species, right=new.said.species == species)
     return JSONResponse(described(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"})
 
 

@@ -181,4 +181,10 @@ def test_a_database_that_holds_its_lock_holds_up_corrections_alone(keeping: Call
     assert service.client.post("/predict", content=RED).status_code == 200
     other.rollback()
     other.close()
-    assert send(service).status_code == 201
+    again = send(service)  # as the answer asked for
+    assert again.status_code == 201
+    service.client.delete(again.headers["location"])
+    assert stored(tmp_path) == []  # the late one had been kept, and is the same
+    assert send(service, note="another").status_code == 201
+    said = service.client.get("/metrics").text
+    assert 'seedlings_corrections_total{outcome="right",species="Maize"} 1.0' in said
