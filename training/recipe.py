@@ -126,6 +126,7 @@ class Distillation(_Part):
     """Learning from what other networks, the teachers, answer to the very same changed and mixed images."""
 
     share: float = Field(0.0, ge=0, le=1, description="share of the teachers' mean probability in each target; the rest is the label")
+    own_share: float | None = Field(None, ge=0, le=1, description="the same for images that keep their background; without it as `share`")
     temperature: float = Field(1.0, ge=1, le=20, description="divides the logits of both where they are compared: softer answers tell more")
 
 
@@ -146,6 +147,9 @@ class Recipe(_Part):
         "off",
         description="the network sees photos in their plant's normal light (`light`), the plant alone (`alone`), or the plant alone"
         " but on the background of the training images, which stays (`gated`), by a segmenter (`--segmenter FILE`)",
+    )
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="share of each species' training images that is learnt from, whatever the seed; for learning curves"
     )
     epochs: int = Field(ge=1, description="epochs of the run")
     patience: int = Field(

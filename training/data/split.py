@@ -6,6 +6,7 @@ none in a part, the nearest one is taken.
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,13 @@ class Split:
         validation, test = ([row for row in part if row not in rows] for part in (self.validation, self.test))
         left_out = {"validation": len(self.validation) - len(validation), "test": len(self.test) - len(test)}
         return replace(self, validation=validation, test=test, left_out={name: n for name, n in left_out.items() if n})
+
+    def thinned(self, images: Images, share: float) -> "Split":
+        """The split with a share of each species' training images, at least one. A smaller share is a part of a larger one."""
+        by_species: dict[int, list[int]] = {}
+        for row in sorted(self.train, key=lambda row: (_place(images.digests[row], b"share"), row)):
+            by_species.setdefault(int(images.labels[row]), []).append(row)
+        return replace(self, train=sorted(row for rows in by_species.values() for row in rows[: math.ceil(share * len(rows))]))
 
 
 def sizes(images: int) -> tuple[int, int]:

@@ -24,13 +24,14 @@ class Teachers:
 
     def __init__(self, runs: Sequence[Path], settings: Distillation, species: list[str], split: Split) -> None:
         """Raises RunError where runs and recipe do not go together, or a run is of other species or of another split."""
-        if bool(runs) != bool(settings.share):
+        if bool(runs) != bool(settings.share or settings.own_share):
             raise RunError(
                 "the recipe has no [distillation] share, and --teacher is for those that have"
                 if runs
                 else "the recipe learns from other networks; name their finished runs: --teacher RUN"
             )
         self.share, self.temperature = settings.share, settings.temperature
+        self.own_share = settings.share if settings.own_share is None else settings.own_share
         self.names: list[str] = []
         self.networks: list[nn.Module] = []
         for folder in runs:
@@ -50,12 +51,13 @@ class Teachers:
             return None
         return torch.stack([(network(images).float() / self.temperature).softmax(1) for network in self.networks]).mean(0)
 
-    def loss(self, outputs: Tensor, answers: Tensor | None, from_labels: Tensor) -> Tensor:
-        """A share of the distance from the teachers' `answers` beside the loss by the labels: logits [B,species] → scalar.
+    def loss(self, outputs: Tensor, answers: Tensor | None, moved: Tensor, from_labels: Tensor) -> Tensor:
+        """The mean loss, a share of it the distance from the teachers' `answers`: logits [B,species], losses by labels [B] → scalar.
 
-        Multiplied by the temperature's square, with which gradients shrink (Hinton et al., section 2.1).
+        `moved`, bool [B], tells whose share is `share` and whose `own_share`. The distance is multiplied by the temperature's square,
+        with which gradients shrink (Hinton et al., section 2.1).
         """
         if answers is None:
-            return from_labels
-        from_teachers = cross_entropy(outputs / self.temperature, answers) * self.temperature**2
-        return torch.lerp(from_labels, from_teachers, self.share)
+            return from_labels.mean()
+        from_teachers = cross_entropy(outputs / self.temperature, answers) * self.temperature**2  # [B]
+        return torch.lerp(from_labels, from_teachers, torch.where(moved, self.share, self.own_share)).mean()

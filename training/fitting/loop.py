@@ -27,14 +27,13 @@ from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
 from training.fitting import batchnorm, ema, freezing, imagenet, origins, remaining, run, warm_start
-from training.fitting.augment import mix
+from training.fitting.batches import batches
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
 from training.fitting.origins import Origins
 from training.fitting.segmenter import load as load_segmenter
-from training.fitting.views import view
 from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
@@ -42,6 +41,7 @@ from training.references import reference
 
 TENSORBOARD = "tensorboard"  # in the folder of a run
 _QUICK_S = 0.2  # a checkpoint that takes less is written after each epoch
+_AT_ONCE = 512  # images that a GPU composes at once: its many small steps take as long for one batch as for eight
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
 
 
@@ -126,6 +126,7 @@ def fit(
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
     before = origins.before(recipe, teachers, segmenter, images)
+    split = split.thinned(images, recipe.train_share)
     rows = split.rows("all") if all_images else split.train
     learnt = (origins.of_images(images, rows) | origins.of_photos(background_photos.files(backgrounds)) | before).learnt
     held = replace(split, train=rows, validation=[], test=[]) if all_images else origins.held_out(images, split, recipe.split, learnt)
@@ -253,33 +254,34 @@ def _epoch(
 ) -> tuple[float, float]:
     """One pass over the training images; returns mean loss and last learning rate."""
     order = torch.randperm(len(train.labels), generator=_random(recipe.seed, state.epoch, _ORDER))
-    random = _random(recipe.seed, state.epoch, _AUGMENT, fabric.global_rank)
     torch.manual_seed(_random(recipe.seed, state.epoch, _DROPOUT, fabric.global_rank).initial_seed())
     share = max(1, min(recipe.batch_size, len(order)) // fabric.world_size)  # images of a batch on this device
     steps = max(1, len(order) // (share * fabric.world_size))  # what is left over comes first in another epoch's order
     side = recipe.resolution.at(state.epoch, recipe.epochs)
+
+    def answers_of(images: Tensor) -> Tensor | None:
+        with fabric.autocast():
+            return taught.answers(images)
+
+    own = order[: steps * share * fabric.world_size].view(steps, fabric.world_size, share)[:, fabric.global_rank]  # [steps,share]
+    ahead = 1 if fabric.device.type == "cpu" else max(1, _AT_ONCE // share)
+    random = _random(recipe.seed, state.epoch, _AUGMENT, fabric.global_rank)
+    seen = batches(train.pixels, train.targets, own.to(fabric.device), recipe, side, ahead, random, backgrounds, answers_of)
     total = torch.zeros((), device=fabric.device)
     rate = 0.0
     prior = adjustment(train.labels.bincount(minlength=train.targets.shape[1]), recipe.logit_adjustment)  # [species]
     freezing.train(model, state.network, recipe)
     bar = tqdm(range(steps), f"epoch {state.epoch + 1}", leave=False, disable=None if fabric.is_global_zero else True)
-    for step in bar:
-        first = (step * fabric.world_size + fabric.global_rank) * share
-        batch = order[first : first + share].to(fabric.device)  # [B]
-        inputs = view(train.pixels[batch], recipe, backgrounds, random, side)  # [B,3,side,side]
+    for step, batch in zip(bar, seen, strict=True):
         rate = learning_rate(recipe.optimizer, recipe.schedule, state.epoch * steps + step, recipe.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        inputs, targets = mix(inputs, train.targets[batch], recipe.augment, random)  # [B,species]
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with fabric.autocast():
-            answers = taught.answers(inputs)
-        outputs = model(inputs)  # [B,species]
+        outputs = model(batch.images)  # [B,species]
         if state.epoch == step == 0:
             refuse_probabilities(outputs)
         adjusted = outputs + prior if recipe.logit_adjustment else outputs
-        from_labels = cross_entropy(adjusted, targets, recipe.label_smoothing, recipe.softmax_before_loss)
-        loss = taught.loss(outputs, answers, from_labels)
+        from_labels = cross_entropy(adjusted, batch.targets, recipe.label_smoothing, recipe.softmax_before_loss)
+        loss = taught.loss(outputs, batch.answers, batch.moved, from_labels)
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
@@ -298,7 +300,7 @@ def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Rec
     labels = validation.labels.cpu()
     return {
         "validation_loss": float(
-            cross_entropy(outputs, labels, softmax_before_loss=recipe.softmax_before_loss)
+            cross_entropy(outputs, labels, softmax_before_loss=recipe.softmax_before_loss).mean()
         ),  # smoothing is for training
         "validation_accuracy": metrics.accuracy(outputs, labels),
         "validation_macro_f1": metrics.macro_f1(outputs, labels),

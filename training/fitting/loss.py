@@ -8,14 +8,14 @@ from training.errors import TrainingError
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor, label_smoothing: float = 0.0, softmax_before_loss: bool = False) -> Tensor:
-    """Mean cross-entropy of logits [N,species] and labels int64 [N] or probabilities [N,species].
+    """Cross-entropy of logits [N,species] with labels int64 [N] or probabilities [N,species], one for each: float [N].
 
     `softmax_before_loss` puts a second softmax in front of the one inside the loss, as the report did. It confines the
     loss to [ln(1+(k-1)/e), that + 1] for k species and takes the gradient away wherever an output saturates.
     """
     if softmax_before_loss:
         outputs = outputs.softmax(1)
-    return F.cross_entropy(outputs.float(), labels, label_smoothing=label_smoothing)
+    return F.cross_entropy(outputs.float(), labels, label_smoothing=label_smoothing, reduction="none")
 
 
 def adjustment(counts: Tensor, strength: float) -> Tensor:

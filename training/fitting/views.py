@@ -1,5 +1,7 @@
 """What a network in training is shown: images as a recipe changes them."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Generator, Tensor
 
@@ -10,21 +12,29 @@ from training.fitting.field import compose
 from training.recipe import Recipe
 
 
-def view(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> Tensor:
-    """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → float [N,3,side,side] in 0–1.
+class View(NamedTuple):
+    """Images as they are shown."""
+
+    images: Tensor  # float [N,3,side,side] in 0–1
+    moved: Tensor  # bool [N], whether the plant stands on a background that is not its own
+
+
+def view(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> View:
+    """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → a view.
 
     backgrounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
     that a seed gives the same draws on every device. Where a recipe has a `[field]`, its geometry takes the place of `[augment]`'s.
     """
     images = to_float(pixels)
+    moved = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     share = None
     if recipe.field.share:
         scene = compose(images, cut_out(images), backgrounds, recipe.field, random)
-        images = scene.images
+        images, moved = scene.images, scene.moved
         own = recipe.camera.share if recipe.camera.own_share is None else recipe.camera.own_share
-        share = torch.where(scene.moved.cpu(), recipe.camera.share, own)
+        share = torch.where(moved.cpu(), recipe.camera.share, own)
     if side is not None:
         images = resize(images, side)
     if not recipe.field.share:
         images = augment(images, recipe.augment, random)
-    return photograph(images, recipe.camera, random, share)
+    return View(photograph(images, recipe.camera, random, share), moved)

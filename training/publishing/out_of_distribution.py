@@ -44,7 +44,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
 
     own_ground = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
     moved = recipe.model_copy(update={"field": recipe.field.model_copy(update={"share": 1.0})}) if recipe.field.share else recipe
-    changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random)), pixels)
+    changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random).images), pixels)
     return Distance(own_ground, changed) if recipe.field.share else Distance(torch.cat([own_ground, changed]))
 
 

@@ -143,6 +143,17 @@ def test_folds_share_out_train_and_validation(images, folds):
         assert of_species.max() - of_species.min() <= 1  # as many of each, since there are as many
 
 
+def test_less_to_learn_from_is_a_share_of_each_species_and_part_of_more(images, parts):
+    half, quarter = (parts.thinned(images, share) for share in (0.5, 0.25))
+    assert set(quarter.train) < set(half.train) < set(parts.train)
+    assert (half.validation, half.test, half.digest) == (parts.validation, parts.test, parts.digest)
+    labels = images.labels.tolist()
+    for species in range(len(images.species)):
+        of_species, kept = (sum(labels[row] == species for row in rows) for rows in (parts.train, half.train))
+        assert kept == -(-of_species // 2)
+    assert parts.thinned(images, 1.0) == parts
+
+
 def test_twins_stay_in_one_fold(images):
     parts = split.of(images)
     first, second = parts.train[0], next(row for row in parts.train[1:] if images.labels[row] == images.labels[parts.train[0]])

@@ -46,13 +46,23 @@ def test_the_loss_by_hand(teach, images, parts):
     outputs, soft = torch.tensor([[2.0, 0.0, -2.0]]), torch.tensor([[0.5, 0.3, 0.2]])
     # log softmax of (1, 0, -1) is (-0.407606, -1.407606, -2.407606)
     from_teachers = 4 * (0.5 * 0.407606 + 0.3 * 1.407606 + 0.2 * 2.407606)
-    assert float(taught.loss(outputs, soft, torch.tensor(1.0))) == pytest.approx(0.75 + 0.25 * from_teachers, rel=1e-5)
+    kept, moved, by_label = torch.tensor([False]), torch.tensor([True]), torch.tensor([1.0])
+    for whose in (kept, moved):
+        assert float(taught.loss(outputs, soft, whose, by_label)) == pytest.approx(0.75 + 0.25 * from_teachers, rel=1e-5)
+
+
+def test_images_on_their_own_background_have_a_share_of_their_own(teach, images, parts):
+    taught = Teachers([teach()], Distillation(share=1.0, own_share=0.0), images.species, parts)
+    outputs, soft = torch.tensor([[2.0, 0.0, -2.0]] * 2), torch.tensor([[0.5, 0.3, 0.2]] * 2)
+    from_teachers = 0.5 * 0.142931 + 0.3 * 2.142931 + 0.2 * 4.142931  # log softmax of (2, 0, -2), by hand
+    loss = taught.loss(outputs, soft, torch.tensor([True, False]), torch.tensor([9.0, 3.0]))
+    assert float(loss) == pytest.approx((from_teachers + 3) / 2, rel=1e-5)
 
 
 def test_without_teachers_the_labels_decide(images, parts):
     alone = Teachers([], Distillation(), images.species, parts)
     assert alone.answers(torch.rand(3, 3, 150, 150)) is None
-    assert float(alone.loss(torch.rand(3, 3), None, torch.tensor(0.7))) == pytest.approx(0.7)
+    assert float(alone.loss(torch.rand(3, 3), None, torch.zeros(3, dtype=torch.bool), torch.tensor([0.6, 0.7, 0.8]))) == pytest.approx(0.7)
 
 
 def test_a_learner_that_never_sees_a_label_learns_its_teachers_answers(teach, fabric, recipe, images, parts, tmp_path):

@@ -129,7 +129,7 @@ def test_every_optimiser_of_the_report_learns_a_batch(settings, images):
     batch, labels = images.pixels[::3].float() / 255, images.labels[::3]  # [12,3,150,150], [12]
     losses = []
     for _ in range(12):
-        loss = cross_entropy(network(batch), labels)
+        loss = cross_entropy(network(batch), labels).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
