@@ -44,7 +44,7 @@ class Measuring(Model[Array], Protocol[Array]):
 
 
 class Segmenting(Protocol[Array]):
-    """What the `model.pt` of a segmenter can do. It tells the plants of a photo from the ground."""
+    """What the `model.pt` of a segmenter can do. It tells the plants of a photo from the background."""
 
     def forward(self, images: Array) -> tuple[Array, Array, Array]:
         """Probabilities of plant, and of a plant's centre as seen from near and from afar.

@@ -297,7 +297,7 @@ class SegmenterTraining(_Part):
     seed: int
     masks: list[str]  # folders whose photos and masks it learnt from, with how many
     start: str | None  # the weights that it began with
-    split_digest: str  # of the images whose plants were set on grounds
+    split_digest: str  # of the images whose plants were set on other backgrounds
     images: int  # how many
     batch_size: int | None = None  # composed pictures of a step; None where the version is older than the key, as is the next one
     learning_rate: float | None = None  # the highest

@@ -21,7 +21,9 @@ class RunLengths(BaseModel):
     """The mask of a plant, COCO's uncompressed run-length encoding."""
 
     size: list[int] = Field(min_length=2, max_length=2, description="height and width of the photo")
-    counts: list[int] = Field(description="lengths of runs by turns of ground and plant, column by column from the left, each from the top")
+    counts: list[int] = Field(
+        description="lengths of runs of background and plant by turns, column by column from the left, from top to bottom"
+    )
 
 
 class DetectedPlant(BaseModel):

@@ -246,7 +246,7 @@ def publish_segmenter(root: Path, network: type[nn.Module] = Green, name: str = 
 
 
 def field(plants: Sequence[tuple[int, int, int]], size: tuple[int, int] = (512, 384), *, centres: bool = False) -> Image.Image:
-    """A photo of green discs, each of column, row and radius, on brown ground; with yellow middles that `Green` takes for centres."""
+    """A photo of green discs, each of column, row and radius, on a brown background; with yellow middles that `Green` takes for centres."""
     photo = Image.new("RGB", size, (110, 85, 60))
     draw = ImageDraw.Draw(photo)
     for x, y, radius in plants:

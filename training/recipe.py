@@ -15,7 +15,7 @@ from training.old_names import renamed, say_new_name
 
 SplitRule = Literal["report", "content"]
 FOLDER = Path(__file__).parent / "recipes"
-_NAMES = {"own-species": "own"}  # old → new
+_NAMES = {"own-species": "own", "ground": "background"}  # old → new
 OLD_AUGMENT = {"ground": "background"}
 OLD_WARMUP_COSINE = "one-cycle"  # which it never was: 1cycle also moves the momentum, and begins at a 25th of the rate
 

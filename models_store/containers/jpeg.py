@@ -94,7 +94,7 @@ class Jpeg(Opened):
         progressive = "progressive" in image.info
         if scans.count == 1 and _lacks_restarts(body, scans):
             return False
-        # A decoder that finds nothing more goes on in one colour, as does a plain ground; but not with arithmetic, nor in scans of a band.
+        # A decoder that finds nothing more goes on in one colour, as does a plain background; but not with arithmetic, nor in bands' scans.
         if progressive or (scans.count == 1 and not self._arithmetic and not _ends_flat(image)):
             return True
         others = [self._with(filled) for filled in _fillings(body, _FILLERS[2:3])]

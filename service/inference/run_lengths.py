@@ -6,7 +6,7 @@ from models_store.plants import Plant
 
 
 def encode(plant: Plant, map_size: tuple[int, int], photo_size: tuple[int, int]) -> list[int]:
-    """Lengths of runs of ground and plant by turns, column by column, ground first, on a photo of this width and height.
+    """Lengths of runs of background and plant by turns, column by column, background first, on a photo of this width and height.
 
     map_size: width and height of the map that the plant was found on.
     """

@@ -42,10 +42,11 @@ def test_a_wrong_recipe_names_key_and_value(tmp_path, text, message):
         recipe.load(str(file))
 
 
-def test_a_name_of_before_works_and_says_the_new_one(capsys):
-    assert recipe.load("own-species") == recipe.load("own")
-    assert capsys.readouterr().err.startswith("the recipe own-species is called own now;")
-    assert recipe.name_of_now("own-species") == "own"
+@pytest.mark.parametrize(("old", "new"), [("own-species", "own"), ("ground", "background")])
+def test_a_name_of_before_works_and_says_the_new_one(old, new, capsys):
+    assert recipe.load(old) == recipe.load(new)
+    assert capsys.readouterr().err.startswith(f"the recipe {old} is called {new} now;")
+    assert recipe.name_of_now(old) == new
     assert recipe.name_of_now("mine.toml") == "mine.toml"
 
 

@@ -22,7 +22,7 @@ Mask = NDArray[np.uint8]
 
 class _RunLengths(BaseModel):
     size: tuple[int, int]  # height, width
-    counts: list[int] | str  # ground and plant by turns, column by column; as text in COCO's compressed form
+    counts: list[int] | str  # background and plant by turns, column by column; as text in COCO's compressed form
 
 
 class _Photo(BaseModel):
@@ -45,8 +45,8 @@ class _File(BaseModel):
 def write_masks(file: Path, photos: Path) -> list[Path]:
     """Write a PNG for each photo of a COCO file into a folder `masks` beside the folder `photos`. Returns them.
 
-    0 is ground, each annotation has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
-    is written unless all of it can be. Raises DataError naming the photo or annotation, DiskError.
+    0 is background. Each annotation has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top.
+    Nothing is written unless all of it can be. Raises DataError naming the photo or annotation, DiskError.
     """
     read = _read(file)
     of_photo: dict[int, list[tuple[int, _Plant]]] = defaultdict(list)

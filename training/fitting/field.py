@@ -2,7 +2,7 @@
 
 The data set's plants stand in boxes of gravel, under one camera. Cut out by their green (`plants`) they are set on the background of
 another image, on a square of a photo, or on a drawn soil, bigger than the picture or a tenth of it, with looks of their own (paler,
-bluer, shining), a shadow on the ground, and part of a second plant at the edge.
+bluer, shining), a shadow on the soil, and part of a second plant at the edge.
 """
 
 import math
@@ -41,11 +41,11 @@ def compose(images: Tensor, plants: Tensor, backgrounds: Tensor | None, settings
     layers_placed = placed(layers, moved, settings, random)
     scene, plant = layers_placed[:, :3], layers_placed[:, 3:]
     own = looks(scene, settings, random)
-    ground = _backgrounds(images, plants, backgrounds, settings, random)
-    ground = plant_shadow(ground * per_image(uniform(n, -0.4, 0.4, random).exp(), ground), plant, random)
+    new = _backgrounds(images, plants, backgrounds, settings, random)
+    new = plant_shadow(new * per_image(uniform(n, -0.4, 0.4, random).exp(), new), plant, random)
     hard = per_image(drawn(n, 0.5, random), images).bool()
     edge = torch.where(hard, plant, blurred(plant, uniform(n, 0.3, 0.9, random)))
-    scene = torch.where(per_image(moved, images).bool(), torch.lerp(ground.clamp(0, 1), own, edge), scene)
+    scene = torch.where(per_image(moved, images).bool(), torch.lerp(new.clamp(0, 1), own, edge), scene)
     scene, plant = _second_plant(scene, plant, layers, settings, random)
     return Scene(shadowed(scene, settings.sun, random), plant, moved.to(images.device))
 
@@ -93,21 +93,21 @@ def _backgrounds(images: Tensor, plants: Tensor, photos: Tensor | None, settings
     n = len(images)
     draw = torch.rand(n, generator=random)
     partner = torch.randperm(n, generator=random)
-    ground = soils(n, images.shape[-1], random, images.device)
+    made = soils(n, images.shape[-1], random, images.device)
     photo_share = settings.photos if photos is not None else 0.0
     others = (draw < settings.others).nonzero()[:, 0]
     squares = ((draw >= settings.others) & (draw < settings.others + photo_share)).nonzero()[:, 0]
     if len(others):
         rows = partner[others]
-        ground[others] = turned(bare(images[rows], plants[rows]), random)
+        made[others] = turned(bare(images[rows], plants[rows]), random)
     if photos is not None and len(squares):
         rows = torch.randint(len(photos), (len(squares),), generator=random)
-        ground[squares] = turned(photos[rows].to(images) / 255, random)
-    return ground
+        made[squares] = turned(photos[rows].to(images) / 255, random)
+    return made
 
 
 def turned(images: Tensor, random: Generator) -> Tensor:
-    """Grounds at any angle, of any size: [N,3,S,S] → [N,3,S,S]."""
+    """Backgrounds at any angle, of any size: [N,3,S,S] → [N,3,S,S]."""
     n = len(images)
     zoom = uniform(n, math.log(0.8), math.log(2.2), random).exp()
     shift = (torch.rand(n, 2, generator=random) * 2 - 1) * 0.6
@@ -116,20 +116,20 @@ def turned(images: Tensor, random: Generator) -> Tensor:
 
 def bare(images: Tensor, plants: Tensor) -> Tensor:
     """Images without their plants, smooth colours of the background around in their place: float [N,3,S,S], [N,1,S,S] → [N,3,S,S]."""
-    ground = (1 - F.max_pool2d(plants, 7, stride=1, padding=3)).clamp(1e-3, 1)  # three pixels more, for the green shine
-    cells = F.adaptive_avg_pool2d(torch.cat([images * ground, ground], 1), 10)  # [N,4,10,10]
+    bare_share = (1 - F.max_pool2d(plants, 7, stride=1, padding=3)).clamp(1e-3, 1)  # three pixels more, for the green shine
+    cells = F.adaptive_avg_pool2d(torch.cat([images * bare_share, bare_share], 1), 10)  # [N,4,10,10]
     cells = cells + 0.05 * cells.mean((2, 3), keepdim=True)  # where a cell is all plant
     around = F.interpolate(cells[:, :3] / cells[:, 3:], images.shape[2:], mode="bilinear", align_corners=False)
-    return torch.lerp(around, images, ground)
+    return torch.lerp(around, images, bare_share)
 
 
-def plant_shadow(ground: Tensor, plant: Tensor, random: Generator) -> Tensor:
-    """The plant's shadow on the ground, up to 6 pixels from it."""
-    n = len(ground)
+def plant_shadow(background: Tensor, plant: Tensor, random: Generator) -> Tensor:
+    """The plant's shadow on its background, up to 6 pixels from it: float [N,3,S,S], [N,1,S,S] → [N,3,S,S]."""
+    n = len(background)
     away = torch.randint(-6, 7, (2,), generator=random).tolist()
     shadow = blurred(plant.roll(away, (2, 3)), uniform(n, 0.5, 4, random))
     depth = uniform(n, 0, 0.6, random) * drawn(n, 0.6, random)
-    return ground * (1 - per_image(depth, ground) * shadow)
+    return background * (1 - per_image(depth, background) * shadow)
 
 
 def _second_plant(images: Tensor, plants: Tensor, layers: Tensor, settings: FieldScenes, random: Generator) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from training.data.tensors import cut_out, to_float
 from training.fitting.augment import augment
 from training.fitting.camera import photograph
 from training.fitting.field import compose, placed, turned
-from training.networks.plant_view import Segmenter, ground_layers
+from training.networks.plant_view import Segmenter, background_layers
 from training.recipe import Augment, Camera, FieldScenes
 
 KNOWN = 0.99  # share of the validation images whose background is to be known
@@ -39,7 +39,7 @@ def fit(segmenter: Segmenter, pixels: Tensor, validation: Tensor, backgrounds: T
     rows, labels = torch.cat([known, other]), torch.cat([torch.ones(len(known)), torch.zeros(len(other))])
     mean, deviation = known.mean(0), known.std(0) + 0.05
     torch.manual_seed(seed)
-    layers = ground_layers()
+    layers = background_layers()
     optimizer = torch.optim.AdamW(layers.parameters(), _RATE, weight_decay=_DECAY)
     rows = (rows - mean) / deviation
     for _ in range(_STEPS):

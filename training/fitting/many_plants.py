@@ -85,8 +85,8 @@ def _with_plant(images: Tensor, layers: Tensor, random: Generator) -> tuple[Tens
     layer = placed(sized, torch.ones(n, dtype=torch.bool), _MORE, random)
     mask = layer[:, 3:] * per_image(drawn(n, _CHANCE, random), images)
     edge = torch.where(per_image(drawn(n, 0.5, random), images).bool(), mask, blurred(mask, uniform(n, 0.3, 0.8, random)))
-    ground = plant_shadow(images, mask, random)
-    return torch.lerp(ground, looks(layer[:, :3], _MORE, random), edge), mask
+    shaded = plant_shadow(images, mask, random)
+    return torch.lerp(shaded, looks(layer[:, :3], _MORE, random), edge), mask
 
 
 def _with_things(images: Tensor, plants: list[Tensor], random: Generator) -> tuple[Tensor, list[Tensor]]:

@@ -34,7 +34,7 @@ class Segmenter(nn.Module):
         self.up_quarter, self.join_quarter = _layer(eighth, quarter, kernel=1), _layer(quarter, quarter)
         self.up_half, self.join_half = _layer(quarter, half, kernel=1), _layer(half, half)
         self.last = nn.Conv2d(half, 4, 3, padding=1)
-        self.ground = ground_layers()
+        self.ground = background_layers()  # the name stands in weights that are kept
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of plant: float [N,3,S,S] in 0–1, S even → [N,1,S,S]."""
@@ -101,8 +101,8 @@ class PlantView(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """float [N,3,S,S] in 0–1 → the same."""
-        logits, ground = self.segmenter.look(images)
-        logits, stays = logits.float(), ground.float().sigmoid()[:, :, None, None]  # [N,1,S,S], [N,1,1,1]
+        logits, known = self.segmenter.look(images)
+        logits, stays = logits.float(), known.float().sigmoid()[:, :, None, None]  # [N,1,S,S], [N,1,1,1]
         if self.training:
             logits = self.mistaken(logits)
             stays = torch.where(torch.rand(len(images), 1, 1, 1, device=images.device) < self.cut_anyway, 0.0, stays)
@@ -115,9 +115,9 @@ class PlantView(nn.Module):
         logits = logits * (0.4 * draws[0]).exp() + 0.8 * draws[1]
         points = torch.randn(n, 1, 9, 9, device=logits.device)
         spots = F.interpolate(points, [height, width], mode="bicubic", align_corners=False)
-        ground = (draws[2] > 0.84).to(logits.dtype)  # a fifth of normal draws
+        pieces = (draws[2] > 0.84).to(logits.dtype)  # a fifth of normal draws
         holes = (draws[3] > 1.04).to(logits.dtype)  # 15%
-        return logits + 7 * ground * ((spots - 1.6) * 8).sigmoid() - 9 * holes * ((-spots - 1.7) * 8).sigmoid()
+        return logits + 7 * pieces * ((spots - 1.6) * 8).sigmoid() - 9 * holes * ((-spots - 1.7) * 8).sigmoid()
 
     def shown(self, images: Tensor, logits: Tensor, stays: Tensor) -> Tensor:
         """The images in the light of what `logits`, [N,1,S,S], call plant; for a plant alone the rest is made neutral.
@@ -136,7 +136,7 @@ class PlantView(nn.Module):
         return torch.lerp(self.neutral.expand_as(images), lit, torch.maximum(plant, stays) if self.gated else plant)
 
 
-def ground_layers() -> nn.Sequential:
+def background_layers() -> nn.Sequential:
     """From the texture and colour of a background, [N,195], to the logit of its being that of the training images, [N,1]."""
     return nn.Sequential(nn.Linear(2 * sum(_CHANNELS) + 3, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
 

@@ -42,10 +42,10 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
     def described(batch: Tensor) -> Tensor:
         return pool(shallow(batch.contiguous(memory_format=torch.channels_last)))  # [N,C]
 
-    own_ground = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
+    own_background = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
     moved = recipe.model_copy(update={"field": recipe.field.model_copy(update={"share": 1.0})}) if recipe.field.share else recipe
     changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random).images), pixels)
-    return Distance(own_ground, changed) if recipe.field.share else Distance(torch.cat([own_ground, changed]))
+    return Distance(own_background, changed) if recipe.field.share else Distance(torch.cat([own_background, changed]))
 
 
 def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:

@@ -29,7 +29,7 @@ def test_where_there_is_a_mask_only_bare_ground_is_taken(photos):
     assert (squares[:, 0] > 110).all()
 
 
-def test_without_a_mask_all_is_ground(photos):
+def test_without_a_mask_all_is_background(photos):
     (photos.parent / "masks" / "one.png").unlink()
     squares = background_photos.squares([photos], 32)
     assert len(squares) == 12

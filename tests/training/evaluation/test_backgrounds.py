@@ -1,4 +1,4 @@
-"""Plants on other backgrounds: the plants stay, the backgrounds go, and who knows plants by their ground is found out."""
+"""Plants on other backgrounds: the plants stay, the backgrounds go, and who knows plants by their background is found out."""
 
 import torch
 
@@ -11,7 +11,7 @@ CORNER = (slice(None), slice(None), slice(0, 6), slice(0, 6))
 
 
 def some(n=8):
-    """Two species, told apart by their green or by the grey of their ground alike: uint8 [N,3,40,40], int64 [N]."""
+    """Two species, told apart by their green or by the grey of their background alike: uint8 [N,3,40,40], int64 [N]."""
     labels = torch.arange(n) % 2
     pixels = torch.where(labels[:, None, None, None] == 0, 90, 170).expand(n, 3, 40, 40).to(torch.uint8).clone()
     greens = torch.tensor([[40, 120, 40], [70, 220, 70]], dtype=torch.uint8)[labels]  # [N,3]
@@ -24,7 +24,7 @@ def by_plant(pixels):
     return torch.stack([1 - bright, bright], 1)
 
 
-def by_ground(pixels):
+def by_background(pixels):
     bright = (pixels[CORNER].float().mean((1, 2, 3)) > 130).float()
     return torch.stack([1 - bright, bright], 1)
 
@@ -53,6 +53,6 @@ def test_the_draws_are_the_same_each_time():
 
 def test_who_knows_the_ground_alone_is_found_out():
     pixels, labels = some(64)
-    assert (by_ground(pixels).argmax(1) == labels).all()
+    assert (by_background(pixels).argmax(1) == labels).all()
     assert all(share == 1 for share in accuracy(by_plant, pixels, labels).values())
-    assert all(share < 0.7 for share in accuracy(by_ground, pixels, labels).values())
+    assert all(share < 0.7 for share in accuracy(by_background, pixels, labels).values())

@@ -145,7 +145,7 @@ def test_the_seed_decides_what_is_mixed():
 
 
 def on_backgrounds(n=32, side=40):
-    """A green square, somewhere in each image, on a ground of a grey of the image's own. Returns images and where the squares are."""
+    """A green square, somewhere in each image, on a background of a grey of the image's own. Returns images and where the squares are."""
     greys = torch.linspace(0.2, 0.9, n)
     images = greys[:, None, None, None].expand(n, 3, side, side).clone()
     squares = torch.zeros(n, 1, side, side, dtype=torch.bool)
@@ -159,7 +159,7 @@ def test_plants_stay_and_grounds_change():
     changed = augment(images, Augment(**OFF, background=1), random())
     assert torch.allclose(changed[squares.expand_as(images)], images[squares.expand_as(images)], atol=0.05)
     corners = changed[:, 0, 0, 0]  # no square comes near
-    assert sorted(corners.tolist()) == pytest.approx(sorted(images[:, 0, 0, 0].tolist()), abs=0.04)  # each ground is used once
+    assert sorted(corners.tolist()) == pytest.approx(sorted(images[:, 0, 0, 0].tolist()), abs=0.04)  # each background is used once
     assert (corners != images[:, 0, 0, 0]).sum() > 24
     green = plants(changed) > 0.5
     around = torch.nn.functional.max_pool2d(squares.float(), 5, 1, 2) > 0

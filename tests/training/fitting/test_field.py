@@ -1,4 +1,4 @@
-"""Plants set on other backgrounds: what is plant stays, what is ground goes."""
+"""Plants set on other backgrounds: what is plant stays, what is background goes."""
 
 import pytest
 import torch
@@ -30,19 +30,19 @@ def test_a_moved_plant_keeps_its_colour_and_its_ground_is_gone():
     core = torch.nn.functional.avg_pool2d(scene.plants, 7, 1, 3)[:, 0] > 0.999
     assert torch.allclose(scene.images.permute(0, 2, 3, 1)[core], GREEN.expand(int(core.sum()), 3), atol=0.02)
     assert float(inside.float().mean()) == pytest.approx(float(mask.mean()), rel=0.1)  # turned, not scaled
-    ground = scene.images.permute(0, 2, 3, 1)[outside]
-    assert float((ground - BROWN).abs().sum(1).lt(0.02).float().mean()) < 0.2
+    background = scene.images.permute(0, 2, 3, 1)[outside]
+    assert float((background - BROWN).abs().sum(1).lt(0.02).float().mean()) < 0.2
 
 
-def test_a_photo_as_ground():
+def test_a_photo_as_background():
     images, mask = discs()
     blue = torch.tensor([20, 40, 200], dtype=torch.uint8)[None, :, None, None].expand(3, 3, SIDE, SIDE)
     scene = compose(images, mask, blue, FieldScenes(**STILL | {"others": 0, "photos": 1}), random())
-    ground = scene.images.permute(0, 2, 3, 1)[scene.plants[:, 0] < 0.01]
-    assert (ground[:, 2] > 2 * ground[:, 0]).all()
+    background = scene.images.permute(0, 2, 3, 1)[scene.plants[:, 0] < 0.01]
+    assert (background[:, 2] > 2 * background[:, 0]).all()
 
 
-def test_share_0_keeps_each_plant_on_its_ground():
+def test_share_0_keeps_each_plant_on_its_background():
     images, mask = discs()
     scene = compose(images, mask, None, FieldScenes(**STILL | {"share": 0}), random())
     assert not scene.moved.any()
@@ -83,5 +83,5 @@ def test_the_seed_decides():
 
 def test_bare_ground_has_no_plant():
     images, mask = discs()
-    ground = bare(images, mask)
-    assert torch.allclose(ground, BROWN[:, None, None].expand_as(ground), atol=0.03)
+    background = bare(images, mask)
+    assert torch.allclose(background, BROWN[:, None, None].expand_as(background), atol=0.03)

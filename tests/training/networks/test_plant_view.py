@@ -15,7 +15,7 @@ NEUTRAL = torch.tensor([0.45, 0.42, 0.38])
 
 
 class Green(Segmenter):
-    """Calls plant what is greener than red, and known any ground that is not blue, in place of what is learnt."""
+    """Calls plant what is greener than red, and known any background that is not blue, in place of what is learnt."""
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         blue = images[:, 2].mean((1, 2)) > images[:, 0].mean((1, 2))
@@ -50,7 +50,7 @@ def test_a_darker_photo_has_the_same_mask():
         assert torch.allclose(segmenter(images), segmenter(images * 0.6), atol=0.1)
 
 
-def test_ground_is_neutral_and_the_plant_has_the_same_light(view):
+def test_background_is_neutral_and_the_plant_has_the_same_light(view):
     bright, dark = view(pictures()), view(pictures(0.3))
     assert torch.allclose(bright[:, :, 0, 0], NEUTRAL.expand(2, 3), atol=1e-4)
     plant = bright[0, :, 10, 10]
@@ -59,34 +59,34 @@ def test_ground_is_neutral_and_the_plant_has_the_same_light(view):
     assert torch.allclose(bright, dark, atol=0.06)
 
 
-def test_other_grounds_look_the_same(view):
+def test_other_backgrounds_look_the_same(view):
     other = pictures()
     other[:, :, :5] = torch.tensor([0.9, 0.1, 0.8])[:, None, None]
     assert torch.allclose(view(pictures()), view(other), atol=0.005)
 
 
-def test_in_the_light_of_the_plant_the_ground_stays():
+def test_in_the_light_of_the_plant_the_background_stays():
     lit = PlantView(Green(), alone=False).eval()
     bright, dark = lit(pictures()), lit(pictures(0.3))
     assert torch.allclose(bright, dark, atol=0.06)
-    ground = bright[0, :, 0, 0]
-    assert torch.allclose(ground / ground[1], torch.tensor([2.0, 1.0, 0.5]), atol=1e-3)
-    assert torch.allclose(bright[0, :, 10, 10] / ground, torch.tensor([0.25, 2.0, 1.0]), atol=1e-2)
+    background = bright[0, :, 0, 0]
+    assert torch.allclose(background / background[1], torch.tensor([2.0, 1.0, 0.5]), atol=1e-3)
+    assert torch.allclose(bright[0, :, 10, 10] / background, torch.tensor([0.25, 2.0, 1.0]), atol=1e-2)
 
 
 def test_without_a_plant_all_is_neutral(view):
-    ground = torch.tensor([0.5, 0.2, 0.2])[:, None, None].expand(1, 3, 16, 16)
-    assert torch.allclose(view(ground), NEUTRAL[:, None, None].expand(1, 3, 16, 16), atol=1e-4)
+    background = torch.tensor([0.5, 0.2, 0.2])[:, None, None].expand(1, 3, 16, 16)
+    assert torch.allclose(view(background), NEUTRAL[:, None, None].expand(1, 3, 16, 16), atol=1e-4)
 
 
-def test_behind_a_gate_a_known_ground_stays_and_any_other_goes():
+def test_behind_a_gate_a_known_background_stays_and_any_other_goes():
     gated, lit, alone = PlantView(Green(), True, gated=True).eval(), PlantView(Green(), False).eval(), PlantView(Green(), True).eval()
     blue = pictures()[:, [2, 1, 0]]
     assert torch.equal(gated(pictures()), lit(pictures()))
     assert torch.equal(gated(blue), alone(blue))
 
 
-def test_in_training_some_images_lose_a_ground_that_would_stay():
+def test_in_training_some_images_lose_a_background_that_would_stay():
     torch.manual_seed(0)
     gated = PlantView(Green(), True, gated=True).train()
     corner = gated(pictures().repeat(100, 1, 1, 1))[:, :, 0, 0]

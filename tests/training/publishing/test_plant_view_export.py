@@ -26,5 +26,5 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     answers, distances = artifact.answers(images.pixels[:4])
     assert distances is None
     assert torch.equal(answers.argmax(1), run.probabilities(images.pixels[:4]).argmax(1))
-    ground = torch.full((1, 3, 150, 150), 90, dtype=torch.uint8)
-    assert torch.isfinite(module(ground)).all()
+    soil = torch.full((1, 3, 150, 150), 90, dtype=torch.uint8)
+    assert torch.isfinite(module(soil)).all()

@@ -100,7 +100,7 @@ def looked_at(measured: Measured, out: Path) -> Markup:
     pictures.overlaid(pixels[shown], maps, titles, out / "saliency.png")
     text = (
         f"Of what spoke for the answers to {len(chosen)} {measured.part} images, {heat:.0%} lies on what is green, which is {green:.0%} of"
-        " the pictures. A share that is hardly larger says that the network goes by the ground, and will fail on another one."
+        " the pictures. A share that is hardly larger says that the network goes by the background, and will fail on another one."
     )
     caption = "Warm: what spoke for the answer. First wrong answers, where there are any, then right ones."
     return paragraph(text) + figure("saliency.png", caption) + source(measured.source)

@@ -15,8 +15,8 @@ class RunLengths:
 
     Attributes:
         size (list[int]): height and width of the photo
-        counts (list[int]): lengths of runs by turns of ground and plant, column by column from the left, each from the
-            top
+        counts (list[int]): lengths of runs of background and plant by turns, column by column from the left, from top
+            to bottom
     """
 
     size: list[int]
