@@ -5,6 +5,7 @@ DATA ?= $(SEEDLINGS_DATA)
 RECIPE ?= seedlings
 RUN ?= runs/$(notdir $(basename $(RECIPE)))
 OUT ?= build/serving.json
+BENCH ?=
 
 .PHONY: data-is-named
 .PHONY: help serve test lint train bench docs image-test clean
@@ -30,10 +31,10 @@ train: data-is-named .venv/train  ## train on the images in DATA=FOLDER by RECIP
 data-is-named:
 	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
 
-bench: .venv/bench  ## the service beside other frameworks, on this machine; figures go to OUT=build/serving.json and detect.json beside it
+bench: .venv/bench  ## the service beside other frameworks, on this machine; BENCH='--rounds 1 --seconds 1' for a short look; figures go to OUT=build/serving.json and detect.json beside it
 	@mkdir -p "$(dir $(OUT))"
-	$(BIN)/python -m benchmarks.serving --out "$(OUT)"; first=$$?; \
-	$(BIN)/python -m benchmarks.detect --out "$(dir $(OUT))detect.json" && exit $$first
+	$(BIN)/python -m benchmarks.serving --out "$(OUT)" $(BENCH); first=$$?; \
+	$(BIN)/python -m benchmarks.detect --out "$(dir $(OUT))detect.json" $(BENCH) && exit $$first
 
 docs: .venv/all  ## write anew what the documents take from the code
 	$(BIN)/python -m scripts.generate_docs

@@ -9,12 +9,10 @@ megapixels with 20 plants and 1 megapixel with 5. Drawn plants are easy to find:
 Plants a second count those that a server itself found; beside them stands how many there are.
 """
 
-import argparse
 import http.client
 import json
 import signal
 import socket
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import images, load, results
-from benchmarks.processes import Server, free_port, memory_mib, ours, running, shipped
+from benchmarks import images, load, results, side_by_side
+from benchmarks.processes import Server, free_port, memory_mib, ours, shipped
 from benchmarks.results import Requirement
+from benchmarks.side_by_side import Rounds, median
 from models_store import store
 
 PEER = Path(__file__).parent / "peers" / "plain_detect.py"
 CLIENTS = (1, 4)
 PHOTOS = {"12mp-20-plants": (4000, 3000, 20), "1mp-5-plants": (1152, 864, 5)}  # width, height, plants
 PHOTO_MS, PLANT_MS = 500, 10  # that an answer may take at most
-Rounds = list[dict[str, Any]]
 
 
 def _form(body: bytes) -> bytes:
@@ -69,28 +67,19 @@ def measure(port: int, pid: int, photos: dict[str, bytes], seconds: float) -> di
     return found
 
 
-def median(rounds: Rounds, load_name: str, key: str) -> float:
-    """Of all rounds of a server."""
-    return statistics.median(one[load_name][key] for one in rounds)
-
-
 def table(measured: dict[str, Rounds]) -> str:
     """The medians for people; in brackets how many times as many photos ours answers a second."""
-    lines = ["| photo, clients | " + " | ".join(measured) + " |", "|---" * (len(measured) + 1) + "|"]
-    for name in (key for key in next(iter(measured.values()))[0] if "/" in key):
-        cells = []
-        for server, rounds in measured.items():
-            per_s, p50, p99, plants, plants_per_s, errors = (
-                median(rounds, name, key) for key in ("per_s", "p50_ms", "p99_ms", "plants", "plants_per_s", "errors")
-            )
-            cell = f"{per_s:.2f} photos/s, {plants_per_s:.1f} plants/s ({plants:.0f} a photo), {p50:.0f}, {p99:.0f} ms"
-            if server != "ours" and "ours" in measured and per_s:
-                cell += f" (ours {median(measured['ours'], name, 'per_s') / per_s:.2f} times)"
-            cells.append(cell + (f", {errors:.0f} errors" if errors else ""))
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    memory = [f"{statistics.median(one['memory_mib'] for one in rounds):.0f} MiB" for rounds in measured.values()]
-    lines.append("| memory | " + " | ".join(memory) + " |")
-    return "\n".join(lines)
+
+    def cell(server: str, name: str) -> str:
+        per_s, p50, p99, plants, plants_per_s, errors = (
+            median(measured[server], name, key) for key in ("per_s", "p50_ms", "p99_ms", "plants", "plants_per_s", "errors")
+        )
+        text = f"{per_s:.2f} photos/s, {plants_per_s:.1f} plants/s ({plants:.0f} a photo), {p50:.0f}, {p99:.0f} ms"
+        if server != "ours" and "ours" in measured and per_s:
+            text += f" (ours {median(measured['ours'], name, 'per_s') / per_s:.2f} times)"
+        return text + (f", {errors:.0f} errors" if errors else "")
+
+    return side_by_side.table(measured, cell)
 
 
 def requirements(measured: dict[str, Rounds]) -> list[Requirement]:
@@ -110,48 +99,26 @@ def requirements(measured: dict[str, Rounds]) -> list[Requirement]:
 
 def main(given: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.detect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of servers, as the table has them")
+    parser = side_by_side.parser("detect", __doc__)
     parser.add_argument("--photos", nargs="+", choices=PHOTOS, default=list(PHOTOS), help="the photos that are asked about")
-    parser.add_argument("--peers-python", default=sys.executable, help="Python that has the peers installed")
-    parser.add_argument("--seconds", type=float, default=10, help="length of each load")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all is measured; the table shows medians")
-    parser.add_argument("--out", type=Path, help="JSON file for the results; the table goes beside it")
     options = parser.parse_args(given)
     port, generator = free_port(), np.random.default_rng(0)
     photos = {name: images.encoded(images.field(*PHOTOS[name], generator), "JPEG", quality=90) for name in options.photos}
-    chosen = [server for server in servers(port) if not options.only or server.name in options.only]
+    chosen = side_by_side.chosen(servers(port), options.only)
+    first = next(iter(photos.values()))
     measured: dict[str, Rounds] = {}
     for _ in range(options.rounds):
-        for server in chosen:
-            python = options.peers_python if server.of_peers else sys.executable
-            try:
-                with running(server, port, _form(next(iter(photos.values()))), python) as pid:
-                    found = measure(port, pid, photos, options.seconds)
-            except RuntimeError as error:
-                print(error, file=sys.stderr)
-                continue
-            measured.setdefault(server.name, []).append(found)
-            print(f"{server.name}: {found}", file=sys.stderr)
+        side_by_side.one_round(
+            chosen, options, port, lambda _: _form(first), lambda _, pid: measure(port, pid, photos, options.seconds), measured
+        )
     if not measured:
-        print("none of the servers could be started", file=sys.stderr)
-        return 1
-    text = table(measured)
-    print(text)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.with_suffix(".md").write_text(text + "\n")
-    found_and_machine = {
+        return side_by_side.none_started()
+    document = {
         "machine": results.machine(),
         "classifier": shipped().relative_to(store.SHIPPED_STORE).as_posix(),
         "servers": measured,
     }
-    if "ours" in measured:
-        return results.judge(options.out, found_and_machine, requirements(measured))
-    results.write(options.out, found_and_machine)
-    return 0
+    return side_by_side.finish(options.out, table(measured), document, requirements(measured) if "ours" in measured else [])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ it, measured in the same run: frozen TorchScript in channels-last order, as the 
 ours serves the shipped one too, and that in bfloat16 where the processor computes in it.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -21,9 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import images, load, results
-from benchmarks.processes import Make, Server, free_port, memory_mib, ours, raw, running, shipped
+from benchmarks import images, load, results, side_by_side
+from benchmarks.processes import Make, Server, free_port, memory_mib, ours, raw, shipped
 from benchmarks.results import Requirement
+from benchmarks.side_by_side import median
 from models_store import store
 from service.inference import engine
 
@@ -83,46 +83,42 @@ def measure(server: Server, port: int, pid: int, folder: Path, open_per_s: float
 
 def table(measured: dict[str, Any]) -> str:
     """The results for people: throughput, p50 and p99 of every server and load."""
-    loads = [name for name in next(iter(measured["servers"].values()))[0] if "/" in name]
-    lines = ["| load | " + " | ".join(measured["servers"]) + " |", "|---" * (len(measured["servers"]) + 1) + "|"]
-    for name in loads:
-        cells = []
-        for rounds in measured["servers"].values():
-            median = {key: statistics.median(one[name][key] for one in rounds) for key in ("per_s", "p50_ms", "p99_ms", "errors")}
-            cells.append(
-                f"{median['per_s']:.1f}/s, {median['p50_ms']:.0f}, {median['p99_ms']:.0f} ms"
-                + (f", {median['errors']:.0f} errors" if median["errors"] else "")
-            )
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    memory = [f"{statistics.median(one['memory_mib'] for one in rounds):.0f} MiB" for rounds in measured["servers"].values()]
-    lines.append("| memory | " + " | ".join(memory) + " |")
-    limits = {key: statistics.median(one[key] for one in measured["limit"]) for key in measured["limit"][0]}
-    lines += ["", "In one process, nothing around it (images/s): " + ", ".join(f"{key} {value:.1f}" for key, value in limits.items())]
-    return "\n".join(lines)
+
+    def cell(server: str, name: str) -> str:
+        per_s, p50, p99, errors = (median(measured["servers"][server], name, key) for key in ("per_s", "p50_ms", "p99_ms", "errors"))
+        return f"{per_s:.1f}/s, {p50:.0f}, {p99:.0f} ms" + (f", {errors:.0f} errors" if errors else "")
+
+    alone = ", ".join(f"{key} {value:.1f}" for key, value in limits(measured).items())
+    return f"{side_by_side.table(measured['servers'], cell)}\n\nIn one process, nothing around it (images/s): {alone}"
+
+
+def limits(measured: dict[str, Any]) -> dict[str, float]:
+    """The medians of `limit`."""
+    return {key: statistics.median(one[key] for one in measured["limit"]) for key in measured["limit"][0]}
 
 
 def requirements(measured: dict[str, Any]) -> list[Requirement]:
     """What has to hold of the medians, where ours and a peer were measured: ratios within the run."""
-    limits = {key: statistics.median(one[key] for one in measured["limit"]) for key in measured["limit"][0]}
+    alone = limits(measured)
     peers = [name for name in measured["servers"] if not name.startswith("ours")]
 
-    def median(server: str, load_name: str, key: str = "per_s") -> float:
-        return statistics.median(one[load_name][key] for one in measured["servers"][server])
+    def of(server: str, load_name: str, key: str = "per_s") -> float:
+        return median(measured["servers"][server], load_name, key)
 
     def against_best(server: str, load_name: str, times: float) -> Requirement:
-        best = max(peers, key=lambda peer: median(peer, load_name))
-        mine, theirs = median(server, load_name), median(best, load_name)
+        best = max(peers, key=lambda peer: of(peer, load_name))
+        mine, theirs = of(server, load_name), of(best, load_name)
         what = f"{server}, {load_name}: {times:g} times the best peer's answers a second"
         return Requirement(what, f"{mine:.1f} against {theirs:.1f} ({best}): {mine / theirs:.2f} times", mine >= times * theirs)
 
     small = "png-150/closed-16"
-    mine, alone = median("ours", small), limits["forward_16"]
-    p50_ms, in_process_ms = median("ours", "png-150/closed-1", "p50_ms"), 1e3 / limits["png-150_1"]
+    mine, forward = of("ours", small), alone["forward_16"]
+    p50_ms, in_process_ms = of("ours", "png-150/closed-1", "p50_ms"), 1e3 / alone["png-150_1"]
     return [
         Requirement(
             f"ours, {small}: 90% of the forward pass alone in batches of 16",
-            f"{mine:.1f} against {alone:.1f} a second: {mine / alone:.0%}",
-            mine >= 0.9 * alone,
+            f"{mine:.1f} against {forward:.1f} a second: {mine / forward:.0%}",
+            mine >= 0.9 * forward,
         ),
         against_best("ours", small, 1.3),
         *([against_best(SHIPPED, small, 1.7)] if SHIPPED in measured["servers"] else []),
@@ -138,15 +134,8 @@ def requirements(measured: dict[str, Any]) -> list[Requirement]:
 
 def main() -> int:
     """Measure, print the table, write the file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = side_by_side.parser("serving", __doc__)
     parser.add_argument("--artifact", type=Path, help="folder of one version; the newest shipped one by default")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of servers, as the table has them")
-    parser.add_argument("--peers-python", default=sys.executable, help="Python that has the peers installed")
-    parser.add_argument("--seconds", type=float, default=10, help="length of each load")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all is measured; the table shows medians")
-    parser.add_argument("--out", type=Path, help="JSON file for the results; the table goes beside it")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are ended with it
     artifact = (options.artifact or shipped()).resolve()
@@ -157,35 +146,23 @@ def main() -> int:
         "limit": [],
         "servers": {},
     }
-    chosen = [server for server in servers(artifact, port) if not options.only or server.name in options.only]
+    chosen = side_by_side.chosen(servers(artifact, port), options.only)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         images.make(folder)
+        small = (folder / "png-150.png").read_bytes()
         for _ in range(options.rounds):
-            limits = limit(sys.executable, artifact, folder)
-            measured["limit"].append(limits)
-            for server in chosen:
-                python = options.peers_python if server.of_peers else sys.executable
-                try:
-                    with running(server, port, server.make((folder / "png-150.png").read_bytes()), python) as pid:
-                        found = measure(server, port, pid, folder, limits["forward_16"] / 2, options.seconds)
-                except RuntimeError as error:
-                    print(error, file=sys.stderr)
-                    continue
-                measured["servers"].setdefault(server.name, []).append(found)
-                print(f"{server.name}: {found['png-150/closed-16']}", file=sys.stderr)
+            alone = limit(sys.executable, artifact, folder)
+            measured["limit"].append(alone)
+
+            def measured_once(server: Server, pid: int, per_s: float = alone["forward_16"] / 2) -> dict[str, Any]:
+                return measure(server, port, pid, folder, per_s, options.seconds)
+
+            side_by_side.one_round(chosen, options, port, lambda server: server.make(small), measured_once, measured["servers"])
     if not measured["servers"]:
-        print("none of the servers could be started", file=sys.stderr)
-        return 1
-    text = table(measured)
-    print(text)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.with_suffix(".md").write_text(text + "\n")
-    if "ours" in measured["servers"] and any(not name.startswith("ours") for name in measured["servers"]):
-        return results.judge(options.out, measured, requirements(measured))
-    results.write(options.out, measured)
-    return 0
+        return side_by_side.none_started()
+    compared = "ours" in measured["servers"] and any(not name.startswith("ours") for name in measured["servers"])
+    return side_by_side.finish(options.out, table(measured), measured, requirements(measured) if compared else [])
 
 
 if __name__ == "__main__":

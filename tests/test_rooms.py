@@ -24,6 +24,7 @@ ELSEWHERE = {
     "service/cli/cells.py": "tests/service/cli/test_predict.py and test_plants.py read its tables",
     "service/cli/console.py": "is an installed command: tests/test_package.py runs it from the wheel",
     "service/detections.py": "tests/service/http/routes/test_detect.py reads all that it writes",
+    "service/http/batches.py": "tests/service/http/routes/test_batch.py and test_detect.py send many images at once",
     "service/http/dependencies.py": "hands the services to a route: every test of a route goes through it",
     "service/http/disconnect.py": "needs a client that leaves: tests/service/http/test_overload.py",
     "service/http/openapi_examples.py": "holds data: tests/service/http/test_openapi.py",

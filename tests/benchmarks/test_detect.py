@@ -38,6 +38,11 @@ def test_an_answer_may_take_half_a_second_and_10_ms_for_each_plant(p50_ms, plant
     assert one.holds is holds
 
 
+def test_a_server_that_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(SystemExit, match="no server 'opencv'; there are 'ours', 'opencv, full size', 'opencv, half size'"):
+        detect.main(["--photos", "1mp-5-plants", "--only", "opencv"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("server", ["ours", "opencv, full size", "opencv, half size"])
 def test_a_server_is_measured(server, tmp_path, capsys):

@@ -11,18 +11,15 @@ from pydantic import BaseModel, Field
 from service import errors
 from service.answers import Wanted
 from service.detections import Detected, detected, timing
-from service.errors import MalformedRequest, Problem, ServiceError, documented, problem
-from service.http import queries
+from service.errors import Problem, ServiceError, documented, problem
+from service.http import batches, queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
-from service.http.forms import Part
-from service.http.routes.batch import FILES_BODY, OF_BATCHES
 from service.http.services import Services
 from service.http.uploads import IMAGE_BODY
 from service.inference import overlay
 from service.inference.detector import PHOTO_SIDE, PHOTOS_AT_ONCE, Detection
-from service.inference.fan_out import each
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 _JPEG, _OCTETS = "image/jpeg", "application/octet-stream"
@@ -74,31 +71,22 @@ async def detect(request: Request, services: Annotated[Services, Depends(of)]) -
 @router.post(
     "/detect/batch",
     response_model=DetectedBatch,
-    openapi_extra={"requestBody": FILES_BODY, "parameters": queries.DETECT_PARAMETERS},
-    responses=documented(*OF_BATCHES),
+    openapi_extra={"requestBody": batches.FILES_BODY, "parameters": queries.DETECT_PARAMETERS},
+    responses=documented(*batches.ERRORS),
 )
 async def detect_batch(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
     """Find the plants on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
     wanted, asked, masks = queries.asked(request)
     services.check_open_for_photos()
 
-    async def one(part: Part) -> dict[str, Any]:
-        if not part.content:
-            raise MalformedRequest("the part is empty; send an image")
-        detection = await services.detector.detect(part.content, asked)
+    async def found(image: bytes) -> dict[str, Any]:
+        detection = await services.detector.detect(image, asked)
         return await asyncio.to_thread(_document, detection, _model(services), wanted, masks)  # and let go of the photo
 
-    with services.uploads.room() as room:
-        parts = await room.read_images(request)
-        work = each(one, parts, at_once=PHOTOS_AT_ONCE, patience_s=services.settings.deadline_s)
-        outcomes = await unless_gone(request, work)
-    results: list[dict[str, Any]] = []
-    for part, outcome in zip(parts, outcomes, strict=True):
-        if isinstance(outcome, ServiceError):
-            services.metrics.rejected(outcome.slug)
-            results.append({"file": part.filename, "problem": problem(outcome)})
-        else:
-            results.append({"file": part.filename, "detection": outcome})
+    results: list[dict[str, Any]] = [
+        {"file": file, "problem": problem(outcome)} if isinstance(outcome, ServiceError) else {"file": file, "detection": outcome}
+        for file, outcome in await batches.outcomes(request, services, found, PHOTOS_AT_ONCE)
+    ]
     return await _json(lambda: {"results": results})
 
 

@@ -11,6 +11,7 @@ from service.http.openapi import encoded
 
 router = APIRouter(include_in_schema=False)
 FOLDERS = ("/docs/",)  # paths that mean something else with a slash at their end
+HEAD = b"<!-- head.html -->\n"  # stands for that file in every page
 _FOLDER = Path(__file__).parent.parent / "page"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -72,4 +73,6 @@ def _file(name: str) -> Response:
 @functools.cache
 def _files() -> dict[str, bytes]:
     """The page's files, read once: they are small, and a flood of requests must not become one of threads."""
-    return {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
+    files = {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
+    head = files.pop("head.html")
+    return {name: content.replace(HEAD, head) for name, content in files.items()}

@@ -1,0 +1,57 @@
+"""Many images in one request, the parts `files` of a form: what is asked for each, and one outcome for each, in order."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from service import errors
+from service.errors import MalformedRequest, ServiceError
+from service.http.disconnect import unless_gone
+from service.http.forms import Part
+from service.http.services import Services
+from service.inference.fan_out import each
+
+T = TypeVar("T")
+_FILES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "string", "format": "binary"},
+    "description": "image files, each a part of this name",
+}
+# As OpenAPI describes it.
+FILES_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {"multipart/form-data": {"schema": {"type": "object", "properties": {"files": _FILES}, "required": ["files"]}}},
+}
+ERRORS: tuple[type[ServiceError], ...] = (  # of the whole request
+    errors.MalformedRequest,
+    errors.Unauthorized,
+    errors.SlowUpload,
+    errors.BodyTooLarge,
+    errors.UnsupportedImage,
+    errors.QueueFull,
+    errors.NotReady,
+)
+
+
+async def outcomes(
+    request: Request, services: Services, ask: Callable[[bytes], Awaitable[T]], at_once: int
+) -> list[tuple[str | None, T | ServiceError]]:
+    """The file name of each image, and what `ask` gives for its bytes or why it gives nothing; `at_once` are asked for at one time.
+
+    Raises ServiceError where the request as a whole cannot be answered.
+    """
+
+    async def one(part: Part) -> T:
+        if not part.content:
+            raise MalformedRequest("the part is empty; send an image")
+        return await ask(part.content)
+
+    with services.uploads.room() as room:
+        parts = await room.read_images(request)
+        found = await unless_gone(request, each(one, parts, at_once=at_once, patience_s=services.settings.deadline_s))
+    for outcome in found:
+        if isinstance(outcome, ServiceError):
+            services.metrics.rejected(outcome.slug)
+    return [(part.filename, outcome) for part, outcome in zip(parts, found, strict=True)]
