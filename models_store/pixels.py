@@ -71,7 +71,7 @@ class Square(NamedTuple):
 class Fitted(NamedTuple):
     """All of an image, upright and scaled to fit."""
 
-    pixels: NDArray[np.uint8]  # [3, height, width], RGB
+    pixels: NDArray[np.uint8]  # [3, height, width], RGB; channels last in memory, as Pillow and the networks take them
     width: int  # pixels of the image itself, upright
     height: int
     position: tuple[float, float] | None  # latitude and longitude in degrees where it was taken; None where it does not say
@@ -123,7 +123,7 @@ class Picture:
         """
         with _named(self._kind):
             self._file.reduce_to(side)
-            planes = fit(_planes(self._file.whole()), side)
+            planes = fit(_seen(self._file.whole()), side)
             return Fitted(planes, *self._file.upright_size, self._file.position)
 
     def square(self, size: int, crop: Crop | None = None) -> Square:
@@ -152,9 +152,9 @@ def fit(planes: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image scaled to a width and a height, by area-weighted bilinear filtering: uint8 [3, H, W] → [3, h, w]."""
+    """An image scaled to a width and a height, by area-weighted bilinear filtering: uint8 [3, H, W] → [3, h, w], channels last."""
     image = Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
-    return np.ascontiguousarray(np.asarray(image.resize(size, Image.Resampling.BILINEAR)).transpose(2, 0, 1))
+    return _seen(image.resize(size, Image.Resampling.BILINEAR))
 
 
 @contextlib.contextmanager
@@ -224,6 +224,11 @@ def _named(kind: str) -> Iterator[None]:
 
 
 def _planes(image: Image.Image) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(_seen(image))
+
+
+def _seen(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 [3, H, W], channels last in memory: of a whole photo, another order would take longer than scaling it."""
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+    return np.array(image).transpose(2, 0, 1)

@@ -1,9 +1,11 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
-A connected part of the map is one plant unless its map of centres says otherwise. Where two centres are sure, the part is divided
-between them; where a second one is likely, or none is seen in a large part, it is a clump: several plants that cannot be told apart.
+A connected part of the map is one plant where its map of centres and its shape agree on that. Where two centres are sure, the part is
+divided between them. It is a clump, several plants that cannot be told apart, where a second centre is likely, where none is seen in a
+large part, where it hangs together by faint pixels alone, or where its one centre is not in its middle: the rest may be another plant.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +18,10 @@ from models_store.manifest import PhotoInput, PlantThresholds
 NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
 _BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
-_LARGE = 0.35  # of the photo's shorter side: a part without a sure centre that is larger is a clump
+# The next three were chosen on the first halves of the wheat and the beet photos, by how many parts that hold two plants pass as one.
+_LARGE = 0.25  # of the photo's shorter side: a part without a sure centre that is larger is a clump
+_PIECE = 0.2  # of a part's area: two pieces of it that are larger are two plants, or two leaves of one, which cannot be told
+_OFF = 0.4  # of the root of a part's area: a centre farther than that from the middle is of a part of it alone
 _PEAK = 5  # places a side, within which a centre is the highest
 _MOST_CENTRES = 256  # of one part, the surest
 
@@ -87,7 +92,7 @@ def _divided(
     of_it = centres[kept] if len(centres) else centres
     sure = of_it[of_it[:, 2] >= thresholds.centre]
     if len(sure) < 2:
-        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px)
+        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _may_be_several(mask, sure)
         return [Plant(left, top, mask, clump)]
     rows, columns = np.nonzero(mask)
     sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]
@@ -100,6 +105,18 @@ def _divided(
             share[y - y.min(), x - x.min()] = True
             plants.append(Plant(left + int(x.min()), top + int(y.min()), share, clump=False))
     return plants
+
+
+def _may_be_several(mask: Bools, centres: NDArray[np.float64]) -> bool:
+    """Whether the shape of a part says that it may hold more plants than the one centre [C,3], C ≤ 1, that is seen in it."""
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())[1:]
+    if count > 1 and np.count_nonzero(sizes >= _PIECE * sizes.sum()) > 1:
+        return True
+    if not len(centres):
+        return False
+    middle = np.argwhere(mask).mean(0)
+    return bool(np.hypot(*(centres[0, :2] - middle)) > _OFF * math.sqrt(sizes.sum()))
 
 
 def _owners(mask: Bools, centres: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -235,8 +235,11 @@ def cropped(photo: Pixels, box: Box, scale: float, size: int) -> Pixels:
     side = max(1, round(max(box[2:]) * scale * (1 + 2 * _MARGIN)))
     left, top = (round((box[axis] + box[axis + 2] / 2) * scale - side / 2) for axis in (0, 1))
     left, top = (_inside(first, side, length) for first, length in ((left, width), (top, height)))
-    columns, rows = (np.clip(np.arange(first, first + side), 0, length - 1) for first, length in ((left, width), (top, height)))
-    return pixels.resized(photo[:, rows[:, None], columns], (size, size))
+    square = photo[:, max(0, top) : top + side, max(0, left) : left + side]
+    if square.shape[1:] != (side, side):
+        beyond = ((max(0, -first), max(0, first + side - length)) for first, length in ((top, height), (left, width)))
+        square = np.pad(square, ((0, 0), *beyond), "edge")
+    return pixels.resized(square, (size, size))
 
 
 def _inside(first: int, side: int, length: int) -> int:

@@ -69,6 +69,29 @@ def test_a_large_part_without_a_centre_is_a_clump_and_a_small_one_a_plant():
     assert [one.clump for one in found] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("second", "clump"),
+    [
+        (6, True),  # radius: 113 of 113 + 317 pixels are 26%
+        (4, False),  # 49 of 366 are 13%, a leaf's tip
+    ],
+)
+def test_a_part_of_two_pieces_may_be_two_plants(second, clump):
+    plant, near, far = maps([(60, 50, 10), (60, 75, second)], centres=[(60, 50, 0.9)])
+    plant[60, 50:75] = np.maximum(plant[60, 50:75], 0.3)
+    (found,) = plants.find(plant, near, far, THRESHOLDS)
+    assert found.clump == clump
+
+
+@pytest.mark.parametrize(("column", "clump"), [(100, False), (96, False), (76, True), (124, True)])
+def test_a_centre_far_from_the_middle_is_of_a_part_alone(column, clump):
+    """A bar of 61×11 = 671 pixels around column 100: 0.4 of their root are 10.4."""
+    plant, near, far = maps([], centres=[(60, column, 0.9)])
+    plant[55:66, 70:131] = 0.9
+    (found,) = plants.find(plant, near, far, THRESHOLDS)
+    assert found.clump == clump
+
+
 def test_large_plants_have_their_centres_in_the_map_from_afar():
     (found,) = plants.find(*maps([(128, 160, 90)], afar=[(128, 160, 0.9)], centres=[(100, 120, 0.9), (150, 200, 0.9)]), THRESHOLDS)
     assert not found.clump

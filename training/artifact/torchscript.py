@@ -79,9 +79,11 @@ class Measured(Exported):
 
 
 class ExportedSegmenter(nn.Module):
-    """A segmenter of whole photos, which looks at a photo and its mirror images from near and, at a quarter of its size, from afar.
+    """A segmenter of whole photos, which looks at a photo from near and, at a quarter of its size, from afar.
 
-    A photo mirrored from left to right, upside down, or both, so gives exactly the mirrored maps.
+    It looks at each photo mirrored so that the left half and the upper one are the brighter ones. A photo mirrored from left to right,
+    upside down, or both, so gives exactly the mirrored maps, in one pass. The mean over all four mirror images takes four, and had an
+    IoU of 0.665 on wheat and 0.615 on beets, where one had 0.661 and 0.627 (weights of version 1, the halves not learnt from).
 
     It is `models_store.artifact.Segmenting`.
     """
@@ -94,20 +96,32 @@ class ExportedSegmenter(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Probabilities of plant and of centres: uint8 [N,3,H,W] → float32 [N,H,W], [N,H/4,W/4], [N,H/16,W/16]."""
-        pixels = images.to(torch.float32) / 255
-        seen = torch.cat([pixels, pixels.flip(3), pixels.flip(2), pixels.flip([2, 3])])
-        plant, near = self.network(seen)
-        _, afar = self.network(F.avg_pool2d(seen, self.afar))
-        return mean_of_mirrored(plant), mean_of_mirrored(near), mean_of_mirrored(afar)
+        across, down = brighter_behind(images, 3), brighter_behind(images, 2)
+        pixels = mirrored(images, across, down).to(torch.float32) / 255
+        plant, near = self.network(pixels)
+        _, afar = self.network(F.avg_pool2d(pixels, self.afar))
+        return seen(plant, across, down), seen(near, across, down), seen(afar, across, down)
 
 
-def mean_of_mirrored(logits: Tensor) -> Tensor:
-    """Probabilities of images, the mean of what was said of them and of their mirror images behind them: [4N,1,h,w] → [N,h,w].
+def brighter_behind(images: Tensor, dim: int) -> Tensor:
+    """Of which images the second half along a dimension is brighter: uint8 [N,3,H,W] → bool [N]. In whole numbers, so exact."""
+    sums = images.sum([1, 5 - dim], dtype=torch.int64)  # [N,H] or [N,W]
+    half = sums.size(1) // 2
+    return sums[:, :half].sum(1) < sums[:, sums.size(1) - half :].sum(1)
 
-    Mirrored from left to right, upside down, and both. Summed by pairs, so that the order of a mirrored image's sums is the same.
-    """
-    seen, across, down, both = logits.sigmoid()[:, 0].chunk(4)
-    return ((seen + across.flip(2)) + (down.flip(1) + both.flip([1, 2]))) / 4
+
+def mirrored(images: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    """Images [N,C,H,W], those chosen by bool [N] mirrored from left to right, and upside down."""
+    if bool(across.any()):
+        images = torch.where(across[:, None, None, None], images.flip(3), images)
+    if bool(down.any()):
+        images = torch.where(down[:, None, None, None], images.flip(2), images)
+    return images
+
+
+def seen(logits: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    """Probabilities of images as they came, by the logits of mirrored ones: [N,1,h,w] → [N,h,w]."""
+    return mirrored(logits.sigmoid(), across, down)[:, 0]
 
 
 def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:

@@ -60,7 +60,9 @@ def test_a_segmenter_gives_mirrored_maps_of_a_mirrored_photo(sides):
     photo[..., :20, :50] //= 4
     with torch.inference_mode():
         ahead, back = segmenter(photo), segmenter(photo.flip(sides))
+        together = segmenter(torch.cat([photo, photo.flip(sides)]))
     assert [values.shape for values in ahead] == [(1, 64, 128), (1, 16, 32), (1, 4, 8)]
-    for one, other in zip(ahead, back, strict=True):
+    for one, other, both in zip(ahead, back, together, strict=True):
         assert float(one.std()) > 1e-3
         assert torch.allclose(one.flip([side - 1 for side in sides]), other, atol=1e-4)
+        assert torch.allclose(torch.cat([one, other]), both, atol=1e-4)

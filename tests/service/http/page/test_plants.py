@@ -95,6 +95,15 @@ def test_one_plant_is_shown_as_ever_and_looked_at_where_it_is(page: Any) -> None
     assert box["x"] + box["width"] / 2 - frame["x"] == pytest.approx(frame["width"] * 440 / 512, abs=8)
 
 
+@pytest.mark.parametrize(("radius", "several"), [(5, False), (6, True)])
+def test_specks_beside_one_plant_do_not_make_it_several(page: Any, radius: int, several: bool) -> None:
+    """Beside a disc 81 pixels across one of 11 has 1.8% of its area, one of 13 has 2.6%; the limit is 2%."""
+    page.set_input_files("#choose", [photo("one.png", fakes.encoded(fakes.field([(200, 200, 40), (440, 300, radius)])))])
+    page.wait_for_selector("#plants:not([hidden])" if several else "#headline:text-is('Sugar beet')")
+    page.wait_for_selector("#progress", state="hidden")
+    assert page.locator("#plants").is_visible() == several
+
+
 def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     page.set_input_files(
         "#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("none.png", fakes.encoded(fakes.field([])))]
