@@ -20,7 +20,7 @@ from models_store.store import SHIPPED_STORE
 from scripts import generate_client
 from service import errors
 from service.app import create_app
-from service.http import connection, forms, open_inference_codec, uploads
+from service.http import connection, forms, open_inference_codec, open_inference_models, uploads
 from service.http.openapi import LIMITS
 from service.settings import PREFIX, Settings
 from training.__main__ import parser as training_parser
@@ -226,7 +226,7 @@ def bounds() -> str:
         ("the head of a request", f"{connection.MAX_HEAD_BYTES // kib} KiB, {connection.MAX_HEADERS} headers", "431"),
         ("what frames a chunked body", f"{connection.MAX_FRAMING_BYTES // kib} KiB", "400"),
         ("parts of a form", f"{forms.MAX_PARTS}, each of {forms.MAX_HEADERS} headers of {forms.MAX_HEADER_BYTES} bytes", "400"),
-        ("images of a request on `/v2`", f"{open_inference_codec.MAX_IMAGES}", "400"),
+        ("images of a request on `/v2`", f"{open_inference_codec.MAX_IMAGES}; {open_inference_models.MOST_PHOTOS} to the segmenter", "400"),
         ("JSON on `/v2`", f"{open_inference_codec.MAX_OBJECTS} objects, {open_inference_codec.MAX_RANK} dimensions", "400"),
         ("scans of a JPEG", f"{jpeg.MAX_SCANS}", "422"),
         ("pixels of a WebP, which is always decoded whole", f"{webp.MAX_PIXELS}", "422"),

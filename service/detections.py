@@ -11,7 +11,7 @@ from models_store.rollup import DIGITS, Statement
 from service.answers import ModelName, Wanted, answer
 from service.answers import Statement as StatementModel
 from service.inference import run_lengths
-from service.inference.detector import UNKNOWN, Detection, FoundPlant
+from service.inference.detector import UNKNOWN, Detection, FoundPlant, Segmentation
 
 _SHARE_DIGITS = 6
 _OF_ANSWER = ("species", "probability", "group")  # of `Answer`, in this order
@@ -145,7 +145,7 @@ def _name(name: str, version: str) -> dict[str, str]:
     return {"name": name, "version": version}
 
 
-def timing(detection: Detection) -> str:
+def timing(detection: Detection | Segmentation) -> str:
     """The `Server-Timing` header: where the milliseconds went."""
     spans = {"decode": detection.photo.decode_s, "segmentation": detection.segmentation_s}
     return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items())

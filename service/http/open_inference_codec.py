@@ -4,9 +4,9 @@ A body is JSON, or JSON followed by the raw bytes of the tensors that say so by 
 element of a BYTES tensor is its length in four bytes, then itself. In JSON, where bytes have no place, they are base64.
 """
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -23,13 +23,16 @@ PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
 PROBABILITIES, SPECIES, CONFIDENT, FAMILIAR, OOD_SCORE = "probabilities", "species", "confident", "familiar", "ood_score"
 ANSWER, ANSWER_RANK, ANSWER_PROBABILITY = "answer", "answer_rank", "answer_probability"
 OUTPUTS = (PROBABILITIES, SPECIES, CONFIDENT, ANSWER, ANSWER_RANK, ANSWER_PROBABILITY, FAMILIAR, OOD_SCORE)
-_DATATYPES = {"f": "FP32", "b": "BOOL", "O": "BYTES"}  # by numpy's kind of the tensor
+_DATATYPES = {"f": "FP32", "i": "INT32", "b": "BOOL", "O": "BYTES"}  # by numpy's kind of the tensor
+_RAW = {"f": "<f4", "i": "<i4", "b": "?"}  # the same, as bytes
+Image = bytes | NDArray[np.uint8]  # a file, or pixels [3, height, width]
 MAX_IMAGES = 1024
 MAX_RANK = 8
 _MAX_SHAPE_BYTES = 256  # of JSON
 MAX_OBJECTS = 32  # of JSON; a request of one input and two outputs has eight
 _MAX_TEXT = 1024  # characters of an id or a name
 _SLICE_BYTES = 64 * 2**10  # of numbers read between two turns of other threads
+_SLICE_VALUES = 16 * 2**10  # written between two
 _SPACE = b" \t\r\n"
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Dimension = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -37,7 +40,7 @@ _SHAPE_SCHEMA = {
     "type": "array",
     "items": {"type": "integer", "minimum": 0},
     "maxItems": MAX_RANK,
-    "description": "its dimensions: [n] for files, [n, 3, size, size] for pixels",
+    "description": "its dimensions: [n] for files, [n, 3, height, width] for pixels",
 }
 _SHAPE = msgspec.json.Decoder(Annotated[list[_Dimension], Meta(max_length=MAX_RANK)])
 _NUMBERS = msgspec.json.Decoder(list[Annotated[int, Meta(ge=0, le=255)]])
@@ -89,8 +92,28 @@ class InferRequest(Struct):
 _REQUEST = msgspec.json.Decoder(InferRequest)
 
 
-def read(body: bytes, header_length: str | None, size: int) -> tuple[InferRequest, list[bytes | NDArray[np.uint8]]]:
-    """A request, without its inputs, and its images: files, or pixels uint8 [3, size, size].
+@dataclass(frozen=True)
+class Takes:
+    """What a request to a model may hold."""
+
+    size: tuple[int, int]  # height and width of pixels; -1: any
+    most: int  # images
+    outputs: Sequence[str]
+    least_side: int = 1  # pixels, where any are taken
+
+    def check(self, shape: list[int]) -> None:
+        """Whether pixels may have this shape. Raises MalformedRequest."""
+        fits = len(shape) == 4 and shape[1] == 3 and 1 <= shape[0] <= self.most
+        sides = zip(shape[2:], self.size, strict=False)
+        if not fits or not all(given >= self.least_side if wanted == -1 else given == wanted for given, wanted in sides):
+            height, width = self.size if -1 not in self.size else ("height", "width")
+            n = "n = 1" if self.most == 1 else f"n from 1 to {self.most}"
+            sides_of = f" and sides from {self.least_side}" if -1 in self.size else ""
+            raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {height}, {width}] with {n}{sides_of}; it has {shape}")
+
+
+def read(body: bytes, header_length: str | None, takes: Takes) -> tuple[InferRequest, list[Image]]:
+    """A request, without its inputs, and its images: files, or pixels uint8 [3, height, width].
 
     `header_length` is the header Inference-Header-Content-Length, the bytes of JSON in front. It may need three times
     the memory of `body` for a while. Raises MalformedRequest.
@@ -101,13 +124,14 @@ def read(body: bytes, header_length: str | None, size: int) -> tuple[InferReques
         raise MalformedRequest(f"the JSON has more than {MAX_OBJECTS} objects; a request has one input")
     asked = _decode(_REQUEST, document, "the JSON")
     del document
-    _check_outputs(asked)
+    _check_outputs(asked, takes.outputs)
     if len(asked.inputs) != 1:
         raise MalformedRequest(f"one input is needed, {PIXELS!r} or {ENCODED!r}; there are {len(asked.inputs)}")
     tensor = asked.inputs[0]
-    images = _images(tensor, _raw_bytes(tensor, body, split), size)
-    if not 1 <= len(images) <= MAX_IMAGES:
-        raise MalformedRequest(f"a request holds 1 to {MAX_IMAGES} images; this one has {len(images)}")
+    images = _images(tensor, _raw_bytes(tensor, body, split), takes)
+    if not 1 <= len(images) <= takes.most:
+        holds = f"1 to {takes.most} images" if takes.most > 1 else "1 image to this model; send one request for each"
+        raise MalformedRequest(f"a request holds {holds}; this one has {len(images)}")
     return msgspec.structs.replace(asked, inputs=[]), images
 
 
@@ -145,26 +169,25 @@ def _given(data: Raw) -> bool:
     return bytes(memoryview(data)[:5]) not in (b"", b"null")
 
 
-def _images(tensor: InputTensor, raw: bytes | None, size: int) -> list[bytes | NDArray[np.uint8]]:
+def _images(tensor: InputTensor, raw: bytes | None, takes: Takes) -> list[Image]:
     if raw is None and not _given(tensor.data):
         raise MalformedRequest(f"input {tensor.name[:50]!r} has no data")
     if len(memoryview(tensor.shape)) > _MAX_SHAPE_BYTES:
         raise MalformedRequest(f"a shape has at most {MAX_RANK} dimensions, each a whole number")
     shape: list[int] = _decode(_SHAPE, tensor.shape, "shape")
     if (tensor.name, tensor.datatype) == (PIXELS, "UINT8"):
-        return list(_pixels(tensor, shape, raw, size))
+        return list(_pixels(tensor, shape, raw, takes))
     if (tensor.name, tensor.datatype) == (ENCODED, "BYTES"):
-        files: list[bytes | NDArray[np.uint8]] = [*(_from_binary(raw) if raw is not None else _from_base64(bytes(tensor.data)))]
+        files: list[Image] = [*(_from_binary(raw) if raw is not None else _from_base64(bytes(tensor.data)))]
         if math.prod(shape) != len(files):
             raise MalformedRequest(f"shape {shape} does not hold the {len(files)} elements that came")
         return files
     raise MalformedRequest(f"inputs are {PIXELS!r} of UINT8 or {ENCODED!r} of BYTES, not {tensor.name[:50]!r} of {tensor.datatype[:20]!r}")
 
 
-def _pixels(tensor: InputTensor, shape: list[int], raw: bytes | None, size: int) -> NDArray[np.uint8]:
-    """[n, 3, size, size]."""
-    if len(shape) != 4 or shape[1:] != [3, size, size] or not 1 <= shape[0] <= MAX_IMAGES:
-        raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {size}, {size}] with n from 1 to {MAX_IMAGES}; it has {shape}")
+def _pixels(tensor: InputTensor, shape: list[int], raw: bytes | None, takes: Takes) -> NDArray[np.uint8]:
+    """[n, 3, height, width]."""
+    takes.check(shape)
     values = np.frombuffer(raw, np.uint8) if raw is not None else _integers(bytes(tensor.data), shape)
     if values.size != math.prod(shape):
         raise MalformedRequest(f"shape {shape} does not hold the {values.size} values that came")
@@ -226,11 +249,11 @@ def _from_base64(text: bytes) -> list[bytes]:
     return decoded if depth == 1 else [item for row in decoded for item in row]
 
 
-def _check_outputs(asked: InferRequest) -> None:
+def _check_outputs(asked: InferRequest, known: Sequence[str]) -> None:
     names = [output.name for output in asked.outputs or []]
     for name in names:
-        if name not in OUTPUTS:
-            raise MalformedRequest(f"there is no output {name[:50]!r}; there are {', '.join(OUTPUTS)}")
+        if name not in known:
+            raise MalformedRequest(f"there is no output {name[:50]!r}; there are {', '.join(known)}")
     if len(set(names)) != len(names):
         raise MalformedRequest("an output is asked for twice")
     for output in asked.outputs or []:
@@ -281,16 +304,21 @@ def write(
             raw = _to_binary(tensor)
             binary.append(raw)
             described["parameters"] = {"binary_data_size": len(raw)}
-        elif tensor.dtype.kind == "f":
-            described["data"] = [round(value, DIGITS) for value in tensor.ravel().tolist()]
         else:
-            described["data"] = tensor.ravel().tolist()
+            described["data"] = Raw(b"[" + b",".join(_in_json(tensor.ravel())) + b"]")
         written.append(described)
     answer = {"model_name": model[0], "model_version": model[1], "outputs": written}
     if asked.id is not None:
         answer["id"] = asked.id
-    header = json.dumps(answer, ensure_ascii=False).encode()
+    header = msgspec.json.encode(answer)
     return header + b"".join(binary), len(header) if binary else None
+
+
+def _in_json(values: NDArray[Any]) -> Iterator[bytes]:
+    """A flat tensor in pieces, so that a photo's map does not hold up other threads."""
+    for at in range(0, len(values), _SLICE_VALUES):
+        few = values[at : at + _SLICE_VALUES].tolist()
+        yield msgspec.json.encode([round(value, DIGITS) for value in few] if values.dtype.kind == "f" else few)[1:-1]
 
 
 def _tensor(output: RequestedOutput, species: list[Species], tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -305,6 +333,6 @@ def _tensor(output: RequestedOutput, species: list[Species], tensors: Mapping[st
 
 def _to_binary(tensor: NDArray[Any]) -> bytes:
     if tensor.dtype != object:
-        return tensor.astype("?" if tensor.dtype.kind == "b" else "<f4").tobytes()
+        return tensor.astype(_RAW[tensor.dtype.kind]).tobytes()
     encoded = [text.encode() for text in tensor.ravel()]
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)

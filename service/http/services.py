@@ -60,14 +60,22 @@ class Services:
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
-        if self.shutdown.draining:
-            raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
+        self._check_draining()
         self.predictor.check_room()
 
     def check_open_for_photos(self) -> None:
-        """The same for a request whose plants are to be found."""
+        """The same for a request whose plants are to be found and named."""
         self.check_open()
         self.detector.check_room()
+
+    def check_open_for_segmenting(self) -> None:
+        """The same for a request whose plants are to be found alone."""
+        self._check_draining()
+        self.detector.check_room()
+
+    def _check_draining(self) -> None:
+        if self.shutdown.draining:
+            raise NotReady("the service is shutting down; ask another one", retry_after_s=1)
 
     def where(self, crop: WantedCrop) -> Where:
         """Where the predictor is to look. Checks that the request can be taken now. Raises NotReady or QueueFull."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels, plants
-from models_store.pixels import Crop
+from models_store.pixels import Crop, Fitted
 from models_store.plants import Plant
 from service.errors import NotReady, ServiceError
 from service.inference.batcher import Batcher, Ran
@@ -60,6 +60,16 @@ class Detection:
     plants: list[FoundPlant]
     truncated: bool  # there are more
     segmenter: Segmenter
+    segmentation_s: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the segmenter says of one photo, and the plants that it shows, largest first."""
+
+    photo: Photo
+    maps: Maps
+    plants: list[tuple[Plant, Box]]
     segmentation_s: float
 
 
@@ -157,14 +167,24 @@ class Detector:
         async with self._segmented(image) as seen:
             return await self._decoder.run(_around_largest, seen)
 
+    async def segment(self, image: bytes | Pixels, asked: Asked = Asked()) -> Segmentation:
+        """The maps of a photo, in the bytes of an image file or as pixels uint8 [3, height, width], and its plants, not named.
+
+        Raises what `detect` raises of the photo and the segmenter.
+        """
+        async with self._segmented(image) as seen:
+            found = await self._decoder.run(_asked_for, seen, asked)
+            return Segmentation(seen.photo, seen.maps, found[: asked.max_plants], seen.segmentation_s)
+
     @contextlib.asynccontextmanager
-    async def _segmented(self, image: bytes) -> AsyncIterator[_Segmented]:
+    async def _segmented(self, image: bytes | Pixels) -> AsyncIterator[_Segmented]:
         """A photo and its maps, held within the deadline for as long as the block lasts."""
         segmenter = self.segmenter()
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
                 async with self._held:
-                    photo = await self._decoder.photo(image, PHOTO_SIDE)
+                    decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
+                    photo = await decoding
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
@@ -182,10 +202,19 @@ def _segment(segmenter: Segmenter, photos: list[Pixels], _: bool) -> list[Maps]:
     return [segmenter.segment(photo) for photo in photos]
 
 
+def _decoded(photo: Pixels) -> Photo:
+    return Photo(Fitted(pixels.fit(photo, PHOTO_SIDE), photo.shape[2], photo.shape[1], None), 0.0)
+
+
+def _asked_for(seen: _Segmented, asked: Asked) -> list[tuple[Plant, Box]]:
+    """The plants of a photo, largest first, those that are too small left out."""
+    return _boxed(seen, _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side)
+
+
 def _find(seen: _Segmented, asked: Asked, size: int) -> _Found:
     """The plants of a photo, largest first, and each as the classifier is to see it."""
     fitted = seen.photo.fitted
-    found = _boxed(seen, _LEAST_SIDE * fitted.width if asked.min_side is None else asked.min_side)
+    found = _asked_for(seen, asked)
     kept = found[: asked.max_plants]
     cover = float(np.count_nonzero(seen.maps[0] >= seen.segmenter.manifest.thresholds.plant) / seen.maps[0].size)
     across = fitted.pixels.shape[2] / fitted.width
@@ -218,7 +247,7 @@ def _around_largest(seen: _Segmented) -> Crop | None:
     return Crop(left, top, side, side)
 
 
-def _box(plant: Plant, scale: tuple[float, float], fitted: pixels.Fitted) -> Box:
+def _box(plant: Plant, scale: tuple[float, float], fitted: Fitted) -> Box:
     left, top = math.floor(plant.left * scale[0]), math.floor(plant.top * scale[1])
     right = min(fitted.width, math.ceil((plant.left + plant.width) * scale[0]))
     bottom = min(fitted.height, math.ceil((plant.top + plant.height) * scale[1]))

@@ -1,28 +1,24 @@
 """`/v2`: the Open Inference Protocol, as KServe's and Triton's clients speak it."""
 
 import asyncio
+import functools
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from service import errors
-from service.answers import timing
-from service.errors import NotReady, ServiceError, UnknownModel, documented_as_protocol, probe_status
-from service.http import open_inference_codec, queries
+from service.errors import NotReady, documented_as_protocol, probe_status
+from service.http import open_inference_codec, open_inference_models, queries
 from service.http.auth import authorized
 from service.http.dependencies import of
 from service.http.disconnect import unless_gone
 from service.http.routes.health import not_live, not_ready
 from service.http.services import Services
-from service.inference.fan_out import each
-from service.inference.predictor import Prediction
-from service.inference.registry import Model
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
+_LONG = 50_000  # values of an answer, from which on it is written in a thread
 _UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, errors.NotReady)
 _TAGS: list[str] = ["open inference protocol"]
 probes = APIRouter(prefix="/v2", tags=[*_TAGS])
@@ -59,7 +55,7 @@ class TensorMetadata(BaseModel):
     """One input or output; -1 is a free dimension."""
 
     name: str = Field(description="name of the tensor")
-    datatype: str = Field(description="the protocol's name of it: UINT8, FP32, BOOL, or BYTES for text and files")
+    datatype: str = Field(description="the protocol's name of it: UINT8, INT32, FP32, BOOL, or BYTES for text and files")
     shape: list[int] = Field(description="its dimensions")
 
 
@@ -112,35 +108,22 @@ async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONRespon
     return JSONResponse({"ready": is_ready}, probe_status(is_ready))
 
 
-_STRANGENESS = [
-    {"name": open_inference_codec.FAMILIAR, "datatype": "BOOL", "shape": [-1]},
-    {"name": open_inference_codec.OOD_SCORE, "datatype": "FP32", "shape": [-1]},
-]
-
-
 @guarded.get("/models/{name}", response_model=ModelMetadata, responses=_UNKNOWN)
 @guarded.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_UNKNOWN)
 async def model_metadata(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> dict[str, Any]:
     """Describe the inputs and outputs of a model."""
-    model = _model(services, name, version)
-    n_species = len(model.manifest.species)
+    model = open_inference_models.named(services, name, version)
+    inputs = [
+        (open_inference_codec.PIXELS, "UINT8", [-1 if model.takes.most > 1 else 1, 3, *model.takes.size]),
+        (open_inference_codec.ENCODED, "BYTES", [-1 if model.takes.most > 1 else 1]),
+    ]
+    keys = ("name", "datatype", "shape")
     return {
         "name": name,
         "versions": [model.version],
         "platform": "pytorch_torchscript",
-        "inputs": [
-            {"name": open_inference_codec.PIXELS, "datatype": "UINT8", "shape": [-1, 3, model.size, model.size]},
-            {"name": open_inference_codec.ENCODED, "datatype": "BYTES", "shape": [-1]},
-        ],
-        "outputs": [
-            {"name": open_inference_codec.PROBABILITIES, "datatype": "FP32", "shape": [-1, n_species]},
-            {"name": open_inference_codec.SPECIES, "datatype": "BYTES", "shape": [-1]},
-            {"name": open_inference_codec.CONFIDENT, "datatype": "BOOL", "shape": [-1]},
-            {"name": open_inference_codec.ANSWER, "datatype": "BYTES", "shape": [-1]},
-            {"name": open_inference_codec.ANSWER_RANK, "datatype": "BYTES", "shape": [-1]},
-            {"name": open_inference_codec.ANSWER_PROBABILITY, "datatype": "FP32", "shape": [-1]},
-            *(_STRANGENESS if model.manifest.calibration.familiarity is not None else []),
-        ],
+        "inputs": [dict(zip(keys, tensor, strict=True)) for tensor in inputs],
+        "outputs": [dict(zip(keys, tensor, strict=True)) for tensor in model.outputs],
     }
 
 
@@ -148,9 +131,9 @@ async def model_metadata(services: Annotated[Services, Depends(of)], name: str, 
 @probes.get("/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=_MODEL_READY)
 async def model_ready(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> JSONResponse:
     """Tell whether a model can be asked."""
-    is_ready = services.status == "ready"
+    is_ready = open_inference_models.ready(services, name)
     try:
-        _model(services, name, version)
+        open_inference_models.named(services, name, version)
     except NotReady:
         is_ready = False
     return JSONResponse({"name": name, "ready": is_ready}, probe_status(is_ready))
@@ -185,40 +168,20 @@ _INFER: dict[str, Any] = {
 @guarded.post("/models/{name}/infer", **_INFER)
 @guarded.post("/models/{name}/versions/{version}/infer", **_INFER)
 async def infer(request: Request, services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> Response:
-    """Infer the species on the images of a request, all of them by one version of the model."""
-    model = _model(services, name, version)
+    """Ask a model about the images of a request, all of them by one version: the species, or of one photo the plants."""
+    model = open_inference_models.named(services, name, version)
     queries.known(request, [])
-    services.check_open()
-    settings = services.settings
-
-    async def one(image: bytes | NDArray[np.uint8]) -> Prediction:
-        return await services.predictor.predict(image, model)
-
+    model.check_open()
     with services.uploads.room() as room:
         body = await room.read(request)
         async with services.parsing:
-            asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.size)
+            asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.takes)
         del body  # the images are copies
-        outcomes = await unless_gone(request, each(one, images, at_once=settings.images_at_once, patience_s=settings.deadline_s))
-    predictions: list[Prediction] = []
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, ServiceError):
-            raise type(outcome)(f"image {index}: {outcome.detail}", outcome.retry_after_s)
-        predictions.append(outcome)
-    content, header_length = open_inference_codec.write(
-        asked, (name, model.version), model.manifest.species, open_inference_codec.outputs(model.manifest.species, predictions)
-    )
-    headers = {"Server-Timing": timing(*predictions)}
+        inferred = await unless_gone(request, model.infer(images))
+    write = functools.partial(open_inference_codec.write, asked, (name, model.version), model.labels, inferred.tensors)
+    is_long = sum(tensor.size for tensor in inferred.tensors.values()) > _LONG
+    content, header_length = await asyncio.to_thread(write) if is_long else write()
+    headers = {"Server-Timing": inferred.timing}
     if header_length is None:
         return Response(content, headers=headers, media_type="application/json")
     return Response(content, headers=headers | {_HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream")
-
-
-def _model(services: Services, name: str, version: str | None) -> Model:
-    """The model in service, if it is the one that is asked for. Raises UnknownModel or NotReady."""
-    if name != services.settings.model:
-        raise UnknownModel(f"there is no model {name[:100]!r}; there is {services.settings.model!r}")
-    model = services.predictor.model()
-    if version is not None and version != model.version:
-        raise UnknownModel(f"version {version[:20]!r} of {name!r} is not in service; version {model.version} is")
-    return model

@@ -13,6 +13,7 @@ from service.http import open_inference_codec as codec
 
 SPECIES = [Species(name="Maize"), Species(name="Charlock")]
 PROBABILITIES = np.array([[0.75, 0.25], [0.125, 0.875]], np.float32)
+SMALL = codec.Takes((2, 2), codec.MAX_IMAGES, codec.OUTPUTS)
 TENSORS = {
     "probabilities": PROBABILITIES,
     "species": np.array(["Maize", "Charlock"], object),
@@ -28,13 +29,13 @@ def request(data: object, shape: list[int], datatype: str, name: str, **more: ob
 def test_pixels_in_json(nested: bool) -> None:
     pixels = np.arange(2 * 3 * 2 * 2, dtype=np.uint8).reshape(2, 3, 2, 2)
     data = pixels.tolist() if nested else pixels.ravel().tolist()
-    _, images = codec.read(request(data, [2, 3, 2, 2], "UINT8", "images"), None, 2)
+    _, images = codec.read(request(data, [2, 3, 2, 2], "UINT8", "images"), None, SMALL)
     assert np.array_equal(np.stack(images), pixels)
 
 
 def test_files_in_base64() -> None:
     data = [base64.b64encode(file).decode() for file in (b"one", b"two!")]
-    _, images = codec.read(request(data, [2], "BYTES", "encoded"), None, 2)
+    _, images = codec.read(request(data, [2], "BYTES", "encoded"), None, SMALL)
     assert images == [b"one", b"two!"]
 
 
@@ -43,7 +44,7 @@ def test_files_behind_the_json() -> None:
     head = json.dumps(
         {"inputs": [{"name": "encoded", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}]}
     ).encode()
-    _, images = codec.read(head + raw, str(len(head)), 2)
+    _, images = codec.read(head + raw, str(len(head)), SMALL)
     assert images == [b"one", b"two!"]
 
 
@@ -61,11 +62,11 @@ def test_files_behind_the_json() -> None:
 )
 def test_what_does_not_fit_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(MalformedRequest, match=message):
-        codec.read(body, None, 2)
+        codec.read(body, None, SMALL)
 
 
 def test_answers_in_json() -> None:
-    asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", id="7"), None, 2)
+    asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", id="7"), None, SMALL)
     body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, TENSORS)
     assert header_length is None
     assert json.loads(body) == {
@@ -82,7 +83,7 @@ def test_answers_in_json() -> None:
 
 def test_answers_behind_the_json() -> None:
     outputs = [{"name": "probabilities", "parameters": {"binary_data": True}}]
-    asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", outputs=outputs), None, 2)
+    asked, _ = codec.read(request(["AAAA"], [1], "BYTES", "encoded", outputs=outputs), None, SMALL)
     body, header_length = codec.write(asked, ("seedlings", "3"), SPECIES, TENSORS)
     assert header_length is not None
     assert np.array_equal(np.frombuffer(body[header_length:], "<f4").reshape(2, 2), PROBABILITIES)

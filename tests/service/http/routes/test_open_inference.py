@@ -22,6 +22,7 @@ INFER = "/v2/models/seedlings/infer"
 COLOURS = [(200, 40, 10), (10, 90, 30), (3, 9, 250)]
 PIXELS = np.stack([np.broadcast_to(np.array(c, np.uint8)[:, None, None], (3, fakes.SIZE, fakes.SIZE)) for c in COLOURS])
 SHARES = np.stack([fakes.shares(colour) for colour in COLOURS])
+TAKES = open_inference_codec.Takes((150, 150), open_inference_codec.MAX_IMAGES, open_inference_codec.OUTPUTS)
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gevent's hub, as Triton's client leaves it
 
 
@@ -153,7 +154,7 @@ def test_what_is_asked_costs_no_more_than_its_length() -> None:
         tracemalloc.start()
         try:
             with pytest.raises(MalformedRequest) as refusal:
-                open_inference_codec.read(document, None, 150)
+                open_inference_codec.read(document, None, TAKES)
             assert tracemalloc.get_traced_memory()[1] < 2.1 * len(document) + 2**20, make.__name__
         finally:
             tracemalloc.stop()
