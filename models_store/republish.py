@@ -1,7 +1,9 @@
 """Published files once more, as the next version: those of another store, or those of an older version, to go back to it."""
 
 import datetime
+import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from models_store import store
@@ -9,11 +11,11 @@ from models_store.manifest import NAME_PATTERN, SCHEMA_VERSION
 from models_store.store import ArtifactMissing, SchemaTooNew, StoreError
 
 
-def republish(root: Path, source: Path, name: str, why: str | None = None) -> Path:
+def republish(root: Path, source: Path, name: str, why: str | None = None, more: Mapping[str, bytes] | None = None) -> Path:
     """Publish the artifact in folder `source` as the next version of a model of the store `root`. Returns its folder.
 
-    The files are verified, and are the same to the byte. In the manifest only name and version are new; the card says where the
-    version is from, and `why`. Raises StoreError.
+    The files are verified, and are the same to the byte; `more` are files to lie beside them. In the manifest only name and version
+    are new, and the digests of those; the card says where the version is from, and `why`. Raises StoreError.
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise StoreError(f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-', the first one a letter or digit")
@@ -23,10 +25,12 @@ def republish(root: Path, source: Path, name: str, why: str | None = None) -> Pa
     card = _card(source)
     today = datetime.datetime.now(datetime.UTC).date()
     why = why or f"It was published into this store on {today}."
+    files |= more or {}
+    digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
     return store.publish(
         root,
         files.pop(store.MODEL),
-        lambda version, *_: manifest.model_copy(update={"name": name, "version": version}),
+        lambda version, *_: manifest.model_copy(update={"name": name, "version": version, "files": digests}),
         lambda new: f"# {new.name} {new.version}\n\nThe files of {manifest.name} {manifest.version}, unchanged. {why}\n\n{card}",
         name,
         files,

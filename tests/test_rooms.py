@@ -8,7 +8,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("corrections", "edge", "models_store", "service", "training")
 _COMMANDS = (
-    *("augment", "average", "curve", "data", "evaluate", "export", "fit", "leakage", "output", "recalibrate", "record", "report"),
+    *(
+        "augment",
+        "average",
+        "convert",
+        "curve",
+        "data",
+        "evaluate",
+        "export",
+        "fit",
+        "leakage",
+        "output",
+        "recalibrate",
+        "record",
+        "report",
+    ),
     *("segmenter", "sheet", "sweep", "throughput"),
 )
 ELSEWHERE = {

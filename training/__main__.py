@@ -6,6 +6,7 @@ import sys
 from training.cli import (
     augment,
     average,
+    convert,
     curve,
     data,
     evaluate,
@@ -25,7 +26,7 @@ from training.errors import TrainingError
 
 # Their files import torch only when a command is performed. It takes seconds that a wrong call or --help need not wait for.
 COMMANDS = (
-    *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, record),
+    *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, convert, record),
     *(sweep, throughput, leakage, curve, report),
 )
 

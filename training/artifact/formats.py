@@ -1,7 +1,7 @@
 """The same answers in other formats than TorchScript: `model.pt2` of torch.export, and `model.onnx` for ONNX Runtime.
 
 Either takes uint8 [N,3,S,S] of any N ≥ 1 and gives probabilities float32 [N,species], calibrated, and behind them, where `model.pt`
-measures it, the distance float32 [N].
+measures it, the distance float32 [N]. Those of a segmenter take and give what its `model.pt` does.
 """
 
 import contextlib
@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
 import torch
+import torch.fx.experimental._config
 from torch import Tensor, nn
 
 from training.artifact.mahalanobis import Distance
-from training.artifact.torchscript import Exported, Measured
+from training.artifact.torchscript import MULTIPLE, Exported, Measured
 from training.errors import RunError
 from training.networks.network import Network
 
@@ -25,6 +26,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 FILES: dict[Format, str] = {"pt2": "model.pt2", "onnx": "model.onnx"}  # beside model.pt, which every version has
 COMPARED = 8  # images on which formats are compared
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
+CLASSIFIER_OUTPUTS, SEGMENTER_OUTPUTS = ("probabilities", "distances"), ("plant", "near", "afar")  # as they are called in ONNX
+_MULTIPLES = 1024  # a photo's width and height are at most so many times what they are multiples of
 _Answers = tuple[Tensor, ...]
 _Asked = Callable[[Tensor], _Answers]
 
@@ -51,23 +54,56 @@ def files(
     are more than TOLERANCE apart.
     """
     exported = Exported(network, temperature) if distance is None else Measured(network, temperature, distance)
-    answering = _Answering(exported).cpu().eval()
-    found = {}
+    published: Any = module
+
+    def apart(ask: _Asked) -> float:
+        answer: _Asked = (lambda some: (published(some),)) if distance is None else published.answer
+        return max(_apart(ask(some), answer(some)) for some in (images, images[:1]))
+
+    free = {0: torch.export.Dim("n", min=1)}
+    return _files(formats, _Answering(exported), images, free, CLASSIFIER_OUTPUTS[: 1 if distance is None else 2], apart)
+
+
+def segmenter_files(formats: tuple[Format, ...], segmenter: nn.Module, module: nn.Module, photos: list[Tensor]) -> dict[str, bytes]:
+    """The same for a segmenter, on `photos`, each uint8 [N,3,H,W] with H and W multiples of `torchscript.MULTIPLE`.
+
+    N, H and W are free in the files. The first of `photos` has two or more images, and H and W of two or more multiples.
+    """
+
+    def apart(ask: _Asked) -> float:
+        return max(_farthest(ask(some), module(some)) for some in photos)
+
+    height, width = (MULTIPLE * torch.export.Dim(name, min=1, max=_MULTIPLES) for name in "hw")
+    free = {0: torch.export.Dim("n", min=1), 2: height, 3: width}
+    # Oblivious: else a photo that is as wide or high as one multiple would be taken for a case of its own, and refused.
+    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return _files(formats, segmenter, photos[0], free, SEGMENTER_OUTPUTS, apart)
+
+
+def _files(
+    formats: tuple[Format, ...],
+    answering: nn.Module,
+    example: Tensor,
+    free: dict[int, Any],
+    outputs: tuple[str, ...],
+    apart: Callable[[_Asked], float],
+) -> dict[str, bytes]:
+    answering = answering.cpu().eval()
+    program, found = None, {}
     for form in dict.fromkeys(formats):
         if form == "torchscript":
             continue
         _check_libraries(form)
         try:
             with _quiet(), torch.no_grad():
-                program = torch.export.export(answering, (images,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},))
-                content = _pt2(program) if form == "pt2" else _onnx(program)
-                ask = _open(form, content)
-                apart = max(_apart(ask(some), _published(module, distance, some)) for some in (images, images[:1]))
+                program = program or torch.export.export(answering, (example,), dynamic_shapes=(free,))
+                content = _pt2(program) if form == "pt2" else _onnx(program, outputs)
+                difference = apart(_open(form, content))
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise RunError(f"this network cannot be put into {FILES[form]} ({reason}); leave {form} out of --format") from error
-        if not apart <= TOLERANCE:
-            raise RunError(f"{FILES[form]} answers otherwise than model.pt, by {apart:.2g}; leave {form} out of --format")
+        if not difference <= TOLERANCE:
+            raise RunError(f"{FILES[form]} answers otherwise than model.pt, by {difference:.2g}; leave {form} out of --format")
         found[FILES[form]] = content
     return found
 
@@ -78,19 +114,19 @@ def _check_libraries(form: Format) -> None:
         raise RunError(f"--format onnx needs {' and '.join(lacking)}; install the extra onnx: pip install 'seedlings[onnx]'")
 
 
-def _published(module: nn.Module, distance: Distance | None, images: Tensor) -> _Answers:
-    answer: Any = module
-    return (answer(images),) if distance is None else tuple(answer.answer(images))
-
-
 def _apart(ours: _Answers, published: _Answers) -> float:
     """The largest difference of a probability, and of a distance as a share of it; infinity where shapes differ."""
+    if len(published) > 1:
+        scale = published[1].abs().clamp(min=1e-6)
+        ours, published = (ours[0], *(one / scale for one in ours[1:])), (published[0], published[1] / scale)
+    return _farthest(ours, published)
+
+
+def _farthest(ours: _Answers, published: _Answers) -> float:
+    """The largest difference of two values; infinity where shapes differ."""
     if [one.shape for one in ours] != [one.shape for one in published]:
         return float("inf")
-    apart = [(ours[0] - published[0]).abs().max()]
-    if len(published) > 1:
-        apart.append(((ours[1] - published[1]).abs() / published[1].abs().clamp(min=1e-6)).max())
-    return float(torch.stack(apart).max())
+    return max(float((one - other).abs().max()) for one, other in zip(ours, published, strict=True))
 
 
 def _pt2(program: torch.export.ExportedProgram) -> bytes:
@@ -102,8 +138,8 @@ def _pt2(program: torch.export.ExportedProgram) -> bytes:
     return stream.getvalue()
 
 
-def _onnx(program: torch.export.ExportedProgram) -> bytes:
-    made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["images"], output_names=_names(program))
+def _onnx(program: torch.export.ExportedProgram, outputs: tuple[str, ...]) -> bytes:
+    made = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["images"], output_names=[*outputs])
     assert made is not None  # it is only without dynamo
     proto = made.model_proto
     for graph in (proto.graph, *proto.functions):
@@ -112,10 +148,6 @@ def _onnx(program: torch.export.ExportedProgram) -> bytes:
             node.doc_string = ""
     content: bytes = proto.SerializeToString()
     return content
-
-
-def _names(program: torch.export.ExportedProgram) -> list[str]:
-    return ["probabilities", "distances"][: len(program.graph_signature.user_outputs)]
 
 
 def _open(form: Format, content: bytes) -> _Asked:

@@ -1,5 +1,7 @@
 """How far an image is from those trained on, told by the network's own activations."""
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,15 @@ class Distance(nn.Module):
         self.register_buffer("means", torch.stack([mean for mean, _ in fitted]).float())  # [K,C]
         self.register_buffer("whitenings", torch.stack([whitening for _, whitening in fitted]).float())  # [K,C,C]
         self.register_buffer("scales", torch.tensor([reach[0] / own if own else 1.0 for own in reach]))
+
+    @classmethod
+    def of(cls, means: Tensor, whitenings: Tensor, scales: Tensor) -> Self:
+        """What was fitted before: float32 [K,C], [K,C,C] and [K]."""
+        distance = cls.__new__(cls)
+        nn.Module.__init__(distance)
+        for name, tensor in (("means", means), ("whitenings", whitenings), ("scales", scales)):
+            distance.register_buffer(name, tensor)
+        return distance
 
     def forward(self, activations: Tensor) -> Tensor:
         """Rectified activations float32 [N,C,h,w] → distance float32 [N]."""

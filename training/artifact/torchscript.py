@@ -11,6 +11,7 @@ import torch
 import torch.jit
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._jit_internal import is_scripting
 
 from models_store import store
 from models_store.manifest import Manifest, SegmenterManifest
@@ -112,9 +113,10 @@ def brighter_behind(images: Tensor, dim: int) -> Tensor:
 
 def mirrored(images: Tensor, across: Tensor, down: Tensor) -> Tensor:
     """Images [N,C,H,W], those chosen by bool [N] mirrored from left to right, and upside down."""
-    if bool(across.any()):
+    always = not is_scripting()  # torch.export cannot ask what a value is
+    if always or bool(across.any()):
         images = torch.where(across[:, None, None, None], images.flip(3), images)
-    if bool(down.any()):
+    if always or bool(down.any()):
         images = torch.where(down[:, None, None, None], images.flip(2), images)
     return images
 

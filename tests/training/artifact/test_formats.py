@@ -11,6 +11,7 @@ from training import networks
 from training.artifact import compression, formats, torchscript
 from training.artifact.mahalanobis import Distance
 from training.errors import RunError
+from training.networks.photo_segmenter import PhotoSegmenter
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,16 @@ class Branching(torch.nn.Module):
 def test_a_network_that_cannot_be_put_into_a_format_is_refused(images):
     with pytest.raises(RunError, match=r"this network cannot be put into model\.pt2 .*; leave pt2 out of --format"):
         formats.files(("pt2",), Branching(), 1.0, None, torch.nn.Identity(), images)
+
+
+@pytest.mark.slow
+def test_a_segmenter_of_today_answers_alike_at_any_size():
+    torch.manual_seed(0)
+    segmenter = torchscript.ExportedSegmenter(PhotoSegmenter().eval()).eval()
+    module = torchscript.open_module(io.BytesIO(torchscript.segmenter_to_torchscript(segmenter.network)))
+    photos = [torch.randint(0, 256, (2, 3, 128, 192), dtype=torch.uint8)]
+    (content,) = formats.segmenter_files(("onnx",), segmenter, module, photos).values()
+    photo = torch.randint(0, 256, (1, 3, 64, 320), dtype=torch.uint8)
+    for sides in ([3], [2], [2, 3], []):  # whichever half is the brighter one
+        for ours, theirs in zip(asked(content, photo.flip(sides)), module(photo.flip(sides)), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)

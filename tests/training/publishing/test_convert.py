@@ -1,0 +1,65 @@
+"""A published version gets more formats; its model.pt and the rest of its manifest stay."""
+
+import io
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models_store import store
+from tests import fakes
+from training.__main__ import main
+from training.artifact import torchscript
+from training.errors import TrainingError
+from training.publishing.convert import convert
+
+
+def answers(file, images):
+    if file.suffix == ".pt2":
+        return torch.export.load(io.BytesIO(file.read_bytes())).module()(images)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return [torch.from_numpy(one) for one in session.run(None, {"images": images.numpy()})]
+
+
+@pytest.mark.slow
+# Shapes free in n, and in h and w of a segmenter, that the comparison at publishing did not use.
+@pytest.mark.parametrize(
+    ("artifact", "forms", "shapes"),
+    [
+        ("seedlings/2", "pt2,onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
+        ("seedlings-field/1", "onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
+        ("seedlings-segmenter/1", "onnx", [(1, 3, 192, 64), (3, 3, 128, 320), (1, 3, 384, 512)]),
+    ],
+)
+def test_models_that_come_with_the_project_answer_alike_in_all_formats(artifact, forms, shapes, tmp_path, capsys):
+    assert main(["convert", "--artifact", artifact, "--store", str(tmp_path), "--format", forms]) == 0
+    told, names = capsys.readouterr().out, [f"model.{form}" for form in forms.split(",")]
+    assert all(f"{name} has" in told for name in names)
+    source, folder = store.SHIPPED_STORE / artifact, tmp_path / artifact.split("/")[0] / "1"
+    before, after = store.verify(source), store.verify(folder)
+    assert {*after.files} == {*before.files, *names}
+    assert after.model_dump(exclude={"version", "files"}) == before.model_dump(exclude={"version", "files"})
+    assert (folder / "model.pt").read_bytes() == (source / "model.pt").read_bytes()
+    assert f"the same network as {' and '.join(names)}" in (folder / "card.md").read_text()
+    module = (torchscript.load_segmenter if after.task == "segmentation" else torchscript.load)(folder)[1]
+    for shape in shapes:
+        images = torch.from_numpy(np.random.default_rng(7).integers(0, 256, shape, np.uint8))
+        with torch.inference_mode():
+            published = module.answer(images) if hasattr(module, "answer") else module(images)
+        published = published if isinstance(published, tuple) else (published,)
+        for name in names:
+            with torch.no_grad():
+                found = answers(folder / name, images)
+            assert len(found) == len(published)
+            for ours, theirs in zip(found, published, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_what_cannot_be_converted_is_said(tmp_path, capsys):
+    with pytest.raises(TrainingError, match=r"manifest\.json is missing"):
+        convert(tmp_path, tmp_path / "store", ("onnx",))
+    folder = fakes.publish(tmp_path / "store")
+    assert main(["convert", "--artifact", str(folder), "--store", str(tmp_path / "other")]) == 1
+    assert "is not of a network that its manifest and this release name" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
