@@ -52,6 +52,8 @@ ELSEWHERE = {
     "training/artifact/reliance.py": "counts what thresholds.py chooses: tests/training/artifact/test_thresholds.py, by hand",
     "training/artifact/segmenter_card.py": "tests/training/cli/test_photo_segmenter.py reads the card",
     **{f"training/cli/{name}.py": "tests/training/cli/test_commands.py runs it" for name in _COMMANDS},
+    "training/data/annotations.py": "asks the two formats: tests/training/data/test_coco.py and test_labelme.py go through it",
+    "training/data/outlines.py": "draws what they read: the same two",
     "training/errors.py": "holds names alone",
     "training/experiments/report/charts.py": "draws: test_build.py beside it opens the pictures",
     "training/experiments/report/pictures.py": "draws: test_build.py beside it opens the pictures",

@@ -27,8 +27,8 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_machine(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
-    masks = actions.add_parser("masks", help="make masks of a COCO file, as CVAT and labelme2coco write it")
-    masks.add_argument("file", type=Path, metavar="FILE", help="COCO's JSON: polygons or run lengths")
+    masks = actions.add_parser("masks", help="make masks of LabelMe's files, or of a COCO file, as CVAT writes it")
+    masks.add_argument("file", type=Path, metavar="FILE", help="COCO's JSON, LabelMe's JSON of one photo, or a folder of those")
     masks.add_argument("--photos", type=Path, required=True, metavar="DIR", help="its photos; the masks go into a folder `masks` beside it")
     masks.set_defaults(perform=_masks)
     evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
@@ -79,9 +79,9 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _masks(options: argparse.Namespace) -> None:
-    from training.data import coco
+    from training.data import annotations
 
-    written = coco.write_masks(options.file, options.photos)
+    written = annotations.write_masks(options.file, options.photos)
     say(f"wrote {len(written)} masks into {written[0].parent}")
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from training.__main__ import main
-from training.data import coco, masked_photos
+from training.data import masked_photos
+from training.data.annotations import write_masks
 from training.errors import DataError
 
 WIDTH, HEIGHT = 60, 40
@@ -59,7 +60,7 @@ def test_run_lengths_of_both_forms(field, compressed):
     flat = known().T.ravel()
     ends = np.flatnonzero(np.diff(np.r_[False, flat, not flat[-1]].astype(np.int8)))
     counts = np.diff(np.r_[0, ends]).tolist()
-    coco.write_masks(write(field, [one({"size": [HEIGHT, WIDTH], "counts": COMPRESSED if compressed else counts})]), field / "images")
+    write_masks(write(field, [one({"size": [HEIGHT, WIDTH], "counts": COMPRESSED if compressed else counts})]), field / "images")
     assert (masked_photos.read(field / "images" / "one.png")[1] == known()).all()
 
 
@@ -81,7 +82,7 @@ def test_run_lengths_of_both_forms(field, compressed):
 )
 def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, words):
     with pytest.raises(DataError) as raised:
-        coco.write_masks(write(field, annotations, **changes), field / "images")
+        write_masks(write(field, annotations, **changes), field / "images")
     assert words in str(raised.value)
     assert len(str(raised.value)) < 500
     assert not (field / "masks").exists()
@@ -93,15 +94,15 @@ def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, 
 def test_no_coco_file(field, content, words):
     (field / "a.json").write_bytes(content)
     with pytest.raises(DataError, match=words):
-        coco.write_masks(field / "a.json", field / "images")
+        write_masks(field / "a.json", field / "images")
     with pytest.raises(DataError, match="cannot be read"):
-        coco.write_masks(field / "b.json", field / "images")
+        write_masks(field / "b.json", field / "images")
 
 
 def test_masks_that_are_there_stay(field):
     file = write(field, [one([[1, 2, 30, 4, 5, 36]])])
-    coco.write_masks(file, field / "images")
+    write_masks(file, field / "images")
     with pytest.raises(DataError, match="is there already"):
-        coco.write_masks(file, field / "images")
+        write_masks(file, field / "images")
     with pytest.raises(DataError, match=r"2 photos would have the mask one\.png"):
-        coco.write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")
+        write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")

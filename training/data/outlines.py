@@ -1,0 +1,104 @@
+"""Plants outlined on photos by people, from whichever program, become the masks that a segmenter learns from."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from models_store import image_files, pixels
+from training import atomic_files
+from training.errors import DataError
+
+_NUMBERS = 255  # of plants in one PNG; from then on they begin again at 1
+_FAR = 1e6  # pixels; corners farther out are moved there
+Mask = NDArray[np.uint8]
+Corners = Sequence[float]  # x and y by turns, in pixels from the upper left corner of the photo
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One shape on a photo."""
+
+    where: str  # in the file, for people
+    shape: Callable[[], Sequence[Corners] | NDArray[np.bool_]]  # polygons, or [height,width] of the photo; raises ValueError
+    plant: int | None  # shapes of one photo with the same number are one plant; None: this is ground, drawn over plants
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """A photo and what was drawn on it, the later ones on top."""
+
+    name: str  # of its file, in the folder of photos
+    width: int
+    height: int
+    outlines: list[Outline]
+
+
+def file_name(path: str) -> str:
+    """The name of a file in a path of any system."""
+    return Path(path.replace("\\", "/")).name
+
+
+def write(source: Path, found: Sequence[Outlined], photos: Path) -> list[Path]:
+    """Write a PNG for each photo into a folder `masks` beside the folder `photos`. Returns them.
+
+    0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
+    is written unless all of it can be. Raises DataError naming the photo or outline, DiskError.
+    """
+    folder = photos.parent / "masks"
+    masks = [folder / f"{Path(photo.name).stem}.png" for photo in found]
+    for mask, times in ((mask, masks.count(mask)) for mask in masks):
+        if times > 1:
+            raise DataError(f"{source}: {times} photos would have the mask {mask.name}; give each photo a name of its own")
+        if mask.exists():
+            raise DataError(f"{mask} is there already; remove it, or name another folder of photos")
+    for photo in found:
+        _check_size(photos / photo.name, photo)
+    for photo in found:  # twice, so that what is wrong is told before the first is written
+        _drawn(source, photo)
+    for photo, mask in zip(found, masks, strict=True):
+        drawn = Image.fromarray(_drawn(source, photo))
+        atomic_files.write_atomically(mask, functools.partial(drawn.save, format="PNG"))
+    return masks
+
+
+def _check_size(file: Path, photo: Outlined) -> None:
+    """Whether the photo is there, as large as the file says. Raises DataError."""
+    try:
+        with pixels.opened(file) as picture:
+            height, width = picture.whole().shape[1:]
+    except FileNotFoundError:
+        raise DataError(f"{file} is not there; put the photos ({image_files.NAMED}) into that folder") from None
+    except (OSError, pixels.PixelsError) as error:
+        raise DataError(f"{file} cannot be read ({error})") from None
+    if (width, height) != (photo.width, photo.height):
+        raise DataError(f"{file} is {width}×{height}, its annotations are for {photo.width}×{photo.height}; annotate the very same file")
+
+
+def _drawn(source: Path, photo: Outlined) -> Mask:
+    """The mask of one photo, uint8 [height,width]. Raises DataError naming the outline."""
+    drawn = Image.new("L", (photo.width, photo.height))
+    pen = ImageDraw.Draw(drawn)
+    for outline in photo.outlines:
+        value = 0 if outline.plant is None else outline.plant % _NUMBERS + 1
+        try:
+            shape = outline.shape()
+            if isinstance(shape, np.ndarray):
+                drawn.paste(value, (0, 0), Image.fromarray(shape.astype(np.uint8) * 255))
+            else:
+                for polygon in shape:
+                    pen.polygon(_points(polygon), fill=value)
+        except ValueError as error:
+            raise DataError(f"{source}: {outline.where}, of {photo.name[:100]!r}: {error}") from None
+    return np.asarray(drawn)
+
+
+def _points(polygon: Corners) -> list[tuple[float, float]]:
+    if len(polygon) < 6 or len(polygon) % 2 or not np.isfinite(polygon).all():
+        raise ValueError("a polygon has x and y of three corners or more")
+    at = np.asarray(polygon).reshape(-1, 2) - 0.5  # counted from the pixel's corner, by Pillow from its middle
+    return [(x, y) for x, y in at.clip(-_FAR, _FAR).tolist()]
