@@ -14,6 +14,12 @@ from models_store import temporary
 _WRITING = ".writing-"  # what the name of a file begins with until it is whole
 
 
+def place_of(database: str, photos: str | None) -> str | None:
+    """Where the photos of a database are: as `photos` says, or beside the file of SQLite. None where that is not to be told."""
+    beside = database.removeprefix("sqlite:///")
+    return photos or (f"{beside}-photos" if beside != database else None)
+
+
 class PhotoFiles:
     """Files by name. What fails is Unavailable."""
 

@@ -122,9 +122,11 @@ class Settings(BaseModel):
     @property
     def photos_url(self) -> str | None:
         """Where photos are kept; None where that is not said and cannot be guessed, and where none are."""
-        url = self.database.get_secret_value() if self.database else ""
-        beside = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
-        return self.photos or (f"{beside}-photos" if beside else None)
+        if self.database is None:
+            return self.photos
+        from corrections.photos import place_of
+
+        return place_of(self.database.get_secret_value(), self.photos)
 
     @property
     def inference_threads(self) -> int:

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from training.cli import (
+    adapt,
     augment,
     average,
     convert,
@@ -26,7 +27,7 @@ from training.errors import TrainingError
 
 # Their files import torch only when a command is performed. It takes seconds that a wrong call or --help need not wait for.
 COMMANDS = (
-    *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, convert, record),
+    *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, adapt, convert, record),
     *(sweep, throughput, leakage, curve, report),
 )
 

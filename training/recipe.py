@@ -168,7 +168,9 @@ class Recipe(_Part):
         0.0, ge=0, le=2, description="how far rare species are made up for in the loss; 1: as if all had the same number of images"
     )
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay per step of the weights' moving average, which is evaluated; 0: off")
-    best_by: Literal["accuracy", "loss"] = Field("accuracy", description="what on validation decides whose weights are kept as the run's")
+    best_by: Literal["accuracy", "loss", "last"] = Field(
+        "accuracy", description="what on validation decides whose weights are kept as the run's; `last`: nothing, the last epoch's are"
+    )
     norms_without_dropout: bool = Field(
         False, description="after each epoch, compute the statistics of batch normalisation anew with dropout off"
     )

@@ -37,6 +37,19 @@ def of_accuracy(accuracy: float, n: int) -> tuple[float, float]:
     return interval(round(accuracy * n), n)
 
 
+def difference(only_first: int, only_second: int, n: int, certainty: float = CERTAINTY) -> tuple[float, float]:
+    """The two-sided interval of how much larger the share of right answers of the first is than that of the second, to the same `n` photos.
+
+    Given how many photos one alone answers rightly, the first is that one as often as a coin with an exact Clopper-Pearson interval
+    falls (McNemar's test, turned into an interval). It leaves out 0 exactly where that test, two-sided, does.
+    """
+    differing = only_first + only_second
+    if not differing:
+        return 0.0, 0.0
+    low, high = interval(only_first, differing, certainty)
+    return (2 * low - 1) * differing / n, (2 * high - 1) * differing / n
+
+
 def by_chance(only_first: int, only_second: int) -> float:
     """The chance of a difference at least as large between two that are equally good, of images that one alone answers rightly.
 

@@ -226,7 +226,8 @@ def _which_weights(manifest: Manifest) -> str:
     if runs := recipe.get("averaged"):
         return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
     most = "at most " if recipe.get("patience") else ""
-    return f"Weights of epoch {manifest.training.epoch} of {most}{recipe['epochs']}, chosen on validation."
+    chosen = "" if recipe.get("best_by") == "last" else ", chosen on validation"
+    return f"Weights of epoch {manifest.training.epoch} of {most}{recipe['epochs']}{chosen}."
 
 
 def _familiar(calibration: Calibration) -> str:

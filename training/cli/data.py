@@ -18,7 +18,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fetch.set_defaults(perform=_fetch)
     corrected = actions.add_parser("corrections", help="what people corrected, as folders of species")
     corrected.add_argument("--database", required=True, metavar="URL", help="as SEEDLINGS_DATABASE of the service")
-    corrected.add_argument("--photos", required=True, metavar="URL", help="as SEEDLINGS_PHOTOS of the service")
+    corrected.add_argument(
+        "--photos", metavar="URL", help="as SEEDLINGS_PHOTOS of the service (default: the folder beside the file of SQLite)"
+    )
     corrected.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder, for learn, held-out and not-a-plant")
     corrected.add_argument("--all", action="store_true", help="also those that no reviewer has accepted yet")
     corrected.set_defaults(perform=_corrections)
@@ -50,9 +52,4 @@ def _corrections(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise DataError(f"corrections need {error.name}: pip install 'seedlings[corrections]'") from None
     written = corrections.write(options.database, options.photos, options.out, ("accepted", "waiting") if options.all else ("accepted",))
-    say(
-        f"{written.learn} images to learn from and {written.held_out} held out, of {written.species} species, and {written.no_plants} that"
-        f" show no plant, in {options.out}"
-    )
-    if not (written.learn and written.held_out):
-        say("One side is empty: photos of one day stay together unless corrections name the plant. More plants or days will fill it.")
+    say(f"{written.text()}. They are in {options.out}")

@@ -13,7 +13,7 @@ from PIL import Image
 from corrections.database import Database
 from corrections.errors import CorrectionsError
 from corrections.kept import Box, Kept, State
-from corrections.photos import PhotoFiles
+from corrections.photos import PhotoFiles, place_of
 from corrections.store import Corrections, Quota
 from corrections.texts import NOT_A_PLANT
 from models_store import pixels, temporary
@@ -22,6 +22,7 @@ from training.errors import DataError
 
 LEARN, HELD_OUT, NO_PLANTS = "learn", "held-out", "not-a-plant"
 _HELD_OUT_SHARE = 0.2
+_EVERY = 3  # photo of a species is held out, where plants and days cannot tell
 _AT_ONCE = 500
 _NO_LIMITS = Quota(max_rows=1, max_bytes=1)  # nothing is added here
 
@@ -34,13 +35,29 @@ class Written:
     held_out: int = 0
     no_plants: int = 0
     species: int = 0
+    alike: bool = False  # held out by single photos: of the same days, or plants, as those to learn from
+
+    def text(self) -> str:
+        """What was written, and what there is to know of it."""
+        said = (
+            f"{self.learn} images to learn from and {self.held_out} held out, of {self.species} species, and {self.no_plants} that show no"
+            " plant"
+        )
+        if self.alike:
+            said += (
+                ". All are of one day or plant, or of days and plants on one side, so single photos are held out: they may show what"
+                " is learnt from. Corrections that name the plant, or of more days, are better to measure on"
+            )
+        return said
 
 
-def write(database: str, photos: str, out: Path, states: tuple[State, ...] = ("accepted",)) -> Written:
+def write(database: str, photos: str | None, out: Path, states: tuple[State, ...] = ("accepted",)) -> Written:
     """Write corrections to a new folder: `learn` and `held-out` with a folder for each species, and `not-a-plant`.
 
-    All photos of a plant, and where it is not named all photos of a day, are on the same side, whatever comes later. Of several
-    corrections of the same part of a photo the last one counts. The folder is whole or not there. Raises DataError.
+    All photos of a plant, and where it is not named all photos of a day, are on the same side, whatever comes later. Where this leaves
+    a side empty, every third photo of a species is held out. Of several corrections of the same part of a photo the last one
+    counts. Without `photos` they are where the service keeps them for this database. The folder is whole or not there.
+    Raises DataError.
     """
     if out.exists():
         raise DataError(f"{out} is there already; name a new folder")
@@ -49,10 +66,12 @@ def write(database: str, photos: str, out: Path, states: tuple[State, ...] = ("a
         out.parent.mkdir(parents=True, exist_ok=True)
         with _opened(database, photos) as corrections, temporary.folder(out.parent, f".{out.name}-") as folder:
             names: dict[str, str] = {}
-            for kept in _last_of_each(corrections, states):
+            last = _last_of_each(corrections, states)
+            held_out, written.alike = _held_out(last)
+            for kept in last:
                 assert kept.species is not None
                 species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
-                side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if is_held_out(kept) else LEARN
+                side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if kept.sha256 in held_out else LEARN
                 content, suffix = corrections.photo(kept.id)
                 if kept.box is not None:
                     content, suffix = _cut(content, kept.box), ".png"
@@ -78,9 +97,23 @@ def is_held_out(kept: Kept) -> bool:
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) < _HELD_OUT_SHARE * 2**64
 
 
+def _held_out(corrections: list[Kept]) -> tuple[set[str], bool]:
+    """The photos to be measured on, by their SHA-256, and whether these had to be chosen one by one."""
+    shown = [kept for kept in corrections if kept.species != NOT_A_PLANT]
+    photos = {kept.sha256 for kept in shown}
+    held_out = {kept.sha256 for kept in shown if is_held_out(kept)}
+    if 0 < len(held_out) < len(photos) or len(photos) < _EVERY:
+        return held_out, False
+    ordered = sorted({kept.sha256: ((kept.species or "").casefold(), kept.sha256) for kept in shown}.items(), key=lambda one: one[1])
+    return {sha256 for sha256, _ in ordered[::_EVERY]}, True
+
+
 @contextlib.contextmanager
-def _opened(database: str, photos: str) -> Iterator[Corrections]:
-    corrections = Corrections(Database(database), PhotoFiles(photos), _NO_LIMITS)
+def _opened(database: str, photos: str | None) -> Iterator[Corrections]:
+    place = place_of(database, photos)
+    if place is None:
+        raise DataError("say where the photos are: --photos URL, as SEEDLINGS_PHOTOS of the service")
+    corrections = Corrections(Database(database), PhotoFiles(place), _NO_LIMITS)
     try:
         corrections.open()
         yield corrections

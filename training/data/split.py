@@ -38,8 +38,8 @@ class Split:
         return sorted(self.train + self.validation + self.test) if name == "all" else list(getattr(self, name))
 
     def counts(self) -> dict[str, int]:
-        """Part → number of images."""
-        return {name: len(self.rows(name)) for name in SPLITS}
+        """Part → number of images, each counted once."""
+        return {name: len(set(self.rows(name))) for name in SPLITS}
 
     def without(self, rows: set[int]) -> "Split":
         """The split with these rows left out of validation and test."""
@@ -113,7 +113,7 @@ def by_content(labels: Sequence[int], digests: Sequence[str], species: Sequence[
     _refuse_small(labels, digests, species)
     key = f"split {seed}".encode()
     part: dict[tuple[int, str], str] = {}
-    for label in range(len(species)):
+    for label in sorted(set(labels)):
         own = {digest for one, digest in zip(labels, digests, strict=True) if one == label}
         places = sorted((_place(digest, key), digest) for digest in own)
         tests = min(max(1, sum(place < _TEST for place, _ in places)), len(places) - 2)
@@ -132,15 +132,16 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
 
     Depends on the file names, labels and seed alone. Raises DataError for a species too small to stand in each part.
     """
-    per_species = [np.flatnonzero(np.asarray(labels) == label).tolist() for label in range(len(species))]
+    shown = sorted(set(labels))  # a model may know more species than these images show
+    per_species = [np.flatnonzero(np.asarray(labels) == label).tolist() for label in shown]
     _refuse_small(labels, digests, species)
     counts = [len(rows) for rows in per_species]
     validation, test = sizes(len(files))
     validation_quota = _apportion(validation, counts)
     test_quota = _apportion(test, [count - quota for count, quota in zip(counts, validation_quota, strict=True)])
     parts: dict[str, list[int]] = {name: [] for name in SPLITS}
-    for label, rows in enumerate(per_species):
-        room = {"validation": validation_quota[label], "test": test_quota[label]}
+    for at, (label, rows) in enumerate(zip(shown, per_species, strict=True)):
+        room = {"validation": validation_quota[at], "test": test_quota[at]}
         for group in _shuffled_twins(rows, files, digests, np.random.default_rng([seed, label])):
             part = next((name for name, free in room.items() if len(group) <= free), "train")
             parts[part] += group
@@ -152,9 +153,9 @@ def make(files: Sequence[str], labels: Sequence[int], digests: Sequence[str], sp
 
 
 def too_small(labels: Sequence[int], digests: Sequence[str], species: Sequence[str]) -> list[str]:
-    """The species with too few different images to stand in each part."""
+    """The species with too few different images to stand in each part; not those with none."""
     different = Counter(label for label, _ in set(zip(labels, digests, strict=True)))
-    return [name for label, name in enumerate(species) if different[label] < len(SPLITS)]
+    return [name for label, name in enumerate(species) if 0 < different[label] < len(SPLITS)]
 
 
 def _refuse_small(labels: Sequence[int], digests: Sequence[str], species: Sequence[str]) -> None:

@@ -196,7 +196,7 @@ class _Rows:
 
 def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
     wanted = recipe.plant_view != "off"
-    if wanted != (segmenter is not None):
+    if wanted != (segmenter is not None) and not (wanted and warm_start.brings_plant_view(recipe.start)):
         raise RunError(
             "the recipe has a plant view; name the file of its segmenter: --segmenter FILE"
             if wanted

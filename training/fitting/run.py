@@ -239,9 +239,9 @@ def save_weights(file: Path, tensors: dict[str, Any]) -> None:
 def best_epoch(history: list[dict[str, float]], best_by: str) -> dict[str, float]:
     """The row of the epoch whose weights are kept: by validation accuracy and, where that is the same, loss; or by loss alone.
 
-    The last one where nothing was validated.
+    The last one where nothing was validated, or `best_by` says so.
     """
-    if "validation_loss" not in history[-1]:
+    if best_by == "last" or "validation_loss" not in history[-1]:
         return history[-1]
     if best_by == "loss":
         return min(history, key=lambda row: row["validation_loss"])

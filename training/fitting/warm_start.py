@@ -9,6 +9,7 @@ from models_store import store
 from models_store.manifest import Manifest
 from training.artifact import torchscript
 from training.errors import RunError, TrainingError
+from training.fitting import imagenet
 from training.networks.network import Network
 from training.networks.plant_view import view_of
 
@@ -45,13 +46,24 @@ def folder_of(start: str) -> Path:
     return Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
 
 
+def brings_plant_view(start: str) -> bool:
+    """Whether what a recipe starts from is a version with a plant view, whose segmenter goes on too. Raises TrainingError."""
+    if start in ("", imagenet.START):
+        return False
+    return str(_manifest(start).training.recipe.get("plant_view", "off")) != "off"
+
+
 def reference_of(start: str) -> str:
     """How records call the version that a recipe starts from: `name/version@digest`, by its weights. Raises TrainingError."""
+    manifest = _manifest(start)
+    return f"{manifest.name}/{manifest.version}@{manifest.sha256[:12]}"
+
+
+def _manifest(start: str) -> Manifest:
     try:
-        manifest = store.read_manifest(folder_of(start).absolute())
+        return store.read_manifest(folder_of(start).absolute())
     except store.StoreError as error:
         raise TrainingError(f"start = {start!r}: {error}") from None
-    return f"{manifest.name}/{manifest.version}@{manifest.sha256[:12]}"
 
 
 def _layers(module: nn.Module) -> list[_Layer]:

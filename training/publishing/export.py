@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from models_store.pixels import SIZE
 from training import networks
 from training.artifact import binomial, compression, formats, model_card, torchscript
 from training.artifact import calibration as calibrating
-from training.data import species
+from training.data import pictures, species
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DiskError, RunError
@@ -30,6 +30,7 @@ from training.publishing.measured_model import MeasuredModel
 Storage = Literal["float32", "float16", "int8"]
 Rank = int | Literal["usual"] | None
 USUAL_RANK = 64
+PROMISE = calibrating.PROMISE
 
 
 def export(
@@ -41,10 +42,13 @@ def export(
     rank: Rank = None,
     storage: Storage = "float32",
     forms: tuple[formats.Format, ...] = ("torchscript",),
-    promise: float = calibrating.PROMISE,
+    promise: float = PROMISE,
     data: Path | None = None,
     outside: appraisal.Outside = appraisal.NOWHERE,
     force: bool = False,
+    strangers: Path | None = None,
+    parts: Split | None = None,
+    judge: Callable[[MeasuredModel], gates.Verdict] | None = None,
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
@@ -54,11 +58,16 @@ def export(
     among them. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
     of the species. Where the run has folds, temperature and thresholds are chosen on their answers. On photos `outside` of
     the split thresholds are chosen too, or the model is measured. What validation cannot tell from guessing is refused,
-    unless by `force`, which the card says. Raises RunError, DataError, DiskError.
+    unless by `force`, which the card says. Pictures of no plant in folder `strangers` are to be unfamiliar. `parts` is the split of a run
+    whose images are more than its recipe splits. `judge` is shown the model before it is published: what it says
+    stands on the card, and what it raises stops the publication. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
     origin = origins.of_run(folder, description, images)
-    split = origins.split_of(images, description, origin.learnt)
+    if parts is None:
+        split = origins.split_of(images, description, origin.learnt)
+    else:
+        split = origins.held_out(images, parts, description.recipe.split, origin.learnt)
     held = {"images": split.counts(), "left_out": split.left_out, "unknown_origins": [*origin.unknown]}
     identity = description.identity(**held)
     learnt = origin.learnt.to_bytes()
@@ -80,13 +89,15 @@ def export(
     module = torchscript.open_module(io.BytesIO(model))
     compared = images.pixels[split.validation[: formats.COMPARED]]
     beside = {LEARNT: learnt} | formats.files(forms, served, temperature, distance, module, compared)
-    familiarity = None if distance is None else out_of_distribution.choose_limit(served, module, images, split)
+    unknown = None if strangers is None else pictures.load(strangers)
+    familiarity = None if distance is None else out_of_distribution.choose_limit(served, module, images, split, unknown)
     described = species.describe(images.species, data)
     measured = MeasuredModel(
         description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module
     )
     found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
-    warnings = _warnings(measured, found, images, split, destination, name, origin.unknown)
+    judged = gates.Verdict([]) if judge is None else judge(measured)
+    warnings = [*judged.said, *_warnings(measured, found, images, split, destination, name, origin.unknown)]
     created = datetime.now(UTC).replace(microsecond=0)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
@@ -104,7 +115,7 @@ def export(
             compact=made_compact,
             capabilities=[*artifact.capabilities(module)],
             warnings=warnings,
-            forced=forced,
+            forced=forced or judged.forced,
             files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )

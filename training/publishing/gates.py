@@ -1,6 +1,7 @@
 """What a network must show before it is published, and what is said of one that is published all the same."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -12,6 +13,14 @@ from training.errors import RunError
 FEW_TO_LEARN_FROM = 20  # images of a species
 FEW_TO_TEST_ON = 100  # images; the 95% interval of 90% right answers is then 12 points wide
 _NAMED = 5  # species that are told by name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a model that may be published."""
+
+    said: list[str]  # for the card, one sentence each
+    forced: str | None = None  # what spoke against it, had it not been forced
 
 
 def guessing(right: int, labels: Tensor, species: list[str]) -> str | None:
@@ -47,7 +56,7 @@ def check_better_than_guessing(probabilities: Tensor, labels: Tensor, species: l
 def few_images(images: Images, split: Split, accuracy: tuple[float, float]) -> list[str]:
     """What to say where there are few images to learn from or to test on; `accuracy` is the interval of that on test."""
     said = []
-    counts = images.labels[split.train].bincount(minlength=len(images.species)).tolist()
+    counts = images.labels[sorted(set(split.train))].bincount(minlength=len(images.species)).tolist()
     few = [f"{name} ({n})" for name, n in zip(images.species, counts, strict=True) if n < FEW_TO_LEARN_FROM]
     if few:
         said.append(f"fewer than {FEW_TO_LEARN_FROM} images to learn from: {_some(few)}; more photos are the surest way to a better model")

@@ -1,5 +1,6 @@
 """What the network knows the like of: how far from the images trained on an image may lie, and whom that turns away."""
 
+import math
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from training.publishing.measured_model import MeasuredModel
 from training.recipe import Recipe
 
 PASSED = 0.995  # share of validation images that are to count as familiar
+LEAST_PASSED = 0.98  # of the same, where pictures of no plant are known that shall not
 DRAWN = 20  # pictures of each kind
 
 
@@ -48,16 +50,26 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
     return Distance(own_background, changed) if recipe.field.share else Distance(torch.cat([own_background, changed]))
 
 
-def choose_limit(network: Network, module: nn.Module, images: Images, split: Split) -> Familiarity:
-    """The limit on the distance, chosen on the validation images; `module` is the exported network."""
+def choose_limit(network: Network, module: nn.Module, images: Images, split: Split, strangers: Tensor | None = None) -> Familiarity:
+    """The limit on the distance, chosen on the validation images; `module` is the exported network.
+
+    With pictures of no plant, uint8 [N,3,S,S], it is lowered under the nearest of them, as far as `LEAST_PASSED` allows.
+    """
     distances = predictions.answers(module, images.pixels[split.validation]).distances
     if distances is None:
         raise ValueError("the module was exported without a distance")
     limit = float(distances.double().quantile(PASSED, interpolation="higher"))
+    rule = f"the least within which {PASSED:.1%} of the validation images lie"
+    if strangers is not None:
+        away = predictions.answers(module, strangers).distances
+        assert away is not None  # the same module
+        least = float(distances.double().quantile(LEAST_PASSED, interpolation="higher"))
+        limit = min(limit, max(least, math.nextafter(float(away.min()), 0.0)))
+        rule += f", or less, down to {LEAST_PASSED:.0%}, so that fewer of {len(strangers)} pictures of no plant lie within it"
     return Familiarity(
         convolution=convolutions_measured(network),
         limit=limit,
-        limit_rule=f"the least within which {PASSED:.1%} of the validation images lie",
+        limit_rule=rule,
         validation_share=float((distances <= limit).double().mean()),
     )
 

@@ -45,3 +45,14 @@ def test_the_interval_of_an_accuracy_is_that_of_its_count():
 
 def test_a_small_chance_is_not_called_none():
     assert [binomial.percent(chance) for chance in (1.0, 0.034, 0.0004)] == ["100%", "3%", "under 1%"]
+
+
+def test_the_interval_of_a_difference_is_that_of_the_sign_test():
+    low, high = binomial.difference(7, 0, 7)
+    assert (low, high) == (pytest.approx(2 * 0.025 ** (1 / 7) - 1), pytest.approx(1))  # Clopper-Pearson of 7 of 7, by hand
+    assert binomial.difference(3, 1, 40) == pytest.approx(tuple((2 * end - 1) * 4 / 40 for end in binomial.interval(3, 4)))
+    assert binomial.difference(0, 0, 9) == (0, 0)
+    for ours, theirs in ((5, 0), (6, 0), (12, 3), (9, 3), (30, 14), (3, 9)):
+        low, high = binomial.difference(ours, theirs, 100)
+        assert (low > 0 or high < 0) == (binomial.by_chance(ours, theirs) < 0.05)
+        assert low < (ours - theirs) / 100 < high

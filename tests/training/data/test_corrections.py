@@ -105,3 +105,17 @@ def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys)
     assert "the database does not answer" in capsys.readouterr().err
     assert export(("nonsense", str(tmp_path)), tmp_path / "out") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_where_days_and_plants_leave_a_side_empty_every_third_photo_is_held_out(
+    corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys
+) -> None:
+    for i in range(21):
+        accept(corrections, corrections.add(new(i, "Maize" if i < 12 else "Charlock"), NOON))
+    for i in range(5):
+        accept(corrections, corrections.add(new(100 + i, "not a plant"), NOON))
+    assert main(["data", "corrections", "--database", urls[0], "--photos", urls[1], "--out", str(tmp_path / "out")]) == 0
+    assert written(tmp_path / "out") == {
+        "learn/Charlock": 6, "held-out/Charlock": 3, "learn/Maize": 8, "held-out/Maize": 4, "not-a-plant": 5
+    }  # fmt: skip
+    assert "single photos are held out" in capsys.readouterr().out

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,3 +165,11 @@ def test_twins_stay_in_one_fold(images):
     for number in (1, 2, 3):
         held = split.fold(twins, parts, number, 3).validation
         assert (first in held) == (second in held)
+
+
+@pytest.mark.parametrize("rule", ["report", "content"])
+def test_species_without_images_change_nothing(images, rule):
+    """A model that has learnt a species from corrections knows more of them than the folder of its first training shows."""
+    more = dataclasses.replace(images, species=[*images.species, "Cleavers"])
+    assert split.of(more, rule=rule) == split.of(images, rule=rule)
+    assert split.too_small(more.labels.tolist(), more.digests, more.species) == []

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -44,6 +45,22 @@ def test_the_limit_lets_the_images_of_validation_pass(network, exported, images,
     assert known.validation_share >= out_of_distribution.PASSED
     assert known.validation_share == float((distances <= known.limit).float().mean())
     assert known.convolution == 2
+
+
+def test_pictures_of_no_plant_lower_the_limit_as_far_as_validation_allows(network, exported, images, parts):
+    rows = images.pixels[parts.validation].repeat(30, 1, 1, 1) if len(parts.validation) < 60 else images.pixels[parts.validation]
+    many = dataclasses.replace(images, pixels=torch.cat([rows, images.pixels]))
+    wide = dataclasses.replace(parts, validation=list(range(len(rows))))
+    usual = out_of_distribution.choose_limit(network, exported, many, wide)
+    far = torch.full((2, 3, 150, 150), 255, dtype=torch.uint8)
+    far_away = float(predictions.answers(exported, far).distances.min())
+    assert far_away > usual.limit
+    assert out_of_distribution.choose_limit(network, exported, many, wide, far).limit == usual.limit
+    like_a_plant = images.pixels[parts.validation][:1]
+    lowered = out_of_distribution.choose_limit(network, exported, many, wide, like_a_plant)
+    assert lowered.limit <= usual.limit
+    assert lowered.validation_share >= out_of_distribution.LEAST_PASSED
+    assert "so that fewer of 1 pictures of no plant lie within it" in lowered.limit_rule
 
 
 @pytest.mark.parametrize("storage", [None, "float16", "int8"])

@@ -1,0 +1,139 @@
+"""`adapt`: corrections in a real database become the next version, or do not."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from corrections.database import Database
+from corrections.kept import New, Said
+from corrections.photos import PhotoFiles
+from corrections.store import Corrections, Quota
+from corrections.stripping import Photo
+from models_store import store
+from models_store.learnt import FILE, Learnt
+from tests import drawn
+from tests.training.cli.conftest import RECIPE
+from training.__main__ import main
+
+SAID = Said("seedlings/1", "Maize", 0.5, False, None, None)
+SHOWN = ("Maize", "Sugar beet", "Cleavers")  # the last is new to the model
+
+
+def in_the_field(species: str, seed: int) -> Photo:
+    """A drawn plant in a light that the model has not learnt."""
+    stream = io.BytesIO()
+    drawn.plant(drawn.SPECIES.index(species), 1000 + seed).point(lambda value: value * 0.3).save(stream, "PNG")
+    return Photo(stream.getvalue(), ".png", None)
+
+
+def hand_in(folder: Path, species: str, seeds: range, *, accepted: bool = True, plants: bool = True) -> None:
+    corrections = Corrections(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(f"{folder}/c.db-photos"), Quota(10**4, 10**9))
+    corrections.open()
+    for seed in seeds:
+        photo = in_the_field(species if species in drawn.SPECIES else "Fat Hen", seed)
+        kept = corrections.add(New(photo, species, SAID, plant=f"{species} {seed}" if plants else ""))
+        if accepted:
+            corrections.review(kept.id, 1, "accept", "Ada")
+    corrections.close()
+
+
+@pytest.fixture
+def adapt(folder, cache, published, tmp_path):
+    """Call the command on the store that holds `published`, with a recipe for the tiny network."""
+    recipe = tmp_path / "adapt-tiny.toml"
+    recipe.write_text(RECIPE.replace("5e-3", "2e-3").replace("epochs = 20", 'epochs = 3\nbest_by = "last"\nlogit_adjustment = 1.0'))
+
+    def call(*options: object) -> int:
+        common = [
+            "--data",
+            str(folder),
+            "--cache",
+            str(cache),
+            "--store",
+            str(published.parent.parent),
+            "--device",
+            "cpu",
+            "--precision",
+            "32-true",
+        ]
+        return main(["adapt", "--database", f"sqlite:///{tmp_path}/c.db", "--recipe", str(recipe), *common, *map(str, options)])
+
+    return call
+
+
+@pytest.mark.slow
+def test_what_was_corrected_is_learnt_and_what_was_known_is_not_forgotten(adapt, folder, published, tmp_path, capsys, run_command) -> None:
+    for species in SHOWN:
+        hand_in(tmp_path, species, range(20))
+    hand_in(tmp_path, "not a plant", range(3))
+    assert adapt("--run", tmp_path / "adapting") == 0
+    said = capsys.readouterr().out
+    assert "3 that show no plant" in said
+    place = published.parent / "2"
+    assert f"published {place}" in said
+    manifest = store.read_manifest(place)
+    assert [one.name for one in manifest.species] == ["Charlock", "Maize", "Sugar beet", "Cleavers"]  # the new one is the last output
+    found = manifest.elsewhere["corrections"]
+    assert 6 <= found.n <= 30
+    assert found.accuracy is not None
+    assert found.accuracy > 0.5
+    assert manifest.figures.per_species["Cleavers"].n == 0
+    assert manifest.warnings[0].startswith("adapted from seedlings/1: corrections held out: ")
+    assert manifest.forced is None
+    before = Learnt.read((published / FILE).read_bytes())
+    learnt = Learnt.read((place / FILE).read_bytes())
+    assert before.holds_file(before.records).all()
+    assert learnt.holds_file(before.records).all()  # what it learnt before counts as learnt
+    assert len(learnt.records) > len(before.records) + 30
+    # The images of its first training are still known for what they were.
+    assert run_command("evaluate", "--artifact", place, "--split", "test") == 0
+    assert f"{manifest.figures.n} images" in capsys.readouterr().out
+    # Once more on the same corrections: nothing is better by then, so nothing is published.
+    assert adapt() == 1
+    problem = capsys.readouterr().err
+    assert "nothing was published: it is not shown to be better than seedlings/2 on the corrections held out" in problem
+    assert store.versions(published.parent.parent, "seedlings") == [1, 2]
+
+
+@pytest.mark.slow
+def test_twenty_photos_of_one_day_are_enough(adapt, published, tmp_path, capsys) -> None:
+    hand_in(tmp_path, "Cleavers", range(10), plants=False)
+    hand_in(tmp_path, "Black-grass", range(10), plants=False)
+    assert adapt() == 0
+    said = capsys.readouterr().out
+    assert "13 images to learn from and 7 held out" in said
+    assert "single photos are held out" in said
+    assert "their figures may be too good" in store.read_manifest(published.parent / "2").warnings[1]
+    assert adapt("--force") == 0  # on the same corrections, which cannot be shown to be better
+    assert "not shown to be better than seedlings/2" in str(store.read_manifest(published.parent / "3").forced)
+    assert "Published by --force" in (published.parent / "3" / "card.md").read_text()
+
+
+def test_without_accepted_corrections_there_is_nothing_to_learn(adapt, published, tmp_path, capsys) -> None:
+    hand_in(tmp_path, "Maize", range(12), accepted=False)
+    assert adapt() == 1
+    assert "accept more of them at /review, or give --all" in capsys.readouterr().err
+    assert adapt("--name", "other") == 1
+    assert store.versions(published.parent.parent, "seedlings") == [1]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on(adapt, published, tmp_path, capsys, monkeypatch) -> None:
+    from training.publishing import export
+
+    hand_in(tmp_path, "Cleavers", range(30))
+
+    def killed(*_: object, **__: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "export", killed)
+        assert adapt("--run", tmp_path / "run") == 130
+    assert store.versions(published.parent.parent, "seedlings") == [1]
+    capsys.readouterr()
+    assert adapt("--run", tmp_path / "run") == 0
+    assert "is finished" in capsys.readouterr().out
+    hand_in(tmp_path, "Cleavers", range(30, 40))
+    assert adapt("--run", tmp_path / "run") == 1  # other corrections by now
+    assert "give a new folder with --run" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""`adapt`: from corrections to the next version of the model in service."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from training.cli.options import Commands, add_data, add_machine
+from training.cli.output import say
+
+_WORK = ".seedlings-adapt-"
+
+
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """The command's options."""
+    adapt = commands.add_parser("adapt", help="teach the version in service what people corrected, and publish it if it is better")
+    adapt.add_argument("--database", required=True, metavar="URL", help="as SEEDLINGS_DATABASE of the service")
+    adapt.add_argument("--photos", metavar="URL", help="as SEEDLINGS_PHOTOS of the service (default: the folder beside the file of SQLite)")
+    add_data(adapt)
+    adapt.add_argument("--store", type=Path, required=True, help="folder of published models, that of the service")
+    adapt.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
+    adapt.add_argument("--all", action="store_true", help="learn also from corrections that no reviewer has accepted yet")
+    adapt.add_argument("--recipe", default="adapt", help="name of a recipe, or the path of a .toml file (default: adapt)")
+    adapt.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    adapt.add_argument(
+        "--run", type=Path, help="folder of the run, which the same command resumes where it was interrupted (default: a temporary one)"
+    )
+    adapt.add_argument("--force", action="store_true", help="publish it, too, where it is not shown to be better; the card says so")
+    add_machine(adapt)
+    adapt.set_defaults(perform=_perform)
+
+
+def _perform(options: argparse.Namespace) -> None:
+    from training.errors import DataError
+
+    try:
+        from training.data import corrections
+    except ImportError as error:
+        raise DataError(f"corrections need {error.name}: pip install 'seedlings[corrections]'") from None
+    from models_store import temporary
+    from training.fitting import loop
+    from training.memory import keep_freed_memory
+    from training.publishing import adaptation
+
+    keep_freed_memory()
+    place = Path(tempfile.gettempdir())
+    temporary.remove_abandoned(place, _WORK)
+    with temporary.folder(place, _WORK) as work:
+        written = corrections.write(
+            options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
+        )
+        say(written.text())
+        corrected = adaptation.Corrected.of(work / "corrected", work / "cache", written.alike)
+        adapted = adaptation.adapt(
+            loop.make_fabric(options.device, precision=options.precision),
+            corrected,
+            options.data,
+            options.store,
+            options.name,
+            options.run or work / "run",
+            recipe=options.recipe,
+            cache=options.cache,
+            seed=options.seed,
+            force=options.force,
+        )
+    say(adapted.held_out.text("corrections held out"))
+    say(adapted.test.text(f"test images of {adapted.before}"))
+    say(f"published {adapted.folder}; a running service takes it over by itself")

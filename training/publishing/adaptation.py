@@ -1,0 +1,217 @@
+"""From corrections to the next version: the one in service learns on, and takes its own place if that is shown to be better."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from models_store import store
+from models_store.manifest import Manifest
+from training import recipe as recipes
+from training.artifact import binomial, formats
+from training.data import corrections, mixing
+from training.data import images as data
+from training.data.images import Images
+from training.errors import DataError, RunError, TrainingError
+from training.fitting import loop
+from training.publishing import appraisal, export, measured_model
+from training.publishing.gates import Verdict
+from training.publishing.measured_model import MeasuredModel
+from training.recipe import Recipe
+
+RECIPE = "adapt"
+LEAST_STEPS = 150  # fewer leave the weights nearly where they were
+MAY_LOSE = 0.005  # of the accuracy on the version's own test images
+NAME = "corrections"  # what the card calls the photos that were held out
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Folders of `training.data.corrections`; None where there is nothing of the kind."""
+
+    learn: Path
+    held_out: Path
+    no_plants: Path | None = None
+    cache: Path | None = None  # where their decoded images are kept
+    alike: bool = False  # photos that were held out may show plants, or be of days, that were learnt from
+
+    @classmethod
+    def of(cls, folder: Path, cache: Path, alike: bool) -> Self:
+        """As `training.data.corrections.write` writes them. Raises DataError where there are none to learn from, or to measure on."""
+        learn, held_out, no_plants = (folder / part for part in (corrections.LEARN, corrections.HELD_OUT, corrections.NO_PLANTS))
+        if not (learn.is_dir() and held_out.is_dir()):
+            raise DataError(
+                "too few corrections to learn from some and to measure on others; accept more of them at /review, or give --all to take"
+                " those that wait"
+            )
+        return cls(learn, held_out, no_plants if no_plants.is_dir() else None, cache, alike)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Right answers of the version before and of the new one, to the same photos."""
+
+    before: Tensor  # bool [N]
+    now: Tensor  # bool [N]
+
+    @property
+    def n(self) -> int:
+        """Photos."""
+        return len(self.now)
+
+    @property
+    def difference(self) -> float:
+        """Share of the photos that the new one answers rightly, less that of the version before."""
+        return float((self.now.double() - self.before.double()).mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the difference."""
+        return binomial.difference(int((self.now & ~self.before).sum()), int((self.before & ~self.now).sum()), self.n)
+
+    def text(self, name: str) -> str:
+        """Both counts, and the difference with its interval in points."""
+        low, high = self.interval
+        return (
+            f"{name}: {int(self.now.sum())} of {self.n} right, {int(self.before.sum())} before: {100 * self.difference:+.1f} points"
+            f" (95%: {100 * low:+.1f} to {100 * high:+.1f})"
+        )
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What was published, and how it compares."""
+
+    folder: Path
+    before: str  # name/version
+    held_out: Both
+    test: Both
+
+
+def in_service(destination: Path, name: str) -> Path:
+    """The folder of the version that a service of this store serves. Raises DataError where there is none."""
+    for place in (destination, store.SHIPPED_STORE):
+        if store.versions(place, name):
+            return store.resolve(place, name)
+    raise DataError(
+        f"{destination} holds no version of {name!r} to go on from; publish one with 'python -m training export', or name another"
+    )
+
+
+def adapt(
+    fabric: Fabric,
+    corrected: Corrected,
+    original: Path,
+    destination: Path,
+    name: str,
+    run_folder: Path,
+    *,
+    recipe: str = RECIPE,
+    cache: Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Adapted:
+    """Fit the version in service to corrections and its own training images, and publish it as the next one if it is better.
+
+    Better: on the corrections held out its share of right answers is higher by the whole of a paired 95% interval, and on the test images
+    of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. `original`
+    holds the images of that version's training. Raises DataError, RunError (also where it is not better), DiskError, TrainingError.
+    """
+    folder = in_service(destination, name)
+    before = measured_model.of_artifact(folder)
+    manifest = store.read_manifest(folder)
+    originals = before.in_order(data.load(original, cache))
+    parts = before.split(originals)
+    learnt_from = data.load(corrected.learn, corrected.cache, least=1)
+    held_out = data.load(corrected.held_out, corrected.cache, least=1)
+    images, mixed = mixing.mixed(originals, parts, learnt_from)
+    made = _recipe(recipe, manifest, folder, seed, len(mixed.train))
+    loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
+    found: list[Both] = []
+
+    def judge(model: MeasuredModel) -> Verdict:
+        both = compare(before, model, held_out, originals.only(parts.test))
+        found.extend(both)
+        return verdict(before.name, *both, force=force, alike=corrected.alike)
+
+    compact = manifest.compact
+    published = export.export(
+        run_folder,
+        images,
+        destination,
+        name,
+        rank=None if compact is None else compact.rank,
+        storage="float32" if compact is None else compact.storage,
+        forms=tuple(form for form in formats.FORMATS if form == "torchscript" or formats.FILES[form] in manifest.files),
+        promise=manifest.calibration.promise or export.PROMISE,
+        data=original,
+        outside=appraisal.Outside(measure={NAME: corrected.held_out}, cache=corrected.cache),
+        strangers=corrected.no_plants,
+        parts=mixed,
+        judge=judge,
+    )
+    return Adapted(published, before.name, *found)
+
+
+def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[Both, Both]:
+    """Both models on corrections held out and on test images, without photos that either has learnt from. Raises DataError for none."""
+    seen = before.origins(held_out).learnt.holds(held_out.records) | now.origins(held_out).learnt.holds(held_out.records)
+    if seen.all():
+        raise DataError("all corrections that are held out look like photos that were learnt from; correct photos of other plants or days")
+    return _both(before, now, held_out.only((~seen).nonzero()[0].tolist())), _both(before, now, tested)
+
+
+def _both(before: MeasuredModel, now: MeasuredModel, images: Images) -> Both:
+    shown = [images.species[label] for label in images.labels.tolist()]
+
+    def right(model: MeasuredModel) -> Tensor:
+        answers = model.probabilities(images.pixels).argmax(1).tolist()
+        return torch.tensor([model.species[answer] == species for answer, species in zip(answers, shown, strict=True)])
+
+    return Both(right(before), right(now))
+
+
+def verdict(before: str, held_out: Both, test: Both, *, force: bool, alike: bool) -> Verdict:
+    """What the card is to say. Raises RunError where the new version is not better and that was not forced."""
+    against = []
+    if held_out.interval[0] <= 0:
+        against.append(f"it is not shown to be better than {before} on the corrections held out")
+    if test.difference < -MAY_LOSE:
+        against.append(f"it loses more than {100 * MAY_LOSE:g} points on the test images of {before}")
+    figures = f"{held_out.text('corrections held out')}; {test.text('test images')}"
+    if against and not force:
+        raise RunError(
+            f"nothing was published: {' and '.join(against)}. {figures}. More corrections, of more plants and days, tell more;"
+            " --force publishes it all the same"
+        )
+    said = [f"adapted from {before}: {figures}"]
+    if alike:
+        said.append("corrections held out are of days that were learnt from, and may show the same plants: their figures may be too good")
+    return Verdict(said, " and ".join(against) or None)
+
+
+def _recipe(name: str, manifest: Manifest, folder: Path, seed: int, images: int) -> Recipe:
+    """The recipe for the network of a version, with more epochs where these have few images.
+
+    Raises TrainingError for a version of a network that this release does not know.
+    """
+    made = manifest.training.recipe
+    shipped = folder.is_relative_to(store.SHIPPED_STORE)
+    try:
+        found = recipes.load(
+            name,
+            network=manifest.training.network,
+            start=f"{manifest.name}/{manifest.version}" if shipped else str(folder),
+            plant_view=made.get("plant_view", "off"),
+            split=made.get("split", "report"),
+            split_seed=made.get("split_seed", 0),
+            seed=seed,
+        )
+    except TrainingError as error:
+        raise TrainingError(f"{manifest.name}/{manifest.version} cannot be gone on from: {error}") from None
+    steps = max(1, images // found.batch_size)
+    return found.model_copy(update={"epochs": max(found.epochs, math.ceil(LEAST_STEPS / steps))})
