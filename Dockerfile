@@ -54,13 +54,14 @@ LABEL org.opencontainers.image.title="seedlings-service" \
       org.opencontainers.image.description="Tells 12 species of plant seedlings apart on photos, over HTTP"
 ENV SEEDLINGS_HOST=0.0.0.0 \
     SEEDLINGS_PORT=8000 \
+    SEEDLINGS_PROBE_PORT=8090 \
     SEEDLINGS_STORE=/models \
     SEEDLINGS_LOG_FORMAT=json
 USER 10001:10001
 VOLUME /models
-EXPOSE 8000
+EXPOSE 8000 8090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['SEEDLINGS_PORT'] + '/health', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + (os.environ['SEEDLINGS_PROBE_PORT'] or os.environ['SEEDLINGS_PORT']) + '/health', timeout=2)"]
 CMD ["python", "-m", "service"]
 
 

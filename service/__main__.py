@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from service import settings as configuration
-from service.http.listening import handles
+from service.http.listening import for_probes, handles
 from service.process import cores, logs
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -75,6 +75,13 @@ def serve(arguments: Sequence[str]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for sentence in configuration.warnings(os.environ):
         logging.getLogger(__name__).warning("%s", sentence)
+    if settings.probe_port:  # the processes of the service listen there themselves
+        try:
+            for_probes(settings).close()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            print(f"seedlings: SEEDLINGS_PROBE_PORT: {reason}: {settings.probe_port}; choose another port", file=sys.stderr)
+            return 1
     # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Lifespan
 
 from models_store import __version__
 from models_store.manifest import Manifest, SegmenterManifest
@@ -21,11 +22,13 @@ from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import document, encoded, operation_id
+from service.http.probes import MAX_CONNECTIONS, Probes
 from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, review, species
-from service.http.services import build_services
+from service.http.services import Services, build_services
 from service.inference import engine
 from service.inference.segmenter import Segmenter
 from service.process import logs, memory
+from service.process.shutdown import Shutdown
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
@@ -41,6 +44,7 @@ EXPOSED_HEADERS = (
     "X-Request-ID",
     "X-Species",
 )
+_PROBES = (health.router, open_inference.probes)
 _ROUTERS = (
     *(routes.router for routes in (page, predict, batch, detect, explain, review, corrections, species, health, metrics)),
     open_inference.probes,
@@ -59,35 +63,25 @@ def create_app(settings: Settings) -> FastAPI:
 
     services = build_services(settings, load, load_segmenter)
 
+    probes = Probes(_probe_app(services), settings) if settings.probe_port else None
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         services.start()
         measuring = asyncio.create_task(services.measure())
+        if probes is not None:
+            probes.start()
         try:
             with services.shutdown.watching_signals():
                 yield {SHARED: Shared(services.turned_away)}
         finally:
+            if probes is not None:
+                probes.close()
             measuring.cancel()
             services.close()
 
-    description = "Tells the species of plant seedlings on photos."
-    app = FastAPI(
-        title="Seedlings",
-        description=description,
-        version=__version__,
-        lifespan=lifespan,
-        generate_unique_id_function=operation_id,
-        redirect_slashes=False,
-        openapi_url=None,  # the page has its own, and for people too
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.services = services
+    app = _app_of(services, _ROUTERS, lifespan)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    for router in _ROUTERS:
-        app.include_router(router)
     if settings.root_path:
         app.add_api_route(settings.root_path, page.under_prefix, include_in_schema=False)
     app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path)
@@ -99,6 +93,38 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
         )
+    return app
+
+
+def _probe_app(services: Services) -> ASGIApp:
+    """The probes by themselves. They count as requests, but the end of the service does not wait for them."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        yield {SHARED: Shared(services.turned_away, MAX_CONNECTIONS)}
+
+    app = _app_of(services, _PROBES, lifespan)
+    app.add_middleware(Observe, shutdown=Shutdown(grace_s=0), metrics=services.metrics, root_path="")
+    return app
+
+
+def _app_of(services: Services, routers: Iterable[APIRouter], lifespan: Lifespan[FastAPI]) -> FastAPI:
+    app = FastAPI(
+        title="Seedlings",
+        description="Tells the species of plant seedlings on photos.",
+        version=__version__,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
+        openapi_url=None,  # the page has its own, and for people too
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    for router in routers:
+        app.include_router(router)
     return app
 
 

@@ -46,6 +46,9 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    probe_port: int | None = Field(
+        None, ge=1, le=65535, description="a second port, for probes alone: no flood of the first one delays them; empty: none"
+    )
     workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
     model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
@@ -175,6 +178,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{name}: {first['msg']}") from None
     if not os.path.isdir(settings.store):
         raise BadSetting(f"{PREFIX}STORE: there is no folder {settings.store}; create or mount it, or name another one")
+    if settings.probe_port == settings.port:
+        raise BadSetting(f"{PREFIX}PROBE_PORT: {settings.port} is the port of the service itself; choose another one")
     _check_database(settings)
     return settings
 
@@ -206,8 +211,11 @@ def warnings(environ: Mapping[str, str]) -> list[str]:
     for name, nearest, likeness in _strays(environ):
         hint = f"; did you mean {PREFIX}{nearest}?" if likeness >= _ALIKE else "; 'python -m service --help' lists them"
         told.append(f"{name} is no setting and counts for nothing{hint}")
-    if _is_link("PORT", environ.get(PREFIX + "PORT", "")):
-        told.append(f"{PREFIX}PORT is Kubernetes' link to a service and counts for nothing; put 'enableServiceLinks: false' into the pod")
+    told += [
+        f"{PREFIX}{name} is Kubernetes' link to a service and counts for nothing; put 'enableServiceLinks: false' into the pod"
+        for name in ("PORT", "PROBE_PORT")
+        if _is_link(name, environ.get(PREFIX + name, ""))
+    ]
     return told
 
 

@@ -42,11 +42,11 @@ class Shared:
     """What all connections of a server have in common.
 
     `report` hears why a request was turned away here, with its status, None where it got no answer, and the seconds since its
-    connection began to wait for it.
+    connection began to wait for it. `max_connections` may be open at a time, None for the usual number.
     """
 
-    def __init__(self, report: Callable[[str, int | None, float], None]) -> None:
-        self.report = report
+    def __init__(self, report: Callable[[str, int | None, float], None], max_connections: int | None = None) -> None:
+        self.report, self.max_connections = report, max_connections
         self.probes, self.heads, self.bodies = (Turns(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
         self.buffer = memoryview(bytearray(_PIECE_BYTES))  # where the next piece arrives, whosever it is
 
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
         self._pieces = _Pieces(self, self._shared)
         transport.set_protocol(self._pieces)
         self._start_head()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > (self._shared.max_connections or MAX_CONNECTIONS):
             self._make_room()
 
     @property
@@ -215,13 +215,14 @@ class Connection(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]
-        if len(open_ones) > MAX_CONNECTIONS:
+        most = self._shared.max_connections or MAX_CONNECTIONS
+        if len(open_ones) > most:
             waiting = [one for one in open_ones if one.waits_for_client]
             # In a flood few of those that are open wait for their clients, and a probe that just came or was answered is one of them.
             spared_s = time.monotonic() - SPARED_S
             late = [one for one in waiting if one._begun or one._spared_from_s < spared_s]
-            eighth = max(1, MAX_CONNECTIONS // 8)
-            if not late and len(open_ones) <= MAX_CONNECTIONS + eighth:  # so many more may stay until somebody is late
+            eighth = max(1, most // 8)
+            if not late and len(open_ones) <= most + eighth:  # so many more may stay until somebody is late
                 return
             count = min(_EVICTED, eighth)  # some at once: a look at all is dear; but not those that just came
             for one in heapq.nsmallest(count, late or waiting, key=lambda one: one.waiting_since_s):

@@ -18,8 +18,7 @@ from service.process.shutdown import Shutdown
 
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
-_QUIET = "/health"  # probes would drown the log
-_PROBES = ("/health", "/v2/health")  # these wait for none but their own kind
+_PROBES = ("/health", "/v2/health")  # these wait for none but their own kind, and would drown the log
 
 
 class Observe:
@@ -72,7 +71,7 @@ class Observe:
         refusal = scope.get("state", {}).get(REFUSAL)
         status = refusal.status if refusal else status  # the server answered, while the application took the client for gone
         self._metrics.request(route, status, total_s)
-        level = logging.DEBUG if route.startswith(_QUIET) else logging.INFO
+        level = logging.DEBUG if route.startswith(_PROBES) else logging.INFO
         if log.isEnabledFor(level):
             fields = {"method": scope["method"], "path": scope["path"][:200], "status": status, "total_ms": round(total_s * 1e3, 1)}
             log.log(level, _phrase(status), extra={"fields": fields})

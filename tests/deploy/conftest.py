@@ -1,6 +1,7 @@
 """The tools of these tests come with the `test` extra, as programs beside the interpreter."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+
+def set_in_image(variable: str) -> int:
+    """A number that the service's image sets in its environment."""
+    (value,) = re.findall(rf"{variable}=(\d+)", (ROOT / "Dockerfile").read_text())
+    return int(value)
 
 
 @pytest.fixture

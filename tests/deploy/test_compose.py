@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 
 from service.settings import Settings, from_environment
-from tests.deploy.conftest import ROOT
+from tests.deploy.conftest import ROOT, set_in_image
 
 BASE = ("-f", "docker-compose.yml")
 PROFILES = ("--profile", "training", "--profile", "monitoring", "--profile", "https", "--profile", "corrections")
@@ -103,6 +103,12 @@ def test_each_image_is_built_once(config):
     assert len(set(built)) == len(built)
     assert services["corrections"]["image"] == services["service"]["image"]
     assert "service" in services["corrections"]["depends_on"]
+
+
+def test_the_health_check_asks_the_port_for_probes(config):
+    for name in ("service", "corrections"):
+        check = config(*BASE)[name]["healthcheck"]["test"][-1]
+        assert f"127.0.0.1:{set_in_image('SEEDLINGS_PROBE_PORT')}/health" in check
 
 
 def test_no_two_share_a_port(config):

@@ -10,7 +10,7 @@ import yaml
 
 from service.app import create_app
 from service.settings import Settings
-from tests.deploy.conftest import ROOT
+from tests.deploy.conftest import ROOT, set_in_image
 
 # What KServe puts beside a pod's own fields in a predictor.
 PREDICTOR_FIELDS = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
@@ -74,8 +74,11 @@ def test_a_pod_is_given_more_time_than_its_drain_takes(pod):
 def test_probes_ask_routes_that_exist(pod, predictor):
     for spec in (pod, predictor):
         [container] = spec["containers"]
-        paths = {probe["httpGet"]["path"] for name, probe in container.items() if name.endswith("Probe")}
+        asked = [probe["httpGet"] for name, probe in container.items() if name.endswith("Probe")]
+        paths = {probe["path"] for probe in asked}
         assert paths
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert {ports.get(probe["port"], probe["port"]) for probe in asked} == {set_in_image("SEEDLINGS_PROBE_PORT")}
         assert not {path for path in paths if asyncio.run(status_of(path)) == 404}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.processes import free_port
 from tests import fakes
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,9 @@ def wait_ready(client: httpx.Client) -> None:
 @pytest.mark.slow
 def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
     fakes.publish(tmp_path, fakes.Slow)
-    with process(tmp_path, SEEDLINGS_LOG_FORMAT="json") as (running, client), ThreadPoolExecutor(8) as pool:
+    probes = free_port()
+    settings = {"SEEDLINGS_LOG_FORMAT": "json", "SEEDLINGS_PROBE_PORT": str(probes)}
+    with process(tmp_path, **settings) as (running, client), ThreadPoolExecutor(8) as pool:
         wait_ready(client)
         work = [pool.submit(client.post, "/predict", content=fakes.image()) for _ in range(8)]
         while client.get("/health").json()["queued"] < 3:
@@ -63,6 +66,7 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
         while (health := client.get("/health")).status_code == 200 and time.monotonic() < until:
             time.sleep(0.005)
         assert health.json()["status"] == "draining"
+        assert httpx.get(f"http://127.0.0.1:{probes}/health/ready", timeout=PATIENCE_S).json()["status"] == "draining"
         assert client.post("/predict", content=fakes.image()).status_code == 503
         statuses = [task.result().status_code for task in work]
         assert running.wait(PATIENCE_S) == 0
@@ -76,8 +80,9 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
-    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client):
+    with process(tmp_path, SEEDLINGS_WORKERS="2", SEEDLINGS_PROBE_PORT=str(probes := free_port())) as (running, client):
         wait_ready(client)
+        assert {httpx.get(f"http://127.0.0.1:{probes}/health/live").status_code for _ in range(8)} == {200}
         for _ in range(20):  # each on a connection of its own, so that both workers get some
             assert httpx.post(f"{client.base_url}/predict", content=fakes.image(), timeout=PATIENCE_S).status_code in (200, 503)
         for _ in range(4):
@@ -129,6 +134,15 @@ def test_a_mistaken_environment_stops_the_start_with_a_sentence(tmp_path: Path) 
             assert running.wait(PATIENCE_S) == 2
             assert running.stderr is not None
             assert running.stderr.read().startswith(told)
+
+
+def test_a_port_for_probes_that_is_taken_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        with process(tmp_path, SEEDLINGS_PROBE_PORT=port) as (running, _):
+            assert running.wait(PATIENCE_S) == 1
+            assert running.stderr is not None
+            assert running.stderr.read() == f"seedlings: SEEDLINGS_PROBE_PORT: Address already in use: {port}; choose another port\n"
 
 
 def test_an_unknown_setting_is_a_warning_in_the_log(tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
         from_environment({f"SEEDLINGS_{name}": value})
 
 
+def test_the_probes_have_a_port_of_their_own() -> None:
+    assert from_environment({"SEEDLINGS_PROBE_PORT": "8001"}).probe_port == 8001
+    assert from_environment({"SEEDLINGS_PROBE_PORT": "tcp://10.0.0.11:80"}).probe_port is None  # Kubernetes' link to a service
+    with pytest.raises(BadSetting, match=r"SEEDLINGS_PROBE_PORT: 8001 is the port of the service itself"):
+        from_environment({"SEEDLINGS_PORT": "8001", "SEEDLINGS_PROBE_PORT": "8001"})
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

@@ -61,7 +61,12 @@ def not_ready(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 def not_live(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """The answer of a process that needs a restart, as OpenAPI has it."""
-    return {probe_status(False): {"description": "An inference thread has died; restart the process", "model": model}}
+    return {
+        probe_status(False): {
+            "description": "An inference thread has died, or the event loop stands still; restart it",
+            "model": model,
+        }
+    }
 
 
 @router.get("/health", response_model=Health, responses=not_ready(Health))
