@@ -1,5 +1,6 @@
 """Nothing is measured on images that the weights have learnt from, be it in other bytes or by the version that they started from."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
 from training.data import split
 from training.data.images import load
-from training.fitting import run
+from training.fitting import run, segmenter
 
 
 def known(version):
@@ -134,6 +135,19 @@ def test_of_an_older_release_it_is_said_that_it_is_not_known(call, grown, publis
     assert "what seedlings/1 had learnt from is not known; figures on images" in capsys.readouterr().out
     assert call("export", "--run", tmp_path / "again", "--data", grown, "--store", tmp_path / "store") == 0
     assert store.read_manifest(tmp_path / "store" / "seedlings" / "2").training.unknown_origins == ["seedlings/1"]
+
+
+@pytest.mark.slow
+def test_photos_with_masks_that_a_segmenter_learns_from_count(call, folder, tmp_path):
+    for name in ("frames", "masks"):
+        (tmp_path / "patch" / name).mkdir(parents=True)
+    photo = drawn.plant(1, 900, 220)  # none of the data folder
+    photo.save(tmp_path / "patch" / "frames" / "1.png")
+    Image.fromarray((np.asarray(photo)[..., 2] < 80).astype(np.uint8)).save(tmp_path / "patch" / "masks" / "1.png")
+    file = tmp_path / "patch" / "frames" / "1.png"
+    digest = int(hashlib.sha256(file.read_bytes()).hexdigest()[:16], 16)
+    assert call("segmenter", "--data", folder, "--masks", file.parent, "--steps", 1, "--out", tmp_path / "cut.pt") == 0
+    assert digest in segmenter.learnt(tmp_path / "cut.pt").records[:, 0].tolist()
 
 
 def test_what_was_learnt_from_is_no_split_to_measure_on(folder, published, capsys):
