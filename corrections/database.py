@@ -19,7 +19,7 @@ _CONNECTIONS = 4  # of one process
 _WAIT_S = 10  # for a lock, a statement, or a free connection
 _CONNECT_S = 5
 _IDLE_S = 60  # a transaction may wait so long for its photo to be written
-MIGRATING, COUNTING = 5_170_001, 5_170_002  # advisory locks of PostgreSQL: any two numbers of our own
+MIGRATING, COUNTING, ASKING = 5_170_001, 5_170_002, 5_170_003  # advisory locks of PostgreSQL: any two numbers of our own
 
 
 class Database:

@@ -35,6 +35,8 @@ class New:
     note: str = ""
     plant: str = ""  # tells one plant from others: its photos stay together when training splits
     source: Source = "person"
+    worth: float | None = None  # of a photo that the service chose: how much its label would teach, 0 to 1
+    look: str | None = None  # of the same: 64 bits in hex
 
 
 @dataclass(frozen=True)

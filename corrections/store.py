@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from corrections.database import COUNTING, Database
-from corrections.errors import Changed, Full, Unavailable, Unknown
+from corrections.errors import BadText, Changed, Full, Unavailable, Unknown
 from corrections.kept import Box, Decision, Kept, New, Said, State
 from corrections.photos import PhotoFiles
 from corrections.tables import CorrectionRow, PhotoRow, ReviewRow
@@ -55,7 +55,11 @@ class Corrections:
         """
         now = now or datetime.now(UTC)
         photo = PhotoRow(
-            sha256=new.photo.sha256, suffix=new.photo.suffix, n_bytes=len(new.photo.content), taken=new.photo.taken or now.date()
+            sha256=new.photo.sha256,
+            suffix=new.photo.suffix,
+            n_bytes=len(new.photo.content),
+            taken=new.photo.taken or now.date(),
+            look=new.look,
         )
         with self.database.reading() as session:
             if repeated := _repeated(session, new, now):  # which needs no room
@@ -68,7 +72,7 @@ class Corrections:
 
     def _announce(self, photo: PhotoRow) -> None:
         """Put the photo's row there, if it is not, and if there is room."""
-        values = {"sha256": photo.sha256, "suffix": photo.suffix, "n_bytes": photo.n_bytes, "taken": photo.taken}
+        values = {"sha256": photo.sha256, "suffix": photo.suffix, "n_bytes": photo.n_bytes, "taken": photo.taken, "look": photo.look}
         with self.database.writing() as session:
             self._check_room(session, photo)
             dialect = session.connection().dialect.name
@@ -106,6 +110,7 @@ class Corrections:
                 created=now,
                 reviewer="",
                 reviewed=None,
+                worth=new.worth,
             )
             session.add(made)
             session.flush()
@@ -148,6 +153,10 @@ class Corrections:
             oldest = (now or datetime.now(UTC)) - timedelta(days=self._quota.keep_days)
             while self._remove_older(oldest):
                 pass
+        return self.remove_waste()
+
+    def remove_waste(self) -> int:
+        """Remove photos without corrections. Returns how many. Raises Unavailable."""
         with self.database.reading() as session:
             used = select(CorrectionRow.sha256).where(CorrectionRow.sha256 == PhotoRow.sha256).exists()
             waste = session.scalars(select(PhotoRow.sha256).where(~used)).all()
@@ -188,12 +197,14 @@ class Corrections:
     def review(self, correction: str, version: int, decision: Decision, reviewer: str, species: str | None = None) -> Kept:
         """Decide about the correction as it was at `version`; with a species: it is of this one. Undone, it is as it was handed in.
 
-        Raises Changed where it is at another version by now, Unknown or Unavailable.
+        Raises Changed where it is at another version by now, BadText for one that is accepted as nothing, Unknown or Unavailable.
         """
         now = datetime.now(UTC)
         with self.database.writing() as session:
             current = _one(session, correction)
             decided = current.handed_in if decision == "undo" else species or current.species
+            if decision == "accept" and decided is None:
+                raise BadText("nobody has said yet what is on the photo; accept it as a species")
             change = update(CorrectionRow).where(CorrectionRow.id == correction, CorrectionRow.version == version)
             values = {"version": version + 1, "state": _STATES[decision], "species": decided, "reviewer": reviewer, "reviewed": now}
             done = session.execute(change.values(**values).returning(CorrectionRow.id)).all()

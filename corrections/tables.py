@@ -40,6 +40,7 @@ class PhotoRow(Base):
     suffix: Mapped[str] = mapped_column(String(8))
     n_bytes: Mapped[int] = mapped_column(BigInteger)
     taken: Mapped[datetime.date] = mapped_column(Date)
+    look: Mapped[str | None] = mapped_column(String(16))  # 64 bits in hex, of a photo that the service chose
 
 
 class CorrectionRow(Base):
@@ -50,6 +51,7 @@ class CorrectionRow(Base):
         Index("corrections_in_order", "state", "created", "id"),
         Index("corrections_by_age", "created"),
         Index("corrections_of_photo", "sha256"),
+        Index("corrections_by_source", "source", "created"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -71,6 +73,7 @@ class CorrectionRow(Base):
     created: Mapped[datetime.datetime] = mapped_column(Moment)
     reviewer: Mapped[str] = mapped_column(Text)
     reviewed: Mapped[datetime.datetime | None] = mapped_column(Moment)
+    worth: Mapped[float | None] = mapped_column(Float)  # of one that the service chose
 
 
 class ReviewRow(Base):

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from models_store import pixels
+from models_store import learnt, pixels
 from service.errors import CorrectionChanged, MalformedRequest, NotKept, QueueFull, QuotaUsed, UnknownCorrection
 from service.inference.decoder import Decoder
 from service.inference.predictor import Prediction, in_time
@@ -49,6 +50,8 @@ class Keeper:
         self._open = threading.Event()
         self._failure = "the database is still being opened"
         self._in_hand = 0
+        self._candidate: _Candidate | None = None  # the one that is worth most of those not looked at yet
+        self._asking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Open the database and mind it, in the background."""
@@ -70,6 +73,37 @@ class Keeper:
             return await self._decoder.run(strip, body, self._settings.max_pixels)
         except pixels.PixelsError as error:
             raise MalformedRequest(f"the photo cannot be kept: {error}") from None
+
+    def consider(self, image: bytes, prediction: Prediction, *, cropped: bool) -> None:
+        """Keep a photo for a reviewer, perhaps, later, of which the answer was not sure. Returns at once and raises nothing.
+
+        One is looked at at a time, so that answers do not wait for it; of those that come meanwhile the one worth most is next.
+        """
+        if not self._settings.ask or prediction.confident or not self._open.is_set():
+            return
+        candidate = _Candidate(image, prediction, cropped)
+        if self._candidate is None or candidate.worth > self._candidate.worth:
+            self._candidate = candidate
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
+
+    async def _ask(self) -> None:
+        from corrections import asking
+        from corrections.kept import New
+
+        while (candidate := self._candidate) is not None:
+            self._candidate = None
+            worth, a_day, crop = candidate.worth, self._settings.ask, candidate.prediction.crop
+            try:
+                if not await self.call(functools.partial(asking.is_worth_asking, worth=worth, a_day=a_day)):
+                    continue
+                seen = await self._decoder.decode(candidate.image, pixels.SIZE, crop)
+                look = int(learnt.fingerprints(seen.pixels[None])[0])
+                box = (crop.x, crop.y, crop.width, crop.height) if candidate.cropped else None
+                new = New(await self.photo(candidate.image), None, said(candidate.prediction), box)
+                await self.call(functools.partial(asking.ask, new=new, worth=worth, look=look, a_day=a_day))
+            except Exception as error:  # whatever happens, the answer was given
+                log.warning("a photo was not kept for a reviewer: %s", error)
 
     async def call(self, work: "Callable[[Corrections], T]") -> T:
         """What `work` gives in a thread, in time.
@@ -109,6 +143,22 @@ class Keeper:
                     log.warning("corrections: %s", error)
                 self._failure = str(error)
             self._closing.wait(_RETRY_S)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A photo that a reviewer may be asked about."""
+
+    image: bytes
+    prediction: Prediction
+    cropped: bool  # not the central square was looked at
+
+    @property
+    def worth(self) -> float:
+        """How much its label would teach, 0 to 1: how unsure the answer is, or how far beyond the limit of familiar photos it lies."""
+        familiarity, distance = self.prediction.model.manifest.calibration.familiarity, self.prediction.distance
+        strange = 1 - familiarity.limit / distance if familiarity is not None and distance else 0.0
+        return max(1 - float(self.prediction.probabilities.max()), strange)
 
 
 def said(prediction: Prediction) -> "Said":

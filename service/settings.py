@@ -104,6 +104,13 @@ class Settings(BaseModel):
         min_length=1,
         description="folder or fsspec URL where the photos of corrections are kept; empty: a folder beside the file of SQLite",
     )
+    ask: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="most photos a day that are kept for a reviewer though nobody corrected them: those that the model is unsure of or"
+        " finds unfamiliar, no two alike; 0: none. Needs a database",
+    )
     keep_days: int | None = Field(None, ge=1, description="days after which a correction and its photo are removed; empty: never")
     keep_positions: bool = Field(False, description="keep photos as they are sent, with the positions and serial numbers in them")
     max_kept_rows: int = Field(100_000, ge=1, description="most corrections that are kept; further ones are answered 507")
@@ -186,6 +193,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
 
 def _check_database(settings: Settings) -> None:
     if settings.database is None:
+        if settings.ask:
+            raise BadSetting(f"{PREFIX}ASK needs {PREFIX}DATABASE: without one no photo is kept")
         return
     try:
         from corrections.database import Database

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "corrections/kept.py": "holds data: tests/corrections/test_store.py keeps and reads it",
     "corrections/migrations/env.py": "Alembic runs it: tests/corrections/test_database.py migrates",
     "corrections/migrations/versions/0001_first.py": "Alembic runs it: tests/corrections/test_database.py compares with the tables",
+    "corrections/migrations/versions/0002_asked.py": "the same",
     "corrections/tables.py": "tests/corrections/test_database.py compares the tables with the migrations",
     "models_store/containers/opened.py": "what every format does: tests/models_store/test_pixels.py",
     "models_store/containers/tiff_directory.py": "read by tiff.py alone: tests/models_store/containers/test_tiff.py",

@@ -5,13 +5,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
+from corrections import migrations
 from corrections.database import Database
 from corrections.errors import BadText, Unavailable
-from corrections.tables import Base
+from corrections.tables import Base, PhotoRow
 
 
 def engine_url(url: str) -> str:
@@ -38,8 +41,25 @@ def test_replicas_that_start_at_once_migrate_once(database_url: str) -> None:
     migrate(database_url)  # nothing is left to do
     engine = create_engine(engine_url(database_url))
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
     engine.dispose()
+
+
+def test_a_database_of_an_older_release_keeps_what_is_in_it(database_url: str) -> None:
+    engine = create_engine(engine_url(database_url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(f"INSERT INTO photos (sha256, suffix, n_bytes, taken) VALUES ('{'a' * 64}', '.png', 1, '2026-05-01')"))
+    engine.dispose()
+    migrate(database_url)
+    database = Database(database_url)
+    with database.reading() as session:
+        photo = session.get_one(PhotoRow, "a" * 64)
+        assert (photo.suffix, photo.look) == (".png", None)
+    database.close()
 
 
 def test_a_database_of_a_newer_release_is_left_alone(database_url: str) -> None:

@@ -145,3 +145,9 @@ def test_a_wrong_call_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: p
     monkeypatch.setenv("SEEDLINGS_PORT", "")
     assert main(["--port", "http"]) == 2
     assert "SEEDLINGS_PORT" in capsys.readouterr().err
+
+
+def test_photos_are_asked_about_only_where_they_can_be_kept(tmp_path):
+    with pytest.raises(BadSetting, match="SEEDLINGS_ASK needs SEEDLINGS_DATABASE"):
+        from_environment({"SEEDLINGS_ASK": "5"})
+    assert from_environment({"SEEDLINGS_ASK": "5", "SEEDLINGS_DATABASE": f"sqlite:///{tmp_path}/c.db"}).ask == 5

@@ -20,7 +20,7 @@ export async function meet(known) {
   keeping = await api.keeping();
   const days = keeping.days ? t.kept_days(keeping.days) : t.kept_always;
   $("keeping").hidden = !keeping.kept;
-  $("keeping").textContent = `${t.kept_here} ${days} ${keeping.positions ? t.kept_positions : t.kept_stripped}`;
+  $("keeping").textContent = `${t.kept_here} ${keeping.asked ? `${t.kept_asked(keeping.asked)} ` : ""}${days} ${keeping.positions ? t.kept_positions : t.kept_stripped}`;
   $("kept-nowhere").textContent = keeping.kept ? "" : t.kept_nowhere;
   const choices = [...species.map((name) => [name, nameOf(name)]).sort((a, b) => a[1].localeCompare(b[1])), [NOT_A_PLANT, t.not_a_plant]];
   $("it-is").replaceChildren(

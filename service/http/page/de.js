@@ -63,6 +63,7 @@ export const texts = {
   kept_nowhere: "Dieser Server beantwortet Fotos und bewahrt keines auf.",
   kept_in_browser: "Dieser Browser bewahrt Fotos und Antworten auf, bis Sie sie löschen.",
   kept_here: "Dieser Server bewahrt ein Foto auf, wenn Sie sagen, was darauf ist.",
+  kept_asked: (n) => `Dazu bewahrt er am Tag bis zu ${n} Fotos auf, bei denen er unsicher ist, damit ein Mensch sie benennen kann.`,
   kept_always: "Es bleibt, bis jemand es entfernt.",
   kept_days: (days) => `Nach ${days} Tagen wird es entfernt.`,
   kept_stripped: "Aufnahmeort und Kameranummer werden nicht aufbewahrt.",

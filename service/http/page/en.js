@@ -63,6 +63,7 @@ export const texts = {
   kept_nowhere: "This server answers photos and keeps none.",
   kept_in_browser: "This browser keeps photos and answers until you clear them.",
   kept_here: "This server keeps a photo if you say what is on it.",
+  kept_asked: (n) => `It also keeps up to ${n} photos a day that it is unsure of, so that a person can name them.`,
   kept_always: "It stays until somebody removes it.",
   kept_days: (days) => `It is removed after ${days} days.`,
   kept_stripped: "The place where it was taken and the camera’s number are not kept.",

@@ -63,6 +63,7 @@ export const texts = {
   kept_nowhere: "Este servidor responde a las fotos y no guarda ninguna.",
   kept_in_browser: "Este navegador guarda fotos y respuestas hasta que usted las borre.",
   kept_here: "Este servidor guarda una foto si usted dice qué muestra.",
+  kept_asked: (n) => `También guarda hasta ${n} fotos al día de las que no está seguro, para que una persona las nombre.`,
   kept_always: "Se queda hasta que alguien la retire.",
   kept_days: (days) => `Se retira después de ${days} días.`,
   kept_stripped: "No se guardan el lugar de la foto ni el número de la cámara.",

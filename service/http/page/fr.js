@@ -63,6 +63,7 @@ export const texts = {
   kept_nowhere: "Ce serveur traite les photos et n’en garde aucune.",
   kept_in_browser: "Ce navigateur garde photos et réponses jusqu’à ce que vous les effaciez.",
   kept_here: "Ce serveur garde une photo si vous dites ce qu’elle montre.",
+  kept_asked: (n) => `Il garde aussi jusqu’à ${n} photos par jour dont il n’est pas sûr, pour qu’une personne les nomme.`,
   kept_always: "Elle reste jusqu’à ce que quelqu’un la retire.",
   kept_days: (days) => `Elle est retirée après ${days} jours.`,
   kept_stripped: "Le lieu de la prise de vue et le numéro de l’appareil ne sont pas gardés.",

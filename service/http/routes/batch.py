@@ -49,7 +49,10 @@ async def predict_batch(request: Request, services: Annotated[Services, Depends(
     where = services.where(wanted.crop)
 
     async def predicted(image: bytes) -> Prediction:
-        return await services.predictor.predict(image, crop=where)
+        prediction = await services.predictor.predict(image, crop=where)
+        if services.keeper is not None:
+            services.keeper.consider(image, prediction, cropped=where is not None)
+        return prediction
 
     outcomes = await batches.outcomes(request, services, predicted, services.settings.images_at_once)
     results: list[dict[str, Any]] = [

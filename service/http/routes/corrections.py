@@ -47,7 +47,11 @@ _FORM = {
 class Keeping(BaseModel):
     """What this server keeps of photos."""
 
-    kept: bool = Field(description="whether corrections are kept, with their photos. No photo is kept without one")
+    kept: bool = Field(description="whether corrections are kept, with their photos")
+    asked: int = Field(
+        description="how many photos a day, at most, are kept for a reviewer though they were only sent for an answer: those that the model"
+        " is unsure of. 0: no photo is kept that nobody corrected"
+    )
     positions: bool = Field(description="whether photos are kept with the positions and serial numbers in them")
     days: int | None = Field(description="after how many days they are removed; null: when somebody removes them")
 
@@ -94,7 +98,12 @@ async def keeper(services: Annotated[Services, Depends(of)]) -> Keeper:
 async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """Tell what this server keeps of photos, so that it can be said before one is sent."""
     settings = services.settings
-    return {"kept": services.keeper is not None, "positions": settings.keep_positions, "days": settings.keep_days}
+    return {
+        "kept": services.keeper is not None,
+        "asked": settings.ask if services.keeper else 0,
+        "positions": settings.keep_positions,
+        "days": settings.keep_days,
+    }
 
 
 @router.post(

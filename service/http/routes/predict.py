@@ -31,4 +31,6 @@ async def predict(request: Request, services: Annotated[Services, Depends(of)]) 
     with services.uploads.room() as room:
         image = await room.read_image(request)
         prediction = await unless_gone(request, services.predictor.predict(image, crop=where))
+    if services.keeper is not None:
+        services.keeper.consider(image, prediction, cropped=where is not None)
     return JSONResponse(answer(prediction, wanted), headers={"Server-Timing": timing(prediction)})

@@ -1,5 +1,6 @@
 """Two taps under an answer, where corrections are kept."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,12 @@ def test_the_page_says_what_is_kept_before_a_photo_is_sent(browser: Any, keeping
         assert "keeps a photo if you say what is on it" in said
         assert "30 days" in said
         assert "keeps none" not in where.text_content("body")
+
+
+def test_the_page_says_that_reviewers_are_asked_before_a_photo_is_sent(browser: Any, module_service: Start, tmp_path: Path) -> None:
+    service = module_service(network=fakes.Halves, database=f"sqlite:///{tmp_path}/corrections.db", ask=7)
+    for where in opened(browser, service, viewport={"width": 1200, "height": 800}):
+        assert "keeps up to 7 photos a day that it is unsure of" in where.text_content("#keeping")
 
 
 @pytest.mark.parametrize("options", [PHONE, {"viewport": {"width": 1200, "height": 800}, "locale": "de-DE"}], ids=["phone", "German"])

@@ -1,11 +1,14 @@
 """`/corrections`: kept on a real service with a real database, and only where one is set."""
 
+import io
 import sqlite3
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests import fakes
 from tests.postgres import Server
@@ -37,7 +40,7 @@ def stored(folder: Path) -> list[Path]:
 
 def test_a_correction_is_kept_and_removed(keeping: Callable[..., Running], tmp_path: Path) -> None:
     service = keeping()
-    assert service.client.get("/corrections").json() == {"kept": True, "positions": False, "days": None}
+    assert service.client.get("/corrections").json() == {"kept": True, "asked": 0, "positions": False, "days": None}
     response = send(service, species=" sugar  BEET", box="0,0,16,8", note="<b>'; DROP TABLE corrections", plant="pot 7")
     assert response.status_code == 201, response.text
     kept = response.json()
@@ -60,7 +63,7 @@ def test_a_correction_is_kept_and_removed(keeping: Callable[..., Running], tmp_p
 
 
 def test_without_a_database_nothing_is_kept(service: Running) -> None:
-    assert service.client.get("/corrections").json() == {"kept": False, "positions": False, "days": None}
+    assert service.client.get("/corrections").json() == {"kept": False, "asked": 0, "positions": False, "days": None}
     for response in (send(service), service.client.delete(f"/corrections/{uuid.uuid4().hex}")):
         assert (response.status_code, response.json()["type"]) == (404, "urn:seedlings:nothing-kept")
 
@@ -137,9 +140,42 @@ def test_the_quota_is_an_error_that_says_so(keeping: Callable[..., Running]) -> 
     assert (response.status_code, response.json()["type"]) == (507, "urn:seedlings:quota-used")
 
 
+def noise(seed: int, mean: tuple[int, int, int]) -> bytes:
+    """A photo of random squares, like no other: an answer for its mean colour."""
+    squares = np.random.default_rng(seed).normal(mean, 25, (10, 10, 3)).clip(0, 255).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(squares).resize((160, 160), Image.Resampling.NEAREST).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_photos_that_it_is_unsure_of_are_kept_for_a_reviewer(keeping: Callable[..., Running], tmp_path: Path) -> None:
+    service = keeping(ask=2)
+    assert service.client.get("/corrections").json()["asked"] == 2
+    sure, *unsure = noise(0, (250, 10, 10)), *(noise(seed, (120, 90 + 3 * seed, 90)) for seed in range(1, 4))
+    answers = []
+    for n, photo in enumerate([sure, *unsure]):
+        answers.append(service.client.post("/predict", content=photo).json())
+        if 0 < n < 3:
+            service.wait_for(lambda n=n: len(stored(tmp_path)) == n, "it is kept")
+    assert [answer["confident"] for answer in answers] == [True, False, False, False]
+    least = sorted(answers[1:], key=lambda answer: answer["probability"])[:2]  # those whose labels teach most
+
+    def kept() -> list[tuple[float, str, None]]:
+        database = sqlite3.connect(tmp_path / "corrections.db")
+        try:
+            return sorted(database.execute("SELECT probability, source, species FROM corrections").fetchall())
+        finally:
+            database.close()
+
+    expected = [(pytest.approx(answer["probability"], abs=1e-6), "asked", None) for answer in least]
+    service.wait_for(lambda: kept() == expected and len(stored(tmp_path)) == 2, "the best two are kept")
+    service.client.post("/predict/batch", files=[("files", ("a.png", noise(9, (90, 90, 91))))])  # of which it is least sure
+    service.wait_for(lambda: kept()[0][0] < least[0]["probability"] - 1e-3 and len(kept()) == 2, "one of a batch is kept")
+
+
 def test_where_it_is_asked_for_photos_are_kept_as_they_are_sent(keeping: Callable[..., Running], tmp_path: Path) -> None:
     service = keeping(keep_positions=True, keep_days=30)
-    assert service.client.get("/corrections").json() == {"kept": True, "positions": True, "days": 30}
+    assert service.client.get("/corrections").json() == {"kept": True, "asked": 0, "positions": True, "days": 30}
     photo = fakes.image((9, 9, 9), "JPEG")[:2] + b"\xff\xfe\x00\x08secret" + fakes.image((9, 9, 9), "JPEG")[2:]
     assert send(service, photo).status_code == 201
     assert [file.read_bytes() for file in stored(tmp_path)] == [photo]
