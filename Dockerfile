@@ -47,9 +47,11 @@ RUN --mount=type=bind,source=requirements,target=/requirements --mount=type=bind
       --requirement /requirements/service.txt
 COPY models_store models_store
 COPY corrections corrections
+# For `predict --url`, which asks another service.
+COPY clients/python/seedlings_client seedlings_client
 COPY service service
 # Bytecode for what is really imported, a quarter of all.
-RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__, corrections.store"
+RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__, corrections.store, seedlings_client"
 LABEL org.opencontainers.image.title="seedlings-service" \
       org.opencontainers.image.description="Tells 12 species of plant seedlings apart on photos, over HTTP"
 ENV SEEDLINGS_HOST=0.0.0.0 \

@@ -175,6 +175,10 @@ def check(engine: Engine, models: str, runs: str) -> None:
         expect(abs(sum(answer["probabilities"].values()) - 1) < 1e-3, "the probabilities sum to 1")
         expect(WORK in photo.parents or answer["species"] == photo.parent.name, f"{photo} is answered rightly")
         said(f"{photo.parent.name} was answered as {answer['species']} ({answer['probability']:.2f}) by the shipped model")
+        folder = ["--volume", f"{photo.parent}:/photos:ro"]
+        asked = ["python", "-m", "service", "predict", "--url", f"http://127.0.0.1:{PORT}", f"/photos/{photo.name}"]
+        told = engine("run", "--rm", *engine.run_options, *folder, SERVICE, *asked)
+        expect(answer["species"] in told, "the image's command line asks a service, too")
 
         mounts = ["--volume", f"{data}:/data:ro", "--volume", f"{runs}:/runs", "--volume", f"{models}:/models"]
         started = time.monotonic()

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from models_store.manifest import Calibration, Rank
 from models_store.pixels import Crop
 from models_store.rollup import DIGITS
-from service.inference.predictor import Prediction
+from service.inference.predictor import Prediction, WantedCrop
 
 
 class ModelName(BaseModel):
@@ -69,9 +69,6 @@ class Answer(BaseModel):
         description="the probability of each species, in the order of `/species`; the sum is 1. With `?top_k=`: of the k best, best first"
     )
     model: ModelName = Field(description="the model that answered")
-
-
-WantedCrop = Crop | Literal["auto"] | None  # the part of the photo whose central square is looked at: None: all of it, auto: a plant
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from models_store import rollup
 from models_store.manifest import RANKS, Group
 from models_store.rollup import DIGITS, Statement
-from service.answers import ModelName, Wanted, answer
+from service.answers import Answer, ModelName, Wanted, answer
 from service.answers import Statement as StatementModel
 from service.inference import run_lengths
 from service.inference.detector import UNKNOWN, Detection, FoundPlant, Segmentation
@@ -73,6 +73,9 @@ class Detected(BaseModel):
     position: list[float] | None = Field(
         description="latitude and longitude in degrees where the photo was taken, by its EXIF; null if it does not say"
     )
+    prediction: Answer | None = Field(
+        None, description="the answer to the photo as a whole, as of `POST /predict`. Absent unless `?prediction=` asks for it"
+    )
     model: ModelName = Field(description="the model that named the plants")
     segmenter: ModelName = Field(description="the model that found them")
 
@@ -109,6 +112,7 @@ def detected(detection: Detection, model: dict[str, str], wanted: Wanted, *, mas
             }.items()
         },
         "position": None if fitted.position is None else [round(degrees, 7) for degrees in fitted.position],
+        **({} if detection.whole is None else {"prediction": answer(detection.whole, wanted)}),
         "model": _name(detection.plants[0].prediction.model.manifest.name, detection.plants[0].prediction.model.version)
         if detection.plants
         else model,

@@ -63,6 +63,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "thresholds": {"species": 0.9, "kind": 0.8, "group": 0.7},
         "promise": None,
         "explainable": True,
+        "segmenter": {"name": "seedlings-segmenter", "version": "1"},
         "species": [
             {
                 "name": "Charlock",

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import Request
 
 from models_store.pixels import MIN_SIDE, Crop
-from service.answers import Wanted, WantedCrop
+from service.answers import Wanted
 from service.errors import MalformedRequest
 from service.inference.detector import MAX_PLANTS, MOST_PLANTS, Asked
+from service.inference.predictor import WantedCrop
 
 MAX_TOP_K = 10_000
 
@@ -64,9 +65,17 @@ _MASKS: dict[str, Any] = {
     "description": "`rle`: give each plant its `segmentation`, COCO's uncompressed run-length encoding.",
     "schema": {"type": "string", "enum": ["rle"]},
 }
+_PREDICTION: dict[str, Any] = {
+    "name": "prediction",
+    "in": "query",
+    "required": False,
+    "description": "Answer the photo as a whole, too: `prediction` is what `/predict` answers with this as its `crop`, `centre`, `auto` or"
+    " `x,y,width,height`. The photo is sent and searched for plants once.",
+    "schema": {"type": "string"},
+}
 _TOP_K, _THRESHOLD, _ = ANSWER_PARAMETERS
 OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS]
-DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS]
+DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS, _PREDICTION]
 
 
 def asked(request: Request, parameters: Sequence[dict[str, Any]] = DETECT_PARAMETERS) -> tuple[Wanted, Asked, bool]:
@@ -79,7 +88,9 @@ def asked(request: Request, parameters: Sequence[dict[str, Any]] = DETECT_PARAME
     if side is not None and not 0 <= side < math.inf:
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
     most = MAX_PLANTS if max_plants is None else whole("max_plants", max_plants, MOST_PLANTS)
-    return _answers_wanted(query), Asked(side, most), masks is not None
+    prediction = _PREDICTION["name"]
+    wanted_plants = Asked(side, most, prediction in query, where(query, prediction))
+    return _answers_wanted(query), wanted_plants, masks is not None
 
 
 def wanted(request: Request) -> Wanted:
@@ -94,12 +105,12 @@ def _answers_wanted(query: Mapping[str, str]) -> Wanted:
     return Wanted(k, _share("threshold", query.get("threshold", "0")), where(query))
 
 
-def where(query: Mapping[str, str]) -> WantedCrop:
+def where(query: Mapping[str, str], name: str = "crop") -> WantedCrop:
     """Where a query asks to look. Raises MalformedRequest."""
-    text = query.get("crop", "centre")
+    text = query.get(name, "centre")
     if text == "auto":
         return "auto"
-    return None if text == "centre" else crop(query)
+    return None if text == "centre" else crop(query, name)
 
 
 def crop(query: Mapping[str, str], name: str = "crop") -> Crop | None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models_store import store
-from service.answers import WantedCrop
 from service.errors import NotReady
 from service.http.uploads import Uploads
 from service.inference.batcher import Ran
 from service.inference.decoder import Decoder
 from service.inference.detector import Detector
-from service.inference.predictor import Prediction, Predictor, Where
+from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
 from service.keeping import Keeper

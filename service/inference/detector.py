@@ -17,7 +17,7 @@ from service.errors import NotReady, ServiceError
 from service.inference.batcher import Batcher, Ran
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each
-from service.inference.predictor import Prediction, Predictor, in_time
+from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
 from service.inference.registry import Registry
 from service.inference.segmenter import Maps, Segmenter
 
@@ -38,6 +38,8 @@ class Asked:
 
     min_side: float | None = None  # pixels of the upright photo, of a plant's longer side; None: 1% of the width
     max_plants: int = MAX_PLANTS
+    whole: bool = False  # whether the photo is to be answered as one, too, as the predictor does
+    crop: WantedCrop = None  # where it is looked at for that
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Detection:
     truncated: bool  # there are more
     segmenter: Segmenter
     segmentation_s: float
+    whole: Prediction | None  # of the photo as one, where it was asked for
 
 
 @dataclass(frozen=True)
@@ -138,17 +141,19 @@ class Detector:
     async def detect(self, image: bytes, asked: Asked = Asked()) -> Detection:
         """The plants on the photo in the bytes of an image file.
 
-        Raises QueueFull and NotReady at once, UnsupportedImage or UndecodableImage after decoding, DeadlinePassed, or ModelFailed.
-        Cancelled, it gives its place back, and those of its plants.
+        Raises QueueFull and NotReady at once, UnsupportedImage, UndecodableImage or MalformedRequest (the crop) after decoding,
+        DeadlinePassed, or ModelFailed. Cancelled, it gives its place back, and those of its plants.
         """
         model = self._predictor.model()
         async with self._segmented(image) as seen:
             found = await self._decoder.run(_find, seen, asked, model.size)
+            crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
             async def name(crop: Pixels) -> Prediction:
                 return await self._predictor.predict(crop, model)
 
             outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
+        whole = await self._predictor.predict(image, model, crop) if asked.whole else None
         area = seen.map_size[0] * seen.map_size[1]
         named = []
         for (plant, box), outcome in zip(found.plants, outcomes, strict=True):
@@ -157,7 +162,7 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s)
+        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s, whole)
 
     async def look(self, image: bytes) -> Crop | None:
         """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.

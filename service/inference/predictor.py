@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from service.inference.registry import Model, Registry
 log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+WantedCrop = Crop | Literal["auto"] | None  # what a caller asks to be looked at; None: the central square, auto: the largest plant
 Where = Crop | Callable[[bytes], Awaitable[Crop | None]] | None  # what is looked at, or what tells it; None: the central square
 
 

@@ -24,6 +24,7 @@ from seedlings_client import UNSET, Answer, AsyncClient, Client, Explanation, No
 
 from tests import fakes
 from tests.clients.conftest import KEY, Answering, Said
+from tests.service.conftest import Running
 
 RED, WHITE = (200, 40, 10), (255, 255, 255)
 ANSWER: dict[str, Any] = {
@@ -93,6 +94,16 @@ def test_predicts(call: Calling, url: str, tmp_path: Path) -> None:
 def test_an_answer_is_the_services_json(call: Calling, url: str) -> None:
     told = httpx.post(f"{url}/predict", content=fakes.image(RED), headers={"X-API-Key": KEY}).json()
     assert call("predict", url, fakes.image(RED)).to_dict() == told
+
+
+def test_finds_plants_and_answers_the_whole_photo(call: Calling, url: str, service: Running) -> None:
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    photo = fakes.encoded(fakes.field([(100, 90, 40)]))
+    found = call("detect", url, photo, masks=True, top_k=1, prediction=(0, 0, 200, 200))
+    told = httpx.post(f"{url}/detect?masks=rle&top_k=1&prediction=0,0,200,200", content=photo, headers={"X-API-Key": KEY}).json()
+    assert found.to_dict() == told
+    assert found.prediction.to_dict() == call("predict", url, photo, top_k=1, crop=(0, 0, 200, 200)).to_dict()
+    assert call("detect", url, photo).prediction is UNSET
 
 
 def test_a_batch_is_divided_and_stays_in_order(call: Calling, url: str) -> None:

@@ -1,6 +1,10 @@
 """The Dockerfile, what it installs, and the scripts around it. `make image-test` builds and runs the images themselves."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -52,6 +56,25 @@ def test_no_index_is_named_but_pytorchs():
 
 def test_the_service_image_installs_what_the_project_needs():
     check_pinned(PROJECT["dependencies"], pins("service.txt", "torch-cpu.txt"))
+
+
+def test_the_service_image_holds_the_client(tmp_path):
+    client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
+    check_pinned(client["dependencies"], pins("service.txt"))
+    assert "\n!clients/python/seedlings_client/\n" in (ROOT / ".dockerignore").read_text()
+    stage = (ROOT / "Dockerfile").read_text().partition("AS service")[2].partition("\nFROM ")[0]
+    for source, target in re.findall(r"^COPY (\S+) (\S+)$", stage, re.MULTILINE):
+        shutil.copytree(ROOT / source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__", "shipped"))
+    asked = [sys.executable, "-m", "service", "predict", "--url", "http://127.0.0.1:9", ROOT / "docs/images/page.webp"]
+    done = subprocess.run(
+        asked,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONSAFEPATH": "", "PYTHONPATH": "", "SEEDLINGS_STORE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "does not answer" in done.stderr  # nobody is there, but the client asked
 
 
 @pytest.mark.parametrize("torch", ["torch-cuda.txt", "torch-cpu-training.txt"])

@@ -85,13 +85,15 @@ class Client:
         masks: bool = False,
         top_k: int | None = None,
         threshold: float | None = None,
+        prediction: Crop | None = None,
     ) -> Detected:
         """The plants on a photo, each boxed and named.
 
         `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `max_plants`: of the
-        largest so many. `masks`: each with its `segmentation`. `top_k` and `threshold` as of `predict`.
+        largest so many. `masks`: each with its `segmentation`. `top_k` and `threshold` as of `predict`. `prediction`: the
+        answer to the photo as a whole, too, looked at here as by the `crop` of `predict`.
         """
-        query = requests.detect_query(min_side, max_plants, masks, top_k, threshold)
+        query = requests.detect_query(min_side, max_plants, masks, top_k, threshold, prediction)
         return self._ask(requests.detect(requests.content_of(photo), query))
 
     def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
@@ -202,10 +204,11 @@ class AsyncClient:
         masks: bool = False,
         top_k: int | None = None,
         threshold: float | None = None,
+        prediction: Crop | None = None,
     ) -> Detected:
         """As `Client.detect`."""
         content = await asyncio.to_thread(requests.content_of, photo)
-        return await self._ask(requests.detect(content, requests.detect_query(min_side, max_plants, masks, top_k, threshold)))
+        return await self._ask(requests.detect(content, requests.detect_query(min_side, max_plants, masks, top_k, threshold, prediction)))
 
     async def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """As `Client.explain`."""

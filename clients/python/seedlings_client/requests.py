@@ -92,9 +92,12 @@ def detect(content: bytes, query: dict[str, Any]) -> Call[Detected]:
     return Call("POST", "/detect", lambda _, body: Detected.from_dict(json.loads(body)), _octets(content, query))
 
 
-def detect_query(min_side: float | None, max_plants: int | None, masks: bool, top_k: int | None, threshold: float | None) -> dict[str, Any]:
+def detect_query(
+    min_side: float | None, max_plants: int | None, masks: bool, top_k: int | None, threshold: float | None, prediction: Crop | None
+) -> dict[str, Any]:
     """What is asked of plants, as query parameters."""
-    return {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None, "top_k": top_k, "threshold": threshold}
+    plants = {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None}
+    return plants | {"top_k": top_k, "threshold": threshold, "prediction": _text(prediction)}
 
 
 def explain(content: bytes, species: str | None, crop: Crop | None) -> Call[Explanation]:

@@ -83,7 +83,7 @@ $("heat").addEventListener("click", async () => {
   const frame = $("photo").parentElement;
   frame.classList.add("busy");
   try {
-    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.crop ?? (photo.found ? "auto" : undefined)));
+    photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.answer.crop));
     if (photo !== chosen) return;
     $("heat").setAttribute("aria-pressed", "true");
     picture(photo.heat, t.heat_picture(photo.file.name, nameOf(photo.answer.species)));

@@ -45,20 +45,9 @@ export const species = async () => (await ask("species")).json();
 
 const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined))}`;
 
-let finding = true; // false: this server has no segmenter, or it is not ready
-/** Plants are looked for again: the server may have got a segmenter. */
-export const findAgain = () => (finding = true);
-
-/** The plants of a photo; null where this server cannot tell, or cannot read the photo. */
-export async function detect(file) {
-  if (!finding) return null;
-  try {
-    return await patiently(async () => (await ask("detect", { method: "POST", headers: octets, body: file })).json());
-  } catch (problem) {
-    if ([404, 503].includes(problem.status)) finding = false;
-    return null;
-  }
-}
+/** The plants of a photo, and the answer to `crop` of it as `prediction`. */
+export const detect = (file, crop) =>
+  patiently(async () => (await ask(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file })).json());
 export const overlay = (file) => patiently(async () => (await ask("detect/overlay", { method: "POST", headers: octets, body: file })).blob());
 
 /** `crop`: the part looked at, [x, y, width, height] in pixels, or "auto", the largest plant; the central square if it is left out. */

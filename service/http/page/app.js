@@ -14,11 +14,13 @@ import { plantsInSum, several, spoken, useSpecies } from "./verdict.js";
 
 const AT_ONCE = 4;
 const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo may work later
+const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes too long: the middle is answered all the same
 const RETRY_MS = 3000;
 const $ = (id) => document.getElementById(id);
 
-const photos = []; // { file, url, row, crop?, found?, answer?, problem?, heat? }
-let version = ""; // of the model in service
+const photos = []; // { file, url, row, crop?, each?, found?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown
+let models = ""; // in service: the one that names plants, and the one that finds them, if any
+let finding = false; // whether plants are found here
 let running = 0;
 let retry;
 
@@ -40,14 +42,16 @@ function knows({ species, model }) {
   );
 }
 
+const named = (...of) => of.filter(Boolean).map(({ name, version }) => `${name} ${version}`).join(", ");
+
 async function meet() {
   try {
     const model = await api.species();
     useSpecies(new Map(model.species.map((species) => [species.name, species])));
     useModel(model);
     await corrections.meet(model.species);
-    version = model.model.version;
-    api.findAgain();
+    models = named(model.model, model.segmenter);
+    finding = model.segmenter !== null;
     knows(model);
     $("key-form").hidden = $("down").hidden = true;
     return true;
@@ -79,12 +83,12 @@ async function again() {
   work();
 }
 
-/** Bring back what was here before a reload; an answer of another model, or of an older page, is asked for anew. */
+/** Bring back what was here before a reload; an answer of other models, or of an older page, is asked for anew. */
 async function remember() {
   if (photos.length) return;
   const before = await kept();
   for (const photo of before) {
-    if (photo.answer?.model.version !== version || !photo.answer.crop) Object.assign(photo, { answer: undefined, found: undefined });
+    if (!photo.answer?.crop || named(photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
   }
   begin(before);
 }
@@ -158,10 +162,17 @@ async function work() {
   list();
 }
 
-/** Where this server finds plants, they are found once, and the largest is looked at unless another part was chosen. */
+/** A photo is sent once, and its plants are found with its answer. The largest is looked at unless another part was chosen. */
 async function ask(photo, crop) {
-  photo.found ??= await api.detect(photo.file);
-  return api.predict(photo.file, crop ?? (photo.found ? "auto" : undefined));
+  if (photo.found || !finding) return api.predict(photo.file, crop ?? (photo.found ? "auto" : undefined));
+  try {
+    const { prediction, ...found } = await api.detect(photo.file, crop ?? "auto");
+    photo.found = found;
+    return prediction;
+  } catch (problem) {
+    if (!NOT_FOUND.includes(problem.status)) throw problem;
+    return api.predict(photo.file, crop);
+  }
 }
 
 function say(photo) {
@@ -185,7 +196,10 @@ function look(photo, crop) {
 }
 onChange((crop) => look(current(), crop));
 onAlone(look);
-$("all-plants").addEventListener("click", () => look(current()));
+$("all-plants").addEventListener("click", () => {
+  current().each = true;
+  look(current());
+});
 
 for (const id of ["choose", "take"]) {
   $(id).addEventListener("change", (event) => {

@@ -125,6 +125,8 @@ export const texts = {
   plants_list: "List of the plants",
   plant_alone: "Look at this one",
   all_plants: "All plants",
+  several_plants: "Several plants?",
+  as_one: "As one plant",
   save_plants: "Save plants as CSV",
   save_picture: "Save with boxes",
   map: "Where they were taken",

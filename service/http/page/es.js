@@ -125,6 +125,8 @@ export const texts = {
   plants_list: "Lista de las plantas",
   plant_alone: "Mirar esta",
   all_plants: "Todas las plantas",
+  several_plants: "¿Varias plantas?",
+  as_one: "Como una sola planta",
   save_plants: "Plantas en CSV",
   save_picture: "Guardar con recuadros",
   map: "Lugares de las fotos",

@@ -125,6 +125,8 @@ export const texts = {
   plants_list: "Liste des plantes",
   plant_alone: "Regarder celle-ci",
   all_plants: "Toutes les plantes",
+  several_plants: "Plusieurs plantes ?",
+  as_one: "Comme une seule plante",
   save_plants: "Plantes en CSV",
   save_picture: "Enregistrer avec les cadres",
   map: "Lieux des photos",

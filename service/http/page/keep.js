@@ -24,7 +24,7 @@ async function ifKept(work, otherwise) {
   }
 }
 
-export const keep = ({ id, file, crop, answer, found, asked_at, correction }) =>
-  ifKept(async () => request((await store("readwrite")).put({ id, file, crop, answer, found, asked_at, correction })));
+export const keep = ({ id, file, crop, each, answer, found, asked_at, correction }) =>
+  ifKept(async () => request((await store("readwrite")).put({ id, file, crop, each, answer, found, asked_at, correction })));
 export const kept = () => ifKept(async () => request((await store("readonly")).getAll()), []);
 export const forgetAll = () => ifKept(async () => request((await store("readwrite")).clear()));

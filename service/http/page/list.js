@@ -12,8 +12,9 @@ export function row(photo, onChoice) {
   thumb.addEventListener("error", () => thumb.replaceWith(mark("blank", ""))); // a format that this browser cannot show
   button.append(thumb, Object.assign(mark("name", photo.file.name), { title: photo.file.name }));
   button.addEventListener("click", onChoice);
-  line.insertCell().append(button);
-  for (let i = 0; i < 3; i++) line.insertCell();
+  line.role = "row";
+  for (let i = 0; i < 4; i++) line.insertCell().role = "cell";
+  line.cells[0].append(button);
   return line;
 }
 

@@ -11,13 +11,14 @@ let photo = null; // the one on show
 let chosen = 0; // the plant on show
 let lookAt = () => {};
 
-/** `told` is given the photo and the square of the plant that is to be looked at alone. */
+/** `told` is given the photo and the square of the plant that is to be looked at alone; no square: the whole photo as one plant. */
 export const onAlone = (told) => (lookAt = told);
 
 /** Show the plants of a photo; false: it shows none or one, or one of them was chosen. */
 export function showPlants(shown) {
   $("plants").hidden = !several(shown);
-  $("all-plants").hidden = !(shown.crop && crowded(shown));
+  $("all-plants").hidden = !crowded(shown);
+  $("all-plants").textContent = shown.crop ? t.all_plants : t.several_plants;
   if (!several(shown)) return false;
   if (photo !== shown) chosen = 0;
   photo = shown;
@@ -114,6 +115,10 @@ $("plant-alone").addEventListener("click", () => {
   const side = Math.max(8, Math.min(width, height, Math.round(MARGIN * Math.max(w, h))));
   const within = (middle, most) => Math.round(Math.min(Math.max(0, middle - side / 2), most - side));
   lookAt(photo, [within(x + w / 2, width), within(y + h / 2, height), side, side]);
+});
+$("as-one").addEventListener("click", () => {
+  photo.each = false;
+  lookAt(photo);
 });
 $("plants-save").addEventListener("click", () => save(plantsCsv([photo]), "plants.csv"));
 

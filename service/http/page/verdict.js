@@ -61,11 +61,25 @@ export function alike(answer) {
 
 const SPECK = 0.02; // of the largest plant's area: less beside it does not make a photo one of several plants
 
-/** Whether a photo shows several plants; specks beside one plant do not count. */
-export const crowded = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area).length > 1;
+const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
-/** Whether they are all on show: none of them was chosen to be looked at alone. */
-export const several = (photo) => !photo.crop && crowded(photo);
+/** Whether several plants were found on a photo; specks beside one plant do not count. */
+export const crowded = (photo) => plantsOf(photo).length > 1;
+
+/** Whether what was found may be one plant whose leaves lie apart: its square holds them all and has a sure species, and none surely has another. */
+function mayBeOne(photo) {
+  const { answer } = photo;
+  if (!answer || standing(answer) !== "species") return false;
+  const [left, top, width, height] = answer.crop;
+  return plantsOf(photo).every((plant) => {
+    const [x, y, w, h] = plant.box;
+    const inside = x + w / 2 >= left && x + w / 2 <= left + width && y + h / 2 >= top && y + h / 2 <= top + height;
+    return inside && (standing(plant) !== "species" || plant.species === answer.species);
+  });
+}
+
+/** Whether the plants of a photo are on show: each of them was asked for, or nothing was and they are no parts of one. */
+export const several = (photo) => !photo.crop && crowded(photo) && (photo.each ?? !mayBeOne(photo));
 
 /** A plant of a photo as an answer of its own. */
 export const asAnswer = (plant) => ({ ...plant, scientific_name: speciesOf(plant.species).scientific_name });

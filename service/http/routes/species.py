@@ -45,6 +45,9 @@ class SpeciesList(BaseModel):
     thresholds: Thresholds = Field(description="the thresholds of `answer`; that of species is `threshold`")
     promise: float | None = Field(description="at least this share of what `answer` says is right; null if the model states none")
     explainable: bool = Field(description="whether `POST /explain` works with this model")
+    segmenter: ModelName | None = Field(
+        description="the model that finds the plants on whole photos; null: `POST /detect` is not answered now"
+    )
     species: list[SpeciesEntry] = Field(description="the species, in the order of all probabilities")
 
 
@@ -52,13 +55,14 @@ class SpeciesList(BaseModel):
 async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
-    manifest = model.manifest
+    manifest, segmenter = model.manifest, services.segmenters.current
     figures = manifest.figures.per_species
     return {
         "model": {"name": manifest.name, "version": model.version},
         **manifest.calibration.model_dump(include={"threshold", "threshold_reason", "promise"}),
         "thresholds": {rank: manifest.calibration.threshold_of(rank) for rank in RANKS},
         "explainable": model.explainable,
+        "segmenter": None if segmenter is None else {"name": segmenter.manifest.name, "version": segmenter.version},
         "species": [
             species.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) | _measured(figures.get(species.name))
             for species in manifest.species

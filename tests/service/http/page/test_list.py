@@ -51,6 +51,12 @@ def test_thirty_photos_on_a_phone_end_at_the_footer(browser: Any, service: Runni
         assert page.evaluate("document.documentElement.scrollHeight") <= end + 40
         assert page.locator("#rows .group").first.is_visible()
         assert page.evaluate("(of => of.scrollWidth - of.clientWidth)(document.querySelector('.scroll'))") <= 0  # German is long
+        table = page.locator(".scroll").bounding_box()
+        for head in page.locator("th").all():
+            words = head.evaluate(
+                "of => { const range = document.createRange(); range.selectNodeContents(of); return range.getBoundingClientRect(); }"
+            )
+            assert table["x"] <= words["left"] < words["right"] <= table["x"] + table["width"], head.inner_text()
         page.select_option("#filter", "weed")
         assert page.locator("#rows tr:visible").count() == 0
         page.select_option("#filter", "crop")

@@ -3,10 +3,11 @@
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from service.cli.plants import COLUMNS
 from tests import fakes
@@ -104,6 +105,31 @@ def test_specks_beside_one_plant_do_not_make_it_several(page: Any, radius: int, 
     assert page.locator("#plants").is_visible() == several
 
 
+def test_leaves_that_lie_apart_are_one_plant_unless_asked_for(page: Any) -> None:
+    leaves = Image.new("RGB", (310, 310), (40, 40, 40))
+    for middle, radius in ((95, 40), (210, 35)):
+        ImageDraw.Draw(leaves).ellipse((middle - radius, 150 - radius, middle + radius, 150 + radius), fill=(40, 150, 40))
+    page.set_input_files("#choose", [photo("leaves.png", fakes.encoded(leaves))])
+    page.wait_for_selector("#headline:text-is('Sugar beet')")
+    assert page.locator("#plants").is_hidden()
+    page.click("#all-plants:text-is('Several plants?')")
+    page.wait_for_selector("#plants-list li:nth-child(2)")
+    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).every((one) => one.answer && one.each)")
+    page.reload()
+    page.wait_for_selector("#plants-list li:nth-child(2)")
+    page.click("#as-one")
+    page.wait_for_selector("#plants", state="hidden")
+    page.wait_for_selector("#headline:text-is('Sugar beet')")
+
+
+def test_plants_of_two_species_are_not_one(page: Any) -> None:
+    two = fakes.field([(95, 150, 40)], (310, 310))
+    ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
+    page.set_input_files("#choose", [photo("two.png", fakes.encoded(two))])
+    page.wait_for_selector("#plants-list li:nth-child(2)")
+    assert page.text_content("#plants-names") == "1 × Sugar beet, 1 × Maize"
+
+
 def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     page.set_input_files(
         "#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("none.png", fakes.encoded(fakes.field([])))]
@@ -170,14 +196,40 @@ def test_a_photo_that_the_browser_cannot_show_is_drawn_by_the_server(page: Any) 
     assert page.locator("#boxes .box.crop").count() == 3
 
 
-def test_without_a_segmenter_the_middle_is_looked_at_and_plants_are_asked_for_once(browser: Any, module_service: Start) -> None:
-    asked: list[str] = []
+def asked(page: Any) -> list[str]:
+    """The photos' requests of a page from now on, without what stands before their last slash."""
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url.rpartition("/")[2].rstrip("?")) if request.method == "POST" else None)
+    return requests
+
+
+def test_a_photo_is_sent_once(page: Any) -> None:
+    requests = asked(page)
+    files = [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("one.png", fakes.encoded(fakes.field([(440, 300, 40)])))]
+    page.set_input_files("#choose", [*files, photo("note.png", b"no photo")])
+    page.wait_for_selector("#progress", state="hidden")
+    assert "not read" in page.text_content("#summary")
+    assert requests == ["detect?prediction=auto"] * 3
+
+
+def test_without_a_segmenter_the_middle_is_looked_at_and_plants_are_not_asked_for(browser: Any, module_service: Start) -> None:
     for page in opened(browser, module_service(network=fakes.Halves, segmenter="none-such")):
-        page.on("request", lambda request: asked.append(request.url.rpartition("/")[2].rstrip("?")))
+        requests = asked(page)
         for i in (1, 2):
             page.set_input_files("#choose", [photo(f"{i}.png", fakes.encoded(fakes.field(PLANTS)))])
             page.wait_for_selector(f"#file:text-is('{i}.png')")
             page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
         assert page.locator("#plants").is_hidden()
-    assert (asked.count("detect"), asked.count("predict")) == (1, 2)
-    assert not any("crop=" in one for one in asked)
+        assert requests == ["predict"] * 2
+
+
+def test_where_the_segmenter_fails_the_middle_is_answered(browser: Any, module_service: Start, tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Halves)
+    fakes.publish_segmenter(tmp_path, fakes.Blinded)
+    service = module_service(store=tmp_path)
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    for page in opened(browser, service):
+        requests = asked(page)
+        page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+        page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
+        assert requests == ["detect?prediction=auto", "predict"]

@@ -143,13 +143,28 @@ def test_a_large_jpeg_is_answered_in_pixels_of_the_photo(detecting: Running) -> 
         ("max_plants=0", "from 1 to 500"),
         ("max_plants=501", "from 1 to 500"),
         ("masks=png", "is not rle"),
-        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, masks"),
+        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, masks, prediction"),
         ("masks=rle&masks=rle", "give it once"),
+        ("prediction=largest", "prediction = 'largest' is not x,y,width,height"),
+        ("prediction=500,0,50,50", "does not lie"),
     ],
 )
 def test_a_wrong_query_is_named(detecting: Running, query: str, message: str) -> None:
     response = detecting.client.post(f"/detect?{query}", files={"file": fakes.image()})
     assert (response.status_code, message in response.json()["detail"]) == (400, True), response.text
+
+
+@pytest.mark.parametrize("crop", ["centre", "auto", "30,20,200,100"])
+def test_the_photo_as_a_whole_is_answered_in_the_same_request(detecting: Running, crop: str) -> None:
+    photo = fakes.encoded(fakes.field([(440, 300, 40), (60, 60, 20)]))
+    both = detected(detecting, photo, f"?prediction={crop}&top_k=2&threshold=0.4")
+    alone = detecting.client.post(f"/predict?crop={crop}&top_k=2&threshold=0.4", files={"file": photo}).json()
+    assert both.pop("prediction") == alone
+    assert both == detected(detecting, photo, "?top_k=2&threshold=0.4")
+    files = [("files", ("a.png", photo)), ("files", ("b.png", fakes.encoded(fakes.field([], (20, 20)))))]
+    results = detecting.client.post(f"/detect/batch?prediction={crop}&top_k=2&threshold=0.4", files=files).json()["results"]
+    assert results[0]["detection"]["prediction"] == alone
+    assert ("problem" in results[1]) == (crop == "30,20,200,100")  # which does not lie in a photo of 20 pixels
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"", 400), (b"no photo", 415), (fakes.encoded(fakes.field(PLANTS))[:-400], 422)])

@@ -14,6 +14,14 @@ def test_lists_the_species_in_order(service: Running) -> None:
     assert answer["thresholds"] == {"species": 0.5, "kind": None, "group": None}
 
 
+def test_tells_whether_plants_are_found(start: Start, publish_in) -> None:
+    publish_in()
+    service = start(segmenter="seedlings-segmenter")
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    assert service.client.get("/species").json()["segmenter"] == {"name": "seedlings-segmenter", "version": "1"}
+    assert start(segmenter="none-such").client.get("/species").json()["segmenter"] is None
+
+
 def test_needs_a_model(start: Start) -> None:
     service = start(ready=False, model="nothing")
     response = service.client.get("/species")

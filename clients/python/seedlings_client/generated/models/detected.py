@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
+    from ..models.answer import Answer
     from ..models.counts import Counts
     from ..models.cover import Cover
     from ..models.detected_plant import DetectedPlant
@@ -31,6 +34,8 @@ class Detected:
             it does not say
         model (ModelName): Which model answered.
         segmenter (ModelName): Which model answered.
+        prediction (Answer | None | Unset): the answer to the photo as a whole, as of `POST /predict`. Absent unless
+            `?prediction=` asks for it
     """
 
     width: int
@@ -42,9 +47,12 @@ class Detected:
     position: list[float] | None
     model: ModelName
     segmenter: ModelName
+    prediction: Answer | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.answer import Answer  # noqa: PLC0415
+
         width = self.width
 
         height = self.height
@@ -71,6 +79,14 @@ class Detected:
 
         segmenter = self.segmenter.to_dict()
 
+        prediction: dict[str, Any] | None | Unset
+        if isinstance(self.prediction, Unset):
+            prediction = UNSET
+        elif isinstance(self.prediction, Answer):
+            prediction = self.prediction.to_dict()
+        else:
+            prediction = self.prediction
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -86,11 +102,14 @@ class Detected:
                 "segmenter": segmenter,
             }
         )
+        if prediction is not UNSET:
+            field_dict["prediction"] = prediction
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.answer import Answer  # noqa: PLC0415
         from ..models.counts import Counts  # noqa: PLC0415
         from ..models.cover import Cover  # noqa: PLC0415
         from ..models.detected_plant import DetectedPlant  # noqa: PLC0415
@@ -133,6 +152,23 @@ class Detected:
 
         segmenter = ModelName.from_dict(d.pop("segmenter"))
 
+        def _parse_prediction(data: object) -> Answer | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                prediction_type_0 = Answer.from_dict(data)
+
+                return prediction_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Answer | None | Unset, data)
+
+        prediction = _parse_prediction(d.pop("prediction", UNSET))
+
         detected = cls(
             width=width,
             height=height,
@@ -143,6 +179,7 @@ class Detected:
             position=position,
             model=model,
             segmenter=segmenter,
+            prediction=prediction,
         )
 
         detected.additional_properties = d

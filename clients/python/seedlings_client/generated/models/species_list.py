@@ -27,6 +27,8 @@ class SpeciesList:
             this rank can be.
         promise (float | None): at least this share of what `answer` says is right; null if the model states none
         explainable (bool): whether `POST /explain` works with this model
+        segmenter (ModelName | None): the model that finds the plants on whole photos; null: `POST /detect` is not
+            answered now
         species (list[SpeciesEntry]): the species, in the order of all probabilities
     """
 
@@ -36,10 +38,13 @@ class SpeciesList:
     thresholds: Thresholds
     promise: float | None
     explainable: bool
+    segmenter: ModelName | None
     species: list[SpeciesEntry]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.model_name import ModelName  # noqa: PLC0415
+
         model = self.model.to_dict()
 
         threshold: float | None
@@ -54,6 +59,12 @@ class SpeciesList:
         promise = self.promise
 
         explainable = self.explainable
+
+        segmenter: dict[str, Any] | None
+        if isinstance(self.segmenter, ModelName):
+            segmenter = self.segmenter.to_dict()
+        else:
+            segmenter = self.segmenter
 
         species = []
         for species_item_data in self.species:
@@ -70,6 +81,7 @@ class SpeciesList:
                 "thresholds": thresholds,
                 "promise": promise,
                 "explainable": explainable,
+                "segmenter": segmenter,
                 "species": species,
             }
         )
@@ -110,6 +122,21 @@ class SpeciesList:
 
         explainable = d.pop("explainable")
 
+        def _parse_segmenter(data: object) -> ModelName | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                segmenter_type_0 = ModelName.from_dict(data)
+
+                return segmenter_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ModelName | None, data)
+
+        segmenter = _parse_segmenter(d.pop("segmenter"))
+
         species = []
         _species = d.pop("species")
         for species_item_data in _species:
@@ -124,6 +151,7 @@ class SpeciesList:
             thresholds=thresholds,
             promise=promise,
             explainable=explainable,
+            segmenter=segmenter,
             species=species,
         )
 
