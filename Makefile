@@ -16,8 +16,9 @@ help:  ## this list
 serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
 
+# Bytecode is kept whatever the machine says: tests start a hundred processes, which would each compile the project anew.
 test: .venv/all  ## install everything, then run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/ruff check .

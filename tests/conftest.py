@@ -35,8 +35,11 @@ def publish_in(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where decoded images are kept during the tests, so that each folder is decoded once."""
-    return tmp_path_factory.mktemp("cache")
+    """Where decoded images are kept during the tests: each folder is decoded once, whichever process needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

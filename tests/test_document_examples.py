@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from models_store.__main__ import main as store_main
+from service.__main__ import main as service_main
 from service.settings import Settings
 from tests import fakes
 from tests.service.conftest import Running, serve
@@ -178,13 +179,18 @@ def test_javascript_runs(block: Block, service: Running, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", PREDICT, ids=str)
-def test_predict_answers(command: Command, service: Running, folder: Path) -> None:
+def test_predict_answers(
+    command: Command, service: Running, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = command.of_module("service") or command.words[1:]
     words = words[: words.index(">")] if ">" in words else words
     words = [at(service, word) if "localhost" in word else word for word in words]
-    store = str(service.services.settings.store)
-    printed = run([sys.executable, "-m", "service", *words], folder, SEEDLINGS_STORE=store, SEEDLINGS_THREADS="1")
-    assert "Maize" in printed
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SEEDLINGS_STORE", str(service.services.settings.store))
+    monkeypatch.setenv("SEEDLINGS_THREADS", "1")
+    monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
+    assert service_main(words) == 0
+    assert "Maize" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", TRAINING, ids=str)

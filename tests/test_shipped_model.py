@@ -47,7 +47,7 @@ def test_it_is_what_its_manifest_says_and_small(folder):
 @pytest.mark.slow
 def test_the_model_for_the_field_claims_no_species_and_says_what_it_does_not_know(real_images, tmp_path):
     photos = sorted((real_images / "Maize").iterdir())[:20]
-    with serve(Settings(store=tmp_path, model="seedlings-field")) as running:
+    with serve(Settings(store=tmp_path, model="seedlings-field", max_batch=2)) as running:
         running.wait_ready()
         answers = [running.client.post("/predict", files={"file": photo.read_bytes()}).json() for photo in photos]
         blank = running.client.post("/predict", files={"file": drawn.encoded(Image.new("RGB", (300, 300), (90, 90, 90)), "PNG")}).json()

@@ -49,7 +49,7 @@ def test_a_server_is_measured(server, tmp_path, capsys):
     if server != "ours":
         pytest.importorskip("cv2", reason="OpenCV is not installed: pip install 'seedlings[bench]'")
     out = tmp_path / "out" / "detect.json"
-    detect.main(["--photos", "1mp-5-plants", "--only", server, "--seconds", "0.5", "--rounds", "1", "--out", str(out)])
+    detect.main(["--photos", "1mp-5-plants", "--only", server, "--seconds", "0.2", "--rounds", "1", "--out", str(out)])
     (found,) = json.loads(out.read_text())["servers"][server]
     for clients in detect.CLIENTS:
         load = found[f"1mp-5-plants/closed-{clients}"]

@@ -16,6 +16,7 @@ from service.app import create_app
 from service.http.connection import Connection
 from service.http.listening import handles
 from service.http.services import Services
+from service.process import memory
 from service.settings import Settings
 from tests import fakes
 
@@ -56,6 +57,12 @@ class Running:
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as connection:
             connection.sendall(request)
             yield connection
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled() -> None:
+    """What earlier modules left is passed over by the garbage collections in each start of a service."""
+    memory.settle()
 
 
 Start = Callable[..., Running]
@@ -117,7 +124,8 @@ def serve(settings: Settings) -> Iterator[Running]:
         thread = threading.Thread(target=server.run, args=(handles(listener),))
         thread.start()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+            # Unless told not to verify, each client reads the certificates of all authorities, which plain HTTP has no use for.
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, verify=False) as client:
                 running = Running(client, port, app.state.services, server)
                 running.wait_for(lambda: server.started or not thread.is_alive(), "the server's start")
                 yield running

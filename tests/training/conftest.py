@@ -12,6 +12,7 @@ from training import networks
 from training.data import split
 from training.data.images import Images, load
 from training.data.split import Split
+from training.fitting import known_background
 from training.fitting.loop import fit, make_fabric
 from training.networks.network import Network
 from training.publishing import export
@@ -96,6 +97,12 @@ def published(learnt: Path, images: Images, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.NETWORKS, "tiny", Tiny)
         return export.export(learnt, images, tmp_path_factory.mktemp("published"), "seedlings")
+
+
+@pytest.fixture
+def quick_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate of a segmenter learns for a few steps: where it is asked for, what it learns is no matter."""
+    monkeypatch.setattr(known_background, "STEPS", 10)
 
 
 @pytest.fixture

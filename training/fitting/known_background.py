@@ -22,7 +22,8 @@ from training.recipe import Augment, Camera, FieldScenes
 KNOWN = 0.99  # share of the validation images whose background is to be known
 _BATCH = 64
 _COMPOSED, _CHANGED, _BARE = 0.8, 0.4, 0.2  # pictures of each kind to refuse, for each training image
-_STEPS, _ROWS, _RATE, _DECAY = 1500, 256, 3e-3, 0.05
+STEPS = 1500
+_ROWS, _RATE, _DECAY = 256, 3e-3, 0.05
 _SCENES = FieldScenes(share=1.0, others=0.0, photos=0.35, wide_scale=(0.4, 2.6))
 _CAMERA = Camera(share=1.0, light=(0.28, 2.2))
 _SAME_CAMERA = Augment(scale=(0.9, 1.1), shift=0.05, brightness=0.15, contrast=0.1, saturation=0.1)
@@ -42,7 +43,7 @@ def fit(segmenter: Segmenter, pixels: Tensor, validation: Tensor, backgrounds: T
     layers = background_layers()
     optimizer = torch.optim.AdamW(layers.parameters(), _RATE, weight_decay=_DECAY)
     rows = (rows - mean) / deviation
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         batch = torch.randint(len(rows), (_ROWS,), generator=random)
         loss = F.binary_cross_entropy_with_logits(layers(rows[batch])[:, 0], labels[batch])
         optimizer.zero_grad()

@@ -347,12 +347,12 @@ def test_a_wrong_call_exits_with_2():
 
 
 def test_two_processes_train_one_network(folder, cache, tmp_path):
-    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 3"))
+    (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 2"))
     options = ["--recipe", "tiny.toml", "--data", str(folder), "--cache", str(cache), "--run", "run", "--device", "cpu", "--devices", "2"]
     root = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     script = root / "tests" / "training" / "fitting" / "two_processes.py"
-    for epochs in (3, 3):  # the second time there is nothing left to do
+    for epochs in (2, 2):  # the second time there is nothing left to do
         done = subprocess.run([sys.executable, str(script), "fit", *options], capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
         assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == epochs + 1

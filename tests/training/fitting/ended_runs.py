@@ -1,7 +1,7 @@
 """Runs that end in the middle of things; a script, since it forks, and a process that forks should have no threads.
 
 python ended_runs.py killed FOLDER      kill -9 before every third step of writing; prints how many there are
-python ended_runs.py fit FOLDER EPOCHS  one run in FOLDER/run, up to its end; exits with 3 where the disk is full
+python ended_runs.py fit FOLDER EPOCHS  one run in FOLDER/run for each line on stdin; prints `full` where the disk is full, else `done`
 """
 
 import os
@@ -28,6 +28,16 @@ STRIDE = 3  # steps from one kill to the next: so both kinds, and every file, ha
 def train(images: Images, folder: Path, epochs: int) -> None:
     recipe = Recipe(network="tiny", epochs=epochs, batch_size=8, ema_decay=0.9, optimizer={"learning_rate": 3e-3})
     fit(make_fabric("cpu", precision="32-true"), recipe, "test", images, split.of(images), folder)
+
+
+def fit_until_full(images: Images, folder: Path, epochs: int) -> None:
+    try:
+        train(images, folder, epochs)
+        sys.stdout.flush()
+    except DiskError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(3)
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -99,8 +109,7 @@ if __name__ == "__main__":
     if what == "killed":
         killed(found, root)
     else:
-        try:
-            train(found, root / "run", int(sys.argv[3]))
-        except DiskError as error:
-            sys.stderr.write(f"{error}\n")
-            sys.exit(3)
+        for _ in sys.stdin:
+            status = in_child(lambda: fit_until_full(found, root / "run", int(sys.argv[3])))
+            sys.stdout.write({0: "done\n", 3: "full\n"}[os.waitstatus_to_exitcode(status)])
+            sys.stdout.flush()

@@ -18,7 +18,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 def ended(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, bufsize=1
+    )
 
 
 @pytest.mark.slow
@@ -31,21 +33,23 @@ def test_a_kill_before_a_step_of_writing_costs_nothing_that_was_finished(tmp_pat
 
 @pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room(tmp_path):
-    with small_disk.mounted(tmp_path / "run", 2000) as folder:
-        with ended("fit", tmp_path, 15) as process:
-            while not (folder / run.METRICS).exists() and process.poll() is None:
-                time.sleep(0.005)
-            filler = small_disk.fill(folder)
-            _, error = process.communicate()
-        assert process.returncode == 3, error
-        assert error.count("\n") == 1
-        assert "cannot be written (No space left on device); free space" in error
+    with small_disk.mounted(tmp_path / "run", 2000) as folder, ended("fit", tmp_path, 15) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("begin\n")
+        while not (folder / run.METRICS).exists() and process.poll() is None:
+            time.sleep(0.005)
+        filler = small_disk.fill(folder)
+        lines = iter(process.stdout.readline, "")
+        assert next(line for line in lines if line in ("full\n", "done\n")) == "full\n"
         assert not [file.name for file in folder.iterdir() if file.name.startswith(".")]
         done = run.load_weights(folder / run.LAST)["epoch"]
         assert 1 <= done < 15
         filler.unlink()
-        with ended("fit", tmp_path, 15) as process:
-            out, error = process.communicate()
+        out, error = process.communicate("go on\n")
         assert process.returncode == 0, error
+        assert error.count("\n") == 1
+        assert "cannot be written (No space left on device); free space" in error
         assert f"after epoch {done} of 15" in out
+        assert out.endswith("done\n")
         assert run.read_description(folder).finished

@@ -1,5 +1,6 @@
 """Telling the background of the training images from any other."""
 
+import pytest
 import torch
 
 from training.fitting import known_background
@@ -22,17 +23,21 @@ def fitted(seed=0):
     return segmenter
 
 
-def test_others_of_the_kind_are_known_and_no_other_backgrounds():
-    segmenter = fitted()
+@pytest.fixture(scope="module")
+def segmenter():
+    return fitted()
+
+
+def test_others_of_the_kind_are_known_and_no_other_backgrounds(segmenter):
     assert known_background.share(segmenter, backgrounds([120.0, 120.0, 110.0], 64, 2)) >= known_background.KNOWN
     assert known_background.share(segmenter, backgrounds([40.0, 60.0, 160.0], 64, 3)) == 0
     assert known_background.share(segmenter, backgrounds([150.0, 90.0, 50.0], 64, 4)) < 0.1
 
 
-def test_only_the_gate_learns_and_the_same_seed_gives_the_same():
+def test_only_the_gate_learns_and_the_same_seed_gives_the_same(segmenter):
     torch.manual_seed(1)
     before = Segmenter().eval().state_dict()
-    first, second = fitted().state_dict(), fitted().state_dict()
+    first, second = segmenter.state_dict(), fitted().state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], first[name])}
     assert changed == {"ground"}
     assert all(torch.equal(first[name], second[name]) for name in first)

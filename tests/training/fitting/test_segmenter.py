@@ -10,7 +10,7 @@ from training.fitting.run import load_best
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch):
+def few(monkeypatch, quick_gate):
     """Small batches, and a checkpoint after each second step."""
     monkeypatch.setattr(segmenter, "BATCH", 8)
     monkeypatch.setattr(segmenter, "CHECKPOINT_STEPS", 2)

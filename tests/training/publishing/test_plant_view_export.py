@@ -1,5 +1,6 @@
 """A network with a plant view is published and measured like any other."""
 
+import pytest
 import torch
 
 from models_store import store
@@ -8,6 +9,7 @@ from training.fitting import loop, segmenter
 from training.publishing import export, gates, measured_model
 
 
+@pytest.mark.usefixtures("quick_gate")
 def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, drawn_folder, cache, tmp_path, monkeypatch):
     monkeypatch.setattr(segmenter, "BATCH", 4)
     monkeypatch.setattr(
