@@ -1,6 +1,7 @@
 """The settings, and the only place that reads environment variables: `SEEDLINGS_<NAME>`, each with a default for a laptop."""
 
 import difflib
+import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -60,6 +61,11 @@ class Settings(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"
+    )
+    runtime: Literal["torchscript", "exported", "onnxruntime", "openvino", "auto"] = Field(
+        "torchscript",
+        description="what runs networks on CPUs; any but torchscript needs `model.pt2` (exported) or `model.onnx` beside `model.pt`; auto:"
+        " the quickest one here of those that a version has a file for",
     )
     threads: int | None = Field(
         None, ge=1, description="threads of the inference; empty: the cores of this container, shared by the workers"
@@ -187,6 +193,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{PREFIX}STORE: there is no folder {settings.store}; create or mount it, or name another one")
     if settings.probe_port == settings.port:
         raise BadSetting(f"{PREFIX}PROBE_PORT: {settings.port} is the port of the service itself; choose another one")
+    if settings.runtime in ("onnxruntime", "openvino") and importlib.util.find_spec(settings.runtime) is None:
+        extra = f"pip install 'seedlings[{settings.runtime}]'"
+        raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; {extra}, or set it to torchscript")
     _check_database(settings)
     return settings
 

@@ -46,6 +46,12 @@ ELSEWHERE = {
     "service/http/routes/metrics.py": "prints what tests/service/http/test_middleware.py reads",
     "service/http/services.py": "puts the parts together: every test with a real server goes through it",
     "service/inference/overlay.py": "tests/service/http/routes/test_detect.py looks at its pictures",
+    **{
+        f"service/inference/runtimes/{name}.py": "test_choice.py beside it holds every runtime to the same"
+        for name in ("exported", "onnxruntime", "openvino", "runtime")
+    },
+    "service/inference/runtimes/faults.py": "tests/service/inference/test_engine.py runs out of memory",
+    "service/inference/runtimes/torchscript.py": "tests/service/inference/test_engine.py loads and asks it",
     "service/inference/segmenter.py": "tests/service/inference/test_engine.py loads and asks it",
     "service/inference/predictor.py": "puts decoder, batcher and registry together: tests/service/http/routes ask it for answers",
     "service/process/shutdown.py": "needs a process of its own: tests/service/test_main.py",

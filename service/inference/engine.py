@@ -1,44 +1,29 @@
-"""A verified artifact → a network that answers. The only module of the service that knows the artifact's format.
+"""A verified artifact → a network that answers, by one of the runtimes."""
 
-Another format (torch.export) follows by giving an object that is a `Model` of the registry.
-"""
-
-import contextlib
 import logging
-import time
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-import torch.jit
 from numpy.typing import NDArray
 
-from models_store import artifact
 from models_store.artifact import Answer, Capability
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
-from service.inference import cpu_graph
+from service.inference.runtimes import choice
+from service.inference.runtimes.faults import EngineError, blame_machine
+from service.inference.runtimes.runtime import Runtime, Threads, Wanted
+from service.inference.runtimes.torchscript import COMPARED, Published
 from service.inference.segmenter import Segmenter
 from service.settings import Settings
 
+__all__ = ["Engine", "EngineError", "computes_in_bfloat16", "load", "load_as_set", "load_segmenter"]
 log = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
-_Answers = Callable[[torch.Tensor], Answer[torch.Tensor]]
 _SUM_TOLERANCE = 1e-3
-_SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
-_COMPARED = 4  # images on which two forms of a forward pass are compared
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0  # before the quicker form of a forward pass is tried again
-# How far two forms of a forward pass may be apart, in a probability and in a distance, this as a share of it. In float32
-# rounding gives a hundredth of that, in bfloat16 a third.
-TOLERANCE: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
-
-
-class EngineError(Exception):
-    """This machine cannot run the model now: the device asked for is not there, or memory is short."""
 
 
 class Engine:
@@ -48,15 +33,11 @@ class Engine:
     through sooner than one after the other with two threads, which wait for each other at the end of each layer.
     """
 
-    def __init__(
-        self, manifest: Manifest, module: torch.jit.ScriptModule, answers: _Answers, device: torch.device, threads: int, streams: int = 1
-    ) -> None:
+    def __init__(self, manifest: Manifest, published: Published, runtime: Runtime) -> None:
         self.manifest = manifest
-        self._module = module  # as published; its halves explain an answer
-        self.capabilities = artifact.capabilities(module)
-        self._answers = answers  # its answers, by the form of its forward pass that is quickest here
-        self._device = device
-        self._threads, self._share = threads, max(1, threads // streams)
+        self._published = published  # its halves explain an answer
+        self.capabilities = published.capabilities
+        self._runtime = runtime
 
     @property
     def size(self) -> int:
@@ -84,50 +65,21 @@ class Engine:
         A number that is not finite is the caller's to refuse. Raises ModelFailed if the network raises or its output has
         another shape.
         """
-        self._use_threads(alone)
         try:
-            with torch.inference_mode():
-                probabilities, distances = self._answers(self._batch(pixels))
-                if not isinstance(probabilities, torch.Tensor) or probabilities.shape != (len(pixels), len(self.manifest.species)):
-                    raise ModelFailed("the model's output has a wrong shape")
-                return Answer(_numpy(probabilities), None if distances is None else _numpy(distances))
-        except ModelFailed:
-            raise
+            outputs = self._runtime(pixels, alone)
         except Exception as error:
             raise ModelFailed("the model raised an error") from error
+        if outputs[0].shape != (len(pixels), len(self.manifest.species)):
+            raise ModelFailed("the model's output has a wrong shape")
+        distances = self.measuring and self.manifest.calibration.familiarity is not None
+        return Answer(outputs[0], outputs[1] if distances else None)
 
     def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool = True) -> NDArray[np.float32]:
         """Where the last convolution spoke for a species, one for each image: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
 
-        Grad-CAM (Selvaraju et al. 2017) on the artifact itself, each activation weighted by its own gradient (HiResCAM,
-        Draelos & Carin 2020): the dense layers behind see positions, over which a mean gradient would smear. What spoke
-        against the species is left out. Raises ModelFailed, also where the model is not `explainable`.
+        By `model.pt`, whichever runtime answers: no other form has gradients. Raises ModelFailed, also where it is not `explainable`.
         """
-        self._use_threads(alone)
-        try:
-            with torch.no_grad():
-                features = self._module.features(self._batch(pixels))  # [n, c, h, w]
-            with torch.enable_grad():
-                features.requires_grad_()
-                logits = self._module.classify(features)  # [n, species]
-                (gradient,) = torch.autograd.grad(logits[range(len(pixels)), species].sum(), features)
-            saliency = (gradient * features.detach()).sum(1).relu()  # [n, h, w]
-            saliency /= saliency.amax((1, 2), keepdim=True).clamp(min=_SMALLEST)
-            return _numpy(saliency)
-        except Exception as error:
-            raise ModelFailed("the model raised an error") from error
-
-    def _use_threads(self, alone: bool) -> None:
-        # Each time: OpenMP keeps this count for each thread, MKL one for all of them.
-        torch.set_num_threads(self._threads if alone else self._share)
-
-    def _batch(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
-
-
-def _numpy(tensor: torch.Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = tensor.float().cpu().numpy()
-    return array
+        return self._published.saliency(pixels, species, alone)
 
 
 def computes_in_bfloat16() -> bool:
@@ -149,6 +101,7 @@ def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable
         streams=settings.streams,
         batch_size=settings.batch_size,
         precision=settings.precision,
+        runtime=settings.runtime,
         given_up=given_up,
     )
 
@@ -161,6 +114,7 @@ def load(
     batch_size: int,
     streams: int = 1,
     precision: Precision = "float32",
+    runtime: Wanted = "torchscript",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
@@ -169,24 +123,28 @@ def load(
     What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
     than rounding, the model is served without it, in float32, and the log says so.
 
+    By another `runtime` than TorchScript's it is served where its version has the file for it, and where that answers alike; see
+    `service/inference/runtimes/choice.py`.
+
     Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
     left out, for a process that is asked to end meanwhile.
     """
     where = _device(device)
     dtype = _dtype(precision, where)
-    module = _module(opened, where)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        answers = _quickest(module, opened.manifest, where, dtype)
-    engine = Engine(opened.manifest, module, answers, where, threads, streams)
+    pool = Threads.of(threads, streams)
+    published = Published(opened, where, pool)
+    quickest, manifest = published.answers(opened.manifest, dtype), opened.manifest
+    shape = (manifest.input.channels, manifest.input.size, manifest.input.size)
+    batches = [_drawn(1, shape), _drawn(max(COMPARED, batch_size), shape)]
+    chosen = choice.choose(runtime, opened, quickest, published.as_published(manifest), batches, pool, on_cpu=where.type == "cpu")
+    engine = Engine(manifest, published, chosen)
     _check(engine, opened)
     try:
         for size in range(1, batch_size + 1):
             for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
                 engine.predict_batch(_grey(engine, size), alone)
     except ModelFailed as error:
-        _blame_machine(error, opened)
+        blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error} on {size} images at a time; export it again") from error
     return engine
 
@@ -194,117 +152,17 @@ def load(
 def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Segmenter:
     """Load and check a verified segmenter. Raises ArtifactCorrupt or EngineError."""
     where = _device(settings.device)
-    module = _module(opened, where)
-    with contextlib.suppress(Exception):  # it is quicker, no more
-        module = torch.jit.freeze(module.to(memory_format=torch.channels_last))
-    segmenter = Segmenter(opened.manifest, module, where, settings.inference_threads)
+    pool = Threads.of(settings.inference_threads, 1)
+    maps, multiple = Published(opened, where, pool).maps(), opened.manifest.input.multiple
+    photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
+    on_cpu = where.type == "cpu"
+    segmenter = Segmenter(opened.manifest, choice.choose(settings.runtime, opened, maps, maps, photos, pool, on_cpu=on_cpu, optional=True))
     try:
         segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
     except ModelFailed as error:
-        _blame_machine(error, opened)
+        blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; export it again") from error
     return segmenter
-
-
-def _module(opened: Opened[Any], where: torch.device) -> torch.jit.ScriptModule:
-    """The module of an artifact, as it was published. Raises ArtifactCorrupt or EngineError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is the artifact's format for now
-        warnings.simplefilter("ignore", FutureWarning)
-        try:
-            return torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-any-return,no-untyped-call]
-        except Exception as error:
-            _blame_machine(error, opened)
-            raise ArtifactCorrupt(f"{opened.path} holds no TorchScript that loads here: {_first_line(error)}") from error
-
-
-def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
-    """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
-    measured = manifest.calibration.familiarity if Capability.MEASURE in artifact.capabilities(module) else None
-    form = module
-
-    def published(images: torch.Tensor) -> Answer[torch.Tensor]:
-        return Answer(*form.answer(images)) if measured else Answer(form(images), None)
-
-    try:
-        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[artifact.ANSWER] if measured else [])
-        rebuilt = cpu_graph.rebuild(form, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
-        scripted = None if rebuilt is None else torch.jit.script(rebuilt)
-    except Exception as error:
-        _served_slowly(manifest, error)
-        return published
-    if scripted is None:
-        return _in_float32(published, manifest, dtype)
-
-    def quick(images: torch.Tensor) -> Answer[torch.Tensor]:
-        probabilities, activations = scripted(images)
-        return Answer(probabilities, module.distance(activations.float()) if measured else None)
-
-    answers = _Guarded(quick, published, manifest, dtype)
-    shape = (_COMPARED, manifest.input.channels, manifest.input.size, manifest.input.size)
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        try:
-            answers(images)
-        except Exception:  # both forms fail: the model's own fault, which the check of the engine names
-            return published
-    return answers
-
-
-class _Guarded:
-    """Answers by the quick form of a forward pass; where that fails, for a while by the published one.
-
-    The first answers of the quick form are compared with the published ones, and where they differ by more than rounding, it
-    is never asked again.
-
-    A kernel may be missing on one processor, or from one release of torch, or fail for one size of a batch alone: so each
-    size has its own pause, longer after each failure. Memory may be short for a moment: so no pause is for ever. Where the
-    published form fails on the same images, the images or the model are to blame, and the quick form stays.
-    """
-
-    def __init__(self, quick: _Answers, published: _Answers, manifest: Manifest, dtype: torch.dtype) -> None:
-        self._quick, self._published, self._manifest, self._dtype = quick, published, manifest, dtype
-        self._same: bool | None = None  # as the published form's answers; None: not compared yet
-        self._pauses: dict[int, tuple[float, float]] = {}  # size of a batch → when to try again, seconds of the pause
-
-    def __call__(self, images: torch.Tensor) -> Answer[torch.Tensor]:
-        size = len(images)
-        until_s, pause_s = self._pauses.get(size, (0.0, 0.0))
-        if self._same is False or time.monotonic() < until_s:
-            return self._published(images)
-        try:
-            answers = self._quick(images)
-        except Exception as error:
-            answers = self._published(images)
-            if not self._pauses:
-                _served_slowly(self._manifest, error)
-            pause_s = min(max(FIRST_PAUSE_S, 2 * pause_s), LONGEST_PAUSE_S)
-            self._pauses[size] = (time.monotonic() + pause_s, pause_s)
-            return answers
-        if size in self._pauses:
-            self._pauses.pop(size, (0.0, 0.0))  # by this thread or by another one
-            log.warning("%s/%s: its quicker form works again, for %d images at a time", self._manifest.name, self._manifest.version, size)
-        return answers if self._same else self._compared(answers, self._published(images))
-
-    def _compared(self, ours: Answer[torch.Tensor], theirs: Answer[torch.Tensor]) -> Answer[torch.Tensor]:
-        self._same = torch.allclose(ours.probabilities, theirs.probabilities, rtol=0, atol=TOLERANCE[self._dtype])
-        if ours.distances is not None and theirs.distances is not None:
-            self._same = self._same and torch.allclose(ours.distances, theirs.distances, rtol=TOLERANCE[self._dtype])
-        if not self._same:
-            _in_float32(self._published, self._manifest, self._dtype)
-        return theirs
-
-
-def _served_slowly(manifest: Manifest, error: Exception) -> None:
-    name, version = manifest.name, manifest.version
-    log.warning("%s/%s is served as published, more slowly: its quicker form fails here (%s)", name, version, _first_line(error))
-
-
-def _in_float32(answers: _Answers, manifest: Manifest, asked: torch.dtype) -> _Answers:
-    """The module's own answers, in float32. Logs a warning if another precision was asked for."""
-    if asked != torch.float32:
-        log.warning("%s/%s is served in float32: bfloat16 would change its answers, or its layers", manifest.name, manifest.version)
-    return answers
 
 
 def _check(engine: Engine, opened: Opened[Manifest]) -> None:
@@ -320,22 +178,14 @@ def _check(engine: Engine, opened: Opened[Manifest]) -> None:
         if engine.explainable:
             engine.saliency(_grey(engine, 1), [0])
     except ModelFailed as error:
-        _blame_machine(error, opened)
+        blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; its manifest promises {len(opened.manifest.species)} species") from error
     if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > _SUM_TOLERANCE:
         raise ArtifactCorrupt(f"{opened.path}: the model's answer does not sum to 1; export it again")
 
 
-def _blame_machine(error: Exception, opened: Opened[Any]) -> None:
-    """Raise EngineError where an artifact failed for want of memory, or with its device: it may be good."""
-    cause: BaseException | None = error
-    while cause is not None:
-        # On CPUs torch has no class of its own for it; its allocator's words are all there is.
-        if isinstance(cause, MemoryError | torch.AcceleratorError | torch.OutOfMemoryError) or any(
-            words in str(cause) for words in ("allocate memory", "not enough memory", "bad_alloc")
-        ):
-            raise EngineError(f"{opened.path} cannot run on this machine now: {_first_line(cause)}") from error
-        cause = cause.__cause__
+def _drawn(n: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (n, *shape), np.uint8)
 
 
 def _grey(engine: Engine, n: int) -> NDArray[np.uint8]:
@@ -357,7 +207,3 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     where = "this processor does not compute in it" if device.type == "cpu" else "that is for CPUs"
     log.warning("SEEDLINGS_PRECISION is bfloat16, but %s: models are served in float32, the default", where)
     return torch.float32
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

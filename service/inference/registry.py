@@ -79,6 +79,8 @@ class _Refused:
 
 
 _LONGEST_PAUSE_S = 300.0
+_FORMATS = ("model.onnx", "model.pt2")  # which a version may have beside model.pt
+_NO_FORMAT = (0, 0, 0)  # it need not be there
 _FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
 Served = TypeVar("Served", bound=Version)
@@ -245,10 +247,10 @@ def _words(error: Exception) -> str:
 def _state(path: Path) -> _State:
     """Changes when the files of a version do."""
     found: list[tuple[int, int, int] | None] = []
-    for name in (store.MODEL, store.MANIFEST):
+    for name in (store.MODEL, store.MANIFEST, *_FORMATS):
         try:
             stat = (path / name).stat()
             found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
         except OSError:
-            found.append(None)
+            found.append(_NO_FORMAT if name in _FORMATS else None)
     return tuple(found)

@@ -1,12 +1,12 @@
 """A loaded segmenter: what of a photo is plant."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
+from service.inference.runtimes.runtime import Runtime
 
 Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
 
@@ -14,9 +14,9 @@ Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from
 class Segmenter:
     """One loaded version."""
 
-    def __init__(self, manifest: SegmenterManifest, module: torch.nn.Module, device: torch.device, threads: int) -> None:
+    def __init__(self, manifest: SegmenterManifest, runtime: Runtime) -> None:
         self.manifest = manifest
-        self._module, self._device, self._threads = module, device, threads
+        self._runtime = runtime
 
     @property
     def version(self) -> str:
@@ -25,11 +25,8 @@ class Segmenter:
 
     def segment(self, photo: NDArray[np.uint8]) -> Maps:
         """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1. Raises ModelFailed."""
-        torch.set_num_threads(self._threads)
         try:
-            with torch.inference_mode():
-                images = torch.from_numpy(photo)[None].to(self._device).contiguous(memory_format=torch.channels_last)
-                plant, near, afar = (values[0].float().cpu().numpy() for values in self._module(images))
+            plant, near, afar = (values[0] for values in self._runtime(photo[None], True))
         except Exception as error:
             raise ModelFailed("the segmenter raised an error") from error
         if plant.shape != photo.shape[1:] or near.ndim != 2 or afar.ndim != 2:

@@ -154,7 +154,7 @@ def _open(form: Format, content: bytes) -> _Asked:
     if form == "pt2":
         loaded: _Asked = torch.export.load(io.BytesIO(content)).module()
         return loaded
-    import onnxruntime  # type: ignore[import-untyped]  # in the extra onnx, and here alone
+    import onnxruntime  # in the extra onnx, and here alone
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return lambda images: tuple(map(torch.from_numpy, session.run(None, {"images": images.numpy()})))

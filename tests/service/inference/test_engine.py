@@ -13,6 +13,7 @@ from models_store.manifest import Familiarity
 from models_store.store import ArtifactCorrupt
 from service.errors import ModelFailed
 from service.inference import cpu_graph, engine
+from service.inference.runtimes import torchscript
 from service.settings import Settings
 from tests import fakes
 
@@ -95,7 +96,7 @@ def test_bfloat16_answers_nearly_the_same(publish_in) -> None:
 
 @pytest.mark.parametrize("network", [fakes.Shares, fakes.Convolving])
 def test_what_bfloat16_would_change_is_served_in_float32(publish_in, monkeypatch, caplog, network) -> None:
-    monkeypatch.setitem(engine.TOLERANCE, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
+    monkeypatch.setitem(torchscript.TOLERANCE, torch.bfloat16, 0.0)  # where the processor has no bfloat16, that is the reason
     path = publish_in(network)
     loaded = engine.load(store.open_artifact(path), **OPTIONS, precision="bfloat16")
     assert "served in float32" in caplog.text
@@ -174,7 +175,7 @@ class FailsOnce(torch.nn.Module):
 
 
 def test_a_quicker_form_is_tried_again(publish_in, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(engine, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(torchscript, "FIRST_PAUSE_S", 0.0)
     rebuild = cpu_graph.rebuild
     monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: FailsOnce(rebuild(*arguments)).eval())
     loaded = load(publish_in(fakes.Convolving))

@@ -1,0 +1,135 @@
+"""Which runtime answers: the one asked for, or the quickest of those that a version has a file for."""
+
+import importlib.util
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models_store import store
+from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
+from service.inference.runtimes.faults import EngineError, blame_machine, first_line
+from service.inference.runtimes.runtime import Name, Runtime, Threads, Wanted
+
+log = logging.getLogger(__name__)
+FILES: dict[Name, str] = {"exported": "model.pt2", "onnxruntime": "model.onnx", "openvino": "model.onnx"}  # beside model.pt
+TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
+MEASURED_S = 1.0  # how long runtimes are compared, all together
+CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
+
+
+def installed(name: Name) -> bool:
+    """Whether its package is there."""
+    return name in ("torchscript", "exported") or importlib.util.find_spec(name) is not None
+
+
+def choose(
+    wanted: Wanted,
+    opened: Opened[Any],
+    quickest: Runtime,
+    published: Runtime,
+    batches: list[NDArray[np.uint8]],
+    threads: Threads,
+    *,
+    on_cpu: bool,
+    optional: bool = False,
+) -> Runtime:
+    """The runtime that answers in place of TorchScript's `quickest`, or that.
+
+    A version's other files have to answer as its `model.pt` does (`published`) on `batches`, uint8 [n,3,h,w]. Those are what speed is
+    measured by, too. Where `optional`, a version without the file that is asked for is served by TorchScript. Raises
+    ArtifactUnsuitable, another StoreError, or EngineError.
+    """
+    name = f"{opened.manifest.name}/{opened.manifest.version}"
+    if wanted == "torchscript":
+        return quickest
+    if not on_cpu:
+        log.warning("SEEDLINGS_RUNTIME is %s, but that is for CPUs: %s is served by torchscript, on the GPU", wanted, name)
+        return quickest
+    if wanted != "auto":
+        if FILES[wanted] in opened.manifest.files:
+            return _checked(wanted, opened, published, batches, threads)
+        remedy = "put it in with: python -m training convert --format pt2,onnx"
+        if not optional:
+            raise ArtifactUnsuitable(
+                f"{opened.path} has no {FILES[wanted]}, which SEEDLINGS_RUNTIME={wanted} needs; {remedy}, or set it to torchscript"
+            )
+        log.warning("%s has no %s and is served by torchscript; %s", name, FILES[wanted], remedy)
+        return quickest
+    found: dict[Name, Runtime] = {"torchscript": quickest}
+    for other in get_args(Name):
+        if other in FILES and FILES[other] in opened.manifest.files and installed(other):
+            try:
+                found[other] = _checked(other, opened, published, batches, threads)
+            except (store.StoreError, EngineError) as error:
+                log.warning("%s is not served by %s: %s", name, other, error)
+    if len(found) == 1:
+        return quickest
+    rates = _rates(found, batches)
+    best = max(rates, key=lambda one: rates[one] if one != "torchscript" else CLEARLY * rates[one])
+    log.info("%s is served by %s; images/s: %s", name, best, ", ".join(f"{one} {rate:.0f}" for one, rate in rates.items()))
+    return found[best]
+
+
+def _checked(name: Name, opened: Opened[Any], published: Runtime, batches: list[NDArray[np.uint8]], threads: Threads) -> Runtime:
+    file = FILES[name]
+    content = store.beside(opened.path, opened.manifest, file)
+    if content is None:
+        raise ArtifactUnsuitable(f"{opened.path} has no {file}")
+    try:
+        runtime = _open(name, content, threads)
+        apart = max(_apart(runtime(images, True), published(images, True)) for images in batches)
+    except ModuleNotFoundError as error:
+        raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: pip install 'seedlings[{name}]'") from None
+    except Exception as error:
+        blame_machine(error, opened)
+        raise ArtifactCorrupt(f"{opened.path}: {name} cannot run its {file} ({first_line(error)}); export it again") from error
+    if not apart <= TOLERANCE:
+        remedy = "export it again, or set SEEDLINGS_RUNTIME to torchscript"
+        raise ArtifactCorrupt(f"{opened.path}: by {name} its {file} answers otherwise than its model.pt, by {apart:.2g}; {remedy}")
+    return runtime
+
+
+def _open(name: Name, content: bytes, threads: Threads) -> Runtime:
+    """Each library is imported where it is asked for: none is needed for TorchScript."""
+    if name == "exported":
+        from service.inference.runtimes import exported
+
+        return exported.load(content, threads)
+    if name == "onnxruntime":
+        from service.inference.runtimes.onnxruntime import OnnxRuntime
+
+        return OnnxRuntime(content, threads)
+    from service.inference.runtimes.openvino import OpenVino
+
+    return OpenVino(content, threads)
+
+
+def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.float32], ...]) -> float:
+    """The largest difference of a value, of one above 1 as a share of it; infinity where there are fewer, or of another shape."""
+    if [one.shape for one in ours[: len(published)]] != [one.shape for one in published]:
+        return math.inf
+    return max(float((np.abs(one - other) / np.maximum(1, np.abs(other))).max()) for one, other in zip(ours, published, strict=False))
+
+
+def _rates(found: dict[Name, Runtime], batches: list[NDArray[np.uint8]]) -> dict[Name, float]:
+    """Images a second, the geometric mean over the batches."""
+    each_s = MEASURED_S / len(found) / len(batches)
+
+    def geometric(runtime: Runtime) -> float:
+        return math.exp(sum(math.log(_rate(lambda: runtime(images, True), len(images), each_s)) for images in batches) / len(batches))  # noqa: B023
+
+    return {name: geometric(runtime) for name, runtime in found.items()}
+
+
+def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
+    work()  # the first call of a shape is slow
+    calls, started = 0, time.monotonic()
+    while calls == 0 or time.monotonic() - started < seconds:
+        work()
+        calls += 1
+    return images * calls / (time.monotonic() - started)
