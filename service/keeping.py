@@ -156,8 +156,8 @@ class _Candidate:
     @property
     def worth(self) -> float:
         """How much its label would teach, 0 to 1: how unsure the answer is, or how far beyond the limit of familiar photos it lies."""
-        familiarity, distance = self.prediction.model.manifest.calibration.familiarity, self.prediction.distance
-        strange = 1 - familiarity.limit / distance if familiarity is not None and distance else 0.0
+        ratio = self.prediction.ood_ratio
+        strange = 1 - 1 / ratio if ratio else 0.0
         return max(1 - float(self.prediction.probabilities.max()), strange)
 
 

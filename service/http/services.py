@@ -128,7 +128,11 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
 
     def on_swap(model: Model) -> None:
-        metrics.loaded(model.manifest.name, model.manifest.version)
+        manifest = model.manifest
+        metrics.loaded(manifest.name, manifest.version)
+        familiarity = manifest.calibration.familiarity
+        shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
+        metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
 
     def on_segmenter(segmenter: Segmenter) -> None:
         metrics.loaded(segmenter.manifest.name, segmenter.manifest.version)
@@ -140,7 +144,9 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
     def on_prediction(prediction: Prediction) -> None:
-        metrics.prediction(prediction.species.name, prediction.familiar, prediction.decode_s, prediction.queue_s)
+        metrics.prediction(
+            prediction.species.name, prediction.familiar, prediction.decode_s, prediction.queue_s, ood_ratio=prediction.ood_ratio
+        )
 
     registry = Registry(
         load,

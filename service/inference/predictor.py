@@ -51,6 +51,12 @@ class Prediction:
         return None if familiarity is None or self.distance is None else self.distance <= familiarity.limit
 
     @property
+    def ood_ratio(self) -> float | None:
+        """The distance as a share of the limit of familiar images; None if the model cannot tell."""
+        familiarity = self.model.manifest.calibration.familiarity
+        return None if familiarity is None or self.distance is None else self.distance / familiarity.limit
+
+    @property
     def confident(self) -> bool:
         """Whether the species can be relied upon."""
         said = self.relied_upon()

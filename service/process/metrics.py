@@ -18,6 +18,7 @@ UNMATCHED = "unmatched"  # the route of a request that no route takes
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _SHARED = ("counter", "histogram", "gauge_livemin", "gauge_livesum")  # what the client library begins the names of its files with
 _SHARED_BYTES = 1 << 20  # of each: what the library takes at first, room for thousands of species
+_RATIOS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -65,6 +66,26 @@ class Metrics:
             registry=registry,
         )
         self._unfamiliar = Counter("seedlings_unfamiliar", "Images unlike those that the model was trained on", registry=registry)
+        self._ood_ratio = Histogram(
+            "seedlings_ood_ratio",
+            "Distance of an image from those that the model was trained on, as a share of the limit of familiar ones",
+            buckets=_RATIOS,
+            registry=registry,
+        )
+        self._expected = Gauge(
+            "seedlings_expected_share",
+            "Share of the species among the images on which the version in service was measured",
+            ("species",),
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._expected_unfamiliar = Gauge(
+            "seedlings_expected_unfamiliar_share",
+            "Share of the validation images that the version in service finds unfamiliar; negative where it cannot tell",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._expected_species: set[str] = set()
         self._corrections = Counter(
             "seedlings_corrections",
             "Answers that a person judged, by the species that the model had named and whether it was right",
@@ -90,8 +111,10 @@ class Metrics:
         self._request.labels(route).observe(total_s)
 
     @_never_raises
-    def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float) -> None:
-        """One image was answered."""
+    def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float, ood_ratio: float | None = None) -> None:
+        """One image was answered; `ood_ratio` is its distance over the limit of familiar ones."""
+        if ood_ratio is not None:
+            self._ood_ratio.observe(ood_ratio)
         self._species.labels(species).inc()
         if familiar is False:
             self._unfamiliar.inc()
@@ -132,6 +155,16 @@ class Metrics:
         """A version was taken into service."""
         self._swaps.labels("served").inc()
         self._version.labels(model).set(version)
+
+    @_never_raises
+    def expected(self, shares: Mapping[str, float], unfamiliar: float | None) -> None:
+        """How often the version in service is to name each species, and to find a photo unfamiliar, where photos are as in training."""
+        for name in self._expected_species - shares.keys():
+            self._expected.labels(name).set(0)  # of a version before
+        for name, share in shares.items():
+            self._expected.labels(name).set(share)
+        self._expected_species |= shares.keys()
+        self._expected_unfamiliar.set(-1 if unfamiliar is None else unfamiliar)
 
     @_never_raises
     def refused(self) -> None:

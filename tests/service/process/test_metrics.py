@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.process.metrics import Metrics
 from tests import small_disk
 
 ROOT = Path(__file__).parents[3]
@@ -63,3 +64,16 @@ def test_every_file_has_its_space_from_the_beginning(tmp_path: Path) -> None:
     files = [file.stat() for file in tmp_path.iterdir()]
     assert len(files) == 4
     assert all(file.st_blocks * 512 >= file.st_size == 1 << 20 for file in files)
+
+
+def test_what_is_expected_is_that_of_the_version_in_service() -> None:
+    metrics = Metrics()
+    metrics.expected({"Maize": 0.25, "Charlock": 0.75}, 0.004)
+    metrics.expected({"Maize": 1.0}, None)
+    metrics.prediction("Maize", True, 0.1, 0.1, ood_ratio=0.95)
+    text = metrics.render(0).decode()
+    assert 'seedlings_expected_share{species="Maize"} 1.0' in text
+    assert 'seedlings_expected_share{species="Charlock"} 0.0' in text
+    assert "seedlings_expected_unfamiliar_share -1.0" in text
+    assert 'seedlings_ood_ratio_bucket{le="0.9"} 0.0' in text
+    assert 'seedlings_ood_ratio_bucket{le="1.0"} 1.0' in text
