@@ -1,0 +1,78 @@
+"""Corrections whose photos lie in an object store, by a server that speaks S3."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corrections.database import Database
+from corrections.errors import Full, Unavailable
+from corrections.photos import PhotoFiles
+from corrections.store import Corrections, Quota
+from tests.corrections.conftest import new, png
+from training.__main__ import main
+
+pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'seedlings[s3]'")
+server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of an S3 server with an empty bucket `plants`, which the environment names as AWS's own tools do."""
+    running = server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+        }.items():
+            patch.setenv(name, value)
+        import s3fs
+
+        s3fs.S3FileSystem().mkdir("plants", region_name="eu-central-1")
+        yield f"http://{host}:{port}"
+    running.stop()
+
+
+def stored(folder: str) -> set[str]:
+    """The names of the objects in a folder of the bucket, asked for anew."""
+    import s3fs
+
+    return {name.rpartition("/")[2] for name in s3fs.S3FileSystem(skip_instance_cache=True).find(f"plants/{folder}")}
+
+
+def opened(folder: Path, place: str, max_rows: int = 100) -> Corrections:
+    corrections = Corrections(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(place), Quota(max_rows, 10**6))
+    corrections.open()
+    return corrections
+
+
+def test_photos_are_kept_read_exported_and_removed(endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corrections = opened(tmp_path, "s3://plants/field", max_rows=3)
+    kept = [corrections.add(new(i, "Maize", plant=f"pot {i}")) for i in range(3)]
+    assert corrections.add(new(0, "Maize", plant="pot 0")).id == kept[0].id  # sent again, kept once
+    assert stored("field") == {f"{png(i).sha256}.png" for i in range(3)}
+    assert corrections.photo(kept[1].id) == (png(1).content, ".png")
+    with pytest.raises(Full):
+        corrections.add(new(7))
+    for one in kept:
+        corrections.review(one.id, 1, "accept", "Ada")
+    call = ["data", "corrections", "--database", f"sqlite:///{tmp_path}/c.db", "--photos", "s3://plants/field", "--out"]
+    assert main([*call, str(tmp_path / "out")]) == 0
+    assert sorted(file.read_bytes() for file in (tmp_path / "out").rglob("*.png")) == sorted(png(i).content for i in range(3))
+    for one in kept:
+        corrections.remove(one.id)
+    corrections.sweep()
+    assert stored("field") == set()
+    corrections.close()
+
+
+def test_a_bucket_that_is_not_there_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
+    corrections = opened(tmp_path, "s3://weeds/field")
+    with pytest.raises(Unavailable, match="cannot be written"):
+        corrections.add(new(1))
+    assert corrections.count() == 0
+    corrections.close()
