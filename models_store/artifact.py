@@ -37,10 +37,20 @@ class Measuring(Model[Array], Protocol[Array]):
     """It tells how far an image is from those that it was trained on."""
 
     def distance(self, activations: Array) -> Array:
-        """By the activations that the manifest's `familiarity.convolution` names: float32 [N,C,h,w] → float32 [N]."""
+        """By the activations that the manifest's `familiarity.convolution` names: float32 [N,C,h,w] → float32 [N].
+
+        Where it names none, by the texture that `look` gives.
+        """
 
     def answer(self, images: Array) -> tuple[Array, Array]:
         """`forward` and the distance in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
+
+
+class Looking(Measuring[Array], Protocol[Array]):
+    """It sees the plant alone, and tells how far the texture of the plant is from those that it was trained on."""
+
+    def look(self, images: Array) -> tuple[Array, Array]:
+        """What the network behind it is shown, and the texture: uint8 [N,3,S,S] → float32 [N,3,S,S], float32 [N,C,1,1]."""
 
 
 class Segmenting(Protocol[Array]):
@@ -54,7 +64,7 @@ class Segmenting(Protocol[Array]):
         """
 
 
-ANSWER = Measuring.answer.__name__  # kept by name where a module is frozen
+ANSWER, LOOK = Measuring.answer.__name__, Looking.look.__name__  # kept by name where a module is frozen
 
 
 class Capability(StrEnum):
@@ -62,9 +72,10 @@ class Capability(StrEnum):
 
     EXPLAIN = "explain"  # it is `Explaining`
     MEASURE = "measure"  # it is `Measuring`
+    LOOK = "look"  # it is `Looking`
 
 
-_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring}
+_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring, Capability.LOOK: Looking}
 
 
 def capabilities(module: object) -> list[Capability]:
@@ -73,5 +84,5 @@ def capabilities(module: object) -> list[Capability]:
     return [
         capability
         for capability, protocol in _PROTOCOLS.items()
-        if all(hasattr(module, name) for name in vars(protocol) if not name.startswith("_"))
+        if all(hasattr(module, name) for of in protocol.__mro__ for name in vars(of) if not name.startswith("_"))
     ]

@@ -45,7 +45,7 @@ class Input(_Part):
 class Familiarity(_Part):
     """Which images the model knows the like of: those no farther than `limit` by the `distance` inside `model.pt`."""
 
-    convolution: int = Field(ge=1)  # whose activations, after the ReLU, are measured; counted from 1
+    convolution: int | None = Field(ge=1)  # whose activations, after the ReLU, are measured; counted from 1; None: the plant's texture
     limit: float = Field(gt=0)
     limit_rule: str  # how the limit was chosen, in words
     validation_share: float = Field(ge=0, le=1)  # of validation images within it

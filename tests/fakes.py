@@ -87,6 +87,28 @@ class Convolving(nn.Module):
         return logits.softmax(1)
 
 
+class Looking(Convolving):
+    """As Convolving, behind a view; those it was trained on are as dark as `DARK`, or darker."""
+
+    @torch.jit.export
+    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        images = pixels.to(torch.float32) / 255
+        return torch.lerp(images, images.mean(dim=[2, 3], keepdim=True), images), images.amax(dim=[2, 3], keepdim=True)
+
+    @torch.jit.export
+    def distance(self, activations: Tensor) -> Tensor:
+        return activations.amax(dim=[1, 2, 3])  # [n]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.layers(self.look(pixels)[0])
+        return logits.softmax(1)
+
+    @torch.jit.export
+    def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        shown, texture = self.look(pixels)
+        return self.layers(shown).softmax(1), self.distance(texture)
+
+
 class Turned(nn.Module):
     """As Shares with the species turned by one: tells versions apart."""
 
@@ -228,7 +250,10 @@ def manifest(
 
 def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings", **calibration: float | None) -> Path:
     """Publish the next version of a fake model; `calibration` is its thresholds and its promise."""
-    familiarity = Familiarity(convolution=1, limit=DARK, limit_rule="fixed", validation_share=1) if network is Measured else None
+    measured = {Measured: 1, Looking: None}  # → the convolution
+    familiarity = (
+        Familiarity(convolution=measured[network], limit=DARK, limit_rule="fixed", validation_share=1) if network in measured else None
+    )
     describe = functools.partial(manifest, name=name, familiarity=familiarity, **calibration)
     return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
 

@@ -50,18 +50,19 @@ class Forward(nn.Module):
         return self.rest(activations), activations
 
 
-def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float32) -> Forward | None:
+def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float32, whole: bool = True) -> Forward | None:
     """The forward pass of a frozen TorchScript module as a module to be scripted, or None where it cannot be built.
 
     It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are.
     Convolutions and dense layers compute in `dtype`, float32 or bfloat16, and so are the activations. Only a straight
     chain of convolutions, norms, ReLUs, pools and dense layers up to the probabilities is understood; whatever is in front of it
-    stays as it is, and its convolutions are not counted. Whoever serves it compares its answers with the module's.
+    stays as it is, and its convolutions are not counted. With `whole` off it is left out: the chain then takes what the model's `look`
+    shows. Whoever serves it compares its answers with the module's.
     """
     steps, before = _chain(module) if torch.backends.mkldnn.is_available() else ([], 0)  # type: ignore[no-untyped-call]
     if (layers := _layers(steps, dtype, before > 0) if steps else None) is None:
         return None
-    if before:
+    if before and whole:
         layers.insert(0, _Before(_up_to(module, before)))
     ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | Convolution)]
     if convolution >= len(ends) or (before and len(ends) == 1):  # a chain without convolutions is not worth the change

@@ -17,7 +17,7 @@ import torch.fx.experimental._config
 from torch import Tensor, nn
 
 from training.artifact.mahalanobis import Distance
-from training.artifact.torchscript import MULTIPLE, Exported, Measured
+from training.artifact.torchscript import MULTIPLE, Exported, Measured, MeasuredByPlant, exported
 from training.errors import RunError
 from training.networks.network import Network
 
@@ -40,7 +40,7 @@ class _Answering(nn.Module):
         self.exported = exported
 
     def forward(self, images: Tensor) -> _Answers:
-        if isinstance(self.exported, Measured):
+        if isinstance(self.exported, Measured | MeasuredByPlant):
             return self.exported.answer(images)
         return (self.exported(images),)
 
@@ -53,7 +53,7 @@ def files(
     They are asked one at a time, too. Raises RunError where a library is missing, a network cannot be put into a format, or answers
     are more than TOLERANCE apart.
     """
-    exported = Exported(network, temperature) if distance is None else Measured(network, temperature, distance)
+    answering = _Answering(exported(network, temperature, distance))
     published: Any = module
 
     def apart(ask: _Asked) -> float:
@@ -61,7 +61,7 @@ def files(
         return max(_apart(ask(some), answer(some)) for some in (images, images[:1]))
 
     free = {0: torch.export.Dim("n", min=1)}
-    return _files(formats, _Answering(exported), images, free, CLASSIFIER_OUTPUTS[: 1 if distance is None else 2], apart)
+    return _files(formats, answering, images, free, CLASSIFIER_OUTPUTS[: 1 if distance is None else 2], apart)
 
 
 def segmenter_files(formats: tuple[Format, ...], segmenter: nn.Module, module: nn.Module, photos: list[Tensor]) -> dict[str, bytes]:

@@ -234,9 +234,12 @@ def _familiar(calibration: Calibration) -> str:
     known = calibration.familiarity
     if known is None:
         return "No picture is unfamiliar to it: one that shows no plant at all is still given a name, at times with confidence.\n"
+    measured = "whose plant, by the texture and\ncolour that its segmenter sees, lies"
+    if known.convolution is not None:
+        measured = f"whose activations after\nconvolution {known.convolution} lie"
+    limit = f"{known.limit:.1f}, {known.limit_rule}"
     return f"""
-A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one whose activations after
-convolution {known.convolution} lie farther from theirs than {known.limit:.1f}, {known.limit_rule}.
+A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one {measured} farther from theirs than {limit}.
 It notices pictures of something else altogether, not another plant photographed in the same way.
 """
 

@@ -20,6 +20,7 @@ from training.artifact.mahalanobis import Distance
 from training.errors import TrainingError
 from training.networks.network import Network
 from training.networks.photo_segmenter import STRIDE, PhotoSegmenter
+from training.networks.plant_view import shows_plants_alone
 
 AFAR = 4  # how much smaller a photo is seen from afar
 MULTIPLE = AFAR * STRIDE  # of which a photo's width and height are multiples
@@ -79,6 +80,41 @@ class Measured(Exported):
         return self.classify(features).softmax(1), self.distance(activations)
 
 
+class MeasuredByPlant(Exported):
+    """A network with a plant view that tells how far a plant's texture is from those trained on: `models_store.artifact.Looking`."""
+
+    def __init__(self, network: Network, temperature: float, distance: Distance) -> None:
+        super().__init__(network, temperature)
+        self.measure = distance
+
+    @torch.jit.export
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the plant view shows, and the texture of the plant: uint8 [N,3,S,S] → float32 [N,3,S,S], float32 [N,C,1,1]."""
+        shown, texture = self.network.convolutions[0].look(images.to(torch.float32) / 255)  # type: ignore[operator]
+        return shown, texture
+
+    @torch.jit.export
+    def distance(self, activations: Tensor) -> Tensor:
+        """Distance from the plants trained on, by their texture: float32 [N,C,1,1] → float32 [N]."""
+        return self.measure(activations)  # type: ignore[no-any-return]
+
+    @torch.jit.export
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives and the distance, in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
+        features, texture = self.look(images)
+        for count, layer in enumerate(self.network.convolutions):
+            if count > 0:
+                features = layer(features)
+        return self.classify(features).softmax(1), self.distance(texture)
+
+
+def exported(network: Network, temperature: float, distance: Distance | None) -> Exported:
+    """The module of `model.pt` for a network, with its distance where there is one."""
+    if distance is None:
+        return Exported(network, temperature)
+    return (MeasuredByPlant if shows_plants_alone(network) else Measured)(network, temperature, distance)
+
+
 class ExportedSegmenter(nn.Module):
     """A segmenter of whole photos, which looks at a photo from near and, at a quarter of its size, from afar.
 
@@ -136,11 +172,9 @@ def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:
 
 def to_torchscript(network: Network, temperature: float, distance: Distance | None = None) -> bytes:
     """The bytes of `model.pt` for a network that gives logits [N,species], with its distance where there is one."""
-    network = network.cpu().eval()
-    exported = Exported(network, temperature) if distance is None else Measured(network, temperature, distance)
     stream = io.BytesIO()
     with _deprecation_known():
-        torch.jit.save(torch.jit.script(exported.eval()), stream)
+        torch.jit.save(torch.jit.script(exported(network.cpu().eval(), temperature, distance).eval()), stream)
     return _without_debug_records(stream)
 
 

@@ -51,6 +51,18 @@ class Segmenter(nn.Module):
         Texture: mean and deviation of the features at all three resolutions, as a picture's style (Gatys et al., 2015) without its
         correlations.
         """
+        logits, half, quarter, eighth = self.levels(images)
+        return logits, self.texture(images, half, quarter, eighth, 1 - _wider(logits.sigmoid()))
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `look` gives, and the texture and colour of the plant alone: [N,3,S,S] → [N,1,S,S], [N,1], [N,195]."""
+        logits, half, quarter, eighth = self.levels(images)
+        plant = logits.sigmoid()
+        ground = self.ground(self.texture(images, half, quarter, eighth, 1 - _wider(plant)))
+        return logits, ground, self.texture(images, half, quarter, eighth, plant)
+
+    def levels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits of plant, and the features at a half, a quarter and an eighth of the resolution."""
         level = images.mean((1, 2, 3), keepdim=True)
         half = self.stem(F.pixel_unshuffle((images / (level + 0.02)).clamp(max=4.0) - 1, 2))
         quarter = self.down_quarter(half)
@@ -58,13 +70,13 @@ class Segmenter(nn.Module):
         wide = F.interpolate(self.up_quarter(eighth), quarter.shape[2:], mode="bilinear", align_corners=False)
         wide = self.up_half(self.join_quarter(quarter + wide))
         wide = F.interpolate(wide, half.shape[2:], mode="bilinear", align_corners=False)
-        logits = F.pixel_shuffle(self.last(self.join_half(half + wide)), 2)
-        plant = logits.sigmoid()  # and two pixels more, for the green shine; row by row it takes two fifths of the comparisons
-        plant = F.max_pool2d(F.max_pool2d(plant, [1, 5], [1, 1], [0, 2]), [5, 1], [1, 1], [2, 0])
-        bare = 1 - plant  # [N,1,S,S]
-        colour = (images * bare).sum((2, 3)) / bare.sum((2, 3)).clamp(min=1.0)  # [N,3]
+        return F.pixel_shuffle(self.last(self.join_half(half + wide)), 2), half, quarter, eighth
+
+    def texture(self, images: Tensor, half: Tensor, quarter: Tensor, eighth: Tensor, where: Tensor) -> Tensor:
+        """Means and deviations of the features, and the colour, of a part of the images, [N,1,S,S] in 0–1: → [N,195]."""
+        colour = (images * where).sum((2, 3)) / where.sum((2, 3)).clamp(min=1.0)  # [N,3]
         colour = colour / (colour.mean(1, keepdim=True) + 0.02)
-        return logits, torch.cat([_statistics(half, bare), _statistics(quarter, bare), _statistics(eighth, bare), colour], 1)
+        return torch.cat([_statistics(half, where), _statistics(quarter, where), _statistics(eighth, where), colour], 1)
 
 
 class PlantView(nn.Module):
@@ -107,6 +119,11 @@ class PlantView(nn.Module):
             logits = self.mistaken(logits)
             stays = torch.where(torch.rand(len(images), 1, 1, 1, device=images.device) < self.cut_anyway, 0.0, stays)
         return self.shown(images, logits, stays)
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, and the texture of the plant, by which it is told from what is none: [N,3,S,S] → the same, [N,195,1,1]."""
+        logits, ground, texture = self.segmenter.seen(images)
+        return self.shown(images, logits.float(), ground.float().sigmoid()[:, :, None, None]), texture[:, :, None, None]
 
     def mistaken(self, logits: Tensor) -> Tensor:
         """Masks that are surer or less sure, wider or narrower, some with pieces of background or with holes: [N,1,S,S] → [N,1,S,S]."""
@@ -153,8 +170,19 @@ def view_of(network: Network) -> PlantView | None:
     return first if isinstance(first, PlantView) else None
 
 
+def shows_plants_alone(network: Network) -> bool:
+    """Whether a network sees plants without their background, be it of some photos only."""
+    view = view_of(network)
+    return view is not None and view.alone
+
+
 def _layer(channels: int, out: int, kernel: int = 3, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+def _wider(plant: Tensor) -> Tensor:
+    """A plant and two pixels more, for the green shine: [N,1,S,S] → [N,1,S,S]. Row by row it takes two fifths of the comparisons."""
+    return F.max_pool2d(F.max_pool2d(plant, [1, 5], [1, 1], [0, 2]), [5, 1], [1, 1], [2, 0])
 
 
 def _statistics(features: Tensor, bare: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from training.errors import DataError
 from training.evaluation import predictions, synthetic_ood
 from training.fitting.views import view
 from training.networks.network import Network
-from training.networks.plant_view import PlantView
+from training.networks.plant_view import PlantView, shows_plants_alone
 from training.publishing.measured_model import MeasuredModel
 from training.recipe import Recipe
 
@@ -30,24 +30,24 @@ DRAWN = 20  # pictures of each kind
 def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Distance | None:
     """The distance from the training images, each as it is and once as the recipe's augmentation changes it.
 
-    None for a network that sees plants cut out: whatever is cut from a photo, or nothing at all, on one colour is nearer to these than
-    a whole photo is. Measured on pictures of other things, such a distance was worse than chance (AUROC 0.1 to 0.3).
-    Where the recipe sets plants on other backgrounds, these pictures are a group of their own, all of them moved: between the two kinds
-    lies much that is neither.
+    A network that sees plants cut out measures their texture, as its segmenter sees it, on whatever background: what is cut from a photo
+    on one colour is nearer to these than a whole photo, whatever it shows. Other networks measure activations halfway. There pictures of
+    plants that the recipe sets on other backgrounds are a group of their own, all of them moved: between the two kinds lies much that
+    is neither.
     """
-    if recipe.plant_view in ("alone", "gated"):
-        return None
-    shallow = network.convolutions[: networks.halfway(network)].eval()
+    network.eval()
+    cut_out, shallow = shows_plants_alone(network), network.convolutions[: networks.halfway(network)]
     random = torch.Generator().manual_seed(recipe.seed)
     pixels = images.pixels[split.train]
 
     def described(batch: Tensor) -> Tensor:
-        return pool(shallow(batch.contiguous(memory_format=torch.channels_last)))  # [N,C]
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        return pool(network.convolutions[0].look(batch)[1] if cut_out else shallow(batch))  # type: ignore[operator]  # [N,C]
 
     own_background = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
     moved = recipe.model_copy(update={"field": recipe.field.model_copy(update={"share": 1.0})}) if recipe.field.share else recipe
     changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random).images), pixels)
-    return Distance(own_background, changed) if recipe.field.share else Distance(torch.cat([own_background, changed]))
+    return Distance(own_background, changed) if recipe.field.share and not cut_out else Distance(torch.cat([own_background, changed]))
 
 
 def choose_limit(network: Network, module: nn.Module, images: Images, split: Split, strangers: Tensor | None = None) -> Familiarity:
@@ -67,7 +67,7 @@ def choose_limit(network: Network, module: nn.Module, images: Images, split: Spl
         limit = min(limit, max(least, math.nextafter(float(away.min()), 0.0)))
         rule += f", or less, down to {LEAST_PASSED:.0%}, so that fewer of {len(strangers)} pictures of no plant lie within it"
     return Familiarity(
-        convolution=convolutions_measured(network),
+        convolution=None if shows_plants_alone(network) else convolutions_measured(network),
         limit=limit,
         limit_rule=rule,
         validation_share=float((distances <= limit).double().mean()),

@@ -103,14 +103,19 @@ def _module(opened: Opened[Any], where: torch.device) -> torch.jit.ScriptModule:
 def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.device, dtype: torch.dtype) -> _Answers:
     """The module's answers by its forward pass built anew, where that can be done and gives the same; else frozen, or as it is."""
     measured = manifest.calibration.familiarity if Capability.MEASURE in artifact.capabilities(module) else None
+    looks = measured is not None and measured.convolution is None
     form = module
 
     def published(images: torch.Tensor) -> Answer[torch.Tensor]:
         return Answer(*form.answer(images)) if measured else Answer(form(images), None)
 
     try:
-        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=[artifact.ANSWER] if measured else [])
-        rebuilt = cpu_graph.rebuild(form, measured.convolution if measured else 0, dtype) if device.type == "cpu" else None
+        kept = [artifact.ANSWER] if measured else []
+        if looks:
+            kept.append(artifact.LOOK)
+        form = torch.jit.freeze(module.to(memory_format=torch.channels_last), preserved_attrs=kept)
+        place = measured.convolution if measured else None
+        rebuilt = cpu_graph.rebuild(form, place or 0, dtype, not looks) if device.type == "cpu" else None
         scripted = None if rebuilt is None else torch.jit.script(rebuilt)
     except Exception as error:
         _served_slowly(manifest, error)
@@ -119,6 +124,9 @@ def _quickest(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.
         return _in_float32(published, manifest, dtype)
 
     def quick(images: torch.Tensor) -> Answer[torch.Tensor]:
+        if looks:
+            shown, texture = form.look(images)
+            return Answer(scripted(shown)[0], module.distance(texture))
         probabilities, activations = scripted(images)
         return Answer(probabilities, module.distance(activations.float()) if measured else None)
 

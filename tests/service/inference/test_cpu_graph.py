@@ -160,6 +160,15 @@ def test_what_is_in_front_of_the_chain_stays_as_it_is() -> None:
         assert torch.allclose(torch.jit.script(rebuilt)(images())[1], module.layers[:4](images().float() / 255), atol=1e-5)
 
 
+def test_the_chain_alone_takes_what_is_in_front_of_it() -> None:
+    module, ours = behind_a_join()
+    rebuilt = cpu_graph.rebuild(ours, whole=False)
+    assert rebuilt
+    with torch.inference_mode():
+        shown = module.layers[0](images().float() / 255)
+        assert torch.allclose(torch.jit.script(rebuilt)(shown)[0], ours(images()), atol=1e-5)
+
+
 def test_in_bfloat16_only_the_chain_is_rounded(bfloat16: torch.dtype) -> None:
     assert answers_alike(behind_a_join()[1], bfloat16, 0.03)
 

@@ -258,6 +258,21 @@ def test_the_distance_stands_beside_the_probabilities(publish_in) -> None:
     assert answer.distances == pytest.approx([0, 0.2, 1], abs=1e-5)
 
 
+def test_what_a_plant_view_sees_is_measured(publish_in, monkeypatch) -> None:
+    """By the quick form and by the published one alike."""
+    path = publish_in(fakes.Looking)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
+    pixels[1] = 51
+    quick = load(path).predict_batch(pixels)
+    assert quick.distances[1] == pytest.approx(0.2, abs=1e-5)
+    rebuilt = []
+    monkeypatch.setattr(cpu_graph, "rebuild", lambda *arguments: rebuilt.append(arguments))
+    published = load(path).predict_batch(pixels)
+    assert rebuilt
+    assert quick.probabilities == pytest.approx(published.probabilities, abs=1e-5)
+    assert quick.distances == pytest.approx(published.distances, abs=1e-5)
+
+
 def test_refuses_a_limit_without_a_distance(tmp_path: Path) -> None:
     known = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=1)
     describe = functools.partial(fakes.manifest, familiarity=known)

@@ -21,12 +21,18 @@ def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, dra
     folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings", forms=("pt2", "onnx"))
     manifest, module = torchscript.load(folder)
     assert manifest.training.recipe["plant_view"] == "alone"
-    assert manifest.calibration.familiarity is None  # a distance would tell nothing of a plant cut out
+    familiarity = manifest.calibration.familiarity
+    assert familiarity.convolution is None  # the texture of the plant is measured, not activations
+    assert "look" in manifest.capabilities
     assert {"model.pt2", "model.onnx"} < {*store.verify(folder).files}
     assert "It sees the plant alone" in (folder / "card.md").read_text()
     run, artifact = measured_model.of_run(tmp_path / "run"), measured_model.of_artifact(folder)
     answers, distances = artifact.answers(images.pixels[:4])
-    assert distances is None
+    shown, texture = module.look(images.pixels[:4])
+    assert shown.shape == (4, 3, 150, 150)
+    assert torch.allclose(module.distance(texture), distances)
     assert torch.equal(answers.argmax(1), run.probabilities(images.pixels[:4]).argmax(1))
     soil = torch.full((1, 3, 150, 150), 90, dtype=torch.uint8)
     assert torch.isfinite(module(soil)).all()
+    noise = torch.randint(0, 256, (4, 3, 150, 150), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    assert (module.answer(noise)[1] > familiarity.limit).all()
