@@ -239,7 +239,8 @@ def _familiar(calibration: Calibration) -> str:
         measured = f"whose activations after\nconvolution {known.convolution} lie"
     limit = f"{known.limit:.1f}, {known.limit_rule}"
     return f"""
-A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one {measured} farther from theirs than {limit}.
+A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one {measured} \
+farther from theirs than {limit}.
 It notices pictures of something else altogether, not another plant photographed in the same way.
 """
 
