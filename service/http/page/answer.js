@@ -162,10 +162,16 @@ function lookAlikes(answer) {
   const found = alike(answer);
   $("alike").hidden = !found.length;
   $("alike-list").replaceChildren(
-    ...found.flatMap(({ name, latin, mark }) => {
+    ...found.flatMap(({ name, latin, mark, pages }) => {
       const term = Object.assign(document.createElement("dt"), { textContent: `${name} ` });
       if (latin && latin !== name) term.append(Object.assign(document.createElement("em"), { textContent: latin }));
-      return [term, Object.assign(document.createElement("dd"), { textContent: mark })];
+      const told = Object.assign(document.createElement("dd"), { textContent: mark });
+      for (const [i, href] of pages.entries()) {
+        const link = Object.assign(document.createElement("a"), { href, target: "_blank", rel: "noopener", textContent: pages.length > 1 ? `${t.source} ${i + 1}` : t.source });
+        link.ariaLabel = `${link.textContent}: ${name}`;
+        told.append(" ", link);
+      }
+      return [term, told];
     }),
   );
 }

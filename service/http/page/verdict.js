@@ -1,6 +1,7 @@
 // What an answer allows to be said. The page, its table, its CSV and what is shared say it by this file alone.
 
 import { day, percent, speciesName, t } from "./language.js";
+import { sources } from "./sources.js";
 
 const BESIDE = 0.05; // a candidate as probable as this may be it
 let species = new Map(); // what GET /species tells of each, by its name
@@ -55,7 +56,7 @@ export function alike(answer) {
   if (["species", "unfamiliar"].includes(standing(answer))) return [];
   return ranked(answer)
     .filter(([, share], i) => i < 2 || (i < 3 && share >= BESIDE))
-    .map(([name]) => ({ name: nameOf(name), latin: speciesOf(name).scientific_name, mark: t.marks[speciesOf(name).eppo_code] }))
+    .map(([name]) => ({ name: nameOf(name), latin: speciesOf(name).scientific_name, mark: t.marks[speciesOf(name).eppo_code], pages: sources[speciesOf(name).eppo_code] }))
     .filter(({ mark }) => mark);
 }
 

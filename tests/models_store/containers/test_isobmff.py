@@ -1,8 +1,10 @@
 """Boxes of HEIC and AVIF: which item's properties count, and the clean aperture."""
 
+import io
 import struct
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -57,6 +59,19 @@ def test_the_clean_aperture_of_an_avif(turns: int) -> None:
     for numbers in ((SIDE, 0, SIDE, 1, 0, 1, 0, 1), (SIDE, 1, SIDE, 1, 900, 1, 0, 1), (0, 1, 0, 1, 0, 1, 0, 1)):
         odd = with_property(plain, box(b"clap", struct.pack(">iIiIiIiI", *numbers)))
         assert (pixels.decode(odd, SIDE) == pixels.decode(plain, SIDE)).all()
+
+
+@pytest.mark.parametrize("primary", range(3))
+def test_of_several_images_in_a_heic_the_primary_one_counts(primary: int) -> None:
+    colours = [(220, 20, 20), (20, 200, 20), (20, 20, 220)]
+    album = pillow_heif.HeifFile()
+    for i, colour in enumerate(colours):
+        album.add_from_pillow(Image.new("RGB", (64 + 8 * i, 48), colour))  # a photo's burst, or a phone's alternatives
+    stream = io.BytesIO()
+    album.save(stream, quality=-1, primary_index=primary)
+    with pixels.opened(stream.getvalue()) as picture:
+        assert picture.width == 64 + 8 * primary
+        assert picture.square(16).pixels.reshape(3, -1).mean(1) == pytest.approx(colours[primary], abs=3)
 
 
 def test_the_properties_of_the_primary_item() -> None:

@@ -65,6 +65,7 @@ def test_says_no_more_than_can_be_relied_upon(browser: Any, start: Start, tmp_pa
         }
         assert page.locator("#alike-list dt").all_inner_texts() == ["Maize", "Sugar beet", "Charlock"]
         assert "rounded tip" in page.locator("#alike-list dd").first.inner_text()
+        assert "corn" in page.locator("#alike-list dd a").first.get_attribute("href")
         assert page.text_content("#summary") == "3 crops, 1 unsure"
         page.click("#known-title")
         assert "Grass crop" in page.inner_text("#known-list")

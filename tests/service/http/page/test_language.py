@@ -32,4 +32,8 @@ def test_each_language_has_every_text(page: Any) -> None:
         return Promise.all(["en", "de", "fr", "es"].map(async (one) => flat((await import(`/page/${one}.js`)).texts)));
     }""")
     assert len(keys[0]) > 70
+    marked = {key.removeprefix("marks.") for key in keys[0] if key.startswith("marks.")}
+    sources = page.evaluate("async () => (await import('/page/sources.js')).sources")
+    assert sources.keys() == marked  # nothing is said of a plant without a page that says so
+    assert all(pages and all(one.startswith("https://") for one in pages) for pages in sources.values())
     assert keys[1:] == [keys[0]] * 3
