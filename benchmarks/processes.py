@@ -106,6 +106,15 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process and its descendants have taken, user and system; of those gone, what their parents took over."""
+    ticks = 0
+    for one in [pid, *descendants(pid)]:
+        with contextlib.suppress(OSError, ValueError):
+            ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mib(pid: int) -> float:
     """Memory of a process and its descendants; 0 once they are gone.
 

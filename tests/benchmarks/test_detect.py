@@ -12,7 +12,7 @@ LOAD = "12mp-20-plants/closed-1"
 
 
 def rounds(*per_s: float, p50_ms: float = 100, plants: int = 20, errors: int = 0) -> detect.Rounds:
-    load = {"p50_ms": p50_ms, "p99_ms": 2 * p50_ms, "plants": plants, "errors": errors}
+    load = {"p50_ms": p50_ms, "p99_ms": 2 * p50_ms, "cpu_ms": 3 * p50_ms, "plants": plants, "errors": errors}
     return [{LOAD: load | {"per_s": one, "plants_per_s": one * plants}, "memory_mib": 500.0} for one in per_s]
 
 
@@ -26,8 +26,8 @@ def test_as_many_plants_are_drawn_as_asked_for(plants):
 def test_ratios_are_of_medians():
     text = detect.table({"ours": rounds(3, 1, 2), "opencv": rounds(8, 4, 5, plants=25, p50_ms=50, errors=3)})
     assert text.splitlines()[2:] == [
-        "| 12mp-20-plants/closed-1 | 2.00 photos/s, 40.0 plants/s (20 a photo), 100, 200 ms"
-        " | 5.00 photos/s, 125.0 plants/s (25 a photo), 50, 100 ms (ours 0.40 times), 3 errors |",
+        "| 12mp-20-plants/closed-1 | 2.00 photos/s, 40.0 plants/s (20 a photo), 100, 200 ms, 300 of processors"
+        " | 5.00 photos/s, 125.0 plants/s (25 a photo), 50, 100 ms, 150 of processors (ours 0.40 times), 3 errors |",
         "| memory | 500 MiB | 500 MiB |",
     ]
 
@@ -57,5 +57,6 @@ def test_a_server_is_measured(server, tmp_path, capsys):
         assert 4 <= load["plants"] <= 6
         assert load["plants_per_s"] == pytest.approx(load["per_s"] * load["plants"], abs=0.01)
         assert load["per_s"] > 0
+        assert load["cpu_ms"] > 5
     assert found["memory_mib"] > 100
     assert out.with_suffix(".md").read_text() in capsys.readouterr().out
