@@ -51,7 +51,7 @@ COPY corrections corrections
 COPY clients/python/seedlings_client seedlings_client
 COPY service service
 # Bytecode for what is really imported, a quarter of all.
-RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__, corrections.store, seedlings_client"
+RUN PYTHONDONTWRITEBYTECODE="" python -c "import service.app, service.__main__, service.serving, corrections.store, seedlings_client"
 LABEL org.opencontainers.image.title="seedlings-service" \
       org.opencontainers.image.description="Tells 12 species of plant seedlings apart on photos, over HTTP"
 ENV SEEDLINGS_HOST=0.0.0.0 \

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from models_store import interrupt
 from training.cli import (
     adapt,
     augment,
@@ -13,7 +14,6 @@ from training.cli import (
     evaluate,
     export,
     fit,
-    interrupt,
     leakage,
     photo_segmenter,
     recalibrate,
@@ -30,6 +30,7 @@ COMMANDS = (
     *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, adapt, convert, record),
     *(sweep, throughput, leakage, curve, report),
 )
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
     options = parser().parse_args(arguments)
     try:
-        with interrupt.within_a_second():
+        with interrupt.within_a_second(INTERRUPTED):
             options.perform(options)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("training"):
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(interrupt.MESSAGE, file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return interrupt.STATUS
     return 0
 

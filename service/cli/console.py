@@ -4,16 +4,13 @@ pyproject.toml lists the commands as entry points of one group. So this command 
 """
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
-from models_store import __version__
+from models_store import __version__, interrupt
 
 GROUP = "seedlings.commands"
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,10 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = int(commands[options.command].load()(options.arguments))
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        status = INTERRUPTED
-    if status == INTERRUPTED:  # what the libraries do at the end of a process takes seconds
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        sys.stderr.write(interrupt.MESSAGE + "\n")
+        status = interrupt.STATUS
+    if status == interrupt.STATUS:
+        interrupt.leave(status)
     return status

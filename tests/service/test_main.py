@@ -21,6 +21,14 @@ from tests import fakes
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0  # a loaded machine is no failure
+# In place of torch: its import waits in C where no signal ends it, as in the loading of a large library. Python's own threads go on.
+STUCK_IMPORT = """
+import ctypes
+libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+libc.pthread_mutex_lock(lock)
+print("importing", flush=True)
+libc.pthread_mutex_lock(lock)
+"""
 
 
 @contextlib.contextmanager
@@ -126,6 +134,20 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 130
         assert running.stderr is not None
         assert "Traceback" not in running.stderr.read()
+
+
+@pytest.mark.parametrize("command", [["predict", "photo.png"], ["openapi"], ["serve", "--port", "0"]])
+def test_ctrl_c_while_a_command_imports_torch_ends_it_with_one_line(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(STUCK_IMPORT)
+    environ = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SEEDLINGS_LOG_LEVEL": "warning"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "service", *command], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "importing\n"
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=PATIENCE_S)
+        assert (running.returncode, told) == (130, "interrupted\n")
 
 
 def test_a_mistaken_environment_stops_the_start_with_a_sentence(tmp_path: Path) -> None:

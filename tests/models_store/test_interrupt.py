@@ -11,16 +11,16 @@ import pytest
 
 from tests import drawn, terminal
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 MODULE = ["-m", "training"]
 SCRIPT = ["-c", "import sys; from service.cli.console import main; sys.exit(main())", "train"]  # as pip's `seedlings train`
 # A lock that its owner takes once more: no signal ends this call, and Python's own threads go on meanwhile, as in a backward pass.
 STUCK = """
 import ctypes, signal
-from training.cli import interrupt
+from models_store import interrupt
 signal.signal(signal.SIGINT, lambda *_: None)  # so that it is stuck whenever the signal comes
-with interrupt.within_a_second():
+with interrupt.within_a_second('interrupted; by a test'):
     libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
     libc.pthread_mutex_lock(lock)
     print("begun", flush=True)
@@ -92,18 +92,32 @@ def test_a_computation_that_python_cannot_interrupt_ends_too():
     process = begun(["-c", STUCK], "begun")
     seconds, error = interrupted(process)
     assert process.returncode == 130
-    assert error.startswith("interrupted; what was finished is kept")
+    assert error == "interrupted; by a test\n"
     assert seconds > 0.4  # Python had its chance first
 
 
 def test_what_was_there_before_is_there_again():
-    from training.cli import interrupt
+    from models_store import interrupt
 
     with interrupt.within_a_second():
         pass
     assert signal.set_wakeup_fd(-1) == -1
     with pytest.raises(KeyboardInterrupt), interrupt.within_a_second():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_what_a_library_raises_in_its_place_is_an_interrupt():
+    from models_store import interrupt
+
+    def interrupted_import():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            time.sleep(0.1)  # for the thread that watches
+            raise ImportError("cannot import") from None
+
+    with pytest.raises(KeyboardInterrupt), interrupt.within_a_second():
+        interrupted_import()
 
 
 def test_help_does_not_wait_for_torch():

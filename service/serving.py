@@ -1,0 +1,117 @@
+"""The server's process, or the process that minds several: where it listens, and what signals do."""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from models_store import interrupt
+from service import settings as configuration
+from service.http.listening import for_probes, handles
+from service.process import cores, logs
+
+
+def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
+    """Run the service until it is told to stop. Returns the exit status.
+
+    `loaded` is called when all that is slow is imported, before the server takes signals for itself.
+    """
+    cores.let_threads_sleep(os.environ)
+    parser = argparse.ArgumentParser(
+        prog="python -m service",
+        description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",
+        epilog="environment variables, with their defaults:\n" + configuration.described(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", help="address to listen on, before SEEDLINGS_HOST")
+    parser.add_argument("--port", help="port to listen on, before SEEDLINGS_PORT")
+    options = parser.parse_args(arguments)
+    for name, value in (("HOST", options.host), ("PORT", options.port)):
+        if value is not None:
+            os.environ[configuration.PREFIX + name] = value
+    try:
+        settings = configuration.from_environment(os.environ)
+    except configuration.BadSetting as error:
+        print(f"seedlings: {error}", file=sys.stderr)
+        return 2
+    logs.configure(settings.log_format, settings.log_level)
+    for sentence in configuration.warnings(os.environ):
+        logging.getLogger(__name__).warning("%s", sentence)
+    if settings.probe_port:  # the processes of the service listen there themselves
+        try:
+            for_probes(settings).close()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            print(f"seedlings: SEEDLINGS_PROBE_PORT: {reason}: {settings.probe_port}; choose another port", file=sys.stderr)
+            return 1
+    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.ExitStack() as stack:
+        if settings.workers > 1:
+            directory = settings.metrics_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="seedlings-metrics-"))
+            _share_metrics(Path(directory))
+        config, listeners = _listening(settings)
+        if settings.workers == 1:
+            config.load_app()
+        loaded()
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(interrupt.STATUS))
+        return interrupt.STATUS if _serve(config, listeners) == signal.SIGINT else 0
+
+
+def _share_metrics(directory: Path) -> None:
+    """Have the workers keep their metrics in `directory`; the client library wants to know before it is imported."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.glob("*.db"):  # of an earlier run
+        left.unlink()
+    os.environ[configuration.PREFIX + "METRICS_DIR"] = os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
+def _listening(settings: configuration.Settings) -> tuple[uvicorn.Config, list[socket.socket]]:
+    config = uvicorn.Config(
+        "service.app:from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        server_header=False,
+        http="service.http.connection:Connection",
+        ws="none",  # there are none here
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered
+    )
+    return config, handles(config.bind_socket())
+
+
+def _serve(config: uvicorn.Config, listeners: list[socket.socket]) -> int | None:
+    """Run the server. Returns the signal that ended it, where it minds several workers; else a signal ends this process."""
+    heard, sender = socket.socketpair()
+    with heard, sender:
+        for end in (heard, sender):
+            end.setblocking(False)
+        signal.set_wakeup_fd(sender.fileno())  # uvicorn takes signals for itself there, and does not hand them on
+        _run(config, listeners)
+        signal.set_wakeup_fd(-1)
+        with contextlib.suppress(BlockingIOError):
+            return heard.recv(1)[0]
+    return None
+
+
+def _run(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
+    if config.workers > 1:
+        Multiprocess(config, sockets=listeners).run()
+        return
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=listeners)
+    if not server.started:
+        sys.exit(1)
