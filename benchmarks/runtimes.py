@@ -3,10 +3,12 @@
     python -m benchmarks.runtimes --out benchmarks/results/runtimes.json
 
 Needs the extras `train` and `bench`. TorchScript as loaded, frozen, and frozen in channels-last order; the service's own
-engine; ONNX Runtime on an export of the same weights. They take turns in one process, with a pause in which the threads of
-the one before come to rest; figures are medians of the rounds. The peak is the speed of a large product of matrices in
-float32 on the same threads, and a share of it is images a second × the operations that the network's layers are defined
-by (a multiplication and an addition are two). A form that needs fewer of them can come out above what it computes.
+engine; torch.export, ONNX Runtime and OpenVINO on exports of the same weights, as the service runs them by SEEDLINGS_RUNTIME.
+The last lines are each one's images a second over those of the service's engine, in the same rounds. They take turns in one
+process, with a pause in which the threads of the one before come to rest; figures are medians of the rounds. The peak is the
+speed of a large product of matrices in float32 on the same threads, and a share of it is images a second × the operations that
+the network's layers are defined by (a multiplication and an addition are two). A form that needs fewer of them can come out
+above what it computes.
 """
 
 import argparse
@@ -15,7 +17,6 @@ import logging
 import operator
 import statistics
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -27,17 +28,18 @@ import numpy as np
 import torch
 import torch.jit
 from numpy.typing import NDArray
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import results
 from benchmarks.processes import shipped
 from models_store import store
-from models_store.manifest import Manifest
 from service.inference import engine
+from service.inference.runtimes import exported as exported_runtime
+from service.inference.runtimes.onnxruntime import OnnxRuntime
+from service.inference.runtimes.openvino import OpenVino
+from service.inference.runtimes.runtime import Runtime, Threads
 from service.process import cores
-from training import networks
-from training.artifact import compression
+from training.artifact import formats, published
 from training.artifact import torchscript as exported
 
 Pixels = NDArray[np.uint8]  # [n, 3, size, size]
@@ -46,18 +48,13 @@ BATCHES = (1, 8, 16)
 SIDE = 2048  # of the square matrices
 PAUSE_S = 0.2
 SAME_ANSWER = 1e-3
+OURS = "the service's engine"
 
 
-def eager(opened: store.Opened) -> nn.Module:
+def eager(opened: store.Opened) -> exported.Exported:
     """The artifact's network as the module it was exported from, with its weights."""
-    manifest = opened.manifest
-    network = networks.build(manifest.training.network, len(manifest.species))
-    if manifest.compact is not None:
-        network = compression.STORAGES[manifest.compact.storage](compression.factorize(network, manifest.compact.rank))
-    module = exported.Exported(network, manifest.calibration.temperature).eval()
-    saved = exported.open_module(opened.model)
-    module.load_state_dict({name: operator.attrgetter(name)(saved) for name in module.state_dict()})
-    return module
+    network = published.network_of(opened.manifest, exported.open_module(opened.model))
+    return exported.Exported(network, opened.manifest.calibration.temperature).eval()
 
 
 def in_torch(module: Any, memory_format: torch.memory_format = torch.contiguous_format) -> Infer:
@@ -71,24 +68,22 @@ def in_torch(module: Any, memory_format: torch.memory_format = torch.contiguous_
     return infer
 
 
-def in_onnx(module: nn.Module, manifest: Manifest, threads: int) -> Infer:
-    """An export of a module under ONNX Runtime."""
-    import onnxruntime  # in the extra `bench`, and here alone
+def in_formats(module: exported.Exported, path: Path, size: int, threads: int) -> dict[str, Infer]:
+    """Exports of a module under the runtimes that the service can take in place of TorchScript."""
+    scripted = exported.open_module(store.open_artifact(path).model)
+    example = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, size, size), np.uint8))
+    made = formats.files(("pt2", "onnx"), module.network, module.temperature, None, scripted, example)
+    pool = Threads.of(threads, 1)
+    found: dict[str, Runtime] = {
+        "torch.export": exported_runtime.load(made["model.pt2"], pool),
+        "ONNX Runtime": OnnxRuntime(made["model.onnx"], pool),
+        "OpenVINO": OpenVino(made["model.onnx"], pool),
+    }
+    return {name: functools.partial(_probabilities, runtime) for name, runtime in found.items()}
 
-    example = torch.zeros(2, manifest.input.channels, manifest.input.size, manifest.input.size, dtype=torch.uint8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
-        torch.onnx.export(module, (example,), file, dynamo=True, dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False)
-        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    (name,) = [one.name for one in session.get_inputs()]
 
-    def infer(pixels: Pixels) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = session.run(None, {name: pixels})[0]
-        return answer
-
-    return infer
+def _probabilities(runtime: Runtime, pixels: Pixels) -> NDArray[np.float32]:
+    return runtime(pixels, True)[0]
 
 
 def in_halves(loaded: engine.Engine) -> Infer:
@@ -106,7 +101,7 @@ def in_halves(loaded: engine.Engine) -> Infer:
     return infer
 
 
-def runtimes(path: Path, module: nn.Module, threads: int) -> dict[str, Infer]:
+def runtimes(path: Path, module: exported.Exported, threads: int) -> dict[str, Infer]:
     """All of them, ready to be asked."""
 
     def loaded() -> Any:
@@ -118,9 +113,9 @@ def runtimes(path: Path, module: nn.Module, threads: int) -> dict[str, Infer]:
         "TorchScript, as loaded": in_torch(loaded()),
         "frozen": in_torch(torch.jit.freeze(loaded())),
         "frozen, channels last": in_torch(exported.freeze(loaded()), torch.channels_last),
-        "the service's engine": lambda pixels: ours.predict_batch(pixels).probabilities,
+        OURS: lambda pixels: ours.predict_batch(pixels).probabilities,
         "the service's engine, in two halves side by side": in_halves(ours),
-        "ONNX Runtime": in_onnx(module, opened.manifest, threads),
+        **in_formats(module, path, opened.manifest.input.size, threads),
     }
 
 
@@ -179,6 +174,11 @@ def table(measured: dict[str, Any]) -> str:
     for name, batches in measured["images_per_s"].items():
         medians = [statistics.median(rounds) for rounds in batches.values()]
         lines.append(f"| {name} | " + " | ".join(f"{median:.1f} ({median * gflop / peak:.0%})" for median in medians) + " |")
+    ours = measured["images_per_s"][OURS]
+    lines += ["", "| over the service's engine | " + " | ".join(f"batch of {n}" for n in BATCHES) + " |", "|---" * (len(BATCHES) + 1) + "|"]
+    for name, batches in measured["images_per_s"].items():
+        ratios = [statistics.median(map(operator.truediv, rounds, ours[n])) for n, rounds in batches.items()]
+        lines.append(f"| {name} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
     return "\n".join([*lines, "", f"peak {peak:.1f} GFLOP/s on {measured['threads']} threads; {gflop:.2f} GFLOP an image"])
 
 
