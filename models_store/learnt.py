@@ -91,9 +91,10 @@ def records(digests: Sequence[str], pixels: NDArray[np.uint8]) -> Records:
 def fingerprints(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """How images look, in 64 bits: uint8 [N,3,150,150] → [N].
 
-    The signs of the 8×8 lowest frequencies but the mean of the brightness, by a discrete cosine transform (Zauner 2010,
-    *Implementation and Benchmarking of Perceptual Image Hash Functions*). One photo at other sizes and as JPEG down to quality 30
-    differs from itself by at most 4 bits, different photos of the Plant Seedlings data set by 12 and more: 99 in 100 of them.
+    The bits are the signs of the 8×8 lowest frequencies of the brightness, without its mean, by a discrete cosine transform (Zauner
+    2010, *Implementation and Benchmarking of Perceptual Image Hash Functions*). A photo at another size, or as JPEG of quality 30 and
+    more, differs from itself by at most 4 bits. Of pairs of different photos of the Plant Seedlings data set, 99 in 100 differ by 12
+    and more.
     """
     blocks = SIZE // _BLOCK
     place = np.arange(blocks, dtype=np.float32)

@@ -52,10 +52,10 @@ _FOREIGN = {
 def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image file, cut its central square and scale it: uint8 [3, size, size], RGB.
 
-    The training images are square crops around one plant, hence the square. The first frame counts, EXIF orientation (in HEIC
-    and AVIF the container's) is obeyed, colours are converted to sRGB once they are few, transparency is laid on white, wider
-    samples are scaled to 8 bits.
-    Size limits are checked on the header, before pixels are allocated. Raises UnsupportedFormat or UndecodableImage.
+    The training images are square crops around one plant, hence the square. The first frame counts. The photo is turned by its EXIF
+    orientation, HEIC and AVIF by their container's. What is transparent becomes white. Samples of more than 8 bits are scaled to 8.
+    Colours become sRGB, after the photo was made smaller. Size limits are checked on the header, before pixels are allocated.
+    Raises UnsupportedFormat or UndecodableImage.
     """
     with opened(source, max_pixels) as picture:
         return picture.square(size).pixels

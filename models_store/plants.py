@@ -1,8 +1,9 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
 A connected part of the map is one plant where its map of centres and its shape agree on that. Where two centres are sure, the part is
-divided between them. It is a clump, several plants that cannot be told apart, where a second centre is likely, where none is seen in a
-large part, where it hangs together by faint pixels alone, or where its one centre is not in its middle: the rest may be another plant.
+divided between them. Else it may be a clump: several plants that cannot be told apart. There are four signs of that: a second centre is
+likely; a large part has no centre; the part hangs together by faint pixels alone; its one centre is not in its middle, so that the rest
+may be another plant.
 """
 
 import math

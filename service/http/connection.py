@@ -1,7 +1,7 @@
 """The server's HTTP protocol, with bounds on what one client can make it hold or wait for.
 
-uvicorn bounds idle connections and this service bounds bodies. Without what stands here, nobody bounds the head of a
-request, the framing of a body, requests sent ahead of their answers, answers that are not read, and connections.
+uvicorn bounds idle connections, and `uploads` bounds bodies. This module bounds the rest: the head of a request, the framing of a
+body, requests sent ahead of their answers, answers that are not read, and the number of connections.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ REFUSAL = "refusal"  # in the state of one request: the error that was answered 
 class Shared:
     """What all connections of a server have in common.
 
-    `report` hears why a request was turned away here, with its status, None where it got no answer, and the seconds since its
-    connection began to wait for it. `max_connections` may be open at a time, None for the usual number.
+    `report` is called with why a request was turned away here, its status (None: it got no answer), and the seconds since its
+    connection began to wait for it. `max_connections` may be open at a time; None: the usual number.
     """
 
     def __init__(self, report: Callable[[str, int | None, float], None], max_connections: int | None = None) -> None:

@@ -10,11 +10,11 @@ AT_ONCE = 2  # requests begun, or ended, in one round of the event loop: a milli
 class Turns:
     """Lets callers through a few at a time.
 
-    A thousand requests that arrive together would all be begun in one round of the event loop, and a thousand whose clients
-    leave together would all be ended in one. A probe that arrives after them would wait for the whole of that.
+    Without it, a thousand requests that arrive together would all begin in one round of the event loop. A thousand whose clients leave
+    together would all end in one. A probe that arrives after them would wait for the whole round.
 
-    Of those that wait, the newest and the oldest go by turns: in a flood whoever comes last need not wait until it has passed,
-    and nobody waits for ever.
+    Those that wait are let through by turns: the newest, the oldest, the newest … So whoever comes last need not wait for the end of a
+    flood, and nobody waits for ever.
     """
 
     def __init__(self, at_once: int = AT_ONCE) -> None:

@@ -1,8 +1,8 @@
 """Many callers, one runner: items wait in a bounded queue and go through `run` in batches.
 
-A few threads, the streams, run the batches. While they run, the next one forms in the queue; a stream takes its share of
-what is there the moment it is free, so an item that comes alone never waits for company. Everything a caller can do ends
-in its own answer, its own error or its cancellation:
+A few threads, the streams, run the batches. Meanwhile the next batch forms in the queue. A stream that is free at once takes its
+share of what is there, so an item that comes alone never waits for others. Each caller gets its own answer or its own error, or is
+cancelled:
 
     with batcher.admit() as place:             # QueueFull at once, before anything was spent on the item
         item = await decode(...)               # the queue counts it already

@@ -1,13 +1,13 @@
 """A frozen network's forward pass, built anew from quicker forms of the same operations, for a CPU.
 
-TorchScript brings each layer's weights into the order its kernels want on every call, runs norms and ReLUs as passes of
-their own, and convolves directly. Here the weights are packed once, ReLUs are part of the layer before them, and 3×3 and
-5×5 convolutions take Winograd's form, with a quarter and a sixth of the multiplications. The answers differ by rounding alone.
+TorchScript orders each layer's weights for its kernels on every call. It runs norms and ReLUs as passes of their own, and convolves
+directly. Here the weights are packed once, and ReLUs are part of the layer before them. 3×3 convolutions take Winograd's form, with
+a quarter of the multiplications, and 5×5 ones with a sixth. The answers differ by rounding alone.
 
-In bfloat16 the layers with weights compute in that, on processors made for it, and convolve directly: fewer multiplications
-are not worth what Winograd's transforms would lose in 8 bits.
+In bfloat16, on processors made for it, the layers with weights compute in that type and convolve directly: Winograd's transforms would
+lose too much in 8 bits.
 
-What comes before the chain of layers, such as a view of the plant alone, is no chain: it is taken from the frozen graph as it is.
+What comes before the chain of layers, such as a view of the plant alone, is taken from the frozen graph as it is.
 """
 
 import math

@@ -29,8 +29,8 @@ _SUM_TOLERANCE = 1e-3
 class Engine:
     """One loaded version. `predict_batch` and `saliency` may be called from several threads at a time, as many as `streams` says.
 
-    One that runs `alone` computes with all of `threads`, else with its share of them: two batches of one thread each are
-    through sooner than one after the other with two threads, which wait for each other at the end of each layer.
+    A batch that runs `alone` has all of `threads`, else its share of them. Two batches side by side with one thread each are done
+    sooner than one after the other with two threads: these wait for each other at the end of each layer.
     """
 
     def __init__(self, manifest: Manifest, published: Published, runtime: Runtime) -> None:
@@ -120,8 +120,8 @@ def load(
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
 
     In bfloat16, for processors that compute in it, answers come sooner and are rounded: see `service/inference/cpu_graph.py`.
-    What makes answers come sooner never stands in the way of them: where it is not there, fails, or would change answers by more
-    than rounding, the model is served without it, in float32, and the log says so.
+    What makes answers come sooner may be absent, fail, or change answers by more than rounding. Then the model is served without it, in
+    float32, and the log says so.
 
     By another `runtime` than TorchScript's it is served where its version has the file for it, and where that answers alike; see
     `service/inference/runtimes/choice.py`.

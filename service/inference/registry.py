@@ -1,8 +1,8 @@
 """Which version is served: the newest good one of the store, watched by a thread of its own.
 
-A new version is verified, loaded and warmed beside the one in service and then takes its place; who holds the old one
-goes on with it. A version that is not good is refused. Where its files are to blame, it is tried again when they change;
-where the machine or the disk is, by itself, with growing pauses.
+A new version is verified, loaded and warmed while the old one serves, and then takes its place. Batches that have begun end with the
+old one. A version that is not good is refused. If its files are to blame, it is tried again when they change. If the machine or the disk
+is to blame, it is tried again after pauses, which grow.
 """
 
 import logging
