@@ -16,7 +16,7 @@ from training.publishing.convert import convert
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("artifact", ["seedlings/2", "seedlings-field/1"])
+@pytest.mark.parametrize("artifact", ["seedlings/2", "seedlings-field/2"])
 def test_it_answers_photos_as_model_pt_does(artifact, tmp_path):
     folder = convert(folder_of(artifact), tmp_path / "store", ("onnx",))
     files = [tmp_path / f"{species}.jpg" for species in range(4)]

@@ -28,7 +28,7 @@ def answers(file, images):
     ("artifact", "forms", "shapes"),
     [
         ("seedlings/2", "pt2,onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
-        ("seedlings-field/1", "onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
+        ("seedlings-field/2", "onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
         ("seedlings-segmenter/2", "onnx", [(1, 3, 192, 64), (3, 3, 128, 320), (1, 3, 384, 512)]),
     ],
 )
