@@ -94,7 +94,7 @@ def test_of_crops_of_anything_else_at_most_5_in_100_are_confident(service: Runni
 def test_parts_that_hold_two_plants_seldom_pass_as_one(service: Running, field: Path) -> None:
     """On the half of the wheat by which neither the segmenter nor the rule of clumps was made: at most two in five do.
 
-    Each is a fault; of version 1 it is 9 of 26.
+    Each is a fault; of version 2 it is 8 of 27.
 
     A part of the mask counts as held where half of it lies in the part that was found, and is a tenth of that or more.
     """
