@@ -122,6 +122,14 @@ def test_leaves_that_lie_apart_are_one_plant_unless_asked_for(page: Any) -> None
     page.wait_for_selector("#headline:text-is('Sugar beet')")
 
 
+def test_plants_of_two_species_are_not_one(page: Any) -> None:
+    two = fakes.field([(95, 150, 30)], (310, 310))  # a larger disc without a centre would be a clump
+    ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
+    page.set_input_files("#choose", [photo("two.png", fakes.encoded(two))])
+    page.wait_for_selector("#plants-list li:nth-child(2)")
+    assert page.text_content("#plants-names") == "1 × Maize, 1 × Sugar beet"
+
+
 def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     page.set_input_files(
         "#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("none.png", fakes.encoded(fakes.field([])))]
