@@ -20,6 +20,7 @@ from service.keeping import Keeper
 
 if TYPE_CHECKING:
     from corrections.kept import Kept
+    from corrections.store import Corrections
 
 router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized)])
 
@@ -135,9 +136,14 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
         prediction = await unless_gone(request, services.predictor.predict(image, crop=box))
         photo = await keeper.photo(image)
     new = New(photo, species, keeping.said(prediction), box, text, plant)
-    kept = await keeper.call(lambda corrections: corrections.add(new))
-    if not kept.repeated:
-        services.metrics.corrected(new.said.species, right=new.said.species == species)
+
+    def add(corrections: "Corrections") -> "Kept":
+        kept = corrections.add(new)
+        if not kept.repeated:  # counted here, for it is kept even where its request does not wait for that
+            services.metrics.corrected(new.said.species, right=new.said.species == species)
+        return kept
+
+    kept = await keeper.call(add)
     return JSONResponse(described(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"})
 
 

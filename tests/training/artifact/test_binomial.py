@@ -55,4 +55,4 @@ def test_the_interval_of_a_difference_is_that_of_the_sign_test():
     for ours, theirs in ((5, 0), (6, 0), (12, 3), (9, 3), (30, 14), (3, 9)):
         low, high = binomial.difference(ours, theirs, 100)
         assert (low > 0 or high < 0) == (binomial.by_chance(ours, theirs) < 0.05)
-        assert low < (ours - theirs) / 100 < high
+        assert low <= (ours - theirs) / 100 <= high

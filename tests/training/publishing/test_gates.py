@@ -41,8 +41,10 @@ def test_few_images_are_said_by_name(images, parts):
     learn, test = gates.few_images(images, parts, (0.4, 1.0))
     assert learn.startswith(f"fewer than 20 images to learn from: {images.species[0]} ({counts[0]}), ")
     assert test == f"{len(parts.test)} test images are few: its accuracy lies somewhere between 40% and 100%"
-    many = Split(parts.train * 20, parts.validation, parts.test * 30, parts.digest)
-    assert gates.few_images(images, many, (0.4, 1.0)) == []
+    more = replace(images, labels=images.labels.repeat(20))
+    rows = list(range(len(more.labels)))
+    assert gates.few_images(more, Split(rows, [], rows, parts.digest), (0.4, 1.0)) == []
+    assert gates.few_images(images, Split(parts.train * 20, [], rows, parts.digest), (0.4, 1.0)) == [learn]  # the same ones again
 
 
 def test_an_overlap_is_said(parts):

@@ -1,5 +1,6 @@
 """The page `/docs`, the interface for programs."""
 
+import hashlib
 import shlex
 import shutil
 import subprocess
@@ -32,8 +33,9 @@ def test_the_interface_for_programs(page: Any, service: Running, tmp_path: Path)
 
 
 def of_one(sample: str, service: Running) -> str:
-    """A sample that is about a correction, about one that is there."""
-    made = service.client.post("/corrections", files={"file": fakes.image(RED)}, data={"species": "Maize"}).json()
+    """A sample that is about a correction, about one that is there, of its own: the same one is kept once."""
+    note = hashlib.sha256(sample.encode()).hexdigest()
+    made = service.client.post("/corrections", files={"file": fakes.image(RED)}, data={"species": "Maize", "note": note}).json()
     return sample.replace("/corrections/correction", f"/corrections/{made['id']}")
 
 

@@ -223,4 +223,4 @@ def test_a_database_that_holds_its_lock_holds_up_corrections_alone(keeping: Call
     assert stored(tmp_path) == []  # the late one had been kept, and is the same
     assert send(service, note="another").status_code == 201
     said = service.client.get("/metrics").text
-    assert 'seedlings_corrections_total{outcome="right",species="Maize"} 1.0' in said
+    assert 'seedlings_corrections_total{outcome="right",species="Maize"} 2.0' in said  # the late one, and the other

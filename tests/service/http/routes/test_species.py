@@ -1,5 +1,6 @@
 """`GET /species`."""
 
+from models_store import store
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -18,7 +19,8 @@ def test_tells_whether_plants_are_found(start: Start, publish_in) -> None:
     publish_in()
     service = start(segmenter="seedlings-segmenter")
     service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
-    assert service.client.get("/species").json()["segmenter"] == {"name": "seedlings-segmenter", "version": "1"}
+    shipped = store.resolve(store.SHIPPED_STORE, "seedlings-segmenter")
+    assert service.client.get("/species").json()["segmenter"] == {"name": "seedlings-segmenter", "version": shipped.name}
     assert start(segmenter="none-such").client.get("/species").json()["segmenter"] is None
 
 
