@@ -191,6 +191,7 @@ corrections.onCorrection(keep);
 function look(photo, crop) {
   if (photo.heat) URL.revokeObjectURL(photo.heat);
   Object.assign(photo, { crop, heat: undefined, problem: null, stale: true });
+  keep({ ...photo, answer: undefined }); // a reload before the answer asks for it
   show();
   work();
 }

@@ -1,6 +1,7 @@
 """What the tests of the page do in a browser."""
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,14 @@ def wide(*colours: tuple[int, int, int]) -> bytes:
 def answered(page: Any, headline: str) -> None:
     """Wait for an answer that is not one of before."""
     page.wait_for_selector(f"#result[aria-busy=false]:not(.stale) #headline:text-is('{headline}')")
+
+
+def kept_when(page: Any, condition: str) -> None:
+    """Wait until `condition` holds of `kept`, what the page keeps for a reload. Playwright's own wait takes a promise for true."""
+    until = time.monotonic() + 30
+    while not page.evaluate(f"async () => {{ const kept = await (await import('/page/keep.js')).kept(); return {condition}; }}"):
+        assert time.monotonic() < until, condition
+        page.wait_for_timeout(30)
 
 
 def opened(browser: Any, service: Running, **options: Any) -> Iterator[Any]:

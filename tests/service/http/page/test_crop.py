@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Running
-from tests.service.http.page.browsing import BLUE, GREEN, RED, answered, no_defects_for, opened, photo, wide
+from tests.service.http.page.browsing import BLUE, GREEN, RED, answered, kept_when, no_defects_for, opened, photo, wide
 
 
 def test_another_part_of_the_photo_is_chosen_by_mouse_touch_and_keyboard(browser: Any, service: Running) -> None:
@@ -45,7 +45,7 @@ def test_another_part_of_the_photo_is_chosen_by_mouse_touch_and_keyboard(browser
         page.click("#heat")
         page.wait_for_selector("#heat[aria-pressed=true]")
         assert page.locator("#crop").is_hidden()  # the heat map is of the square alone
-        page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).some((one) => one.crop && one.answer)")
+        kept_when(page, "kept.some((one) => one.crop && one.answer)")
         page.reload()
         answered(page, "Charlock")
         page.click("#move")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests import fakes
 from tests.service.conftest import Running
-from tests.service.http.page.browsing import GREEN, RED, no_defects_for, opened, photo
+from tests.service.http.page.browsing import GREEN, RED, kept_when, no_defects_for, opened, photo
 
 
 def test_many_photos_become_a_table(page: Any) -> None:
@@ -67,12 +67,12 @@ def test_thirty_photos_on_a_phone_end_at_the_footer(browser: Any, service: Runni
 def test_a_reload_keeps_photos_and_answers_until_they_are_cleared(page: Any) -> None:
     page.set_input_files("#choose", [photo("red.png", fakes.image(RED)), photo("green.png", fakes.image(GREEN))])
     page.wait_for_selector("#progress", state="hidden")
-    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).filter((one) => one.answer).length === 2")
+    kept_when(page, "kept.filter((one) => one.answer).length === 2")
     page.reload()
     page.wait_for_selector("#rows tr:nth-child(2)")
     assert sorted(page.locator("#rows tr td:nth-child(2)").all_inner_texts()) == ["Maize", "Sugar beet"]
     page.click("#clear")
-    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).length === 0")
+    kept_when(page, "kept.length === 0")
     page.reload()
     page.wait_for_selector("#model:not(:empty)")
     assert page.locator("#rows tr").count() == 0

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from service.cli.plants import COLUMNS
 from tests import fakes
 from tests.service.conftest import Running, Start
-from tests.service.http.page.browsing import no_defects_for, opened, photo
+from tests.service.http.page.browsing import kept_when, no_defects_for, opened, photo
 
 PLANTS = ((100, 90, 40), (300, 120, 30), (400, 300, 20))
 PHONE = {"viewport": {"width": 390, "height": 664}, "has_touch": True, "is_mobile": True}
@@ -77,15 +77,13 @@ def test_a_plant_is_looked_at_alone_and_a_reload_keeps_them_all(page: Any) -> No
     page.click("#plant-alone")
     page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
     assert page.locator("#plants").is_hidden()
-    page.wait_for_function(
-        "async () => { const [one] = await (await import('/page/keep.js')).kept();"
-        " return one.found.plants.length === 3 && String(one.answer.crop) === String(one.crop); }"
-    )
+    kept_when(page, "kept.every((one) => one.found.plants.length === 3 && String(one.answer.crop) === String(one.crop))")
     page.click("#all-plants")
     page.wait_for_selector("#plants:not([hidden])")
-    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).every((one) => one.answer && !one.crop)")
+    kept_when(page, "kept.every((one) => !one.crop)")  # at once: a reload before the answer asks for it
     page.reload()
     page.wait_for_selector("#plants-list li:nth-child(3)")
+    kept_when(page, "kept.every((one) => one.answer && one.each && one.found.plants.length === 3)")
 
 
 def test_one_plant_is_shown_as_ever_and_looked_at_where_it_is(page: Any) -> None:
@@ -114,7 +112,7 @@ def test_leaves_that_lie_apart_are_one_plant_unless_asked_for(page: Any) -> None
     assert page.locator("#plants").is_hidden()
     page.click("#all-plants:text-is('Several plants?')")
     page.wait_for_selector("#plants-list li:nth-child(2)")
-    page.wait_for_function("async () => (await (await import('/page/keep.js')).kept()).every((one) => one.answer && one.each)")
+    kept_when(page, "kept.every((one) => one.answer && one.each)")
     page.reload()
     page.wait_for_selector("#plants-list li:nth-child(2)")
     page.click("#as-one")
