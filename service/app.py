@@ -126,8 +126,8 @@ def _app_of(services: Services, routers: Iterable[APIRouter], lifespan: Lifespan
     app.add_exception_handler(HTTPException, _http_error)
     for router in routers:
         app.include_router(router)
-    # The framework makes its routes ready with the first request, which then takes 70 ms more. It also sets aside Python's warnings for all
-    # threads meanwhile. So a description of the routes is made here, before there are any; nobody reads it.
+    # The framework prepares its routes when they are first used. That takes 70 ms, and changes Python's warning filters for all threads.
+    # Describing the routes prepares them here, before other threads run. The description itself is not used.
     get_openapi(title=app.title, version=app.version, routes=app.routes)
     return app
 
