@@ -11,7 +11,7 @@ CorrectionsError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from corrections.kept import Kept
+    from corrections.records import Kept
 
 
 class CorrectionsError(Exception):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from corrections.database import COUNTING, Database
 from corrections.errors import BadText, Changed, Full, Unavailable, Unknown
-from corrections.kept import Box, Decision, Kept, New, Said, State
+from corrections.records import Box, Decision, Kept, New, Said, State
 from corrections.photos import PhotoFiles
 from corrections.tables import CorrectionRow, PhotoRow, ReviewRow
 

@@ -27,7 +27,7 @@ _COMMANDS = (
 )
 ELSEWHERE = {
     "corrections/errors.py": "holds names alone",
-    "corrections/kept.py": "holds data: tests/corrections/test_store.py keeps and reads it",
+    "corrections/records.py": "holds data: tests/corrections/test_store.py keeps and reads it",
     "corrections/migrations/env.py": "Alembic runs it: tests/corrections/test_database.py migrates",
     "corrections/migrations/versions/0001_first.py": "Alembic runs it: tests/corrections/test_database.py compares with the tables",
     "corrections/migrations/versions/0002_asked.py": "the same",
@@ -36,7 +36,7 @@ ELSEWHERE = {
     "models_store/containers/tiff_directory.py": "read by tiff.py alone: tests/models_store/containers/test_tiff.py",
     "models_store/errors.py": "holds names alone",
     "service/app.py": "puts the rooms together: every test with a real server goes through it",
-    "service/cli/cells.py": "tests/service/cli/test_predict.py and test_plants.py read its tables",
+    "service/cli/csv_tables.py": "tests/service/cli/test_predict.py and test_plants.py read its tables",
     "service/cli/console.py": "is an installed command: tests/test_package.py runs it from the wheel",
     "service/detections.py": "tests/service/http/routes/test_detect.py reads all that it writes",
     "service/http/batches.py": "tests/service/http/routes/test_batch.py and test_detect.py send many images at once",
@@ -57,7 +57,7 @@ ELSEWHERE = {
     "service/serving.py": "needs a process of its own: tests/service/test_main.py",
     "service/process/shutdown.py": "needs a process of its own: tests/service/test_main.py",
     "training/__main__.py": "tests/training/cli runs it",
-    "training/artifact/reliance.py": "counts what thresholds.py chooses: tests/training/artifact/test_thresholds.py, by hand",
+    "training/artifact/answer_figures.py": "counts what thresholds.py chooses: tests/training/artifact/test_thresholds.py, by hand",
     "training/artifact/segmenter_card.py": "tests/training/cli/test_photo_segmenter.py reads the card",
     **{f"training/cli/{name}.py": "tests/training/cli/test_commands.py runs it" for name in _COMMANDS},
     "training/data/annotations.py": "asks the two formats: tests/training/data/test_coco.py and test_labelme.py go through it",
@@ -73,7 +73,7 @@ ELSEWHERE = {
         for name in ("alexnet", "lenet", "network", "report", "resnet")
     },
     "training/publishing/photo_segmenter.py": "tests/training/cli/test_photo_segmenter.py publishes by it",
-    "training/publishing/photos.py": "tests/training/cli/test_learnt_from.py asks models about folders of photos by it",
+    "training/publishing/external_photos.py": "tests/training/cli/test_learnt_from.py asks models about folders of photos by it",
     "training/publishing/recalibrate.py": "tests/training/cli/test_commands.py recalibrates an artifact",
 }
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, TextIO
 
-from service.cli.cells import Result, flat, write_csv
+from service.cli.csv_tables import Result, flat, write_csv
 
 COLUMNS = (
     *("file", "plant", "x", "y", "width", "height", "area", "clump"),

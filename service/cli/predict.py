@@ -16,8 +16,8 @@ from models_store import image_files
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from service.answers import Wanted, answer
-from service.cli import cells, plants, remote
-from service.cli.cells import Result
+from service.cli import csv_tables, plants, remote
+from service.cli.csv_tables import Result
 from service.cli.progress import Progress
 from service.cli.remote import Look
 from service.detections import detected
@@ -241,7 +241,7 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         json.dump(results, stream, ensure_ascii=False, indent=1)
         stream.write("\n")
     elif style == "csv":
-        cells.write_csv(COLUMNS, map(_flat, results), stream)
+        csv_tables.write_csv(COLUMNS, map(_flat, results), stream)
     else:
         rows = [_row(result) for result in results if "problem" not in result]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
@@ -251,7 +251,7 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
 
 def _flat(result: Result) -> Result:
     """A result in columns."""
-    return result if "problem" in result else cells.flat(result) | {"crop": " ".join(map(str, result["crop"]))}
+    return result if "problem" in result else csv_tables.flat(result) | {"crop": " ".join(map(str, result["crop"]))}
 
 
 def _row(result: Result) -> list[str]:

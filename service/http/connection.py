@@ -15,7 +15,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import PROBLEM_TYPE, HeadTooLarge, MalformedRequest, ServiceError, problem
-from service.http.turns import Turns
+from service.http.throttle import Throttle
 
 HEAD_TIMEOUT_S = 10.0  # for a head to arrive
 ANSWER_TIMEOUT_S = 30.0  # for an answer to be read
@@ -47,12 +47,12 @@ class Shared:
 
     def __init__(self, report: Callable[[str, int | None, float], None], max_connections: int | None = None) -> None:
         self.report, self.max_connections = report, max_connections
-        self.probes, self.heads, self.bodies = (Turns(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
+        self.probes, self.heads, self.bodies = (Throttle(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
         self.buffer = memoryview(bytearray(_PIECE_BYTES))  # where the next piece arrives, whosever it is
 
 
 class _Pieces(asyncio.BufferedProtocol):
-    """Stands between a connection and its transport: what arrives does so in small pieces, and these are read by turns."""
+    """Stands between a connection and its transport: what arrives does so in small pieces, and these are read in turn."""
 
     def __init__(self, connection: "Connection", shared: Shared) -> None:
         self._connection, self._shared = connection, shared
@@ -69,10 +69,10 @@ class _Pieces(asyncio.BufferedProtocol):
         piece = bytes(self._shared.buffer[:nbytes])
         self.unread.append(piece)
         if not self._connection.in_head:
-            turns = self._shared.bodies
+            throttle = self._shared.bodies
         else:
-            turns = self._shared.probes if _PROBE in piece[:_START_BYTES] else self._shared.heads
-        if len(self.unread) > 1 or not turns.ask(self._read):
+            throttle = self._shared.probes if _PROBE in piece[:_START_BYTES] else self._shared.heads
+        if len(self.unread) > 1 or not throttle.ask(self._read):
             self._connection.transport.pause_reading()
 
     def _read(self) -> None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
 from service.http.connection import REFUSAL
 from service.http.routes import page
-from service.http.turns import Turns
+from service.http.throttle import Throttle
 from service.process import logs
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
@@ -26,7 +26,7 @@ class Observe:
 
     def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str) -> None:
         self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
-        self._begin, self._begin_probe, self._end = Turns(), Turns(), Turns()
+        self._begin, self._begin_probe, self._end = Throttle(), Throttle(), Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""

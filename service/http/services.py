@@ -13,10 +13,10 @@ from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
-from service.keeping import Keeper
+from service.corrections import Keeper
 from service.process import memory
 from service.process.metrics import UNMATCHED, Metrics
-from service.process.pulse import Pulse
+from service.process.heartbeat import Heartbeat
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 
@@ -38,7 +38,7 @@ class Services:
     detector: Detector
     keeper: Keeper | None  # None: corrections are not kept
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
-    pulse: Pulse  # of the event loop
+    heartbeat: Heartbeat  # of the event loop
 
     @property
     def status(self) -> Status:
@@ -47,17 +47,17 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        return "failed" if self.predictor.failure or self.pulse.stopped else "ready"
+        return "failed" if self.predictor.failure or self.heartbeat.stopped else "ready"
 
     @property
     def live(self) -> bool:
         """Whether this process can still answer images, now or later; if not, only a new one helps."""
-        return self.predictor.alive and self.detector.alive and not self.pulse.stopped
+        return self.predictor.alive and self.detector.alive and not self.heartbeat.stopped
 
     @property
     def error(self) -> str | None:
         """Why images are not answered, or why no better version is in service."""
-        if self.pulse.stopped:
+        if self.heartbeat.stopped:
             return "the event loop stands still; restart the process"
         return (self.predictor.failure if self.registry.current else None) or self.registry.error
 
@@ -104,12 +104,12 @@ class Services:
             self.keeper.start()
 
     async def measure(self) -> None:
-        """Beat the pulse, and keep the gauge of the queue true, whichever worker is asked for the metrics of all.
+        """Give the heartbeat, and keep the gauge of the queue true, whichever worker is asked for the metrics of all.
 
         Runs until it is cancelled.
         """
         while True:
-            self.pulse.beat()
+            self.heartbeat.beat()
             self.metrics.queue_length(self.predictor.queued)
             await asyncio.sleep(_MEASURE_S)
 
@@ -195,4 +195,4 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
     keeper = None if settings.database is None else Keeper(settings, decoder)
     shutdown, parsing = Shutdown(settings.grace_s), asyncio.Semaphore(1)
-    return Services(settings, shutdown, metrics, uploads, registry, predictor, segmenters, detector, keeper, parsing, Pulse())
+    return Services(settings, shutdown, metrics, uploads, registry, predictor, segmenters, detector, keeper, parsing, Heartbeat())

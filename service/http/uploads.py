@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull, SlowUpload, UnsupportedImage
 from service.http.buffer import Buffer
 from service.http.forms import FormReader, Part
-from service.http.turns import Turns
+from service.http.throttle import Throttle
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
@@ -40,7 +40,7 @@ class Uploads:
     def __init__(self, max_body_bytes: int, max_buffered_bytes: int, timeout_s: float) -> None:
         self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
         self.buffered_bytes = 0
-        self.pieces = Turns(_PIECES_AT_ONCE)
+        self.pieces = Throttle(_PIECES_AT_ONCE)
         self._rooms: set[Room] = set()
         self._joining = asyncio.Lock()
 

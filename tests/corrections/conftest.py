@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from corrections.database import Database
-from corrections.kept import New, Said
+from corrections.records import New, Said
 from corrections.photos import PhotoFiles
 from corrections.store import Corrections, Quota
-from corrections.stripping import Photo
+from corrections.metadata import Photo
 from tests.postgres import Server
 
 SAID = Said("seedlings/1", "Maize", 0.75, True, 3.5, True)

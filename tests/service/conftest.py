@@ -86,15 +86,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture(scope="module")
 def module_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """As `start`, on a store of its own that holds one network; for the length of a test module."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(*, network: type = fakes.Shares, **values: object) -> Running:
-            root = tmp_path_factory.mktemp("store")
-            fakes.publish(root, network)
-            running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
-            running.wait_ready()
-            return running
-
+    with starting(tmp_path_factory) as begin:
         yield begin
 
 
@@ -109,6 +101,21 @@ def own_service(start: Start, publish_in: Callable[..., Path]) -> Running:
     """A service of the fake model `Shares` for one test alone, which may count on it or break it."""
     publish_in(fakes.Shares)
     return start()
+
+
+@contextlib.contextmanager
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start services, each on a store of its own that holds one network; all are stopped at the end of the block."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*, network: type = fakes.Shares, **values: object) -> Running:
+            root = tmp_path_factory.mktemp("store")
+            fakes.publish(root, network)
+            running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
+            running.wait_ready()
+            return running
+
+        yield begin
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models_store.manifest import Calibration, Familiarity, Species
-from training.artifact import binomial, reliance, thresholds
+from training.artifact import binomial, answer_figures, thresholds
 from training.artifact.thresholds import HeldOut
 
 PROMISE = 0.99  # share of what is relied upon that is to be right
@@ -40,7 +40,7 @@ def calibrate(
         validation_accuracy=None,
         familiarity=familiarity,
     )
-    found = reliance.figures(species, calibration, validation)
+    found = answer_figures.figures(species, calibration, validation)
     n, confident = found.n, found.answered["species"]
     return calibration.model_copy(
         update={

@@ -50,10 +50,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.split is not None and options.data is None:
         command.error("--split is of the images in a folder: name it with --data DIR")
-    from training.artifact import reliance, thresholds
+    from training.artifact import answer_figures, thresholds
     from training.data import images as data
     from training.evaluation import backgrounds, metrics, predictions
-    from training.publishing import measured_model, out_of_distribution, photos
+    from training.publishing import measured_model, out_of_distribution, external_photos
 
     measured = measured_model.of(options.run, options.artifact)
     if options.images is not None:
@@ -61,10 +61,10 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     images = measured.in_order(data.load(options.data, options.cache))
     if options.split == "all":
-        images, held = photos.unseen(measured, images, options.data)
+        images, held = external_photos.unseen(measured, images, options.data)
     else:
         parts = measured.split(images)
-        held = {"left_out": parts.left_out.get(options.split, 0), "unknown_origins": [*measured.origins(images).unknown]}
+        held = {"left_out": parts.left_out.get(options.split, 0), "unknown_origins": [*measured.provenance(images).unknown]}
         images = images.only(parts.rows(options.split))
     pixels, labels = images.pixels, images.labels
     probabilities, distances = measured.answers(pixels)
@@ -83,7 +83,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         familiarity = measured.calibration.familiarity
         familiar = None if distances is None or familiarity is None else distances <= familiarity.limit
         asked = thresholds.held_out(options.split, probabilities, shown, familiar, _NO_PROMISE)
-        more["answers"] = reliance.figures(measured.described, measured.calibration, asked).model_dump(mode="json")
+        more["answers"] = answer_figures.figures(measured.described, measured.calibration, asked).model_dump(mode="json")
     if options.ood:
         more["ood"] = _ood(measured, options, distances)
     if options.json is None:
@@ -96,18 +96,18 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
 
 def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
     """Figures on a folder of photos that are in no split."""
-    from training.evaluation import elsewhere
-    from training.publishing import photos
+    from training.evaluation import external
+    from training.publishing import external_photos
 
-    found_there = photos.load(str(options.images), options.images, options.cache, measured)
+    found_there = external_photos.load(str(options.images), options.images, options.cache, measured)
     calibration = measured.calibration
     familiarity = None if calibration is None else calibration.familiarity
-    asked, distances = photos.ask(measured, familiarity, found_there.name, found_there.pixels, found_there.shown(), _NO_PROMISE)
-    found = photos.figures(measured, found_there, asked)
+    asked, distances = external_photos.ask(measured, familiarity, found_there.name, found_there.pixels, found_there.shown(), _NO_PROMISE)
+    found = external_photos.figures(measured, found_there, asked)
     if options.ood:
         found["ood"] = _ood(measured, options, distances)
     if options.json is None:
-        say("\n".join([elsewhere.text(f"{measured.name} on {options.images}", found), *_sentences(found)]))
+        say("\n".join([external.text(f"{measured.name} on {options.images}", found), *_sentences(found)]))
     else:
         _write(found | {"species": measured.species}, options.json)
 

@@ -93,10 +93,10 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
 
 def _say_if_guessing(fabric: "Fabric", images: "Images", folder: Path, accuracy: float) -> None:
     """Say it where the run's best validation accuracy may be guessing."""
-    from training.fitting import origins, run
+    from training.fitting import provenance, run
     from training.publishing import gates
 
     description = run.read_description(folder)
-    held = origins.split_of(images, description, origins.of_run(folder, description, images).learnt).validation
+    held = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt).validation
     if found := gates.guessing(round(accuracy * len(held)), images.labels[held], images.species):
         fabric.print(f"This run has learnt nothing that can be shown: {found}.")

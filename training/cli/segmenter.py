@@ -31,7 +31,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_background, origins, segmenter
+    from training.fitting import known_background, provenance, plant_view_segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -44,11 +44,11 @@ def _perform(options: argparse.Namespace) -> None:
         *background_photos.files(options.background_photos),
         *(file for folder in options.masks for file in masked_photos.files(folder)),
     ]
-    origin = (origins.of_images(images, parts.train) | origins.of_photos(photos)).learnt
+    origin = (provenance.of_images(images, parts.train) | provenance.of_photos(photos)).learnt
     training, validation = images.pixels[parts.train], images.pixels[parts.validation]
-    trained = segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
+    trained = plant_view_segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
     say(f"validation images: background known in {known_background.share(trained, validation):.1%}")
     for folder, masked in measured.items():
-        iou, known = segmenter.iou(trained, masked), known_background.share(trained, masked.pixels)
+        iou, known = plant_view_segmenter.iou(trained, masked), known_background.share(trained, masked.pixels)
         say(f"{folder}: IoU of plants {iou:.3f}, background taken for the training images' in {known:.1%} of {len(masked.pixels)} squares")
     say(f"wrote {options.out}")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.atomic_files import write_atomically
 from training.data.images import Images
-from training.fitting.views import view
+from training.fitting.transforms import transformed
 from training.recipe import Recipe
 
 _COLUMNS = 12
@@ -24,7 +24,7 @@ def write(images: Images, recipe: Recipe, backgrounds: torch.Tensor | None, out:
         rows = (images.labels[order] == label).nonzero()[:, 0]
         turn[rows] = torch.arange(len(rows)) * len(images.species) + label
     chosen = order[turn.argsort()[:count]]
-    shown = view(images.pixels[chosen], recipe, backgrounds, random).images.mul(255).round().to(torch.uint8).numpy()  # [n,3,S,S]
+    shown = transformed(images.pixels[chosen], recipe, backgrounds, random).images.mul(255).round().to(torch.uint8).numpy()  # [n,3,S,S]
     side = shown.shape[-1]
     sheet = np.full((-(-len(shown) // _COLUMNS) * side, min(_COLUMNS, len(shown)) * side, 3), 255, np.uint8)
     for number, image in enumerate(shown):

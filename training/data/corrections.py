@@ -12,7 +12,7 @@ from PIL import Image
 
 from corrections.database import Database
 from corrections.errors import CorrectionsError
-from corrections.kept import Box, Kept, State
+from corrections.records import Box, Kept, State
 from corrections.photos import PhotoFiles, place_of
 from corrections.store import Corrections, Quota
 from corrections.texts import NOT_A_PLANT

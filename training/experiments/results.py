@@ -19,7 +19,7 @@ from training.atomic_files import write_atomically, write_json
 from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import latency, metrics, predictions
-from training.fitting import origins, run
+from training.fitting import provenance, run
 from training.old_names import renamed
 
 RUNS, TABLE = "runs", "runs.csv"
@@ -61,7 +61,7 @@ class RunResult(run.Identity):
 def record(folder: Path, images: Images, results: Path) -> RunResult:
     """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
     description, network, epoch = run.load_best(folder)
-    split = origins.split_of(images, description, origins.of_run(folder, description, images).learnt)
+    split = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt)
     if description.averaged:
         raise RunError(f"{folder} is a mean of runs and was not trained itself; export it, and its figures stand in the manifest")
     if not run.is_finished(folder, description):

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from training.fitting.augment import mix
-from training.fitting.views import view
+from training.fitting.transforms import transformed
 from training.recipe import Recipe
 
 
@@ -36,7 +36,7 @@ def batches(
     backgrounds: squares of photos, uint8 [M,3,S,S], or None. `random` is a CPU generator. What it draws depends on `ahead`, too.
     """
     for some in torch.split(rows, ahead):
-        images, moved = view(pixels[some.flatten()], recipe, backgrounds, random, side)
+        images, moved = transformed(pixels[some.flatten()], recipe, backgrounds, random, side)
         parts = images.chunk(len(some))
         mixed = [mix(part, targets[batch], recipe.augment, random) for part, batch in zip(parts, some, strict=True)]
         images = torch.cat([part for part, _ in mixed]).contiguous(memory_format=torch.channels_last)

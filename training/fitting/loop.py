@@ -26,14 +26,14 @@ from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, freezing, imagenet, origins, remaining, run, warm_start
+from training.fitting import batchnorm, ema, freezing, imagenet, provenance, time_left, run, warm_start
 from training.fitting.batches import batches
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
-from training.fitting.origins import Origins
-from training.fitting.segmenter import load as load_segmenter
+from training.fitting.provenance import Provenance
+from training.fitting.plant_view_segmenter import load as load_segmenter
 from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
@@ -125,11 +125,11 @@ def fit(
         return run.finished_metrics(folder, run.read_description(folder))
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
-    before = origins.before(recipe, teachers, segmenter, images)
+    before = provenance.before(recipe, teachers, segmenter, images)
     split = split.thinned(images, recipe.train_share)
     rows = split.rows("all") if all_images else split.train
-    learnt = (origins.of_images(images, rows) | origins.of_photos(background_photos.files(backgrounds)) | before).learnt
-    held = replace(split, train=rows, validation=[], test=[]) if all_images else origins.held_out(images, split, recipe.split, learnt)
+    learnt = (provenance.of_images(images, rows) | provenance.of_photos(background_photos.files(backgrounds)) | before).learnt
+    held = replace(split, train=rows, validation=[], test=[]) if all_images else provenance.held_out(images, split, recipe.split, learnt)
     _refuse_another_split(recipe, split, held, before)
     for sentence in _said(split, held, before):
         fabric.print(sentence)
@@ -170,7 +170,7 @@ def fit(
         state.history.append(row)
         if record is not None:
             record.add(state)
-            fabric.print(_line(row, recipe.epochs, remaining.left(seconds, recipe.epochs - state.epoch, bool(recipe.patience))))
+            fabric.print(_line(row, recipe.epochs, time_left.in_words(seconds, recipe.epochs - state.epoch, bool(recipe.patience))))
         fabric.barrier()
     if state.epoch < recipe.epochs:
         fabric.print(f"stopped: validation got no better in {recipe.patience} epochs")
@@ -215,7 +215,7 @@ def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
     return _State(network, averaged, build_optimizer(network, recipe.optimizer))
 
 
-def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Origins) -> None:
+def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Provenance) -> None:
     """Raise RunError when these are the very images of the start's training, divided otherwise: by its split none would be left out."""
     if recipe.start in ("", imagenet.START) or not (held.left_out or before.unknown):
         return
@@ -228,7 +228,7 @@ def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Ori
         )
 
 
-def _said(split: Split, held: Split, before: Origins) -> list[str]:
+def _said(split: Split, held: Split, before: Provenance) -> list[str]:
     """What a user is told of images that are left out, and of weights of which nobody knows what they learnt from."""
     counts = " and ".join(f"{n} of {len(split.rows(part))} {part} images" for part, n in held.left_out.items())
     lines = [f"{counts} are among those that the weights learn from or began with; they are left out of all figures"] if counts else []

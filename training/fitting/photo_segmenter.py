@@ -22,7 +22,7 @@ from training.fitting import ema, run
 from training.fitting.camera import photograph
 from training.fitting.field import placed
 from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
-from training.fitting.segmenter import mask_loss
+from training.fitting.plant_view_segmenter import mask_loss
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
 

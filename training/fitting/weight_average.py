@@ -12,8 +12,8 @@ from torch import Tensor
 from models_store.learnt import FILE as LEARNT
 from training.atomic_files import write_atomically, write_json
 from training.errors import RunError
-from training.fitting import origins, run
-from training.fitting.origins import Origins
+from training.fitting import provenance, run
+from training.fitting.provenance import Provenance
 
 
 def average(runs: Sequence[Path], folder: Path) -> run.Description:
@@ -28,14 +28,14 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
         raise RunError(f"{folder} is there already; give a new folder with --run")
     descriptions = [run.read_description(one) for one in runs]
     first, names = descriptions[0], []
-    learnt: Origins | None = None
+    learnt: Provenance | None = None
     total: dict[str, Tensor] = {}
     for one, description in zip(runs, descriptions, strict=True):
         if _kind(description) != _kind(first):
             raise RunError(f"{one} is of another network, species, start or split than {runs[0]}; their mean would answer nothing")
         weights = _last_weights(one, description)
         names.append(run.run_reference(one, description))
-        own = origins.of_run(one, description)
+        own = provenance.of_run(one, description)
         learnt = own if learnt is None else learnt | own
         for name, tensor in weights.items():
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor

@@ -159,7 +159,7 @@ def adapt(
 
 def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[Both, Both]:
     """Both models on corrections held out and on test images, without photos that either has learnt from. Raises DataError for none."""
-    seen = before.origins(held_out).learnt.holds(held_out.records) | now.origins(held_out).learnt.holds(held_out.records)
+    seen = before.provenance(held_out).learnt.holds(held_out.records) | now.provenance(held_out).learnt.holds(held_out.records)
     if seen.all():
         raise DataError("all corrections that are held out look like photos that were learnt from; correct photos of other plants or days")
     return _both(before, now, held_out.only((~seen).nonzero()[0].tolist())), _both(before, now, tested)

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from models_store.manifest import Calibration, ElsewhereFigures, Familiarity, Figures, OodFigures
 from training.artifact import calibration as calibrating
-from training.artifact import reliance, thresholds
+from training.artifact import answer_figures, thresholds
 from training.artifact.thresholds import HeldOut
 from training.data import pictures
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import metrics
-from training.publishing import out_of_distribution, photos
+from training.publishing import out_of_distribution, external_photos
 from training.publishing.measured_model import MeasuredModel
 from training.publishing.out_of_fold import OutOfFold
 
@@ -70,11 +70,11 @@ def appraise(
 
     def part(name: str, rows: list[int]) -> tuple[HeldOut, Tensor | None]:
         shown = [model.described[label] for label in images.labels[rows].tolist()]
-        return photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise)
+        return external_photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise)
 
-    def ask(name: str, folder: Path, promised: float) -> tuple[photos.Photos, HeldOut]:
-        found = photos.load(name, folder, outside.cache, model)
-        return found, photos.ask(model, familiarity, name, found.pixels, found.shown(), promised)[0]
+    def ask(name: str, folder: Path, promised: float) -> tuple[external_photos.Photos, HeldOut]:
+        found = external_photos.load(name, folder, outside.cache, model)
+        return found, external_photos.ask(model, familiarity, name, found.pixels, found.shown(), promised)[0]
 
     in_field = [ask(name, folder, outside.field_promise or promise) for name, folder in outside.field.items()]
     held = part("validation", split.validation)[0] if folds is None else _of_folds(folds, model, temperature, promise)
@@ -86,9 +86,9 @@ def appraise(
     elsewhere = [(True, *one) for one in in_field] + [(False, *ask(name, folder, promise)) for name, folder in outside.measure.items()]
     return Appraisal(
         calibration,
-        figures.model_copy(update={"answers": reliance.figures(model.described, calibration, tested)}),
+        figures.model_copy(update={"answers": answer_figures.figures(model.described, calibration, tested)}),
         {
-            found.name: ElsewhereFigures.model_validate({"chosen_by": chosen_by, **photos.figures(calibrated, found, asked)})
+            found.name: ElsewhereFigures.model_validate({"chosen_by": chosen_by, **external_photos.figures(calibrated, found, asked)})
             for chosen_by, found, asked in elsewhere
         },
         {name: out_of_distribution.on_pictures(calibrated, distances, pictures.load(folder)) for name, folder in outside.ood.items()},

@@ -22,7 +22,7 @@ from training.data.images import Images
 from training.data.split import Split
 from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
-from training.fitting import origins, run
+from training.fitting import provenance, run
 from training.networks.network import Network
 from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor
 from training.publishing.measured_model import MeasuredModel
@@ -63,11 +63,11 @@ def export(
     stands on the card, and what it raises stops the publication. Raises RunError, DataError, DiskError.
     """
     description, network, epoch = run.load_best(folder)
-    origin = origins.of_run(folder, description, images)
+    origin = provenance.of_run(folder, description, images)
     if parts is None:
-        split = origins.split_of(images, description, origin.learnt)
+        split = provenance.split_of(images, description, origin.learnt)
     else:
-        split = origins.held_out(images, parts, description.recipe.split, origin.learnt)
+        split = provenance.held_out(images, parts, description.recipe.split, origin.learnt)
     held = {"images": split.counts(), "left_out": split.left_out, "unknown_origins": [*origin.unknown]}
     identity = description.identity(**held)
     learnt = origin.learnt.to_bytes()

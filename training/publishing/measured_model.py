@@ -15,8 +15,8 @@ from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import predictions
-from training.fitting import origins, run
-from training.fitting.origins import Origins
+from training.fitting import provenance, run
+from training.fitting.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MeasuredModel:
 
     name: str
     identity: run.Identity  # of the run that made it
-    origins: Callable[[Images], Origins]  # what it has learnt from; given images that may be those of its training
+    provenance: Callable[[Images], Provenance]  # what it has learnt from; given images that may be those of its training
     described: list[Species]  # in the order of its answers
     answers: Callable[[Tensor], Answer[Tensor]]  # to uint8 [N,3,150,150]
     calibration: Calibration | None = None  # of an artifact
@@ -49,7 +49,7 @@ class MeasuredModel:
 
     def split(self, images: Images) -> Split:
         """The split of its training, of images that are `in_order`. Raises DataError when these are not the images of the training."""
-        return origins.split_of(images, self.identity, self.origins(images).learnt)
+        return provenance.split_of(images, self.identity, self.provenance(images).learnt)
 
 
 def of(run_folder: Path | None, artifact: Path | None) -> MeasuredModel:
@@ -67,7 +67,7 @@ def of_run(folder: Path) -> MeasuredModel:
     return MeasuredModel(
         description.name,
         description,
-        lambda images: origins.of_run(folder, description, images),
+        lambda images: provenance.of_run(folder, description, images),
         species.describe(description.species),
         lambda pixels: Answer(predictions.logits(network, pixels).softmax(1), None),
     )
@@ -79,7 +79,7 @@ def of_artifact(folder: Path) -> MeasuredModel:
     return MeasuredModel(
         f"{manifest.name}/{manifest.version}",
         run.Identity.of_manifest(manifest),
-        lambda images: origins.of_version(folder, images),
+        lambda images: provenance.of_version(folder, images),
         manifest.species,
         lambda pixels: predictions.answers(module, pixels),
         manifest.calibration,

@@ -9,14 +9,14 @@ from torchmetrics.functional.classification import binary_auroc
 
 from models_store.manifest import Calibration, Familiarity, OodFigures, Species
 from training import networks
-from training.artifact import reliance, thresholds
+from training.artifact import answer_figures, thresholds
 from training.artifact.mahalanobis import Distance, pool
 from training.data.images import Images
 from training.data.split import Split
 from training.data.tensors import to_float
 from training.errors import DataError
 from training.evaluation import predictions, synthetic_ood
-from training.fitting.views import view
+from training.fitting.transforms import transformed
 from training.networks.network import Network
 from training.networks.plant_view import PlantView, shows_plants_alone
 from training.publishing.measured_model import MeasuredModel
@@ -46,7 +46,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
 
     own_background = predictions.in_batches(lambda batch: described(to_float(batch)), pixels)
     moved = recipe.model_copy(update={"field": recipe.field.model_copy(update={"share": 1.0})}) if recipe.field.share else recipe
-    changed = predictions.in_batches(lambda batch: described(view(batch, moved, None, random).images), pixels)
+    changed = predictions.in_batches(lambda batch: described(transformed(batch, moved, None, random).images), pixels)
     return Distance(own_background, changed) if recipe.field.share and not cut_out else Distance(torch.cat([own_background, changed]))
 
 
@@ -134,7 +134,7 @@ def on_pictures(model: MeasuredModel, known: Tensor | None, pictures: Tensor) ->
     familiar = distances <= calibration.familiarity.limit
     nothing = Species(name="")
     asked = thresholds.held_out("pictures", probabilities, [nothing] * len(distances), familiar, calibration.promise or 0)
-    answered = reliance.figures(model.described, calibration, asked).answered
+    answered = answer_figures.figures(model.described, calibration, asked).answered
     return OodFigures(
         n=len(distances),
         auroc=float(binary_auroc(ranked, strange)),

@@ -10,7 +10,7 @@ from torch import Tensor
 from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import predictions
-from training.fitting import folds, origins, run
+from training.fitting import folds, provenance, run
 from training.networks.network import Network
 
 
@@ -36,7 +36,7 @@ def answers(folder: Path, images: Images, form: Callable[[Network], Network]) ->
         description, network, _ = run.load_best(fold)
         if description.recipe != wanted:
             raise RunError(f"{fold} was trained by another recipe than {folder}; remove it, or train both anew")
-        rows = origins.split_of(images, description, origins.of_run(fold, description, images).learnt).validation
+        rows = provenance.split_of(images, description, provenance.of_run(fold, description, images).learnt).validation
         logits.append(predictions.logits(form(network), images.pixels[rows]))
         labels.append(images.labels[rows])
     return OutOfFold(len(found), torch.cat(logits), torch.cat(labels)) if found else None

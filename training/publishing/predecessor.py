@@ -35,7 +35,7 @@ def compare(destination: Path, name: str, answers: Tensor, images: Images, rows:
         return None
     before = measured_model.of_artifact(store.resolve(destination, name))
     tested = images.only(rows)
-    learnt = before.origins(images).learnt.holds(tested.records)
+    learnt = before.provenance(images).learnt.holds(tested.records)
     shown = [images.species[label] for label in tested.labels.tolist()]
     asked = [row for row, species in enumerate(shown) if species in before.species and not learnt[row]]
     if not asked:

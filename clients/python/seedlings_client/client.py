@@ -1,4 +1,4 @@
-"""The two clients: one waits, the other is for asyncio. What they have in common is in `requests` and `patience`."""
+"""The two clients: one waits, the other is for asyncio. What they have in common is in `requests` and `retries`."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import httpx
 from . import requests
 from .errors import Problem
 from .generated.models import Answer, Detected, Health, SpeciesList
-from .patience import BUSY, Attempts, Patience
+from .retries import BUSY, Attempts, Retries
 from .requests import Call, Crop, Explanation, Photo
 from .version import __version__
 
@@ -32,9 +32,9 @@ class Client:
         base_url: str,
         api_key: str | None = None,
         *,
-        tries: int = Patience.tries,
-        deadline_s: float = Patience.deadline_s,
-        timeout_s: float = Patience.timeout_s,
+        tries: int = Retries.tries,
+        deadline_s: float = Retries.deadline_s,
+        timeout_s: float = Retries.timeout_s,
         http: httpx.Client | None = None,
     ) -> None:
         """A service that is busy or starting is asked again after the seconds it names, `tries` times at most, for `deadline_s`
@@ -42,7 +42,7 @@ class Client:
         proxies; it stays open. Raises ValueError for an address that is none.
         """
         self._url = requests.address(base_url)
-        self._patience = Patience(tries, deadline_s, timeout_s)
+        self._retries = Retries(tries, deadline_s, timeout_s)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.Client(), http is None
 
@@ -130,7 +130,7 @@ class Client:
             return problem
 
     def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._patience, self._url)
+        attempts = Attempts(self._retries, self._url)
         while True:
             try:
                 return self._try(call, attempts)
@@ -157,14 +157,14 @@ class AsyncClient:
         base_url: str,
         api_key: str | None = None,
         *,
-        tries: int = Patience.tries,
-        deadline_s: float = Patience.deadline_s,
-        timeout_s: float = Patience.timeout_s,
+        tries: int = Retries.tries,
+        deadline_s: float = Retries.deadline_s,
+        timeout_s: float = Retries.timeout_s,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         """As of `Client`."""
         self._url = requests.address(base_url)
-        self._patience = Patience(tries, deadline_s, timeout_s)
+        self._retries = Retries(tries, deadline_s, timeout_s)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.AsyncClient(), http is None
 
@@ -243,7 +243,7 @@ class AsyncClient:
             return problem
 
     async def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._patience, self._url)
+        attempts = Attempts(self._retries, self._url)
         while True:
             try:
                 return await self._try(call, attempts)

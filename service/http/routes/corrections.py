@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from service import errors, keeping
+from service import errors
 from service.errors import MalformedRequest, NothingKept, documented
 from service.http import queries
 from service.http.auth import authorized
@@ -16,10 +16,10 @@ from service.http.dependencies import of
 from service.http.disconnect import unless_gone
 from service.http.origin import allowed_page
 from service.http.services import Services
-from service.keeping import Keeper
+from service.corrections import Keeper, as_service_errors, said
 
 if TYPE_CHECKING:
-    from corrections.kept import Kept
+    from corrections.records import Kept
     from corrections.store import Corrections
 
 router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized)])
@@ -118,7 +118,7 @@ async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[
 )
 async def correct(request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
     """Keep what a photo really shows, with the photo, for a reviewer and the next model. Sent again within an hour, it is kept once."""
-    from corrections.kept import New
+    from corrections.records import New
     from corrections.texts import note, plant_name, species_name
 
     queries.known(request, [])
@@ -128,14 +128,14 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
         if "species" not in fields:
             raise MalformedRequest("the form needs a part 'species': a name of a species, or 'not a plant'")
         known = tuple(species.name for species in services.predictor.model().manifest.species)
-        with keeping.errors_of_the_service():
+        with as_service_errors():
             species = species_name(fields["species"], known)
             plant = plant_name(fields["plant"]) if fields.get("plant") else ""
             text = note(fields.get("note", ""))
         box = queries.crop(fields, "box") if fields.get("box") else None
         prediction = await unless_gone(request, services.predictor.predict(image, crop=box))
         photo = await keeper.photo(image)
-    new = New(photo, species, keeping.said(prediction), box, text, plant)
+    new = New(photo, species, said(prediction), box, text, plant)
 
     def add(corrections: "Corrections") -> "Kept":
         kept = corrections.add(new)

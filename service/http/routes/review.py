@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models_store.image_files import SUFFIXES
-from service import errors, keeping
+from service import errors
 from service.errors import Forbidden, MalformedRequest, documented
 from service.http import queries
 from service.http.auth import authorized
@@ -15,10 +15,10 @@ from service.http.dependencies import of
 from service.http.origin import own_page
 from service.http.routes.corrections import Correction, described, keeper
 from service.http.services import Services
-from service.keeping import Keeper
+from service.corrections import Keeper, as_service_errors
 
 if TYPE_CHECKING:
-    from corrections.kept import State
+    from corrections.records import State
 
 MAX_AT_ONCE = 100
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'", "Cache-Control": "private, max-age=3600"}
@@ -117,7 +117,7 @@ async def review(
         raise MalformedRequest(f"the decision is not understood: {place}: {first['msg'][:200]}") from None
     model = services.registry.current
     known = tuple(species.name for species in model.manifest.species) if model is not None else ()
-    with keeping.errors_of_the_service():
+    with as_service_errors():
         reviewer = person_name(asked.reviewer)
         species = species_name(asked.species, known) if asked.species else None
     decided = await keeper.call(lambda corrections: corrections.review(correction, asked.version, asked.decision, reviewer, species))

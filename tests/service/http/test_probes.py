@@ -48,13 +48,13 @@ def test_it_answers_while_the_event_loop_stands_still_and_says_so(start: Start, 
     try:
         assert asked(probe_port, "/health/live").status_code == 200
         assert asked(probe_port, "/health/ready").status_code == 200
-        service.services.pulse.stopped_s = 0.0
+        service.services.heartbeat.stopped_s = 0.0
         assert asked(probe_port, "/health/live").json() == {"live": False}
         told = asked(probe_port, "/health")
         assert (told.status_code, told.json()["status"]) == (503, "failed")
         assert "event loop" in told.json()["error"]
     finally:
-        service.services.pulse.stopped_s = PATIENCE_S
+        service.services.heartbeat.stopped_s = PATIENCE_S
         go_on.set()
     assert service.client.get("/health/live").status_code == 200
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from models_store.manifest import Calibration, Species
-from training.artifact import reliance, thresholds
+from training.artifact import answer_figures, thresholds
 from training.artifact.thresholds import HeldOut
 
 SPECIES = [
@@ -145,10 +145,10 @@ def test_what_is_unsure_rolls_up():
         validation_coverage=0,
         validation_accuracy=None,
     )
-    found = reliance.figures(SPECIES, calibration, photos)
+    found = answer_figures.figures(SPECIES, calibration, photos)
     assert (found.n, found.answered, found.wrong) == (400, {"species": 200, "kind": 200, "group": 0}, dict.fromkeys(found.wrong, 0))
     unfamiliar = HeldOut("", photos.probabilities, photos.truth, [False] * 400, 0.95)
-    assert sum(reliance.figures(SPECIES, calibration, unfamiliar).answered.values()) == 0
+    assert sum(answer_figures.figures(SPECIES, calibration, unfamiliar).answered.values()) == 0
 
 
 def test_those_that_only_a_kind_answers_are_as_good_by_their_share():
@@ -178,7 +178,7 @@ def test_crops_called_weeds_are_counted_apart():
     calibration = Calibration(
         temperature=1, threshold=0.95, threshold_rule="", kind=broad, group=broad, validation_coverage=0, validation_accuracy=None
     )
-    found = reliance.figures(SPECIES, calibration, photos)
+    found = answer_figures.figures(SPECIES, calibration, photos)
     assert found.answered == {"species": 2, "kind": 1, "group": 1}
     assert found.wrong == {"species": 1, "kind": 1, "group": 0}
     assert (found.crops, found.crops_called_weeds) == (3, 2)
@@ -190,6 +190,6 @@ def test_a_plant_that_the_model_does_not_know_may_still_be_a_weed():
         temperature=1, threshold=0.99, threshold_rule="", kind=weed, group=weed, validation_coverage=0, validation_accuracy=None
     )
     rows = [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.95, 0.05], [0.3, 0.3, 0.35, 0.05]]
-    found = reliance.figures(SPECIES, calibration, HeldOut("", rows, [UNKNOWN] * 3, [True] * 3, 0.9))
+    found = answer_figures.figures(SPECIES, calibration, HeldOut("", rows, [UNKNOWN] * 3, [True] * 3, 0.9))
     assert found.answered == {"species": 1, "kind": 1, "group": 1}
     assert found.wrong == {"species": 1, "kind": 0, "group": 0}

@@ -16,7 +16,7 @@ from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
 from training.data import split
 from training.data.images import load
-from training.fitting import run, segmenter
+from training.fitting import run, plant_view_segmenter
 
 
 def known(version):
@@ -147,7 +147,7 @@ def test_photos_with_masks_that_a_segmenter_learns_from_count(call, folder, tmp_
     file = tmp_path / "patch" / "frames" / "1.png"
     digest = int(hashlib.sha256(file.read_bytes()).hexdigest()[:16], 16)
     assert call("segmenter", "--data", folder, "--masks", file.parent, "--steps", 1, "--out", tmp_path / "cut.pt") == 0
-    assert digest in segmenter.learnt(tmp_path / "cut.pt").records[:, 0].tolist()
+    assert digest in plant_view_segmenter.learnt(tmp_path / "cut.pt").records[:, 0].tolist()
 
 
 def test_what_was_learnt_from_is_no_split_to_measure_on(folder, published, capsys):

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from corrections.database import Database
-from corrections.kept import Kept
+from corrections.records import Kept
 from corrections.photos import PhotoFiles
 from corrections.store import Corrections, Quota
-from corrections.stripping import Photo
+from corrections.metadata import Photo
 from tests.corrections.conftest import new
 from training.__main__ import main
 from training.data.corrections import is_held_out

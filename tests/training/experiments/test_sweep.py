@@ -10,7 +10,7 @@ from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
 from training.experiments.sweep import Entry
 from training.fitting import loop as fitting
-from training.fitting import run, segmenter
+from training.fitting import run, plant_view_segmenter
 
 RECIPE = 'network = "tiny"\nepochs = 3\nbatch_size = 8\n'
 
@@ -35,7 +35,7 @@ def test_every_recipe_trains(name, fabric, images, parts, tmp_path):
         cut = None
         if recipe.plant_view != "off":
             cut = tmp_path / "segmenter.pt"
-            segmenter.train(images.pixels[parts.train], images.pixels[parts.validation], None, [], steps=1, seed=0, out=cut)
+            plant_view_segmenter.train(images.pixels[parts.train], images.pixels[parts.validation], None, [], steps=1, seed=0, out=cut)
         return fitting.fit(fabric, recipe, name, images, parts, tmp_path / folder, teachers, (), cut)
 
     teachers = []

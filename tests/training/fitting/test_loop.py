@@ -12,7 +12,7 @@ from training import networks
 from training.artifact import torchscript
 from training.atomic_files import write_json
 from training.errors import DataError, DiskError, RunError, TrainingError
-from training.fitting import origins, run, warm_start
+from training.fitting import provenance, run, warm_start
 from training.fitting.loop import fit
 from training.networks.network import AnySize
 from training.recipe import Optimizer, Recipe, Resolution
@@ -256,11 +256,11 @@ def test_all_images_are_learnt_from_and_nothing_is_measured(fabric, recipe, imag
     assert all("validation_accuracy" not in row for row in history)
     assert "validation" not in capsys.readouterr().out
     assert weights(folder, run.BEST)["epoch"] == 4  # the last
-    assert origins.of_run(folder, description).learnt.holds_file(images.records).all()
+    assert provenance.of_run(folder, description).learnt.holds_file(images.records).all()
     with pytest.raises(RunError, match="--all-images"):
         fit(fabric, recipe, "test", images, parts, folder)
     with pytest.raises(DataError, match="nothing is left to measure on"):
-        origins.split_of(images, description, origins.of_run(folder, description).learnt)
+        provenance.split_of(images, description, provenance.of_run(folder, description).learnt)
 
 
 def test_a_slow_disk_does_not_hold_up_every_epoch(trained, fabric, recipe, images, parts, tmp_path, monkeypatch):

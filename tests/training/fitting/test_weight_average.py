@@ -7,7 +7,7 @@ from training.atomic_files import write_json
 from training.data import split
 from training.errors import RunError
 from training.experiments import results
-from training.fitting import origins, run, weight_average
+from training.fitting import provenance, run, weight_average
 from training.fitting.distillation import Teachers
 from training.fitting.loop import fit
 from training.recipe import Distillation
@@ -87,6 +87,6 @@ def test_a_run_is_called_the_same_by_whoever_names_it(trained, images, parts, tm
 
 def test_a_mean_has_learnt_from_what_its_runs_have(trained, images, parts, tmp_path):
     weight_average.average([trained("one"), trained("two", seed=1)], tmp_path / "mean")
-    found = origins.of_run(tmp_path / "mean", run.read_description(tmp_path / "mean"))
+    found = provenance.of_run(tmp_path / "mean", run.read_description(tmp_path / "mean"))
     assert found.learnt.holds_file(images.records).nonzero()[0].tolist() == parts.train
     assert found.unknown == ()

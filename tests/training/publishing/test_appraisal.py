@@ -14,7 +14,7 @@ from training.data import split as splitting
 from training.data.species import describe
 from training.errors import DataError
 from training.fitting import run
-from training.fitting.origins import Origins
+from training.fitting.provenance import Provenance
 from training.publishing import appraisal, out_of_distribution
 from training.publishing.measured_model import MeasuredModel
 
@@ -37,7 +37,7 @@ def model(images, recipe):
         return Answer(probabilities[:, order], distances)
 
     identity = run.Identity(recipe_name="", recipe=recipe, species=images.species, split_digest="", images={})
-    return MeasuredModel("drawn/1", identity, lambda _: Origins(Learnt.nothing()), describe(images.species), answers)
+    return MeasuredModel("drawn/1", identity, lambda _: Provenance(Learnt.nothing()), describe(images.species), answers)
 
 
 def appraise(model, images, outside, promise=0.4):  # for which four validation images are enough

@@ -5,17 +5,17 @@ import torch
 
 from models_store import store
 from training.artifact import torchscript
-from training.fitting import loop, segmenter
+from training.fitting import loop, plant_view_segmenter
 from training.publishing import export, gates, measured_model
 
 
 @pytest.mark.usefixtures("quick_gate")
 def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, drawn_folder, cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(segmenter, "BATCH", 4)
+    monkeypatch.setattr(plant_view_segmenter, "BATCH", 4)
     monkeypatch.setattr(
         gates, "check_better_than_guessing", lambda *_, **__: None
     )  # two epochs behind a segmenter of one step learn nothing
-    segmenter.train(images.pixels, images.pixels, None, [], 1, 0, tmp_path / "one.pt")
+    plant_view_segmenter.train(images.pixels, images.pixels, None, [], 1, 0, tmp_path / "one.pt")
     recipe = recipe.model_copy(update={"plant_view": "alone", "epochs": 2})
     loop.fit(fabric, recipe, "plant", images, parts, tmp_path / "run", segmenter=tmp_path / "one.pt")
     folder = export.export(tmp_path / "run", images, tmp_path / "store", "seedlings", forms=("pt2", "onnx"))

@@ -15,7 +15,7 @@ from training.data.images import Images
 from training.data.tensors import to_float
 from training.errors import DataError
 from training.evaluation import predictions, saliency
-from training.fitting import origins, run
+from training.fitting import provenance, run
 from training.publishing import measured_model
 
 
@@ -72,7 +72,7 @@ def of_artifact(folder: Path, images: Images) -> Measured:
 def of_run(folder: Path, images: Images, part: str) -> Measured:
     """The answers of a run's best weights to the validation or test images of its split. Raises RunError, DataError."""
     description, network, epoch = run.load_best(folder)
-    split = origins.split_of(images, description, origins.of_run(folder, description, images).learnt)
+    split = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt)
     rows = split.rows(part)
 
     def explain(pixels: Tensor, species: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import fakes
-from tests.service.conftest import Running, Start
+from tests.service.conftest import Running, starting
 from tests.service.http.page.browsing import opened
 
 FLAGS = [
@@ -21,8 +21,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
+    """One browser for all tests of the page that a process runs."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     executable = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
@@ -33,9 +34,11 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def service(module_service: Start) -> Running:
-    return module_service(network=fakes.Halves)
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for all tests of the page that neither publish nor stop it."""
+    with starting(tmp_path_factory) as begin:
+        yield begin(network=fakes.Halves)
 
 
 @pytest.fixture

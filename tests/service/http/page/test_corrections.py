@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from corrections.database import Database
-from corrections.kept import Kept
+from corrections.records import Kept
 from corrections.photos import PhotoFiles
 from corrections.store import Corrections, Quota
 from tests import fakes

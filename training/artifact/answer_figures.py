@@ -1,4 +1,4 @@
-"""What the answers are worth that a model says can be relied upon."""
+"""How many answers can be relied upon by the thresholds, and how many of these are wrong."""
 
 from models_store import rollup
 from models_store.manifest import RANKS, AnswerFigures, Calibration, Species

@@ -1,4 +1,4 @@
-"""Turns: how much is done of what came in together before the event loop looks for what has come since."""
+"""A throttle: of what comes in together, a few are begun in each round of the event loop, so that it soon sees what has come since."""
 
 import asyncio
 from collections import deque
@@ -7,13 +7,13 @@ from collections.abc import Callable
 AT_ONCE = 2  # requests begun, or ended, in one round of the event loop: a millisecond or two
 
 
-class Turns:
+class Throttle:
     """Lets callers through a few at a time.
 
     Without it, a thousand requests that arrive together would all begin in one round of the event loop. A thousand whose clients leave
     together would all end in one. A probe that arrives after them would wait for the whole round.
 
-    Those that wait are let through by turns: the newest, the oldest, the newest … So whoever comes last need not wait for the end of a
+    Of those that wait the newest is let through, then the oldest, then the newest … So whoever comes last need not wait for the end of a
     flood, and nobody waits for ever.
     """
 

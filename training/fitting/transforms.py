@@ -1,4 +1,4 @@
-"""What a network in training is shown: images as a recipe changes them."""
+"""The transforms of a recipe, one after the other: what a network in training is shown of its images."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from training.fitting.field import compose
 from training.recipe import Recipe
 
 
-class View(NamedTuple):
+class Transformed(NamedTuple):
     """Images as they are shown."""
 
     images: Tensor  # float [N,3,side,side] in 0–1
     moved: Tensor  # bool [N], whether the plant stands on a background that is not its own
 
 
-def view(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> View:
+def transformed(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> Transformed:
     """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → a view.
 
     backgrounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
@@ -37,4 +37,4 @@ def view(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Gen
         images = resize(images, side)
     if not recipe.field.share:
         images = augment(images, recipe.augment, random)
-    return View(photograph(images, recipe.camera, random, share), moved)
+    return Transformed(photograph(images, recipe.camera, random, share), moved)

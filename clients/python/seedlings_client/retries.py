@@ -12,7 +12,7 @@ _RECONNECT_S = 0.1
 
 
 @dataclass(frozen=True)
-class Patience:
+class Retries:
     """What a call may cost."""
 
     tries: int = 8  # at most
@@ -29,31 +29,31 @@ class Patience:
 class Attempts:
     """The tries of one call, from now on."""
 
-    patience: Patience
+    retries: Retries
     url: str
     made: int = 0
     until: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.until = time.monotonic() + self.patience.deadline_s
+        self.until = time.monotonic() + self.retries.deadline_s
 
     def begin(self) -> httpx.Timeout:
         """What the next try may take. Raises NoAnswer once the deadline has passed."""
         self.made += 1
         left_s = self.check()
-        return httpx.Timeout(min(self.patience.timeout_s, left_s), pool=left_s)
+        return httpx.Timeout(min(self.retries.timeout_s, left_s), pool=left_s)
 
     def check(self) -> float:
         """The seconds left. Raises NoAnswer once the deadline has passed."""
         left_s = self.until - time.monotonic()
         if left_s <= 0:
-            raise NoAnswer(f"{self.url} gave no whole answer within {self.patience.deadline_s:g} s")
+            raise NoAnswer(f"{self.url} gave no whole answer within {self.retries.deadline_s:g} s")
         return left_s
 
     def pause_s(self, error: Problem | httpx.TransportError) -> float:
         """How long to wait before the next try. Raises what the call failed with if another try makes no sense, or none is left."""
         wait_s = self._wait_s(error)
-        if wait_s is None or self.made >= self.patience.tries or time.monotonic() + wait_s >= self.until:
+        if wait_s is None or self.made >= self.retries.tries or time.monotonic() + wait_s >= self.until:
             raise self._failure(error) from (None if isinstance(error, Problem) else error)
         return wait_s
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.errors import DeadlinePassed, NotKept, QueueFull
 from service.inference.decoder import Decoder
-from service.keeping import Keeper
+from service.corrections import Keeper
 from service.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""Photos in no split: a folder of species, asked of a model."""
+"""External photos, those in no split: read from a folder of species, and answered by a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from models_store.manifest import Familiarity, Species
-from training.artifact import reliance, thresholds
+from training.artifact import answer_figures, thresholds
 from training.artifact.thresholds import HeldOut
 from training.data import images as data
 from training.data import species
 from training.data.images import Images
 from training.errors import DataError
-from training.evaluation import elsewhere
+from training.evaluation import external
 from training.publishing.measured_model import MeasuredModel
 
 
@@ -43,11 +43,11 @@ def load(name: str, folder: Path, cache: Path | None, model: MeasuredModel) -> P
 
 def unseen(model: MeasuredModel, images: Images, folder: Path) -> tuple[Images, dict[str, Any]]:
     """The images that the model has not learnt from, how many those are that it has, and what is not known. Raises DataError for none."""
-    origins = model.origins(images)
-    seen = origins.learnt.holds(images.records)
+    provenance = model.provenance(images)
+    seen = provenance.learnt.holds(images.records)
     if seen.all():
         raise DataError(f"{model.name} has learnt from all images in {folder}; figures on them would say nothing about other photos")
-    return images.only((~seen).nonzero()[0].tolist()), {"left_out": int(seen.sum()), "unknown_origins": [*origins.unknown]}
+    return images.only((~seen).nonzero()[0].tolist()), {"left_out": int(seen.sum()), "unknown_origins": [*provenance.unknown]}
 
 
 def ask(
@@ -60,10 +60,10 @@ def ask(
 
 
 def figures(model: MeasuredModel, photos: Photos, asked: HeldOut) -> dict[str, Any]:
-    """`elsewhere.figures` of answers to photos; of a calibrated model with what they are worth that can be relied upon."""
+    """`external.figures` of answers to photos; of a calibrated model with what they are worth that can be relied upon."""
     calibration = model.calibration
     tells = calibration is not None and calibration.familiarity is not None
-    found = elsewhere.figures(
+    found = external.figures(
         model.species,
         [one.name for one in photos.truth],
         photos.labels,
@@ -72,5 +72,5 @@ def figures(model: MeasuredModel, photos: Photos, asked: HeldOut) -> dict[str, A
         torch.tensor(asked.familiar) if tells else None,
     )
     if calibration is not None:
-        found["answers"] = reliance.figures(model.described, calibration, asked).model_dump(mode="json")
+        found["answers"] = answer_figures.figures(model.described, calibration, asked).model_dump(mode="json")
     return found | photos.held

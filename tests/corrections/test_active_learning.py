@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from corrections import asking
+from corrections import active_learning
 from corrections.errors import BadText
-from corrections.kept import Kept
+from corrections.records import Kept
 from corrections.store import Corrections
 from corrections.tables import CorrectionRow
 from tests.corrections.conftest import Open, files, new
@@ -21,7 +21,7 @@ LOOKS = [0xFFFF << 16 * (i % 4) ^ int(f"{0x0101 * (i // 4 * 3 + 1) & 0xFFFF:04x}
 def ask(
     corrections: Corrections, i: int, worth: float, now: datetime.datetime = NOON, look: int | None = None, a_day: int = 3
 ) -> Kept | None:
-    return asking.ask(corrections, new(i, None), worth, LOOKS[i] if look is None else look, a_day, now)
+    return active_learning.ask(corrections, new(i, None), worth, LOOKS[i] if look is None else look, a_day, now)
 
 
 def worths(corrections: Corrections) -> list[float]:
@@ -30,7 +30,7 @@ def worths(corrections: Corrections) -> list[float]:
 
 
 def test_the_looks_of_these_tests_are_unlike() -> None:
-    assert all((a ^ b).bit_count() > asking.NEAR_BITS for i, a in enumerate(LOOKS) for b in LOOKS[:i])
+    assert all((a ^ b).bit_count() > active_learning.NEAR_BITS for i, a in enumerate(LOOKS) for b in LOOKS[:i])
 
 
 def test_those_of_a_day_that_are_worth_most_are_kept(opened: Open, tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_those_of_a_day_that_are_worth_most_are_kept(opened: Open, tmp_path: Pat
         assert (kept is None) == (worth == 0.1)
     assert worths(corrections) == [0.5, 0.7, 0.9]
     assert len(files(tmp_path / "photos")) == 3  # what made room took its file along
-    assert not asking.is_worth_asking(corrections, 0.4, 3, NOON)
-    assert asking.is_worth_asking(corrections, 0.6, 3, NOON)
+    assert not active_learning.is_worth_asking(corrections, 0.4, 3, NOON)
+    assert active_learning.is_worth_asking(corrections, 0.6, 3, NOON)
     assert ask(corrections, 6, 0.01, NOON + datetime.timedelta(days=1)) is not None  # another day
     kept = corrections.waiting()[0]
     assert (kept.source, kept.species, kept.state) == ("asked", None, "waiting")

@@ -1,11 +1,11 @@
-"""Whether the event loop that answers requests still turns, for those who ask from another thread."""
+"""The heartbeat of the event loop that answers requests: other threads see by it whether the loop stands still."""
 
 import time
 
 STOPPED_S = 10.0  # no round of it is nearly so long, in a flood either
 
 
-class Pulse:
+class Heartbeat:
     """Beats in the event loop. Before the first beat it has not stopped."""
 
     def __init__(self, stopped_s: float = STOPPED_S) -> None:
@@ -13,7 +13,7 @@ class Pulse:
         self._last_s: float | None = None  # monotonic
 
     def beat(self) -> None:
-        """The loop turns now."""
+        """The loop runs now."""
         self._last_s = time.monotonic()
 
     @property

@@ -1,4 +1,4 @@
-"""A photo without what it says beside its pixels: where it was taken, by whose camera, what was noted in it.
+"""A photo without its metadata: where it was taken, by whose camera, what was noted in it.
 
 What pixels depend on is kept, by a list of what may stay; all else goes, known or not. JPEG, PNG and WebP keep their
 compressed pixels as they are. Other formats are decoded and written anew, upright and in sRGB.

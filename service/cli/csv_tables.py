@@ -1,4 +1,4 @@
-"""Answers as rows of a table that any program reads."""
+"""Answers as CSV, for any spreadsheet."""
 
 import csv
 from collections.abc import Iterable, Sequence

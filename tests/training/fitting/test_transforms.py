@@ -6,7 +6,7 @@ import torch
 from training.data.tensors import cut_out, to_float
 from training.fitting.augment import augment, resize
 from training.fitting.field import compose
-from training.fitting.views import view
+from training.fitting.transforms import transformed
 from training.recipe import Augment, Camera, FieldScenes, Recipe
 
 FIELD = FieldScenes(share=0.5)
@@ -26,20 +26,20 @@ def pixels(images):
 
 
 def test_with_all_off_images_are_as_they_are(pixels):
-    shown = view(pixels, recipe(augment=Augment(enabled=False)), None, random())
+    shown = transformed(pixels, recipe(augment=Augment(enabled=False)), None, random())
     assert torch.equal(shown.images, to_float(pixels))
     assert not shown.moved.any()
 
 
 def test_images_are_made_smaller_before_they_are_changed(pixels):
-    shown = view(pixels, recipe(), None, random(), side=90).images
+    shown = transformed(pixels, recipe(), None, random(), side=90).images
     assert torch.equal(shown, augment(resize(to_float(pixels), 90), Augment(), random()))
 
 
 def test_a_field_takes_the_place_of_the_augmentation(pixels):
     images = to_float(pixels)
     expected = compose(images, cut_out(images), None, FIELD, random())
-    shown = view(pixels, recipe(field=FIELD), None, random())
+    shown = transformed(pixels, recipe(field=FIELD), None, random())
     assert torch.equal(shown.images, expected.images)
     assert torch.equal(shown.moved, expected.moved)
 
@@ -48,7 +48,7 @@ def test_a_field_takes_the_place_of_the_augmentation(pixels):
 def test_the_camera_may_leave_images_on_their_own_ground_alone(pixels, camera, whose):
     images = to_float(pixels)
     scene = compose(images, cut_out(images), None, FIELD, random())
-    shown = view(pixels, recipe(field=FIELD, camera=Camera(share=1.0, **camera)), None, random()).images
+    shown = transformed(pixels, recipe(field=FIELD, camera=Camera(share=1.0, **camera)), None, random()).images
     changed = (shown != scene.images).flatten(1).any(1)
     assert 0 < int(scene.moved.sum()) < len(pixels)
     assert torch.equal(changed, scene.moved if whose == "moved" else torch.ones_like(changed))

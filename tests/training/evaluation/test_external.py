@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.evaluation import elsewhere
+from training.evaluation import external
 
 SPECIES = ["Charlock", "Maize", "Sugar beet"]
 ANSWERS = torch.tensor([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.1, 0.1, 0.8], [0.0, 0.05, 0.95]])
@@ -12,7 +12,7 @@ LABELS = torch.tensor([0, 0, 0, 1, 1])  # three of Maize, two of a species that 
 
 def test_by_hand():
     familiar = torch.tensor([True, False, True, True, False])
-    found = elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.75, familiar)
+    found = external.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.75, familiar)
     maize, nettle = found["per_species"]["Maize"], found["per_species"]["Nettle"]
     assert maize == {
         "n": 3,
@@ -38,13 +38,13 @@ def test_by_hand():
 
 
 def test_a_run_has_no_threshold_and_no_limit():
-    found = elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS)
+    found = external.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS)
     assert set(found) == {"n", "accuracy", "accuracy_interval", "per_species"}
-    assert elsewhere.figures(SPECIES, ["Nettle"], torch.zeros(5, dtype=torch.int64), ANSWERS)["accuracy_interval"] is None
+    assert external.figures(SPECIES, ["Nettle"], torch.zeros(5, dtype=torch.int64), ANSWERS)["accuracy_interval"] is None
 
 
 def test_the_table():
-    lines = elsewhere.text("seedlings/3 on field", elsewhere.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.85)).splitlines()
+    lines = external.text("seedlings/3 on field", external.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.85)).splitlines()
     assert lines[1].split() == ["Maize", "3", "66.7%", "–", "33.3%", "Maize", "2,", "Charlock", "1"]
     assert lines[2].split() == ["Nettle", "2", "–", "–", "50.0%", "Sugar", "beet", "2"]
     assert lines[-1] == "seedlings/3 on field; of the confident answers 0.0% are right"

@@ -1,4 +1,4 @@
-"""Which images weights have learnt from, themselves or as the weights that they went on from.
+"""Provenance of weights: the images that they have learnt from, themselves or as the weights that they went on from.
 
 Runs and versions keep it in a file, `models_store.learnt`. Those of release 0.1 do not. Theirs is known where their split is: it is
 among the project's own (`data/known_splits`), or the images at hand give it again.
@@ -20,14 +20,14 @@ from training.data import split
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import imagenet, run, segmenter, warm_start
+from training.fitting import imagenet, run, plant_view_segmenter, warm_start
 from training.recipe import Recipe, SplitRule
 
 _KNOWN_SPLITS = Path(data.__file__).parent / "known_splits"  # <start of the split's digest>.npy
 
 
 @dataclass(frozen=True)
-class Origins:
+class Provenance:
     """What weights have learnt from; `unknown` names earlier weights of which nobody knows it."""
 
     learnt: Learnt
@@ -38,7 +38,7 @@ class Origins:
         return type(self)(self.learnt | other.learnt, tuple(sorted({*self.unknown, *other.unknown})))
 
 
-def of_version(folder: Path, images: Images | None = None) -> Origins:
+def of_version(folder: Path, images: Images | None = None) -> Provenance:
     """Of a published version; `images` may be those of its training. Raises TrainingError naming the file."""
     try:
         manifest = store.read_manifest(folder)
@@ -47,26 +47,26 @@ def of_version(folder: Path, images: Images | None = None) -> Origins:
         raise TrainingError(str(error)) from None
     training, recipe = manifest.training, manifest.training.recipe
     if content is not None:
-        return Origins(_read(content, folder), tuple(training.unknown_origins))
+        return Provenance(_read(content, folder), tuple(training.unknown_origins))
     name = f"{manifest.name}/{manifest.version}"
     rule, seed = recipe.get("split", "report"), int(recipe.get("split_seed", 0))
     return _of_release_0_1(name, training.split_digest, rule, seed, str(recipe.get("start", "")), images)
 
 
-def of_run(folder: Path, identity: run.Identity, images: Images | None = None) -> Origins:
+def of_run(folder: Path, identity: run.Identity, images: Images | None = None) -> Provenance:
     """Of a run; `images` may be those of its training. Raises RunError."""
     file, recipe = folder / FILE, identity.recipe
     if file.exists():
-        return Origins(_read(file.read_bytes(), folder), tuple(identity.unknown_origins))
+        return Provenance(_read(file.read_bytes(), folder), tuple(identity.unknown_origins))
     return _of_release_0_1(identity.name, identity.split_digest, recipe.split, recipe.split_seed, recipe.start, images)
 
 
-def of_images(images: Images, rows: Sequence[int]) -> Origins:
+def of_images(images: Images, rows: Sequence[int]) -> Provenance:
     """Of weights that learn from these images alone."""
-    return Origins(Learnt.nothing() | Learnt(images.records[list(rows)]))
+    return Provenance(Learnt.nothing() | Learnt(images.records[list(rows)]))
 
 
-def of_photos(files: Sequence[Path]) -> Origins:
+def of_photos(files: Sequence[Path]) -> Provenance:
     """Of weights that learn from parts of these photos. Raises DataError for a file that cannot be read."""
     digests, squares = [], []
     for file in files:
@@ -77,17 +77,17 @@ def of_photos(files: Sequence[Path]) -> Origins:
             raise DataError(f"{file}: {error}") from None
         digests.append(hashlib.sha256(content).hexdigest())
     nothing = Learnt.nothing()
-    return Origins(nothing | Learnt(records(digests, np.stack(squares))) if squares else nothing)
+    return Provenance(nothing | Learnt(records(digests, np.stack(squares))) if squares else nothing)
 
 
-def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None, images: Images) -> Origins:
+def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None, images: Images) -> Provenance:
     """Of all that a run goes on from or learns from. Raises TrainingError."""
     found = _of_start(recipe.start, images)
     for teacher in teachers:
         found |= of_run(teacher, run.read_description(teacher), images)
     if segmenter_file is not None:
-        learnt = segmenter.learnt(segmenter_file)
-        found |= Origins(Learnt.nothing(), (segmenter_file.name,)) if learnt is None else Origins(learnt)
+        learnt = plant_view_segmenter.learnt(segmenter_file)
+        found |= Provenance(Learnt.nothing(), (segmenter_file.name,)) if learnt is None else Provenance(learnt)
     return found
 
 
@@ -113,21 +113,21 @@ def split_of(images: Images, identity: run.Identity, learnt: Learnt) -> Split:
     return held_out(images, parts, identity.recipe.split, learnt)
 
 
-def _of_start(start: str, images: Images | None) -> Origins:
+def _of_start(start: str, images: Images | None) -> Provenance:
     if start in ("", imagenet.START):  # what ImageNet holds is not to be told from here
-        return Origins(Learnt.nothing())
+        return Provenance(Learnt.nothing())
     return of_version(warm_start.folder_of(start), images)
 
 
-def _of_release_0_1(name: str, digest: str, rule: SplitRule, seed: int, start: str, images: Images | None) -> Origins:
+def _of_release_0_1(name: str, digest: str, rule: SplitRule, seed: int, start: str, images: Images | None) -> Provenance:
     own = _known_split(digest)
     if own is None and images is not None:
         own = _reproduced(images, lambda: split.of(images, seed, rule), digest)
-    found = Origins(Learnt.nothing(), (name,)) if own is None else Origins(own)
+    found = Provenance(Learnt.nothing(), (name,)) if own is None else Provenance(own)
     try:
         return found | _of_start(start, images)
     except TrainingError:  # it is gone
-        return found | Origins(Learnt.nothing(), (start,))
+        return found | Provenance(Learnt.nothing(), (start,))
 
 
 def _known_split(digest: str) -> Learnt | None:

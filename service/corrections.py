@@ -1,4 +1,4 @@
-"""Corrections beside the predictions: in threads of their own, so that a slow database holds up nothing else."""
+"""Corrections in threads of their own, so that a slow database delays no prediction."""
 
 import asyncio
 import contextlib
@@ -18,9 +18,9 @@ from service.inference.predictor import Prediction, in_time
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from corrections.kept import Said
+    from corrections.records import Said
     from corrections.store import Corrections
-    from corrections.stripping import Photo
+    from corrections.metadata import Photo
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ class Keeper:
 
     async def photo(self, body: bytes) -> "Photo":
         """An image file as it is kept. The caller has decoded it: it is one that is read here."""
-        from corrections import stripping
+        from corrections import metadata
 
-        strip = stripping.as_sent if self._settings.keep_positions else stripping.stripped
+        strip = metadata.as_sent if self._settings.keep_positions else metadata.stripped
         try:
             return await self._decoder.run(strip, body, self._settings.max_pixels)
         except pixels.PixelsError as error:
@@ -88,20 +88,20 @@ class Keeper:
             self._asking = asyncio.get_running_loop().create_task(self._ask())
 
     async def _ask(self) -> None:
-        from corrections import asking
-        from corrections.kept import New
+        from corrections import active_learning
+        from corrections.records import New
 
         while (candidate := self._candidate) is not None:
             self._candidate = None
             worth, a_day, crop = candidate.worth, self._settings.ask, candidate.prediction.crop
             try:
-                if not await self.call(functools.partial(asking.is_worth_asking, worth=worth, a_day=a_day)):
+                if not await self.call(functools.partial(active_learning.is_worth_asking, worth=worth, a_day=a_day)):
                     continue
                 seen = await self._decoder.decode(candidate.image, pixels.SIZE, crop)
                 look = int(learnt.fingerprints(seen.pixels[None])[0])
                 box = (crop.x, crop.y, crop.width, crop.height) if candidate.cropped else None
                 new = New(await self.photo(candidate.image), None, said(candidate.prediction), box)
-                await self.call(functools.partial(asking.ask, new=new, worth=worth, look=look, a_day=a_day))
+                await self.call(functools.partial(active_learning.ask, new=new, worth=worth, look=look, a_day=a_day))
             except Exception as error:  # whatever happens, the answer was given
                 log.warning("a photo was not kept for a reviewer: %s", error)
 
@@ -163,7 +163,7 @@ class _Candidate:
 
 def said(prediction: Prediction) -> "Said":
     """What is kept of a prediction."""
-    from corrections.kept import Said
+    from corrections.records import Said
 
     manifest = prediction.model.manifest
     return Said(
@@ -177,12 +177,12 @@ def said(prediction: Prediction) -> "Said":
 
 
 def _do(work: "Callable[[Corrections], T]", corrections: "Corrections") -> T:
-    with errors_of_the_service():
+    with as_service_errors():
         return work(corrections)
 
 
 @contextlib.contextmanager
-def errors_of_the_service() -> Iterator[None]:
+def as_service_errors() -> Iterator[None]:
     """What the package corrections raises, as errors of the service."""
     from corrections import errors
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
-def left(seconds: Sequence[float], epochs: int, at_most: bool) -> str:
+def in_words(seconds: Sequence[float], epochs: int, at_most: bool) -> str:
     """What remains of a run whose last epochs took `seconds`, with so many `epochs` to go; `at_most` where it may stop before."""
     if not epochs:
         return ""

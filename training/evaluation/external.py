@@ -1,4 +1,4 @@
-"""Photos in no split: from a field, from another camera, of plants that the model was never taught."""
+"""Figures on external photos, those in no split: from a field, from another camera, of plants that the model was never taught."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from corrections.stripping import Photo
+from corrections.metadata import Photo
 
 State = Literal["waiting", "accepted", "rejected"]
 Source = Literal["person", "asked"]  # who chose the photo: a person who corrected it, or the service for a reviewer

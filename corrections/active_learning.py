@@ -1,4 +1,4 @@
-"""Which photos a reviewer is asked about: those of a day whose labels would teach most, no two of which look alike.
+"""Active learning: which photos a reviewer is asked about. Those of a day whose labels would teach most, no two of which look alike.
 
 A photo that is worth more takes the place of the one worth least that nobody has decided about. Several replicas may each add one at the
 same time; what is too many is then removed, one replica after the other.
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from corrections.database import ASKING
 from corrections.errors import Full
-from corrections.kept import Kept, New
+from corrections.records import Kept, New
 from corrections.store import Corrections
 from corrections.tables import CorrectionRow, PhotoRow
 

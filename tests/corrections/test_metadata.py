@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from corrections.stripping import as_sent, stripped
+from corrections.metadata import as_sent, stripped
 from models_store import colour, pixels
 
 SECRET = b"SN-4711-SECRET"

@@ -1,6 +1,6 @@
 import pytest
 
-from training.fitting import remaining
+from training.fitting import time_left
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ from training.fitting import remaining
     ],
 )
 def test_what_is_left(seconds, epochs, at_most, said):
-    assert remaining.left(seconds, epochs, at_most) == said
+    assert time_left.in_words(seconds, epochs, at_most) == said
