@@ -16,6 +16,10 @@ from models_store.store import SHIPPED_STORE
 from service.process import cores
 
 PREFIX = "SEEDLINGS_"
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
+RuntimeName = Literal["torchscript", "exported", "onnxruntime", "openvino"]
+RuntimeChoice = Literal[RuntimeName, "auto"]
 _OF_OTHERS = frozenset(  # of the project's tests, compose files and makefile
     ["BROWSER", "CPUS", "DATA", "DATABASE_PASSWORD", "HTTPS_NAME", "KSERVE_PYTHON"]
 )
@@ -58,11 +62,11 @@ class Settings(BaseModel):
     )
     version: int | None = Field(None, ge=1, description="serve only this version; empty: always the newest one")
     poll_s: float = Field(2.0, gt=0, description="seconds between two checks for a new version")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
-    precision: Literal["float32", "bfloat16"] = Field(
+    device: Device = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
+    precision: Precision = Field(
         "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"
     )
-    runtime: Literal["torchscript", "exported", "onnxruntime", "openvino", "auto"] = Field(
+    runtime: RuntimeChoice = Field(
         "torchscript",
         description="what runs networks on CPUs; any but torchscript needs `model.pt2` (exported) or `model.onnx` beside `model.pt`; auto:"
         " the quickest one here of those that a version has a file for",

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,15 +13,13 @@ from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
 from service.inference.runtimes import choice
 from service.inference.runtimes.faults import EngineError, blame_machine
-from service.inference.runtimes.runtime import Runtime, Threads, Wanted
+from service.inference.runtimes.runtime import Runtime, Threads
 from service.inference.runtimes.torchscript import COMPARED, Published
 from service.inference.segmenter import Segmenter
-from service.settings import Settings
+from service.settings import Device, Precision, RuntimeChoice, Settings
 
 __all__ = ["Engine", "EngineError", "computes_in_bfloat16", "load", "load_as_set", "load_segmenter"]
 log = logging.getLogger(__name__)
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float32", "bfloat16"]
 _SUM_TOLERANCE = 1e-3
 
 
@@ -114,7 +111,7 @@ def load(
     batch_size: int,
     streams: int = 1,
     precision: Precision = "float32",
-    runtime: Wanted = "torchscript",
+    runtime: RuntimeChoice = "torchscript",
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.

@@ -143,8 +143,8 @@ def _what_saw_them(manifest: Manifest) -> str:
     start = _start(manifest)
     text = (
         f"On the {manifest.figures.n} images of the {manifest.figures.split} split, one forward pass each. They were not trained on, and"
-        " epoch, temperature and threshold were chosen on other images. Which of several candidates was published may have been decided"
-        " with these figures in sight."
+        " epoch, temperature and threshold were chosen on other images. But these figures may have been seen when one of several candidates"
+        " was chosen for publication."
     )
     training = manifest.training
     if training.left_out:
@@ -192,7 +192,10 @@ def _rolled_up(manifest: Manifest) -> str:
     calibration, tested = manifest.calibration, manifest.figures.answers
     if calibration.kind is None or calibration.group is None or calibration.validation_answers is None or tested is None:
         return ""
-    lines = ["Where the species is not sure, its kind may be, and else its group: each is as probable as its species together."]
+    lines = [
+        "Where the species is not sure, the kind is answered, or else the group. The probability of a kind or group is the sum of those of its"
+        " species."
+    ]
     for rank, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found.threshold is None:
             why = "for the same reason" if found.threshold_reason == calibration.threshold_reason else found.threshold_reason
@@ -233,7 +236,7 @@ def _which_weights(manifest: Manifest) -> str:
 def _familiar(calibration: Calibration) -> str:
     known = calibration.familiarity
     if known is None:
-        return "No picture is unfamiliar to it: one that shows no plant at all is still given a name, at times with confidence.\n"
+        return "It cannot tell unfamiliar pictures: one that shows no plant at all is still given a name, at times with confidence.\n"
     measured = "whose plant, by the texture and\ncolour that its segmenter sees, lies"
     if known.convolution is not None:
         measured = f"whose activations after\nconvolution {known.convolution} lie"
@@ -279,7 +282,7 @@ def _elsewhere(manifest: Manifest) -> str:
         for species, row in found.per_species.items():
             most = ", ".join(f"{_cell(answer)} {n}" for answer, n in list(row.taken_for.items())[:_NAMED])
             lines.append(f"| – {_cell(species)} | {_shares(row, '')} | {most} |")
-    text = "Photos in no split. Where no thresholds were chosen on them, nothing was when this version was published."
+    text = "Photos that belong to no split. Where the table does not say that thresholds were chosen on them, nothing was chosen on them."
     for name, found in manifest.elsewhere.items():
         if found.left_out:
             text += f" {found.left_out} more of {_cell(name)} were learnt from, and are left out."

@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 from models_store import store
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.inference.runtimes.faults import EngineError, blame_machine, first_line
-from service.inference.runtimes.runtime import Name, Runtime, Threads, Wanted
+from service.inference.runtimes.runtime import Runtime, Threads
+from service.settings import RuntimeChoice, RuntimeName
 
 log = logging.getLogger(__name__)
-FILES: dict[Name, str] = {"exported": "model.pt2", "onnxruntime": "model.onnx", "openvino": "model.onnx"}  # beside model.pt
+FILES: dict[RuntimeName, str] = {"exported": "model.pt2", "onnxruntime": "model.onnx", "openvino": "model.onnx"}  # beside model.pt
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 MEASURED_S = 1.0  # how long runtimes are compared, all together
 CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
 
 
-def installed(name: Name) -> bool:
+def installed(name: RuntimeName) -> bool:
     """Whether its package is there."""
     return name in ("torchscript", "exported") or importlib.util.find_spec(name) is not None
 
 
 def choose(
-    wanted: Wanted,
+    wanted: RuntimeChoice,
     opened: Opened[Any],
     quickest: Runtime,
     published: Runtime,
@@ -60,8 +61,8 @@ def choose(
             )
         log.warning("%s has no %s and is served by torchscript; %s", name, FILES[wanted], remedy)
         return quickest
-    found: dict[Name, Runtime] = {"torchscript": quickest}
-    for other in get_args(Name):
+    found: dict[RuntimeName, Runtime] = {"torchscript": quickest}
+    for other in get_args(RuntimeName):
         if other in FILES and FILES[other] in opened.manifest.files and installed(other):
             try:
                 found[other] = _checked(other, opened, published, batches, threads)
@@ -75,7 +76,7 @@ def choose(
     return found[best]
 
 
-def _checked(name: Name, opened: Opened[Any], published: Runtime, batches: list[NDArray[np.uint8]], threads: Threads) -> Runtime:
+def _checked(name: RuntimeName, opened: Opened[Any], published: Runtime, batches: list[NDArray[np.uint8]], threads: Threads) -> Runtime:
     file = FILES[name]
     content = store.beside(opened.path, opened.manifest, file)
     if content is None:
@@ -94,7 +95,7 @@ def _checked(name: Name, opened: Opened[Any], published: Runtime, batches: list[
     return runtime
 
 
-def _open(name: Name, content: bytes, threads: Threads) -> Runtime:
+def _open(name: RuntimeName, content: bytes, threads: Threads) -> Runtime:
     """Each library is imported where it is asked for: none is needed for TorchScript."""
     if name == "exported":
         from service.inference.runtimes import exported
@@ -116,7 +117,7 @@ def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.fl
     return max(float((np.abs(one - other) / np.maximum(1, np.abs(other))).max()) for one, other in zip(ours, published, strict=False))
 
 
-def _rates(found: dict[Name, Runtime], batches: list[NDArray[np.uint8]]) -> dict[Name, float]:
+def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]]) -> dict[RuntimeName, float]:
     """Images a second, the geometric mean over the batches."""
     each_s = MEASURED_S / len(found) / len(batches)
 

@@ -2,15 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Name = Literal["torchscript", "exported", "onnxruntime", "openvino"]
-Wanted = Literal["auto", "torchscript", "exported", "onnxruntime", "openvino"]
 Outputs = tuple[NDArray[np.float32], ...]
 
 
