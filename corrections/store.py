@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from corrections.database import COUNTING, Database
 from corrections.errors import BadText, Changed, Full, Unavailable, Unknown
-from corrections.records import Box, Decision, Kept, New, Said, State
 from corrections.photos import PhotoFiles
+from corrections.records import Box, Decision, Kept, New, Said, State
 from corrections.tables import CorrectionRow, PhotoRow, ReviewRow
 
 _AT_ONCE = 200  # rows of one transaction of a sweep

@@ -18,9 +18,9 @@ from service.inference.predictor import Prediction, in_time
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from corrections.metadata import Photo
     from corrections.records import Said
     from corrections.store import Corrections
-    from corrections.metadata import Photo
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models_store import store
+from service.corrections import Keeper
 from service.errors import NotReady
 from service.http.uploads import Uploads
 from service.inference.batcher import Ran
@@ -13,10 +14,9 @@ from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
-from service.corrections import Keeper
 from service.process import memory
-from service.process.metrics import UNMATCHED, Metrics
 from service.process.heartbeat import Heartbeat
+from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 

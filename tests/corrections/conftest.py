@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from corrections.database import Database
-from corrections.records import New, Said
-from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
 from corrections.metadata import Photo
+from corrections.photos import PhotoFiles
+from corrections.records import New, Said
+from corrections.store import Corrections, Quota
 from tests.postgres import Server
 
 SAID = Said("seedlings/1", "Maize", 0.75, True, 3.5, True)

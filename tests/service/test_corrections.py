@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from service.corrections import Keeper
 from service.errors import DeadlinePassed, NotKept, QueueFull
 from service.inference.decoder import Decoder
-from service.corrections import Keeper
 from service.settings import Settings
 
 

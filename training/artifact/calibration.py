@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models_store.manifest import Calibration, Familiarity, Species
-from training.artifact import binomial, answer_figures, thresholds
+from training.artifact import answer_figures, binomial, thresholds
 from training.artifact.thresholds import HeldOut
 
 PROMISE = 0.99  # share of what is relied upon that is to be right

@@ -193,8 +193,8 @@ def _rolled_up(manifest: Manifest) -> str:
     if calibration.kind is None or calibration.group is None or calibration.validation_answers is None or tested is None:
         return ""
     lines = [
-        "Where the species is not sure, the kind is answered, or else the group. The probability of a kind or group is the sum of those of its"
-        " species."
+        "Where the species is not sure, the kind is answered, or else the group. The probability of a kind or group is the sum of those of"
+        " its species."
     ]
     for rank, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found.threshold is None:

@@ -53,7 +53,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     from training.artifact import answer_figures, thresholds
     from training.data import images as data
     from training.evaluation import backgrounds, metrics, predictions
-    from training.publishing import measured_model, out_of_distribution, external_photos
+    from training.publishing import external_photos, measured_model, out_of_distribution
 
     measured = measured_model.of(options.run, options.artifact)
     if options.images is not None:

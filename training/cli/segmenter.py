@@ -31,7 +31,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_background, provenance, plant_view_segmenter
+    from training.fitting import known_background, plant_view_segmenter, provenance
     from training.memory import keep_freed_memory
 
     keep_freed_memory()

@@ -12,8 +12,8 @@ from PIL import Image
 
 from corrections.database import Database
 from corrections.errors import CorrectionsError
-from corrections.records import Box, Kept, State
 from corrections.photos import PhotoFiles, place_of
+from corrections.records import Box, Kept, State
 from corrections.store import Corrections, Quota
 from corrections.texts import NOT_A_PLANT
 from models_store import pixels, temporary

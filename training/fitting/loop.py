@@ -26,14 +26,14 @@ from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, freezing, imagenet, provenance, time_left, run, warm_start
+from training.fitting import batchnorm, ema, freezing, imagenet, provenance, run, time_left, warm_start
 from training.fitting.batches import batches
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
-from training.fitting.provenance import Provenance
 from training.fitting.plant_view_segmenter import load as load_segmenter
+from training.fitting.provenance import Provenance
 from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe

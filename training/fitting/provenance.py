@@ -20,7 +20,7 @@ from training.data import split
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import imagenet, run, plant_view_segmenter, warm_start
+from training.fitting import imagenet, plant_view_segmenter, run, warm_start
 from training.recipe import Recipe, SplitRule
 
 _KNOWN_SPLITS = Path(data.__file__).parent / "known_splits"  # <start of the split's digest>.npy

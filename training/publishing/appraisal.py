@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from models_store.manifest import Calibration, ElsewhereFigures, Familiarity, Figures, OodFigures
-from training.artifact import calibration as calibrating
 from training.artifact import answer_figures, thresholds
+from training.artifact import calibration as calibrating
 from training.artifact.thresholds import HeldOut
 from training.data import pictures
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import metrics
-from training.publishing import out_of_distribution, external_photos
+from training.publishing import external_photos, out_of_distribution
 from training.publishing.measured_model import MeasuredModel
 from training.publishing.out_of_fold import OutOfFold
 

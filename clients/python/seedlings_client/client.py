@@ -10,8 +10,8 @@ import httpx
 from . import requests
 from .errors import Problem
 from .generated.models import Answer, Detected, Health, SpeciesList
-from .retries import BUSY, Attempts, Retries
 from .requests import Call, Crop, Explanation, Photo
+from .retries import BUSY, Attempts, Retries
 from .version import __version__
 
 T = TypeVar("T")

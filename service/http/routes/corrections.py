@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from service import errors
+from service.corrections import Keeper, as_service_errors, said
 from service.errors import MalformedRequest, NothingKept, documented
 from service.http import queries
 from service.http.auth import authorized
@@ -16,7 +17,6 @@ from service.http.dependencies import of
 from service.http.disconnect import unless_gone
 from service.http.origin import allowed_page
 from service.http.services import Services
-from service.corrections import Keeper, as_service_errors, said
 
 if TYPE_CHECKING:
     from corrections.records import Kept

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models_store.image_files import SUFFIXES
 from service import errors
+from service.corrections import Keeper, as_service_errors
 from service.errors import Forbidden, MalformedRequest, documented
 from service.http import queries
 from service.http.auth import authorized
@@ -15,7 +16,6 @@ from service.http.dependencies import of
 from service.http.origin import own_page
 from service.http.routes.corrections import Correction, described, keeper
 from service.http.services import Services
-from service.corrections import Keeper, as_service_errors
 
 if TYPE_CHECKING:
     from corrections.records import State

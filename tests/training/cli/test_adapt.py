@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from corrections.database import Database
-from corrections.records import New, Said
-from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
 from corrections.metadata import Photo
+from corrections.photos import PhotoFiles
+from corrections.records import New, Said
+from corrections.store import Corrections, Quota
 from models_store import store
 from models_store.learnt import FILE, Learnt
 from tests import drawn

@@ -16,7 +16,7 @@ from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
 from training.data import split
 from training.data.images import load
-from training.fitting import run, plant_view_segmenter
+from training.fitting import plant_view_segmenter, run
 
 
 def known(version):

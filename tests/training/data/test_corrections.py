@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from corrections.database import Database
-from corrections.records import Kept
-from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
 from corrections.metadata import Photo
+from corrections.photos import PhotoFiles
+from corrections.records import Kept
+from corrections.store import Corrections, Quota
 from tests.corrections.conftest import new
 from training.__main__ import main
 from training.data.corrections import is_held_out

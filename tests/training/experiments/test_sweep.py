@@ -10,7 +10,7 @@ from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
 from training.experiments.sweep import Entry
 from training.fitting import loop as fitting
-from training.fitting import run, plant_view_segmenter
+from training.fitting import plant_view_segmenter, run
 
 RECIPE = 'network = "tiny"\nepochs = 3\nbatch_size = 8\n'
 

@@ -12,7 +12,7 @@ from models_store.learnt import FILE, Learnt
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import provenance, run, plant_view_segmenter
+from training.fitting import plant_view_segmenter, provenance, run
 from training.fitting.loop import fit
 from training.recipe import FieldScenes
 

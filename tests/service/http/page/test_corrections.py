@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from corrections.database import Database
-from corrections.records import Kept
 from corrections.photos import PhotoFiles
+from corrections.records import Kept
 from corrections.store import Corrections, Quota
 from tests import fakes
 from tests.service.conftest import Running, Start
