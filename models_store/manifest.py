@@ -197,6 +197,13 @@ class Compact(_Part):
     full_figures: Figures
 
 
+class Twin(_Part):
+    """The model of the same recipe that learnt from the training part of the split alone."""
+
+    name: str  # `name/version@digest`, or that of a run
+    figures: Figures  # its own, on the test split
+
+
 class Published(_Part):
     """What `manifest.json` says of a version, whatever its model is for."""
 
@@ -236,9 +243,10 @@ class Manifest(Published):
     species: list[Species] = Field(min_length=2)
     input: Input
     calibration: Calibration
-    figures: Figures  # of this very artifact, on the test split
+    figures: Figures  # of this very artifact, on the test split; with a twin on photos in no split, whose name is their `split`
     training: Training
     compact: Compact | None = None
+    twin: Twin | None = None  # of one that learnt from all images: temperature, thresholds and limit are those of this twin
     elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
     ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures
     warnings: list[str] = []  # what was said of it when it was published, one sentence each, without a full stop

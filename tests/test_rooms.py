@@ -73,6 +73,8 @@ ELSEWHERE = {
         for name in ("alexnet", "lenet", "network", "report", "resnet")
     },
     "training/publishing/photo_segmenter.py": "tests/training/cli/test_photo_segmenter.py publishes by it",
+    "training/fitting/step_checkpoint.py": "test_photo_segmenter.py and test_plant_view_segmenter.py beside it interrupt trainings",
+    "training/publishing/candidate.py": "tests/training/publishing/test_export.py and test_twin.py publish it",
     "training/publishing/external_photos.py": "tests/training/cli/test_learnt_from.py asks models about folders of photos by it",
     "training/publishing/recalibrate.py": "tests/training/cli/test_commands.py recalibrates an artifact",
 }

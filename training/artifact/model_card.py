@@ -4,7 +4,7 @@ import html
 import textwrap
 
 from models_store.learnt import FILE
-from models_store.manifest import RANKS, AnswerFigures, Calibration, ElsewhereFigures, Figures, Manifest, SpeciesElsewhere
+from models_store.manifest import RANKS, AnswerFigures, Calibration, ElsewhereFigures, Figures, Manifest, SpeciesElsewhere, Twin
 from training.artifact import binomial
 from training.data.species import known
 
@@ -52,14 +52,14 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 {_elsewhere(manifest)}
 ## Probabilities
 
-Temperature {calibration.temperature:.3f}, fitted on {_held(calibration)}, is inside the model.
-{_confident(calibration)}
+Temperature {calibration.temperature:.3f}, fitted on {_held(manifest)}, is inside the model.
+{_confident(manifest)}
 {_rolled_up(manifest)}{_familiar(calibration)}{_ood(manifest)}
 ## Data
 
 {_DATA if _is_the_data_set(manifest) else _OWN_DATA}
 {_start_data(manifest)}
-Split: {parts}; digest `{training.split_digest[:16]}`.
+{"Its twin's split" if manifest.twin else f"Split: {parts}"}; digest `{training.split_digest[:16]}`.
 
 ## For what, and for what not
 
@@ -140,6 +140,8 @@ def _views(recipe: dict[str, object]) -> str:
 
 def _what_saw_them(manifest: Manifest) -> str:
     """What is known of the test images' part in training and in choices."""
+    if manifest.twin is not None:
+        return textwrap.fill(_what_its_twin_saw(manifest, manifest.twin), _WIDTH)
     start = _start(manifest)
     text = (
         f"On the {manifest.figures.n} images of the {manifest.figures.split} split, one forward pass each. They were not trained on, and"
@@ -165,12 +167,30 @@ def _what_saw_them(manifest: Manifest) -> str:
     return textwrap.fill(text, _WIDTH)
 
 
-def _held(calibration: Calibration) -> str:
+def _what_its_twin_saw(manifest: Manifest, twin: Twin) -> str:
+    """How one that learnt from all images was measured, and what it has from its twin."""
+    figures, training = manifest.figures, manifest.training
+    text = (
+        f"It has learnt from all {training.images['train']} images, so nothing can be measured on these. Its figures are those of"
+        f" {figures.n} photos of {html.escape(figures.split, quote=False)}, one forward pass each: it has not learnt from them, and nothing"
+        " was chosen by them when this version was published. Temperature, thresholds and the limit of its distance are those of its twin"
+        f" {html.escape(twin.name, quote=False)}: the same recipe, fitted on the training part of the split. How surely its thresholds keep"
+        " their promise is known of the twin alone."
+    )
+    if training.unknown_origins:
+        names = " and ".join(training.unknown_origins)
+        text += f" What {names} had learnt from is not known: the figures hold as far as these photos were not among it."
+    return text
+
+
+def _held(manifest: Manifest) -> str:
     """What temperature and thresholds were chosen on."""
-    return "validation" if calibration.folds is None else "out-of-fold answers"
+    part = "validation" if manifest.calibration.folds is None else "out-of-fold answers"
+    return f"{part} of its twin" if manifest.twin else part
 
 
-def _confident(calibration: Calibration) -> str:
+def _confident(manifest: Manifest) -> str:
+    calibration = manifest.calibration
     if calibration.threshold is None:
         return textwrap.fill(f'No answer is "confident": {calibration.threshold_reason}.', _WIDTH)
     text = f'An answer is "confident" from a probability of {calibration.threshold:.4f} on: {calibration.threshold_rule}.'
@@ -182,7 +202,7 @@ def _confident(calibration: Calibration) -> str:
         )
     if calibration.folds is not None:
         text += f" {calibration.folds} more networks gave these answers, by the same recipe, each to images that it did not learn from."
-    text += f" On {_held(calibration)} {calibration.validation_coverage:.1%} of the images are answered with confidence"
+    text += f" On {_held(manifest)} {calibration.validation_coverage:.1%} of the images are answered with confidence"
     right = "" if calibration.validation_accuracy is None else f", {calibration.validation_accuracy:.1%} of them rightly"
     return textwrap.fill(f"{text}{right}.", _WIDTH)
 
@@ -203,7 +223,9 @@ def _rolled_up(manifest: Manifest) -> str:
         else:
             lines.append(f"The {rank} is answered from a probability of {found.threshold:.4f} on, by the same rule and promise.")
     lines.append("Each rank is tested by itself.")
-    rows = [(f"{_held(calibration)}{_CHOSEN}", calibration.validation_answers), ("test", tested)]
+    rows = [(f"{_held(manifest)}{_CHOSEN}", calibration.validation_answers)]
+    if manifest.twin is None:
+        rows.append((manifest.figures.split, tested))
     rows += [(_cell(name) + (_CHOSEN if found.chosen_by else ""), found.answers) for name, found in manifest.elsewhere.items()]
     columns = ("photos", "n", *RANKS, "no answer", "wrong answers", "right at least", "crops called weeds")
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
@@ -228,6 +250,8 @@ def _which_weights(manifest: Manifest) -> str:
     recipe = manifest.training.recipe
     if runs := recipe.get("averaged"):
         return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
+    if manifest.twin is not None:
+        return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, the last: it had no images to choose by."
     most = "at most " if recipe.get("patience") else ""
     chosen = "" if recipe.get("best_by") == "last" else ", chosen on validation"
     return f"Weights of epoch {manifest.training.epoch} of {most}{recipe['epochs']}{chosen}."
@@ -249,9 +273,12 @@ It notices pictures of something else altogether, not another plant photographed
 
 
 def _comparison(manifest: Manifest) -> str:
-    rows = [("this model", manifest.figures, manifest.compact.parameters if manifest.compact else manifest.training.parameters)]
+    where = f", {_cell(manifest.figures.split)}" if manifest.twin else ""
+    rows = [(f"this model{where}", manifest.figures, manifest.compact.parameters if manifest.compact else manifest.training.parameters)]
     if manifest.compact:
-        rows.append(("the full network it was made from", manifest.compact.full_figures, manifest.training.parameters))
+        rows.append((f"the full network it was made from{where}", manifest.compact.full_figures, manifest.training.parameters))
+    if manifest.twin:
+        rows.append((f"its twin {_cell(manifest.twin.name)}, test", manifest.twin.figures, rows[0][2]))
     head = "| | parameters | accuracy | macro-F1 | ECE |\n|---|---|---|---|---|\n"
     table = head + "\n".join(f"| {what} | {n:,} | {f.accuracy:.2%} | {f.macro_f1:.4f} | {f.ece:.2%} |" for what, f, n in rows)
     if manifest.compact:
@@ -305,7 +332,8 @@ def _ood(manifest: Manifest) -> str:
         f"| {_cell(name)} | {one.n} | {one.auroc:.3f} | {one.fpr95:.1%} | {one.unfamiliar:.1%} | {one.answered:.1%} | {one.confident:.1%} |"
         for name, one in manifest.ood.items()
     )
-    note = "Told from the test images by their distance. FPR95: the share that passes where 95% of the test images pass."
+    part = _cell(manifest.figures.split)
+    note = f"Told from the {part} images by their distance. FPR95: the share that passes where 95% of the {part} images pass."
     return "\n" + head + "\n".join(rows) + f"\n\n{textwrap.fill(note, _WIDTH)}\n"
 
 

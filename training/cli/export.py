@@ -40,6 +40,13 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     export.add_argument(
         "--force", action="store_true", help="publish it, too, where validation cannot tell it from guessing; the card says so"
     )
+    export.add_argument(
+        "--twin",
+        type=Path,
+        metavar="DIR",
+        help="of a run of 'fit --all-images': the run, or published version, of the same recipe without it, which gives temperature,"
+        " thresholds and limit; figures are of the photos of --measure",
+    )
     add_appraisal(export)
     export.set_defaults(perform=_perform)
 
@@ -56,11 +63,11 @@ def formats_named(text: str) -> "tuple[Format, ...]":
 
 def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
-    from training.publishing import export
+    from training.publishing import candidate, export
 
     images = data.load(options.data, options.cache)
-    rank: export.Rank = "usual" if options.rank is None and options.compact else options.rank
-    storage: export.Storage = options.storage or ("float32" if rank is None else "float16")
+    rank: candidate.Rank = "usual" if options.rank is None and options.compact else options.rank
+    storage: candidate.Storage = options.storage or ("float32" if rank is None else "float16")
     folder = export.export(
         options.run,
         images,
@@ -73,6 +80,7 @@ def _perform(options: argparse.Namespace) -> None:
         data=options.data,
         outside=outside(options),
         force=options.force,
+        twin=options.twin,
     )
     say_published(folder)
 
@@ -87,9 +95,10 @@ def say_published(folder: Path) -> None:
     width = max(map(len, figures.per_species))
     for name, row in figures.per_species.items():
         low, high = binomial.of_accuracy(row.recall, row.n)
-        say(f"{name:<{width}}  {row.recall:>6.1%} of {row.n} test images right (95%: {low:.0%} to {high:.0%})")
+        say(f"{name:<{width}}  {row.recall:>6.1%} of {row.n} {figures.split} images right (95%: {low:.0%} to {high:.0%})")
     low, high = binomial.of_accuracy(figures.accuracy, figures.n)
-    say(f"accuracy {figures.accuracy:.1%} on {figures.n} test images; on photos like these it lies between {low:.1%} and {high:.1%} (95%)")
+    between = f"on photos like these it lies between {low:.1%} and {high:.1%} (95%)"
+    say(f"accuracy {figures.accuracy:.1%} on {figures.n} {figures.split} images; {between}")
     if figures.answers is not None:
         say(f"{figures.answers.answered['species'] / figures.n:.1%} of them are answered with confidence")
     say(f"model.pt has {manifest.size_bytes / 1e6:.1f} MB")

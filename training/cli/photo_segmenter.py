@@ -13,7 +13,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     command = commands.add_parser("photo-segmenter", help="train, measure and publish what finds the plants on whole photos")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    fit = actions.add_parser("fit", help="train it on plants set on backgrounds, and on photos with masks")
+    fit = actions.add_parser("fit", help="train it on plants set on backgrounds, and on photos with masks; an interrupted one goes on")
     add_data(fit)
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)

@@ -23,6 +23,7 @@ from training.fitting.camera import photograph
 from training.fitting.field import placed
 from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.plant_view_segmenter import mask_loss
+from training.fitting.step_checkpoint import StepCheckpoint
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
 
@@ -39,6 +40,7 @@ _SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with 
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
 _LOGGED = 50  # steps between two lines of the log
+CHECKPOINT_STEPS = 50  # between two checkpoints
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def train(
 
     All pictures lie on Fabric's device, and are composed there. backgrounds: squares of photos to set plants on, or None. start: begin
     with its weights. `log` gets a line every 50 steps. The same seed draws the same
-    pictures on one kind of device. Raises DiskError.
+    pictures on one kind of device. What was interrupted goes on from its last checkpoint, beside `out`, and ends as if it had not been.
+    Raises DiskError, RunError for another's checkpoint.
     """
     torch.manual_seed(plan.seed)
     device = fabric.device
@@ -137,14 +140,27 @@ def train(
     composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=_DECAY)
-    total, began = torch.zeros((), device=device), time.monotonic()
-    for step in tqdm(range(plan.steps), "segmenter", leave=False, disable=None):
+    masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields)]))
+    began_with = start.name if start else None
+    made_of = MadeOf(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
+    checkpoint = StepCheckpoint(out, asdict(made_of), network, averaged, optimizer)
+
+    def drawn(step: int) -> torch.Generator:
+        """The generator of a step, after it has composed pictures if that is its turn."""
         random = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
-        turn = step % _KEPT
-        if device.type != "cpu" or step % _USES == 0 or turn not in composed:
+        if device.type != "cpu" or step % _USES == 0 or step < _KEPT:
             chosen = torch.randint(len(pixels), (plan.batch_size,), generator=random).to(device)
-            composed[turn] = compose_many(to_float(pixels[chosen]), backgrounds, random)
-        images, plants, hills, known = _batch(composed[turn], here, plan.batch_size, random)
+            composed[step % _KEPT] = compose_many(to_float(pixels[chosen]), backgrounds, random)
+        return random
+
+    first = checkpoint.resume()
+    if device.type == "cpu":
+        for step in range(max(0, first - _USES * _KEPT), first):  # what of earlier steps is used again
+            drawn(step)
+    total, began = torch.zeros((), device=device), time.monotonic()
+    for step in tqdm(range(first, plan.steps), "segmenter", initial=first, total=plan.steps, leave=False, disable=None):
+        random = drawn(step)
+        images, plants, hills, known = _batch(composed[step % _KEPT], here, plan.batch_size, random)
         for group in optimizer.param_groups:
             part = min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
             group["lr"] = plan.learning_rate * part
@@ -160,11 +176,11 @@ def train(
         if (step + 1) % _LOGGED == 0:
             log(f"step {step + 1} of {plan.steps}: loss {float(total) / _LOGGED:.4f}, {time.monotonic() - began:.0f} s")
             total.zero_()
+        if (step + 1) % CHECKPOINT_STEPS == 0:
+            checkpoint.save(step + 1)
     segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
-    masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields)]))
-    began_with = start.name if start else None
-    made_of = MadeOf(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
     run.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
+    checkpoint.remove()
     return Trained(segmenter, made_of, out.name)
 
 

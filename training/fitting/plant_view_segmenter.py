@@ -3,16 +3,15 @@
 When its masks stand, it learns to tell the background of the training images from any other (`known_background`).
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from models_store.learnt import Learnt
@@ -22,6 +21,7 @@ from training.errors import RunError
 from training.fitting import ema, known_background, run
 from training.fitting.camera import photograph
 from training.fitting.field import compose, placed
+from training.fitting.step_checkpoint import StepCheckpoint
 from training.networks.plant_view import Segmenter
 from training.recipe import Camera, FieldScenes
 
@@ -54,8 +54,9 @@ def train(
     network = Segmenter().to(memory_format=torch.channels_last)
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
-    kept = out.with_suffix(".part")
-    first = _resume(kept, {"steps": steps, "seed": seed}, network, averaged, optimizer)
+    photos = "" if learnt is None else hashlib.sha256(learnt.to_bytes()).hexdigest()[:12]
+    checkpoint = StepCheckpoint(out, {"steps": steps, "seed": seed, "photos": photos}, network, averaged, optimizer)
+    first = checkpoint.resume()
     for step in tqdm(range(first, steps), "segmenter", initial=first, total=steps, leave=False, disable=None):
         random = torch.Generator().manual_seed(seed * 1_000_003 + step)
         images, plants = _batch(pixels, backgrounds, masked, random)
@@ -68,13 +69,12 @@ def train(
         optimizer.step()
         averaged.update_parameters(network)
         if (step + 1) % CHECKPOINT_STEPS == 0:
-            tensors = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict()}
-            run.save_weights(kept, tensors | {"step": step + 1, "made": {"steps": steps, "seed": seed}})
+            checkpoint.save(step + 1)
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
     known_background.fit(segmenter, pixels, validation, backgrounds, seed)
     records = {} if learnt is None else {"learnt": torch.from_numpy(learnt.records.view(np.int64))}
     run.save_weights(out, {"segmenter": segmenter.state_dict(), **records})
-    kept.unlink(missing_ok=True)
+    checkpoint.remove()
     return segmenter
 
 
@@ -130,15 +130,3 @@ def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked],
         rows = slice(number * share, (number + 1) * share)
         images[rows], plants[rows] = layers[:, :3], layers[:, 3:]
     return photograph(images, _CAMERA, random), plants
-
-
-def _resume(kept: Path, made: dict[str, int], network: Segmenter, averaged: AveragedModel, optimizer: torch.optim.Optimizer) -> int:
-    if not kept.exists():
-        return 0
-    tensors: dict[str, Any] = run.load_weights(kept)
-    if tensors["made"] != made:
-        raise RunError(f"{kept} is of another training ({tensors['made']}); remove it, or give the same --steps and --seed again")
-    network.load_state_dict(tensors["network"])
-    averaged.load_state_dict(tensors["averaged"])
-    optimizer.load_state_dict(tensors["optimizer"])
-    return int(tensors["step"])

@@ -108,7 +108,12 @@ def held_out(images: Images, parts: Split, rule: SplitRule, learnt: Learnt) -> S
 
 
 def split_of(images: Images, identity: run.Identity, learnt: Learnt) -> Split:
-    """The split of a training, of the images of that training. Raises DataError when these are others."""
+    """The split of a training, of the images of that training. Raises DataError when these are others, or all were learnt from."""
+    if identity.all_images:
+        raise DataError(
+            f"{identity.name} has learnt from all images, those of validation and test too, so nothing is left to measure on; measure it on"
+            " other photos with 'evaluate --images DIR'"
+        )
     parts = split.of_training(images, identity.recipe, identity.split_digest, identity.fold)
     return held_out(images, parts, identity.recipe.split, learnt)
 

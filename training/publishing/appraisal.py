@@ -3,7 +3,7 @@ pictures of anything else.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import metrics
-from training.publishing import external_photos, out_of_distribution
+from training.publishing import external_photos, field_limit, out_of_distribution
+from training.publishing.field_limit import Asked
 from training.publishing.measured_model import MeasuredModel
 from training.publishing.out_of_fold import OutOfFold
 
@@ -65,34 +66,70 @@ def appraise(
 
     The images count their labels in the model's order; the temperature is inside the model already.
     """
-    if twice := sorted({*outside.field} & {*outside.measure}):
-        raise DataError(f"{twice[0]} is the name of two folders of photos; give each a name of its own")
+    _check_names(outside)
 
-    def part(name: str, rows: list[int]) -> tuple[HeldOut, Tensor | None]:
+    def part(name: str, rows: list[int]) -> Asked:
         shown = [model.described[label] for label in images.labels[rows].tolist()]
-        return external_photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise)
+        return Asked(*external_photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise))
 
-    def ask(name: str, folder: Path, promised: float) -> tuple[external_photos.Photos, HeldOut]:
-        found = external_photos.load(name, folder, outside.cache, model)
-        return found, external_photos.ask(model, familiarity, name, found.pixels, found.shown(), promised)[0]
+    def ask(found: external_photos.Photos, promised: float) -> Asked:
+        return Asked(*external_photos.ask(model, familiarity, found.name, found.pixels, found.shown(), promised))
 
-    in_field = [ask(name, folder, outside.field_promise or promise) for name, folder in outside.field.items()]
-    held = part("validation", split.validation)[0] if folds is None else _of_folds(folds, model, temperature, promise)
-    calibration = calibrating.calibrate(temperature, model.described, held, [asked for _, asked in in_field], familiarity)
+    field = [external_photos.load(name, folder, outside.cache, model) for name, folder in outside.field.items()]
+    in_field = [ask(found, outside.field_promise or promise) for found in field]
+    validation = part("validation", split.validation)
+    held = validation if folds is None else Asked(_of_folds(folds, model, temperature, promise), None)
+    calibration = field_limit.calibrate(temperature, model.described, held, in_field, familiarity, validation.distances)
     calibration = calibration.model_copy(update={"folds": None if folds is None else folds.folds})
-    calibrated = dataclasses.replace(model, calibration=calibration)
-    tested, distances = part("test", split.test)
-    figures = metrics.figures("test", model.species, torch.tensor(tested.probabilities), images.labels[split.test])
-    elsewhere = [(True, *one) for one in in_field] + [(False, *ask(name, folder, promise)) for name, folder in outside.measure.items()]
+    calibrated, known = dataclasses.replace(model, calibration=calibration), calibration.familiarity
+    tested = part("test", split.test)
+    figures = metrics.figures("test", model.species, torch.tensor(tested.answers.probabilities), images.labels[split.test])
+    measured = [external_photos.load(name, folder, outside.cache, model) for name, folder in outside.measure.items()]
+    elsewhere = [(True, *one) for one in zip(field, in_field, strict=True)] + [(False, found, ask(found, promise)) for found in measured]
     return Appraisal(
         calibration,
-        figures.model_copy(update={"answers": answer_figures.figures(model.described, calibration, tested)}),
+        figures.model_copy(update={"answers": answer_figures.figures(model.described, calibration, tested.within(known))}),
         {
-            found.name: ElsewhereFigures.model_validate({"chosen_by": chosen_by, **external_photos.figures(calibrated, found, asked)})
+            found.name: ElsewhereFigures.model_validate(
+                {"chosen_by": chosen_by, **external_photos.figures(calibrated, found, asked.within(known))}
+            )
             for chosen_by, found, asked in elsewhere
         },
-        {name: out_of_distribution.on_pictures(calibrated, distances, pictures.load(folder)) for name, folder in outside.ood.items()},
+        {name: out_of_distribution.on_pictures(calibrated, tested.distances, pictures.load(file)) for name, file in outside.ood.items()},
     )
+
+
+def taken_over(model: MeasuredModel, calibration: Calibration, chosen_on: Collection[str], outside: Outside) -> tuple[Appraisal, Images]:
+    """Measure a model that has temperature, thresholds and limit from another one, and no test images of its own.
+
+    Its figures are those on the first folder of `outside.measure` that shows each species and was not chosen by. Returns its images
+    too. Raises DataError where there is no such folder.
+    """
+    _check_names(outside)
+    model = dataclasses.replace(model, calibration=calibration)
+    elsewhere: dict[str, ElsewhereFigures] = {}
+    first: tuple[Images, Figures, Tensor | None] | None = None
+    for name, folder in {**outside.field, **outside.measure}.items():
+        found = external_photos.load(name, folder, outside.cache, model)
+        asked, distances = external_photos.ask(model, calibration.familiarity, name, found.pixels, found.shown(), calibration.promise or 0)
+        elsewhere[name] = ElsewhereFigures.model_validate({"chosen_by": name in chosen_on, **external_photos.figures(model, found, asked)})
+        if first is None and name not in chosen_on and {*found.images.species} == {*model.species}:
+            images = model.in_order(found.images)
+            figures = metrics.figures(name, model.species, torch.tensor(asked.probabilities), images.labels)
+            first = images, figures.model_copy(update={"answers": elsewhere[name].answers}), distances
+    if first is None:
+        raise DataError(
+            "nothing was published: what learnt from all images has no test images of its own, so its figures are of other photos; name a"
+            f" folder of them that shows each of the {len(model.species)} species with --measure NAME=DIR"
+        )
+    images, figures, distances = first
+    ood = {name: out_of_distribution.on_pictures(model, distances, pictures.load(folder)) for name, folder in outside.ood.items()}
+    return Appraisal(calibration, figures, elsewhere, ood), images
+
+
+def _check_names(outside: Outside) -> None:
+    if twice := sorted({*outside.field} & {*outside.measure}):
+        raise DataError(f"{twice[0]} is the name of two folders of photos; give each a name of its own")
 
 
 def _of_folds(folds: OutOfFold, model: MeasuredModel, temperature: float, promise: float) -> HeldOut:

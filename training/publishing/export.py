@@ -1,36 +1,45 @@
 """A run's best weights as a published artifact: made compact if wanted, calibrated, measured, described."""
 
+import dataclasses
 import functools
 import hashlib
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
-
-from torch import Tensor, nn
 
 from models_store import artifact, store
-from models_store.learnt import FILE as LEARNT
-from models_store.manifest import Compact, Figures, Input, Manifest
+from models_store.manifest import Compact, Figures, Input, Manifest, Species, Twin
 from models_store.pixels import SIZE
 from training import networks
-from training.artifact import binomial, compression, formats, model_card, torchscript
 from training.artifact import calibration as calibrating
+from training.artifact import formats, model_card
 from training.data import pictures, species
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DiskError, RunError
 from training.evaluation import metrics, predictions
-from training.fitting import provenance, run
+from training.fitting import run
 from training.networks.network import Network
 from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor
+from training.publishing import candidate as candidates
+from training.publishing import twin as twins
+from training.publishing.candidate import Assembled, Candidate, Rank, Storage
 from training.publishing.measured_model import MeasuredModel
 
-Storage = Literal["float32", "float16", "int8"]
-Rank = int | Literal["usual"] | None
-USUAL_RANK = 64
 PROMISE = calibrating.PROMISE
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A version before it is published."""
+
+    assembled: Assembled
+    found: appraisal.Appraisal
+    compact: Compact | None
+    tested: Images  # that its figures are of
+    forced: str | None
+    twin: Twin | None = None
 
 
 def export(
@@ -49,120 +58,146 @@ def export(
     strangers: Path | None = None,
     parts: Split | None = None,
     judge: Callable[[MeasuredModel], gates.Verdict] | None = None,
+    twin: Path | None = None,
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
-    With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no
-    factors where it does not. Weights are kept in `storage`. The figures of the full network are kept beside those of a
+    `rank`, `storage` and `parts` are those of `candidate.of_run`. The figures of the full network are kept beside those of a
     compact one. `forms` are formats that it is published in, each compared with TorchScript, which is always
     among them. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
     of the species. Where the run has folds, temperature and thresholds are chosen on their answers. On photos `outside` of
     the split thresholds are chosen too, or the model is measured. What validation cannot tell from guessing is refused,
-    unless by `force`, which the card says. Pictures of no plant in folder `strangers` are to be unfamiliar. `parts` is the split of a run
-    whose images are more than its recipe splits. `judge` is shown the model before it is published: what it says
-    stands on the card, and what it raises stops the publication. Raises RunError, DataError, DiskError.
+    unless by `force`, which the card says. Pictures of no plant in folder `strangers` are to be unfamiliar. `judge` is shown the model
+    before it is published: what it says stands on the card, and what it raises stops the publication.
+
+    A run that learnt from all images takes temperature, thresholds and limit from its `twin`, a run or a published version. Its
+    figures are those of photos `outside`. Raises RunError, DataError, DiskError.
     """
-    description, network, epoch = run.load_best(folder)
-    origin = provenance.of_run(folder, description, images)
-    if parts is None:
-        split = provenance.split_of(images, description, origin.learnt)
-    else:
-        split = provenance.held_out(images, parts, description.recipe.split, origin.learnt)
-    held = {"images": split.counts(), "left_out": split.left_out, "unknown_origins": [*origin.unknown]}
-    identity = description.identity(**held)
-    learnt = origin.learnt.to_bytes()
-    if rank == "usual":
-        rank = USUAL_RANK if compression.saves(network, USUAL_RANK) else None
-    served = _compact(network, rank, storage)
-    folds = out_of_fold.answers(folder, images, functools.partial(_compact, rank=rank, storage=storage))
-    made_compact = None
-    if served is not network:
-        full_figures = _test_figures(network, images, split)
-        made_compact = Compact(rank=rank, storage=storage, parameters=_numbers(served), full_figures=full_figures)
-    logits, labels = _logits(served, images, split.validation), images.labels[split.validation]
-    if folds is not None:
-        logits, labels = folds.logits, folds.labels
-    forced = gates.check_better_than_guessing(logits, labels, images.species, force)
-    temperature = calibrating.fit_temperature(logits, labels)
-    distance = out_of_distribution.fit(served, description.recipe, images, split)
-    model = torchscript.to_torchscript(served, temperature, distance)
-    module = torchscript.open_module(io.BytesIO(model))
-    compared = images.pixels[split.validation[: formats.COMPARED]]
-    beside = {LEARNT: learnt} | formats.files(forms, served, temperature, distance, module, compared)
-    unknown = None if strangers is None else pictures.load(strangers)
-    familiarity = None if distance is None else out_of_distribution.choose_limit(served, module, images, split, unknown)
+    candidate = candidates.of_run(folder, images, rank, storage, parts)
     described = species.describe(images.species, data)
-    measured = MeasuredModel(
-        description.name, identity, lambda _: origin, described, lambda pixels: predictions.answers(module, pixels), module=module
-    )
-    found = appraisal.appraise(measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
-    judged = gates.Verdict([]) if judge is None else judge(measured)
-    warnings = [*judged.said, *_warnings(measured, found, images, split, destination, name, origin.unknown)]
+    if twin is not None:
+        if not candidate.identity.all_images:
+            raise RunError(f"{folder} has images to choose thresholds on; --twin is for a run of 'fit --all-images'")
+        made = _as_its_twin(candidate, images, twin, forms, promise, described, outside, force, strangers)
+    elif candidate.identity.all_images:
+        raise RunError(
+            f"{folder} has learnt from all images, so none is left to choose thresholds on; name the run or version of the same recipe"
+            " that did not with --twin, and photos to measure on with --measure NAME=DIR"
+        )
+    else:
+        made = _on_its_split(candidate, folder, images, forms, promise, described, outside, force, strangers)
+    judged = gates.Verdict([]) if judge is None else judge(made.assembled.measured)
+    warnings = [*judged.said, *_warnings(candidate, made, images, destination, name)]
     created = datetime.now(UTC).replace(microsecond=0)
+    beside = made.assembled.beside
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
         return Manifest(
             name=name,
             version=version,
             created=created,
-            species=described,
+            species=made.assembled.measured.described,
             input=Input(size=SIZE),
-            calibration=found.calibration,
-            figures=found.figures,
-            elsewhere=found.elsewhere,
-            ood=found.ood,
-            training=identity.in_manifest(networks.parameters(network), epoch),
-            compact=made_compact,
-            capabilities=[*artifact.capabilities(module)],
+            calibration=made.found.calibration,
+            figures=made.found.figures,
+            elsewhere=made.found.elsewhere,
+            ood=made.found.ood,
+            training=candidate.identity.in_manifest(networks.parameters(candidate.network), candidate.epoch),
+            compact=made.compact,
+            twin=made.twin,
+            capabilities=[*artifact.capabilities(made.assembled.module)],
             warnings=warnings,
-            forced=forced or judged.forced,
+            forced=made.forced or judged.forced,
             files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )
 
     try:
-        return store.publish(destination, model, describe, model_card.text, name, beside)
+        return store.publish(destination, made.assembled.model, describe, model_card.text, name, beside)
     except store.PublishFailed as error:
         raise DiskError(str(error)) from None
 
 
-def _warnings(
-    model: MeasuredModel,
-    found: appraisal.Appraisal,
+def _on_its_split(
+    candidate: Candidate,
+    folder: Path,
     images: Images,
-    split: Split,
-    destination: Path,
-    name: str,
-    unknown: Sequence[str],
-) -> list[str]:
+    forms: tuple[formats.Format, ...],
+    promise: float,
+    described: list[Species],
+    outside: appraisal.Outside,
+    force: bool,
+    strangers: Path | None,
+) -> _Made:
+    """Choose on validation images, or out-of-fold answers, and measure on test images."""
+    served, split = candidate.served, candidate.split
+    folds = out_of_fold.answers(folder, images, functools.partial(candidates.compact, rank=candidate.rank, storage=candidate.storage))
+    tested = images.only(split.test)
+    compact = None
+    if served is not candidate.network:
+        held = images.only(split.validation)
+        own = calibrating.fit_temperature(predictions.logits(candidate.network, held.pixels), held.labels)
+        compact = candidate.compact(_figures(candidate.network, own, tested, "test"))
+    if folds is None:
+        logits, labels = predictions.logits(served, images.pixels[split.validation]), images.labels[split.validation]
+    else:
+        logits, labels = folds.logits, folds.labels
+    forced = gates.check_better_than_guessing(logits, labels, images.species, force)
+    temperature = calibrating.fit_temperature(logits, labels)
+    distance = out_of_distribution.fit(served, candidate.identity.recipe, images, split)
+    compared = images.pixels[split.validation[: formats.COMPARED]]
+    assembled = candidates.assemble(candidate, temperature, distance, forms, compared, described)
+    unknown = None if strangers is None else pictures.load(strangers)
+    familiarity = None if distance is None else out_of_distribution.choose_limit(served, assembled.module, images, split, unknown)
+    found = appraisal.appraise(assembled.measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
+    return _Made(assembled, found, compact, tested, forced)
+
+
+def _as_its_twin(
+    candidate: Candidate,
+    images: Images,
+    twin: Path,
+    forms: tuple[formats.Format, ...],
+    promise: float,
+    described: list[Species],
+    outside: appraisal.Outside,
+    force: bool,
+    strangers: Path | None,
+) -> _Made:
+    """Take over what a twin has chosen, and measure on photos in no split."""
+    if twins.is_version(twin):
+        taken = twins.of_version(twin, candidate, outside, promise)
+    else:
+        other = candidates.of_run(twin, images, candidate.rank, candidate.storage)
+        twins.check(candidate, other.identity, str(twin))
+        chosen_on = dataclasses.replace(outside, measure={}, ood={})
+        settled = _on_its_split(other, twin, images, ("torchscript",), promise, described, chosen_on, force, strangers)
+        reference = Twin(name=run.run_reference(twin, other.identity), figures=settled.found.figures)
+        taken = twins.TakenOver(reference, described, settled.found.calibration, settled.forced, [*outside.field])
+    calibration, recipe = taken.calibration, candidate.identity.recipe
+    distance = None
+    if calibration.familiarity is not None:
+        distance = out_of_distribution.fit(candidate.served, recipe, images, candidate.split)
+    compared = images.pixels[candidate.split.train[: formats.COMPARED]]
+    assembled = candidates.assemble(candidate, calibration.temperature, distance, forms, compared, taken.described)
+    found, tested = appraisal.taken_over(assembled.measured, calibration, taken.chosen_on, outside)
+    part = found.figures.split
+    forced = gates.check_better_than_guessing(assembled.measured.probabilities(tested.pixels), tested.labels, images.species, force, part)
+    compact = None
+    if candidate.served is not candidate.network:
+        compact = candidate.compact(_figures(candidate.network, calibration.temperature, tested, part))
+    return _Made(assembled, found, compact, tested, forced or taken.forced, taken.twin)
+
+
+def _warnings(candidate: Candidate, made: _Made, images: Images, destination: Path, name: str) -> list[str]:
     """What whoever publishes it is to know, one sentence each."""
-    answers = model.probabilities(images.pixels[split.test])
-    worse = predecessor.warning(destination, name, answers, images, split.test)
-    said = gates.few_images(images, split, binomial.of_accuracy(found.figures.accuracy, found.figures.n))
-    return [*said, *gates.overlap(split, unknown), *([worse] if worse else [])]
+    figures = made.found.figures
+    answers = made.assembled.measured.probabilities(made.tested.pixels)
+    worse = predecessor.warning(destination, name, answers, images, made.tested, figures.split)
+    said = gates.few_images(images, candidate.split, figures)
+    return [*said, *gates.overlap(candidate.split, candidate.origin.unknown), *([worse] if worse else [])]
 
 
-def _compact(network: Network, rank: int | None, storage: Storage) -> Network:
-    """The network in the form that is published: itself where nothing is asked for. Raises RunError."""
-    try:
-        factored = network if rank is None else compression.factorize(network, rank)
-    except ValueError as error:
-        raise RunError(f"--{error}; give one of these, or only --storage") from None
-    return factored if storage == "float32" else compression.STORAGES[storage](factored)
-
-
-def _test_figures(network: Network, images: Images, split: Split) -> Figures:
-    """Figures of the full network on the test split, with a temperature of its own."""
-    temperature = calibrating.fit_temperature(_logits(network, images, split.validation), images.labels[split.validation])
-    probabilities = (_logits(network, images, split.test) / temperature).softmax(1)
-    return metrics.figures("test", images.species, probabilities, images.labels[split.test])
-
-
-def _logits(network: Network, images: Images, rows: list[int]) -> Tensor:
-    return predictions.logits(network, images.pixels[rows])
-
-
-def _numbers(network: nn.Module) -> int:
-    """Weights, biases and norms of a network whose weights may be stored as buffers."""
-    running = ("running_mean", "running_var", "num_batches_tracked", "scale")
-    return sum(tensor.numel() for name, tensor in network.state_dict().items() if not name.endswith(running))
+def _figures(network: Network, temperature: float, tested: Images, part: str) -> Figures:
+    """Of the full network."""
+    return metrics.figures(part, tested.species, (predictions.logits(network, tested.pixels) / temperature).softmax(1), tested.labels)

@@ -23,10 +23,19 @@ class Photos:
     """A folder that holds one folder for each species, whole or part of a model's own or others."""
 
     name: str
-    pixels: Tensor  # uint8 [N,3,S,S]
-    labels: Tensor  # int64 [N], counted in `truth`
+    images: Images  # labels counted in `truth`
     truth: list[Species]  # as the model describes them, or `species.toml` there, or the table
     held: dict[str, Any]  # of `unseen`
+
+    @property
+    def pixels(self) -> Tensor:
+        """uint8 [N,3,S,S]."""
+        return self.images.pixels
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 [N], counted in `truth`."""
+        return self.images.labels
 
     def shown(self) -> list[Species]:
         """What is on each photo, [N]."""
@@ -38,7 +47,7 @@ def load(name: str, folder: Path, cache: Path | None, model: MeasuredModel) -> P
     images, held = unseen(model, data.load(folder, cache, least=1), folder)
     own = {one.name: one for one in model.described}
     truth = [own.get(one.name, one) for one in species.describe(images.species, folder)]
-    return Photos(name, images.pixels, images.labels, truth, held)
+    return Photos(name, images, truth, held)
 
 
 def unseen(model: MeasuredModel, images: Images, folder: Path) -> tuple[Images, dict[str, Any]]:

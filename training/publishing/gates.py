@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from models_store.manifest import Figures
 from training.artifact import binomial
 from training.data.images import Images
 from training.data.split import Split
@@ -23,8 +24,8 @@ class Verdict:
     forced: str | None = None  # what spoke against it, had it not been forced
 
 
-def guessing(right: int, labels: Tensor, species: list[str]) -> str | None:
-    """Why `right` answers to images of `labels`, int64 [N], cannot be told from guessing; None where they can.
+def guessing(right: int, labels: Tensor, species: list[str], part: str = "validation") -> str | None:
+    """Why `right` answers to images of a part, of `labels` int64 [N], cannot be told from guessing; None where they can.
 
     Guessing is one answer for all images, the most frequent species. Answers pass when so many are right that guessing would give
     that in at most 5% of cases (exact binomial test), or all of them.
@@ -34,18 +35,20 @@ def guessing(right: int, labels: Tensor, species: list[str]) -> str | None:
     if right == n or binomial.chance_of_at_least(right, n, chance) <= 1 - binomial.CERTAINTY:
         return None
     return (
-        f"{right} of {n} validation images are answered rightly ({right / n:.0%}), which cannot be told from always answering"
+        f"{right} of {n} {part} images are answered rightly ({right / n:.0%}), which cannot be told from always answering"
         f" {species[int(counts.argmax())]} ({chance:.0%})"
     )
 
 
-def check_better_than_guessing(probabilities: Tensor, labels: Tensor, species: list[str], force: bool = False) -> str | None:
-    """Refuse a network whose validation answers cannot be told from guessing.
+def check_better_than_guessing(
+    probabilities: Tensor, labels: Tensor, species: list[str], force: bool = False, part: str = "validation"
+) -> str | None:
+    """Refuse a network whose answers to one part of the images cannot be told from guessing.
 
     probabilities float [N,species], labels int64 [N]. With `force` nothing is refused, and what would have been said is returned.
     Raises RunError.
     """
-    found = guessing(int((probabilities.argmax(1) == labels).sum()), labels, species)
+    found = guessing(int((probabilities.argmax(1) == labels).sum()), labels, species, part)
     if found and not force:
         raise RunError(
             f"{found}. Nothing was published: train longer, by another recipe, or with more images; --force publishes it all the same"
@@ -53,16 +56,16 @@ def check_better_than_guessing(probabilities: Tensor, labels: Tensor, species: l
     return found
 
 
-def few_images(images: Images, split: Split, accuracy: tuple[float, float]) -> list[str]:
-    """What to say where there are few images to learn from or to test on; `accuracy` is the interval of that on test."""
+def few_images(images: Images, split: Split, figures: Figures) -> list[str]:
+    """What to say where there are few images to learn from, or few that figures are of."""
     said = []
     counts = images.labels[sorted(set(split.train))].bincount(minlength=len(images.species)).tolist()
     few = [f"{name} ({n})" for name, n in zip(images.species, counts, strict=True) if n < FEW_TO_LEARN_FROM]
     if few:
         said.append(f"fewer than {FEW_TO_LEARN_FROM} images to learn from: {_some(few)}; more photos are the surest way to a better model")
-    if len(split.test) < FEW_TO_TEST_ON:
-        low, high = accuracy
-        said.append(f"{len(split.test)} test images are few: its accuracy lies somewhere between {low:.0%} and {high:.0%}")
+    if figures.n < FEW_TO_TEST_ON:
+        low, high = binomial.of_accuracy(figures.accuracy, figures.n)
+        said.append(f"{figures.n} {figures.split} images are few: its accuracy lies somewhere between {low:.0%} and {high:.0%}")
     return said
 
 

@@ -1,4 +1,4 @@
-"""The version that a new one takes the place of, on the same test images."""
+"""The version that a new one takes the place of, on the same images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,17 @@ class Comparison:
     only_theirs: int
 
 
-def compare(destination: Path, name: str, answers: Tensor, images: Images, rows: list[int]) -> Comparison | None:
-    """How answers [N,species], in the images' order of species, to `rows` compare with those of the newest version of `name` in a store.
+def compare(destination: Path, name: str, answers: Tensor, images: Images, tested: Images) -> Comparison | None:
+    """How answers [N,species], in the images' order of species, to those `tested` compare with those of the newest `name` in a store.
 
-    None where there is no version, or none of these images shows a species that it knows and did not learn from. Raises
-    TrainingError naming a file that cannot be used.
+    None where there is no version, or none of them shows a species that it knows and did not learn from. `images` may be
+    those of its training. Raises TrainingError naming a file that cannot be used.
     """
     if not store.versions(destination, name):
         return None
     before = measured_model.of_artifact(store.resolve(destination, name))
-    tested = images.only(rows)
     learnt = before.provenance(images).learnt.holds(tested.records)
-    shown = [images.species[label] for label in tested.labels.tolist()]
+    shown = [tested.species[label] for label in tested.labels.tolist()]
     asked = [row for row, species in enumerate(shown) if species in before.species and not learnt[row]]
     if not asked:
         return None
@@ -53,16 +52,16 @@ def compare(destination: Path, name: str, answers: Tensor, images: Images, rows:
     )
 
 
-def warning(destination: Path, name: str, answers: Tensor, images: Images, rows: list[int]) -> str | None:
-    """What to say where the version before answers more of these test images rightly, or cannot be asked."""
+def warning(destination: Path, name: str, answers: Tensor, images: Images, tested: Images, part: str = "test") -> str | None:
+    """What to say where the version before answers more of these images rightly, or cannot be asked; `part` is what they are called."""
     try:
-        found = compare(destination, name, answers, images, rows)
+        found = compare(destination, name, answers, images, tested)
     except (store.StoreError, TrainingError) as error:
         return f"it was not compared with the version before: {error}"
     if found is None or found.theirs <= found.ours:
         return None
     return (
-        f"it is worse than {found.name}, which it takes the place of: of {found.n} test images that {found.name} has not learnt from it"
+        f"it is worse than {found.name}, which it takes the place of: of {found.n} {part} images that {found.name} has not learnt from it"
         f" answers {found.ours} rightly and {found.name} {found.theirs}; between two that are equally good such a difference comes about in"
         f" {binomial.percent(binomial.by_chance(found.only_ours, found.only_theirs))} of cases"
     )

@@ -25,7 +25,8 @@ def recalibrate(
 ) -> Path:
     """Publish the artifact in `folder` as the next version of its model, with new thresholds and figures. Returns its folder.
 
-    `images` are those of its training. `model.pt` is the same to the byte: so are probabilities, temperature and distance. Species
+    `images` are those of its training. `model.pt` is the same to the byte: so are probabilities, temperature and distance. Its
+    limit may be lower, where that makes thresholds hold on field photos. Species
     are described as `species.toml` in folder `data` and the table do. Raises DataError when these are not the images of the
     training, TrainingError naming the file, DiskError.
     """
@@ -33,6 +34,11 @@ def recalibrate(
         old, files = store.read_manifest(folder), store.contents(folder)[1]
     except store.StoreError as error:
         raise TrainingError(str(error)) from None
+    if old.twin is not None:
+        raise TrainingError(
+            f"{old.name}/{old.version} has learnt from all images, and has its thresholds from {old.twin.name}; recalibrate that, and"
+            " export the run anew with --twin"
+        )
     names = [one.name for one in old.species]
     model = dataclasses.replace(measured_model.of_artifact(folder), described=species.describe(names, data))
     images = model.in_order(images)

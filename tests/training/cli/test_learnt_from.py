@@ -154,3 +154,28 @@ def test_what_was_learnt_from_is_no_split_to_measure_on(folder, published, capsy
     with pytest.raises(SystemExit, match="2"):
         main(["evaluate", "--artifact", str(published), "--data", str(folder), "--split", "train"])
     assert "choose from" in capsys.readouterr().err
+
+
+def test_a_network_of_all_images_has_its_twin_s_thresholds_and_no_figures_on_a_split(
+    call, run_command, folder, published, tmp_path, capsys
+):
+    for species in drawn.SPECIES[:3]:
+        (tmp_path / "others" / species).mkdir(parents=True)
+        for seed in range(6):
+            drawn.plant(drawn.SPECIES.index(species), 7000 + seed).save(tmp_path / "others" / species / f"{seed}.png")
+    assert run_command("fit", "--run", tmp_path / "all", "--all-images") == 0
+    options = ["--run", tmp_path / "all", "--store", tmp_path / "store", "--measure", f"others={tmp_path / 'others'}"]
+    assert run_command("export", *options) == 1
+    assert "with --twin, and photos to measure on with --measure NAME=DIR" in capsys.readouterr().err
+    assert run_command("export", *options, "--twin", published) == 0
+    told = capsys.readouterr().out
+    assert "of 6 others images right" in told
+    assert "on 18 others images" in told
+    version = tmp_path / "store" / "seedlings" / "2"
+    assert store.verify(version).calibration == store.read_manifest(published).calibration
+    for model in (["--artifact", version], ["--run", tmp_path / "all"]):
+        for part in ("validation", "test", "all"):
+            assert run_command("evaluate", *model, "--split", part) == 1
+            assert "has learnt from all images" in capsys.readouterr().err
+        assert call("evaluate", *model, "--images", tmp_path / "others") == 0
+        assert "18" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from training.data.masked_photos import Masked
+from training.errors import RunError
 from training.fitting import loop, photo_segmenter
 from training.fitting.photo_segmenter import Field, Plan, centre_loss
 
@@ -39,3 +40,32 @@ def test_it_learns_from_masks(images, tmp_path):
     assert centre.shape == (4, 1, 64, 64)
     assert torch.allclose(plant, again, atol=1e-4)
     assert trained.made_of.masks == ["discs"]
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_segmenter, "CHECKPOINT_STEPS", 4)
+    fabric, loss, calls = loop.make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
+
+    def train(name, steps=11):  # more than twice as many as pictures are kept
+        plan = Plan(steps, batch_size=1)
+        return photo_segmenter.train(fabric, images.pixels, None, [], plan, tmp_path / name, split_digest="0").network.state_dict()
+
+    def interrupted(logits, plants):
+        calls.append(0)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return loss(logits, plants)
+
+    whole = train("whole.pt")
+    monkeypatch.setattr(photo_segmenter, "mask_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train("parts.pt")
+    assert not (tmp_path / "parts.pt").exists()
+    monkeypatch.setattr(photo_segmenter, "mask_loss", lambda *given: calls.append(0) or loss(*given))
+    with pytest.raises(RunError, match="is of another training"):
+        train("parts.pt", 12)
+    calls.clear()
+    resumed = train("parts.pt")
+    assert len(calls) == 3  # of 11, eight were kept
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert not (tmp_path / "parts.part").exists()

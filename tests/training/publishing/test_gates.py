@@ -3,12 +3,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models_store.manifest import Figures
+from training.artifact import binomial
 from training.data.split import Split
 from training.errors import RunError
 from training.publishing import gates
 
 SPECIES = [f"species {label}" for label in range(12)]
 LABELS = torch.arange(26) % 12  # two of the species thrice, the others twice
+
+
+def of(n, accuracy, part="test"):
+    """Figures of n images."""
+    return Figures(split=part, n=n, accuracy=accuracy, macro_f1=0, ece=0, per_species={}, confusion=[])
 
 
 def answers(right, labels):
@@ -38,13 +45,14 @@ def test_by_force_it_passes_and_is_told_why():
 
 def test_few_images_are_said_by_name(images, parts):
     counts = images.labels[parts.train].bincount().tolist()
-    learn, test = gates.few_images(images, parts, (0.4, 1.0))
+    learn, test = gates.few_images(images, parts, of(8, 0.75))
+    low, high = binomial.interval(6, 8)
     assert learn.startswith(f"fewer than 20 images to learn from: {images.species[0]} ({counts[0]}), ")
-    assert test == f"{len(parts.test)} test images are few: its accuracy lies somewhere between 40% and 100%"
+    assert test == f"8 test images are few: its accuracy lies somewhere between {low:.0%} and {high:.0%}"
     more = replace(images, labels=images.labels.repeat(20))
     rows = list(range(len(more.labels)))
-    assert gates.few_images(more, Split(rows, [], rows, parts.digest), (0.4, 1.0)) == []
-    assert gates.few_images(images, Split(parts.train * 20, [], rows, parts.digest), (0.4, 1.0)) == [learn]  # the same ones again
+    assert gates.few_images(more, Split(rows, [], rows, parts.digest), of(720, 0.9)) == []
+    assert gates.few_images(images, Split(parts.train * 20, [], rows, parts.digest), of(720, 0.9)) == [learn]  # the same ones again
 
 
 def test_an_overlap_is_said(parts):

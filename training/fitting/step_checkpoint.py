@@ -1,0 +1,55 @@
+"""Where a training that is counted in steps, not in epochs, goes on after an interruption."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from training.errors import RunError
+from training.fitting import run
+
+
+@dataclass(frozen=True)
+class StepCheckpoint:
+    """The state after some steps, in a file beside the one that is being made."""
+
+    out: Path
+    made: dict[str, Any]  # tells one training from another
+    network: nn.Module
+    averaged: AveragedModel
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def file(self) -> Path:
+        """Where it lies."""
+        return self.out.with_suffix(".part")
+
+    def resume(self) -> int:
+        """Restore the state. Returns how many steps it has behind it: 0 where there is none. Raises RunError for another training's."""
+        if not self.file.exists():
+            return 0
+        kept = run.load_weights(self.file)
+        if kept["made"] != self.made:
+            raise RunError(
+                f"{self.file} is of another training ({kept['made']}); remove it, or give the same --steps, --seed and photos again"
+            )
+        self.network.load_state_dict(kept["network"])
+        self.averaged.load_state_dict(kept["averaged"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        return int(kept["step"])
+
+    def save(self, steps: int) -> None:
+        """Keep the state after so many steps. Raises DiskError."""
+        tensors = {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        run.save_weights(self.file, tensors | {"step": steps, "made": self.made})
+
+    def remove(self) -> None:
+        """The training is at its end."""
+        self.file.unlink(missing_ok=True)

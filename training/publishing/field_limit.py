@@ -1,0 +1,79 @@
+"""Thresholds that hold on photos from a field, and the limit of the distance that they take.
+
+A model that is wrong in a field may be as sure there as it is indoors. Then no threshold holds in both places, however high it is. But
+such photos lie far from those that were trained on, if not all of them farther than the usual limit. So the limit is lowered, a little
+at a time, until thresholds hold. Few photos like the training's lie beyond it, and these alone are answered no more.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models_store.manifest import RANKS, Calibration, Familiarity, Rank, Species
+from training.artifact import calibration as calibrating
+from training.artifact.thresholds import HeldOut
+
+SHARES = tuple(share / 1000 for share in range(990, 945, -5))  # of validation images within the limits that are tried, 99% to 95%
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Answers to photos, and how far these are from the training images: float [N], or None where nobody asks."""
+
+    answers: HeldOut
+    distances: Tensor | None
+
+    def within(self, familiarity: Familiarity | None) -> HeldOut:
+        """The answers, with those photos familiar that lie within a limit."""
+        if self.distances is None or familiarity is None:
+            return self.answers
+        return dataclasses.replace(self.answers, familiar=(self.distances <= familiarity.limit).tolist())
+
+
+def calibrate(
+    temperature: float,
+    species: list[Species],
+    held: Asked,
+    field: Sequence[Asked],
+    familiarity: Familiarity | None,
+    validation: Tensor | None,
+) -> Calibration:
+    """Choose thresholds on `held` and on the photos of the `field`; where they take one, with a lower limit than that of `familiarity`.
+
+    `validation` are the distances of the validation images, float [M]. The limit is the highest at which each rank has a threshold that has
+    one on `held` alone. Where there is none, it stays, and the thresholds' reasons say what is broken.
+    """
+
+    def at(known: Familiarity | None, fields: Sequence[Asked]) -> Calibration:
+        return calibrating.calibrate(temperature, species, held.within(known), [one.within(known) for one in fields], known)
+
+    usual = at(familiarity, field)
+    if not field or familiarity is None or validation is None:
+        return usual
+    wanted = _ranks(at(familiarity, []))
+    if wanted <= _ranks(usual):
+        return usual
+    for share in SHARES:
+        limit = float(validation.double().quantile(share, interpolation="higher"))
+        if limit >= familiarity.limit:
+            continue
+        lower = Familiarity(
+            convolution=familiarity.convolution,
+            limit=limit,
+            limit_rule=(
+                f"the greatest of those within which {SHARES[0]:.1%}, and half a percent less each time, down to {SHARES[-1]:.1%}, of the"
+                " validation images lie, with which thresholds hold on the field photos, too"
+            ),
+            validation_share=float((validation <= limit).double().mean()),
+        )
+        found = at(lower, field)
+        if wanted <= _ranks(found):
+            return found
+    return usual
+
+
+def _ranks(calibration: Calibration) -> set[Rank]:
+    """Those that have a threshold."""
+    return {rank for rank in RANKS if calibration.threshold_of(rank) is not None}
