@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -33,6 +33,9 @@ from service.process.shutdown import Shutdown
 from service.settings import Settings
 from service.settings import from_environment as read_environment
 
+if TYPE_CHECKING:
+    from service.process.otel import Tracing
+
 # After how long a thread that runs Python, such as one that decodes, hands over to the event loop, which asks for its turn several
 # times for one answer. Python's own 5 ms would be seen in every probe.
 _SWITCH_S = 0.001
@@ -41,6 +44,8 @@ EXPOSED_HEADERS = (
     "Inference-Header-Content-Length",
     "Retry-After",
     "Server-Timing",
+    "Traceparent",
+    "Tracestate",
     "WWW-Authenticate",
     "X-Request-ID",
     "X-Species",
@@ -53,8 +58,15 @@ _ROUTERS = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background."""
+def create_app(settings: Settings, tracing: "Tracing | None" = None) -> FastAPI:
+    """The service as an ASGI application. Its model is loaded once its lifespan has begun, in the background.
+
+    `tracing` makes and sends the traces; if it is not given, the settings decide.
+    """
+    if tracing is None and settings.otel:
+        from service.process.otel import Tracing
+
+        tracing = Tracing()
 
     def load(opened: Opened[Manifest], given_up: Callable[[], bool]) -> engine.Engine:
         return engine.load_as_set(opened, settings, given_up)
@@ -80,12 +92,14 @@ def create_app(settings: Settings) -> FastAPI:
                 probes.close()
             measuring.cancel()
             services.close()
+            if tracing is not None:
+                tracing.close()
 
     app = _app_of(services, _ROUTERS, lifespan)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # the framework's way
     if settings.root_path:
         app.add_api_route(settings.root_path, page.under_prefix, include_in_schema=False)
-    app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path)
+    app.add_middleware(Observe, shutdown=services.shutdown, metrics=services.metrics, root_path=settings.root_path, tracing=tracing)
     if settings.cors_origins:
         app.add_middleware(  # the last one added stands outermost: other pages may read problems of every kind
             CORSMiddleware,

@@ -1,7 +1,7 @@
 """What can go wrong with a request, and the only place that gives it an HTTP status.
 
 ServiceError
-├── Unauthorized           401  a key is set, and missing or wrong
+├── Unauthorized           401  a key is needed, and missing or wrong
 ├── MalformedRequest       400  the body is empty, or not what its headers say
 ├── SlowUpload             408  the body did not arrive in time
 ├── Forbidden              403  a page of elsewhere, or a page that is closed
@@ -15,6 +15,7 @@ ServiceError
 ├── UnsupportedImage       415  no image, or not of a format that is read
 ├── UndecodableImage       422  damaged, truncated, too many pixels or too few
 ├── QueueFull              429  more work than can be done in time; come back later
+├── RateLimited            429  the key was used as often as it may be in a minute
 ├── HeadTooLarge           431  too many headers, or too long ones
 ├── CallerGone             499  the client closed the connection
 ├── ModelFailed            500  the model raised an error, or its answer is no number
@@ -25,6 +26,7 @@ ServiceError
 """
 
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -170,6 +172,12 @@ class QueueFull(ServiceError):
     status, slug, title, passes = 429, "queue-full", "Too many requests at once", True
 
 
+class RateLimited(ServiceError):
+    """The key was used as often as it may be in a minute. Ask again after the seconds in `Retry-After`."""
+
+    status, slug, title, passes = 429, "rate-limited", "Too many requests with this key", True
+
+
 class HeadTooLarge(ServiceError):
     """The request has too many headers, or too long ones."""
 
@@ -246,6 +254,7 @@ _EXAMPLES: dict[type[ServiceError], str] = {
     UnsupportedImage: "not an image of a format read here (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)",
     UndecodableImage: "the image cannot be decoded: image file is truncated",
     QueueFull: "64 images are waiting already; try again later",
+    RateLimited: "the key 'farm' is good for 600 requests a minute; ask again after the seconds in Retry-After",
     NotReady: "the model is still being loaded",
     Forbidden: "the request comes from the page of another site, https://example.org",
     UnknownCorrection: "there is no correction '0b57'; it may have been removed",
@@ -258,10 +267,13 @@ _EXAMPLES: dict[type[ServiceError], str] = {
 }
 
 
+# What a request to a route behind the key can be answered.
+OF_KEYS: tuple[type[ServiceError], ...] = (Unauthorized, RateLimited)
+
 # What a request with an image can be answered, whichever route it takes.
 OF_IMAGES: tuple[type[ServiceError], ...] = (
     MalformedRequest,
-    Unauthorized,
+    *OF_KEYS,
     SlowUpload,
     BodyTooLarge,
     UnsupportedImage,
@@ -280,13 +292,22 @@ def documented(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        kind.status: _described(kind) | {"content": {PROBLEM_TYPE: {"schema": schema, "example": problem(kind(_EXAMPLES[kind]))}}}
-        for kind in kinds
+        status: _described(alike) | {"content": {PROBLEM_TYPE: {"schema": schema, "example": problem(alike[-1](_EXAMPLES[alike[-1]]))}}}
+        for status, alike in _by_status(kinds).items()
     }
 
 
-def _described(kind: type[ServiceError]) -> dict[str, Any]:
-    return {"description": kind.__doc__} | ({"headers": _RETRY_AFTER} if kind.passes else {})
+def _by_status(kinds: Iterable[type[ServiceError]]) -> dict[int, list[type[ServiceError]]]:
+    """OpenAPI has one response for each status, whatever the reason."""
+    alike: dict[int, list[type[ServiceError]]] = {}
+    for kind in kinds:
+        alike.setdefault(kind.status, []).append(kind)
+    return alike
+
+
+def _described(alike: list[type[ServiceError]]) -> dict[str, Any]:
+    description = " Or: ".join(kind.__doc__ or "" for kind in alike)
+    return {"description": description} | ({"headers": _RETRY_AFTER} if any(kind.passes for kind in alike) else {})
 
 
 def protocol_error(detail: str) -> dict[str, str]:
@@ -296,4 +317,4 @@ def protocol_error(detail: str) -> dict[str, str]:
 
 def documented_as_protocol(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """These errors as OpenAPI responses of the Open Inference Protocol."""
-    return {kind.status: _described(kind) | {"model": ProtocolError} for kind in kinds}
+    return {status: _described(alike) | {"model": ProtocolError} for status, alike in _by_status(kinds).items()}

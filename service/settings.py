@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
-from service.process import cores
+from service.process import cores, keys
 
 PREFIX = "SEEDLINGS_"
 Device = Literal["auto", "cpu", "cuda"]
@@ -61,6 +61,10 @@ class Settings(BaseModel):
         "seedlings-segmenter", pattern=NAME_PATTERN, description="name in the store of the model that finds the plants on whole photos"
     )
     version: int | None = Field(None, ge=1, description="serve only this version; empty: always the newest one")
+    shadow: int | None = Field(
+        None, ge=1, description="version of the model that sees a share of the images, too; its answers are only compared; empty: none"
+    )
+    shadow_share: float = Field(0.1, gt=0, le=1, description="share of the images that the shadow sees, 0 to 1")
     poll_s: float = Field(2.0, gt=0, description="seconds between two checks for a new version")
     device: Device = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
     precision: Precision = Field(
@@ -100,6 +104,11 @@ class Settings(BaseModel):
     api_key: SecretStr | None = Field(
         None, min_length=1, description="when set, predictions and metrics need it as a Bearer token or X-API-Key"
     )
+    keys_file: Path | None = Field(
+        None,
+        description="file of keys with names, `name:sha256:requests-a-minute` a line, read again when it changes; SEEDLINGS_API_KEY goes on"
+        " beside it",
+    )
     cors_origins: Annotated[list[str], BeforeValidator(_listed)] = Field(
         [], description="comma-separated origins whose pages may call; * for all"
     )
@@ -132,6 +141,9 @@ class Settings(BaseModel):
     )
     metrics_dir: Path | None = Field(
         None, description="folder where several workers share their metrics; empty: a temporary one; 4 MiB each; one worker needs none"
+    )
+    otel: bool = Field(
+        False, description="send traces to an OpenTelemetry collector, which its own `OTEL_…` variables name; needs `seedlings[otel]`"
     )
     root_path: Annotated[str, AfterValidator(_prefix)] = Field(
         "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"
@@ -200,8 +212,31 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     if settings.runtime in ("onnxruntime", "openvino") and importlib.util.find_spec(settings.runtime) is None:
         extra = f"pip install 'seedlings[{settings.runtime}]'"
         raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; {extra}, or set it to torchscript")
+    if settings.keys_file is not None:
+        try:
+            keys.read(settings.keys_file)
+        except keys.BadKeys as error:
+            raise BadSetting(f"{PREFIX}KEYS_FILE: {error}") from None
+    _check_otel(settings, environ)
     _check_database(settings)
     return settings
+
+
+def _check_otel(settings: Settings, environ: Mapping[str, str]) -> None:
+    if not settings.otel:
+        return
+    try:
+        import opentelemetry.exporter.otlp.proto.http
+        import opentelemetry.sdk  # noqa: F401
+    except ImportError as error:
+        raise BadSetting(f"{PREFIX}OTEL needs {error.name}: pip install 'seedlings[otel]', or unset it") from None
+    for name, spoken in (
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+    ):
+        if environ.get(name, "") not in ("", spoken):
+            raise BadSetting(f"{name}: traces are sent by {spoken} alone; set it to that, or unset it")
 
 
 def _check_database(settings: Settings) -> None:

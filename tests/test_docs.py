@@ -24,7 +24,7 @@ _SUFFIXES = ("_bucket", "_sum", "_count")
 def exposed() -> str:
     """All metrics, each with its labels, as Prometheus gets them."""
     metrics = Metrics()
-    metrics.request("/predict", 200, 0.1)
+    metrics.request("/predict", 200, 0.1, "farm")
     metrics.prediction("Maize", familiar=False, decode_s=0.1, queue_s=0.1, ood_ratio=0.5)
     metrics.expected({"Maize": 0.4, "Charlock": 0.6}, 0.005)
     metrics.batch(1, 0.1, 1)
@@ -34,6 +34,7 @@ def exposed() -> str:
     metrics.rejected("queue-full")
     metrics.loaded("seedlings", 1)
     metrics.refused()
+    metrics.shadowed("2", "1", "agreed", 0.1)
     return metrics.render(0).decode()
 
 

@@ -26,7 +26,7 @@ FILES_BODY: dict[str, Any] = {
 }
 ERRORS: tuple[type[ServiceError], ...] = (  # of the whole request
     errors.MalformedRequest,
-    errors.Unauthorized,
+    *errors.OF_KEYS,
     errors.SlowUpload,
     errors.BodyTooLarge,
     errors.UnsupportedImage,

@@ -3,18 +3,24 @@
 import logging
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
+from service.http.auth import name_of_key
 from service.http.connection import REFUSAL
 from service.http.routes import page
 from service.http.throttle import Throttle
 from service.process import logs
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
+
+if TYPE_CHECKING:
+    from service.process.otel import Request as Traced
+    from service.process.otel import Tracing
 
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
@@ -24,8 +30,9 @@ _PROBES = ("/health", "/v2/health")  # these wait for none but their own kind, a
 class Observe:
     """ASGI middleware. Whatever a route raises ends here, as a problem without a traceback."""
 
-    def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str) -> None:
+    def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str, tracing: "Tracing | None" = None) -> None:
         self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
+        self._tracing = tracing
         self._begin, self._begin_probe, self._end = Throttle(), Throttle(), Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,8 +40,16 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
         asked = _in_one_spelling(scope, self._root_path)
+        if self._tracing is None or asked["path"].startswith(_PROBES):
+            await self._observe(scope, asked, receive, send, None)
+            return
+        headers = Headers(scope=scope)
+        with self._tracing.request(asked["method"], scope["path"], {name: headers.getlist(name) for name in set(headers)}) as traced:
+            await self._observe(scope, asked, receive, send, traced)
+
+    async def _observe(self, scope: Scope, asked: Scope, receive: Receive, send: Send, traced: "Traced | None") -> None:
+        started = time.monotonic()
         request_id = logs.accept_id(Headers(scope=scope).get(_REQUEST_ID))
         token = logs.request_id.set(request_id)
         status: int | None = None
@@ -43,7 +58,9 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[_REQUEST_ID] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[_REQUEST_ID] = request_id
+                headers.update({} if traced is None else traced.headers)
             await send(message)
 
         async def receive_in_turn() -> Message:
@@ -62,18 +79,25 @@ class Observe:
                     if status is None:
                         error = ServiceError("something went wrong here; the request id leads to it in the log")
                         await JSONResponse(problem(error), error.status, media_type=PROBLEM_TYPE)(scope, receive, send_with_id)
-            self._report(scope, asked, status if status is not None else CallerGone.status, time.monotonic() - started)
+            self._report(scope, asked, status if status is not None else CallerGone.status, time.monotonic() - started, traced)
         finally:
             logs.request_id.reset(token)
 
-    def _report(self, scope: Scope, asked: Scope, status: int, total_s: float) -> None:
+    def _report(self, scope: Scope, asked: Scope, status: int, total_s: float, traced: "Traced | None") -> None:
         route = getattr(asked.get("route"), "path", UNMATCHED)  # the template, so that callers cannot make up labels
         refusal = scope.get("state", {}).get(REFUSAL)
         status = refusal.status if refusal else status  # the server answered, while the application took the client for gone
-        self._metrics.request(route, status, total_s)
+        key = name_of_key(asked)
+        self._metrics.request(route, status, total_s, key)
+        if traced is not None:
+            traced.answered(route, status, request_id=str(logs.request_id.get()), **({} if key is None else {"key": key}))
         level = logging.DEBUG if route.startswith(_PROBES) else logging.INFO
         if log.isEnabledFor(level):
             fields = {"method": scope["method"], "path": scope["path"][:200], "status": status, "total_ms": round(total_s * 1e3, 1)}
+            if key is not None:
+                fields["key"] = key
+            if traced is not None:
+                fields["trace_id"] = traced.trace_id
             log.log(level, _phrase(status), extra={"fields": fields})
 
 

@@ -37,7 +37,7 @@ def operation_id(route: APIRoute) -> str:
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of `app`, made once."""
     if app.openapi_schema is None:
-        guarded = app.state.services.settings.api_key is not None
+        guarded = app.state.services.keys.needed
         root_path = app.state.services.settings.root_path
         servers = [{"url": root_path}] if root_path else None
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS, servers=servers)

@@ -91,6 +91,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "error": None,
         "refused": [],
         "queued": 0,
+        "shadow": None,
     },
     "ServerMetadata": {"name": "seedlings", "version": __version__, "extensions": ["binary_tensor_data", "classification"]},
     "ModelMetadata": {

@@ -29,7 +29,7 @@ def _check(request: Request, services: Services, allowed: list[str]) -> None:
     # A browser lets no page of another site set this header, unless it was asked before (CORS).
     hosts = {host.lower(), headers.get("x-forwarded-host", "").partition(",")[0].strip().lower()} - {""}
     name = _name(host)
-    if settings.api_key is None and not (_is_near(name) or name in settings.hosts):
+    if not services.keys.needed and not (_is_near(name) or name in settings.hosts):
         # Another site can give its own name this service's address (DNS rebinding), and is the same site then.
         raise Forbidden(f"{name[:100]!r} is no name of this service that it knows; set SEEDLINGS_HOSTS, or a key")
     origin = headers.get("origin")

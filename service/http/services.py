@@ -14,8 +14,10 @@ from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
 from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
+from service.inference.shadow import Shadow
 from service.process import memory
 from service.process.heartbeat import Heartbeat
+from service.process.keys import Keys
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
 from service.settings import Settings
@@ -30,12 +32,14 @@ class Services:
 
     settings: Settings
     shutdown: Shutdown
+    keys: Keys
     metrics: Metrics
     uploads: Uploads
     registry: Registry[Model]
     predictor: Predictor
     segmenters: Registry[Segmenter]
     detector: Detector
+    shadow: Shadow | None  # None: no other version is compared with the one in service
     keeper: Keeper | None  # None: corrections are not kept
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
     heartbeat: Heartbeat  # of the event loop
@@ -56,10 +60,10 @@ class Services:
 
     @property
     def error(self) -> str | None:
-        """Why images are not answered, or why no better version is in service."""
+        """Why images are not answered, why no better version is in service, or why a new file of keys is not used."""
         if self.heartbeat.stopped:
             return "the event loop stands still; restart the process"
-        return (self.predictor.failure if self.registry.current else None) or self.registry.error
+        return (self.predictor.failure if self.registry.current else None) or self.registry.error or self.keys.error
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
@@ -96,10 +100,13 @@ class Services:
 
     def start(self) -> None:
         """Start the threads; the model is loaded in the background."""
+        self.keys.start()
         self.predictor.start()
         self.registry.start()
         self.detector.start()
         self.segmenters.start()
+        if self.shadow is not None:
+            self.shadow.start()
         if self.keeper is not None:
             self.keeper.start()
 
@@ -115,6 +122,9 @@ class Services:
 
     def close(self) -> None:
         """End the threads."""
+        self.keys.close()
+        if self.shadow is not None:
+            self.shadow.close()
         self.registry.close()
         self.segmenters.close()
         self.detector.close()
@@ -158,6 +168,11 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         on_refusal=metrics.refused,
         give_back_memory=memory.give_back,
     )
+
+    def busy() -> bool:
+        return predictor.busy or detector.busy
+
+    shadow = None if settings.shadow is None else Shadow(settings, busy=busy, report=metrics.shadowed)
     decoder = Decoder(settings.decoding_threads, settings.max_pixels)
     predictor = Predictor(
         registry,
@@ -169,6 +184,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         deadline_s=settings.deadline_s,
         on_batch=on_batch,
         on_prediction=on_prediction,
+        shadow=None if shadow is None else shadow.offer,
     )
     segmenters = Registry(
         load_segmenter,
@@ -195,4 +211,19 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
     keeper = None if settings.database is None else Keeper(settings, decoder)
     shutdown, parsing = Shutdown(settings.grace_s), asyncio.Semaphore(1)
-    return Services(settings, shutdown, metrics, uploads, registry, predictor, segmenters, detector, keeper, parsing, Heartbeat())
+    keys = Keys(settings.api_key.get_secret_value() if settings.api_key else None, settings.keys_file)
+    return Services(
+        settings,
+        shutdown,
+        keys,
+        metrics,
+        uploads,
+        registry,
+        predictor,
+        segmenters,
+        detector,
+        shadow,
+        keeper,
+        parsing,
+        Heartbeat(),
+    )

@@ -45,6 +45,11 @@ class BatchQueue(Generic[Kind, Entry]):
         """Entries announced or waiting."""
         return self._announced + len(self._entries)
 
+    @property
+    def busy(self) -> bool:
+        """Whether an entry is announced, waits or runs."""
+        return bool(self._running or len(self))
+
     def announce(self) -> None:
         """An entry will be added, or withdrawn."""
         self._announced += 1

@@ -23,6 +23,7 @@ from typing import Generic, Self, TypeVar
 
 from service.errors import ModelFailed, NotReady, QueueFull
 from service.inference.batch_queue import Batch, BatchQueue
+from service.process import tracing
 
 log = logging.getLogger(__name__)
 STREAM_ENDED = "an inference thread has ended; restart the service"
@@ -55,6 +56,7 @@ class _Entry(Generic[Item, Answer]):
     item: Item
     future: asyncio.Future[Served[Answer]]
     submitted: float = field(default_factory=time.monotonic)
+    started: float | None = None  # when its batch began
 
 
 class Batcher(Generic[Kind, Item, Answer]):
@@ -64,7 +66,7 @@ class Batcher(Generic[Kind, Item, Answer]):
     time, `alone` when nothing else runs or waits as it begins. If it raises, or gives another number of answers, each item
     is run again by itself, so that a bad one fails alone. At most `max_queue` places are given. `wait_s` is how long an
     unfilled batch waits for places whose item was not submitted yet; while another one runs, also to be worth it. What
-    `on_batch` raises is logged: a report that cannot be kept ends no stream.
+    `on_batch` raises is logged: a report that cannot be kept ends no stream. `network` is its name in traces.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Batcher(Generic[Kind, Item, Answer]):
         streams: int = 1,
         wait_s: float = 0.0,
         on_batch: Callable[[Ran], None] | None = None,
+        network: str = "classifier",
     ) -> None:
+        self._network = network
         self._run, self._max_queue, self._on_batch = run, max_queue, on_batch
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all use of the queue
@@ -106,6 +110,11 @@ class Batcher(Generic[Kind, Item, Answer]):
     def __len__(self) -> int:
         """Places taken: items admitted and not yet running."""
         return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an item is admitted, waits or runs."""
+        return self._queue.busy
 
     def admit(self) -> "Place[Kind, Item, Answer]":
         """Take a place in the queue, to be used as a context manager. Raises QueueFull, or NotReady where a stream has ended."""
@@ -143,11 +152,30 @@ class Batcher(Generic[Kind, Item, Answer]):
                 queue.withdraw()
                 raise NotReady("the service is shutting down")
             queue.add(entry, kind)
+        error: BaseException | None = None
         try:
             return await entry.future
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
             with self._change() as queue:
                 queue.remove(entry)
+            self._trace(entry, error)
+
+    def _trace(self, entry: _Entry[Item, Answer], error: BaseException | None) -> None:
+        now = time.monotonic()
+        if entry.started is None:
+            tracing.record("queue", entry.submitted, now, error, network=self._network)
+            return
+        tracing.record("queue", entry.submitted, entry.started, network=self._network)
+        if entry.future.done() and error is None:
+            served = entry.future.result()
+            tracing.record(
+                "inference", entry.started, entry.started + served.inference_s, network=self._network, batch_size=served.batch_size
+            )
+        else:
+            tracing.record("inference", entry.started, now, error, network=self._network)
 
     def _serve(self) -> None:
         while batch := self._next_batch():
@@ -165,6 +193,8 @@ class Batcher(Generic[Kind, Item, Answer]):
 
     def _run_batch(self, batch: Batch[Kind, _Entry[Item, Answer]]) -> None:
         started = time.monotonic()
+        for entry in batch.entries:
+            entry.started = started
         answers = self._answers(batch.kind, [entry.item for entry in batch.entries], batch.alone)
         inference_s, size = time.monotonic() - started, len(batch.entries)
         with self._change() as queue:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models_store import pixels
 from models_store.pixels import Crop, Fitted
 from service.errors import MalformedRequest, UndecodableImage, UnsupportedImage
+from service.process import tracing
 
 T = TypeVar("T")
 Arguments = ParamSpec("Arguments")
@@ -54,11 +55,13 @@ class Decoder:
 
         Cancelled before a thread took it up, it costs nothing.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, body, size, crop)
+        with tracing.span("decode"):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, body, size, crop)
 
     async def photo(self, body: bytes, side: int) -> Photo:
         """Decode all of an image file, its longer side `side` pixels at most. Raises UnsupportedImage or UndecodableImage."""
-        return await self.run(self._photo, body, side)
+        with tracing.span("decode"):
+            return await self.run(self._photo, body, side)
 
     async def run(self, work: Callable[Arguments, T], *arguments: Arguments.args, **named: Arguments.kwargs) -> T:
         """What `work` gives, in one of the threads."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,8 +110,11 @@ class Detector:
     ) -> None:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
-        self._batcher = Batcher[Segmenter, Pixels, Maps](_segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented)
+        self._batcher = Batcher[Segmenter, Pixels, Maps](
+            _segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented, network="segmenter"
+        )
         self._held = asyncio.Semaphore(PHOTOS_AT_ONCE)
+        self._photos = 0  # that are worked on
 
     def start(self) -> None:
         """Start the thread of the segmenter."""
@@ -125,6 +128,11 @@ class Detector:
     def alive(self) -> bool:
         """Whether the thread of the segmenter runs."""
         return self._batcher.alive
+
+    @property
+    def busy(self) -> bool:
+        """Whether a photo is worked on."""
+        return bool(self._photos)
 
     def check_room(self) -> None:
         """Whether a photo would be admitted now, before its bytes are read. Raises QueueFull or NotReady."""
@@ -186,7 +194,7 @@ class Detector:
         """A photo and its maps, held within the deadline for as long as the block lasts."""
         segmenter = self.segmenter()
         async with in_time(self._deadline_s):
-            with self._batcher.admit() as place:
+            with self._batcher.admit() as place, self._counted():
                 async with self._held:
                     decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
                     photo = await decoding
@@ -194,6 +202,14 @@ class Detector:
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
                     yield _Segmented(photo, size, served.answer, segmenter, served.inference_s)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._photos += 1
+        try:
+            yield
+        finally:
+            self._photos -= 1
 
 
 def _counted_as(found: FoundPlant) -> str:

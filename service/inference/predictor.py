@@ -116,10 +116,11 @@ class Predictor:
         deadline_s: float,
         on_batch: Callable[[Ran], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
+        shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what was answered
     ) -> None:
         self._registry, self._decoder = registry, decoder
         self._deadline_s = deadline_s
-        self._report_batch, self._report_prediction = on_batch, on_prediction
+        self._report_batch, self._report_prediction, self._shadow = on_batch, on_prediction, shadow
         self._batcher = Batcher[_Work, _Image, _Output](
             _infer, streams=streams, batch_size=batch_size, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
@@ -138,6 +139,11 @@ class Predictor:
     def queued(self) -> int:
         """Images admitted and not yet in a forward pass."""
         return len(self._batcher)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an image is admitted, waits or runs."""
+        return self._batcher.busy
 
     @property
     def alive(self) -> bool:
@@ -178,7 +184,7 @@ class Predictor:
                 else:
                     decoded = Decoded(image, 0.0, Crop(0, 0, model.size, model.size))
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
-        return self._prediction(model, decoded, served)
+        return self._prediction(model, decoded, served, image)
 
     async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
         """What spoke for a species, by its name, or for the most probable one.
@@ -195,7 +201,7 @@ class Predictor:
             with self._batcher.admit() as place:
                 decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
-            prediction = self._prediction(model, decoded, served)
+            prediction = self._prediction(model, decoded, served, image)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
             with self._batcher.admit() as place:
                 saliency = await place.submit(_Work(model, saliency=True), _Image(decoded.pixels, index))
@@ -205,7 +211,7 @@ class Predictor:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
 
-    def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output]) -> Prediction:
+    def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output], image: bytes | Pixels) -> Prediction:
         output = served.answer
         prediction = Prediction(
             model,
@@ -219,6 +225,8 @@ class Predictor:
         )
         if self._report_prediction is not None:
             self._report_prediction(prediction)
+        if self._shadow is not None:
+            self._shadow(prediction, decoded.pixels, image)
         return prediction
 
     def _on_batch(self, ran: Ran) -> None:

@@ -102,13 +102,14 @@ class Registry(Generic[Served]):
         read: Callable[[Path], store.Opened[Any]] = store.open_artifact,
         setting: str = "SEEDLINGS_MODEL",  # which names the model
         expected: bool = True,  # `root` is to hold the model; else it is no error that the fallback is served
+        doing: str = "serving",  # with a version, as the log calls it
         on_swap: Callable[[Served], None] | None = None,
         on_refusal: Callable[[], None] | None = None,
         give_back_memory: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._read, self._root, self._name, self._version = load, read, root, name, version
-        self._expected, self._setting = expected, setting
+        self._expected, self._setting, self._doing = expected, setting, doing
         self._poll_s, self._fallback, self._clock = poll_s, fallback, clock
         self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
         self._path: Path | None = None
@@ -171,7 +172,7 @@ class Registry(Generic[Served]):
         self._refused.pop(path, None)
         self.current, self._path, self._state = model, path, state
         self._own_served = self._own_served or path.parent.parent == self._root
-        log.info("serving %s version %s from %s", model.manifest.name, model.manifest.version, path)
+        log.info("%s %s version %s from %s", self._doing, model.manifest.name, model.manifest.version, path)
         if (on_swap := self._on_swap) is not None:
             _guarded(lambda: on_swap(model))
         return True

@@ -19,6 +19,7 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 _SHARED = ("counter", "histogram", "gauge_livemin", "gauge_livesum")  # what the client library begins the names of its files with
 _SHARED_BYTES = 1 << 20  # of each: what the library takes at first, room for thousands of species
 _RATIOS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
+_DISTANCES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -52,6 +53,9 @@ class Metrics:
             return Histogram(f"seedlings_{name}_seconds", text, labels, buckets=_SECONDS, registry=registry)
 
         self._requests = Counter("seedlings_requests", "Requests answered", ("route", "status"), registry=registry)
+        self._of_keys = Counter(
+            "seedlings_key_requests", "Requests answered, by the name of their key", ("key", "status"), registry=registry
+        )
         self._request = seconds("request", "From the first byte of a request to the last of its answer", "route")
         self._decode = seconds("decode", "Decoding of an image")
         self._queue = seconds("queue", "An image's wait for its batch")
@@ -92,6 +96,19 @@ class Metrics:
             ("species", "outcome"),
             registry=registry,
         )
+        self._shadow = Counter(
+            "seedlings_shadow_images",
+            "Images shown to the shadow, by whether it names the species that was answered",
+            ("version", "shadow", "outcome"),
+            registry=registry,
+        )
+        self._shadow_distance = Histogram(
+            "seedlings_shadow_distance",
+            "How far the shadow's probability of the species that was answered is from the one that was answered",
+            ("version", "shadow"),
+            buckets=_DISTANCES,
+            registry=registry,
+        )
         self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
         self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
         self._swaps = Counter("seedlings_model_loads", "Versions taken into service or refused", ("outcome",), registry=registry)
@@ -105,10 +122,12 @@ class Metrics:
         )
 
     @_never_raises
-    def request(self, route: str, status: int, total_s: float) -> None:
-        """One request was answered."""
+    def request(self, route: str, status: int, total_s: float, key: str | None = None) -> None:
+        """One request was answered; `key` is the name of its key."""
         self._requests.labels(route, str(status)).inc()
         self._request.labels(route).observe(total_s)
+        if key is not None:
+            self._of_keys.labels(key, str(status)).inc()
 
     @_never_raises
     def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float, ood_ratio: float | None = None) -> None:
@@ -144,6 +163,13 @@ class Metrics:
     def corrected(self, species: str, right: bool) -> None:
         """A person said what a photo shows, of which the model had named `species`."""
         self._corrections.labels(species, "right" if right else "wrong").inc()
+
+    @_never_raises
+    def shadowed(self, version: str, shadow: str, outcome: str, distance: float | None) -> None:
+        """One image was shown to the shadow, or was to be."""
+        self._shadow.labels(version, shadow, outcome).inc()
+        if distance is not None:
+            self._shadow_distance.labels(version, shadow).observe(distance)
 
     @_never_raises
     def rejected(self, reason: str) -> None:

@@ -17,6 +17,7 @@ from service.http.connection import Connection
 from service.http.listening import handles
 from service.http.services import Services
 from service.process import memory
+from service.process.otel import Tracing
 from service.settings import Settings
 from tests import fakes
 
@@ -119,9 +120,9 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 
 @contextlib.contextmanager
-def serve(settings: Settings) -> Iterator[Running]:
+def serve(settings: Settings, tracing: Tracing | None = None) -> Iterator[Running]:
     """A service on a free port, for the length of the block."""
-    app = create_app(settings)
+    app = create_app(settings, tracing)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -151,3 +151,12 @@ def test_photos_are_asked_about_only_where_they_can_be_kept(tmp_path):
     with pytest.raises(BadSetting, match="SEEDLINGS_ASK needs SEEDLINGS_DATABASE"):
         from_environment({"SEEDLINGS_ASK": "5"})
     assert from_environment({"SEEDLINGS_ASK": "5", "SEEDLINGS_DATABASE": f"sqlite:///{tmp_path}/c.db"}).ask == 5
+
+
+def test_a_bad_file_of_keys_stops_the_start_and_says_the_line(tmp_path):
+    file = tmp_path / "keys"
+    with pytest.raises(BadSetting, match=f"SEEDLINGS_KEYS_FILE: {file} is no file"):
+        from_environment({"SEEDLINGS_KEYS_FILE": str(file)})
+    file.write_text("# ours\nfarm:secret:600\n")
+    with pytest.raises(BadSetting, match=f"SEEDLINGS_KEYS_FILE: {file}, line 2: "):
+        from_environment({"SEEDLINGS_KEYS_FILE": str(file)})

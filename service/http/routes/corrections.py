@@ -95,7 +95,7 @@ async def keeper(services: Annotated[Services, Depends(of)]) -> Keeper:
     return services.keeper
 
 
-@router.get("/corrections", response_model=Keeping, responses=documented(errors.Unauthorized))
+@router.get("/corrections", response_model=Keeping, responses=documented(*errors.OF_KEYS))
 async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """Tell what this server keeps of photos, so that it can be said before one is sent."""
     settings = services.settings
@@ -151,7 +151,7 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
     "/corrections/{correction}",
     status_code=204,
     responses=documented(
-        *(errors.Unauthorized, errors.Forbidden, errors.UnknownCorrection, errors.NothingKept),
+        *(*errors.OF_KEYS, errors.Forbidden, errors.UnknownCorrection, errors.NothingKept),
         *(errors.QueueFull, errors.NotKept, errors.DeadlinePassed),
     ),
     dependencies=[Depends(allowed_page)],

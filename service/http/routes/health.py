@@ -1,6 +1,6 @@
 """`/health` and the two probes apart: alive is not ready."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from service.errors import probe_status
 from service.http.dependencies import of
 from service.http.services import Services, Status
+from service.inference.shadow import Shadow
+from service.settings import Settings
 
 router = APIRouter(tags=["health"])
 
@@ -31,14 +33,33 @@ class RefusedVersion(BaseModel):
     transient: bool = Field(description="true: tried again by itself, with growing pauses; false: when its files change")
 
 
+class Shadowed(BaseModel):
+    """Another version that sees a share of the images; its answers are only compared."""
+
+    version: str = Field(description="the version")
+    status: Literal["loading", "comparing", "failed"] = Field(description="only one that compares is loaded")
+    share: float = Field(description="share of the images that it sees")
+    beside: str | None = Field(description="the version that answered; null before the first image")
+    agreed: int = Field(description="number of images for which both name the same species, in this process, for these two versions")
+    differed: int = Field(description="number of images for which they do not")
+    agreement: float | None = Field(description="agreed / (agreed + differed); null before the first image")
+    dropped: int = Field(description="number of images that there was no time for")
+    failed: int = Field(description="number of images for which it gave no answer")
+    error: str | None = Field(description="why nothing is compared, or what is wrong with its files; null if nothing")
+
+
 class Health(BaseModel):
     """Whether predictions can be answered, and by which model."""
 
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
-    error: str | None = Field(description="why predictions are not answered, or why no better version is in service; null if neither")
+    error: str | None = Field(
+        description="why predictions are not answered, why no better version is in service, or what is wrong with the file of keys; null if"
+        " nothing"
+    )
     refused: list[RefusedVersion] = Field(description="versions of the store that are not served, newest first")
     queued: int = Field(description="number of images that wait for a forward pass")
+    shadow: Shadowed | None = Field(None, description="the other version that is compared with the one in service; null where none is")
 
 
 class Live(BaseModel):
@@ -103,4 +124,29 @@ def _state(services: Services) -> dict[str, Any]:
     registry = services.registry
     refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
     queued = services.predictor.queued
-    return {"status": services.status, "model": described, "error": services.error, "refused": refused, "queued": queued}
+    shadow = None if services.shadow is None else _shadowed(services.shadow, services.settings)
+    return {
+        "status": services.status,
+        "model": described,
+        "error": services.error,
+        "refused": refused,
+        "queued": queued,
+        "shadow": shadow,
+    }
+
+
+def _shadowed(shadow: Shadow, settings: Settings) -> dict[str, Any]:
+    compared = shadow.compared
+    status = "comparing" if compared.shadow is not None else "failed" if shadow.error else "loading"
+    return {
+        "version": str(settings.shadow),
+        "status": status,
+        "share": settings.shadow_share,
+        "beside": compared.served,
+        "agreed": compared.agreed,
+        "differed": compared.differed,
+        "agreement": compared.agreement,
+        "dropped": compared.dropped,
+        "failed": compared.failed,
+        "error": shadow.error,
+    }

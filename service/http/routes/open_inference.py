@@ -19,7 +19,7 @@ from service.http.services import Services
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _LONG = 50_000  # values of an answer, from which on it is written in a thread
-_UNKNOWN = documented_as_protocol(errors.Unauthorized, errors.UnknownModel, errors.NotReady)
+_UNKNOWN = documented_as_protocol(*errors.OF_KEYS, errors.UnknownModel, errors.NotReady)
 _TAGS: list[str] = ["open inference protocol"]
 probes = APIRouter(prefix="/v2", tags=[*_TAGS])
 guarded = APIRouter(prefix="/v2", tags=[*_TAGS], dependencies=[Depends(authorized)])
@@ -88,7 +88,7 @@ class InferResponse(BaseModel):
 _MODEL_READY = documented_as_protocol(errors.UnknownModel) | not_ready(ModelReady)
 
 
-@guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(errors.Unauthorized))
+@guarded.get("", response_model=ServerMetadata, responses=documented_as_protocol(*errors.OF_KEYS))
 async def server_metadata(request: Request) -> dict[str, Any]:
     """Name the server and the extensions it speaks."""
     extensions = ["binary_tensor_data", "classification"]

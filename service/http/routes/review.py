@@ -11,7 +11,7 @@ from service import errors
 from service.corrections import Keeper, as_service_errors
 from service.errors import Forbidden, MalformedRequest, documented
 from service.http import queries
-from service.http.auth import authorized
+from service.http.auth import authorized, name_of_key
 from service.http.dependencies import of
 from service.http.origin import own_page
 from service.http.routes.corrections import Correction, described, keeper
@@ -29,12 +29,15 @@ _TYPES = {".jpg": "image/jpeg", ".tif": "image/tiff"}
 
 async def reviewing(services: Annotated[Services, Depends(of)]) -> None:
     """Dependency: whether anybody may review. Raises Forbidden."""
-    if services.settings.api_key is None:
-        raise Forbidden("reviewing is closed: without a key anybody could decide what the next model learns; set SEEDLINGS_API_KEY")
+    if not services.keys.needed:
+        raise Forbidden(
+            "reviewing is closed: without a key anybody could decide what the next model learns; set SEEDLINGS_API_KEY"
+            " or SEEDLINGS_KEYS_FILE"
+        )
 
 
 router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized), Depends(reviewing)])
-_ERRORS = (errors.Unauthorized, errors.Forbidden, errors.NothingKept, errors.QueueFull, errors.NotKept, errors.DeadlinePassed)
+_ERRORS = (*errors.OF_KEYS, errors.Forbidden, errors.NothingKept, errors.QueueFull, errors.NotKept, errors.DeadlinePassed)
 
 
 class Waiting(BaseModel):
@@ -51,7 +54,9 @@ class Review(BaseModel):
 
     decision: Literal["accept", "reject", "undo"] = Field(description="`undo` makes it wait again, as it was handed in")
     version: int = Field(description="the version of the correction that was looked at; if it is another by now, nothing is decided")
-    reviewer: str = Field(description="who decides")
+    reviewer: str | None = Field(
+        None, description="who decides; with a key that has a name, the name is kept behind it, and may stand alone: leave this out then"
+    )
     species: str | None = Field(None, description="accept it as this species; as it is if left out")
 
 
@@ -118,7 +123,14 @@ async def review(
     model = services.registry.current
     known = tuple(species.name for species in model.manifest.species) if model is not None else ()
     with as_service_errors():
-        reviewer = person_name(asked.reviewer)
+        reviewer = person_name(_signed(asked.reviewer or "", name_of_key(request.scope)))
         species = species_name(asked.species, known) if asked.species else None
     decided = await keeper.call(lambda corrections: corrections.review(correction, asked.version, asked.decision, reviewer, species))
     return described(decided)
+
+
+def _signed(written: str, key: str | None) -> str:
+    """Who decides: the name that was written, and that of the key, which nobody can make up."""
+    if key is None:
+        return written
+    return f"{written} ({key})" if written.strip() not in ("", key) else key

@@ -51,7 +51,7 @@ class SpeciesList(BaseModel):
     species: list[SpeciesEntry] = Field(description="the species, in the order of all probabilities")
 
 
-@router.get("/species", response_model=SpeciesList, responses=documented(errors.Unauthorized, errors.NotReady))
+@router.get("/species", response_model=SpeciesList, responses=documented(*errors.OF_KEYS, errors.NotReady))
 async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()

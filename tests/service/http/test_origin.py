@@ -8,12 +8,15 @@ from starlette.requests import Request
 
 from service.errors import Forbidden
 from service.http.origin import allowed_page, own_page
+from service.process.keys import Keys
 from service.settings import Settings
 
 
 def ask(check: object, headers: dict[str, str], **settings: object) -> bool:
     scope = {"type": "http", "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()]}
-    services = SimpleNamespace(settings=Settings.model_validate(settings))
+    made = Settings.model_validate(settings)
+    keys = Keys(made.api_key.get_secret_value() if made.api_key else None, made.keys_file)
+    services = SimpleNamespace(settings=made, keys=keys)
     try:
         asyncio.run(check(Request(scope), services))  # type: ignore[operator]
     except Forbidden:

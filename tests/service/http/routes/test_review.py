@@ -1,5 +1,6 @@
 """What reviewers look at and decide, on a real service."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,17 @@ def test_unknown_ones_and_wrong_questions(reviewed: Running) -> None:
     assert decide(reviewed, {"id": "none", "version": 1}).status_code == 404
     for query in ("state=burnt", "limit=0", "limit=101", "limit=x", "colour=1"):
         assert reviewed.client.get(f"/corrections/waiting?{query}").status_code == 400, query
+
+
+def test_the_name_of_a_key_stands_in_reviews(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
+    publish_in(fakes.Shares)
+    (tmp_path / "keys").write_text(f"farm:{hashlib.sha256(b'named').hexdigest()}:\n")
+    service = start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="secret", keys_file=tmp_path / "keys")
+    service.client.headers["X-API-Key"] = "named"
+    service.wait_keeping()
+    decided = add(service, 1)
+    for reviewer, kept in ((" Ada ", "Ada (farm)"), ("farm", "farm"), (None, "farm"), ("", "farm")):
+        decided = decide(service, decided, "accept" if decided["state"] == "waiting" else "undo", reviewer=reviewer).json()
+        assert decided["reviewer"] == kept
+    service.client.headers["X-API-Key"] = "secret"
+    assert decide(service, decided, "accept", reviewer=None).json()["detail"].startswith("reviewer is empty")

@@ -22,6 +22,8 @@ from .refused_version import RefusedVersion
 from .run_lengths import RunLengths
 from .saliency import Saliency
 from .served_model import ServedModel
+from .shadowed import Shadowed
+from .shadowed_status import ShadowedStatus
 from .species_entry import SpeciesEntry
 from .species_list import SpeciesList
 from .statement import Statement
@@ -51,6 +53,8 @@ __all__ = (
     "RunLengths",
     "Saliency",
     "ServedModel",
+    "Shadowed",
+    "ShadowedStatus",
     "SpeciesEntry",
     "SpeciesList",
     "Statement",

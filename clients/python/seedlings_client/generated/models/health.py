@@ -7,10 +7,12 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.health_status import HealthStatus
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.refused_version import RefusedVersion
     from ..models.served_model import ServedModel
+    from ..models.shadowed import Shadowed
 
 
 T = TypeVar("T", bound="Health")
@@ -23,9 +25,11 @@ class Health:
     Attributes:
         status (HealthStatus): only a service that is ready answers predictions
         model (None | ServedModel): the model in service; null before the first one is loaded
-        error (None | str): why predictions are not answered, or why no better version is in service; null if neither
+        error (None | str): why predictions are not answered, why no better version is in service, or what is wrong with
+            the file of keys; null if nothing
         refused (list[RefusedVersion]): versions of the store that are not served, newest first
         queued (int): number of images that wait for a forward pass
+        shadow (None | Shadowed | Unset): the other version that is compared with the one in service; null where none is
     """
 
     status: HealthStatus
@@ -33,10 +37,12 @@ class Health:
     error: None | str
     refused: list[RefusedVersion]
     queued: int
+    shadow: None | Shadowed | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.served_model import ServedModel  # noqa: PLC0415
+        from ..models.shadowed import Shadowed  # noqa: PLC0415
 
         status = self.status.value
 
@@ -56,6 +62,14 @@ class Health:
 
         queued = self.queued
 
+        shadow: dict[str, Any] | None | Unset
+        if isinstance(self.shadow, Unset):
+            shadow = UNSET
+        elif isinstance(self.shadow, Shadowed):
+            shadow = self.shadow.to_dict()
+        else:
+            shadow = self.shadow
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -67,6 +81,8 @@ class Health:
                 "queued": queued,
             }
         )
+        if shadow is not UNSET:
+            field_dict["shadow"] = shadow
 
         return field_dict
 
@@ -74,6 +90,7 @@ class Health:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.refused_version import RefusedVersion  # noqa: PLC0415
         from ..models.served_model import ServedModel  # noqa: PLC0415
+        from ..models.shadowed import Shadowed  # noqa: PLC0415
 
         d = dict(src_dict)
         status = HealthStatus(d.pop("status"))
@@ -109,12 +126,30 @@ class Health:
 
         queued = d.pop("queued")
 
+        def _parse_shadow(data: object) -> None | Shadowed | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                shadow_type_0 = Shadowed.from_dict(data)
+
+                return shadow_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | Shadowed | Unset, data)
+
+        shadow = _parse_shadow(d.pop("shadow", UNSET))
+
         health = cls(
             status=status,
             model=model,
             error=error,
             refused=refused,
             queued=queued,
+            shadow=shadow,
         )
 
         health.additional_properties = d
