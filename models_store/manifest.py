@@ -14,6 +14,7 @@ FileName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Group = Literal["crop", "weed"]
 Kind = Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"]
 Rank = Literal["species", "kind", "group"]  # of what is said of a photo
+_GRASSES = frozenset(["ALOMY", "APESV", "TRZAX", "ZEAMX"])
 RANKS: tuple[Rank, ...] = get_args(Rank)  # narrowest first
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -224,16 +225,27 @@ class Published(_Part):
     @model_validator(mode="before")
     @classmethod
     def _from_schema_1(cls, document: Any) -> Any:
-        """Schema 1 named the digest of model.pt alone. What it did not say is unknown, not assumed."""
+        """Schema 1 named the digest of model.pt alone. What it did not say of a model is unknown, not assumed."""
         if not isinstance(document, dict) or document.get("schema_version") != 1 or "sha256" not in document:
             return document
-        return document | {"schema_version": SCHEMA_VERSION, "files": {MODEL: document["sha256"]}}
+        return document | {
+            "schema_version": SCHEMA_VERSION,
+            "files": {MODEL: document["sha256"]},
+            "species": [_with_kind(one) for one in document.get("species", [])],
+        }
 
     @model_validator(mode="after")
     def _model_is_among_the_files(self) -> Self:
         if MODEL not in self.files:
             raise ValueError(f"files does not name {MODEL}")
         return self
+
+
+def _with_kind(species: Any) -> Any:
+    """A species of schema 1, which had no kinds: of those with a code there were the twelve alone, and which are grasses is known."""
+    if not isinstance(species, dict) or not species.get("eppo_code") or not species.get("group"):
+        return species
+    return species | {"kind": f"{'grass' if species['eppo_code'] in _GRASSES else 'broadleaf'} {species['group']}"}
 
 
 class Manifest(Published):

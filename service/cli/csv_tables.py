@@ -17,6 +17,11 @@ def write_csv(columns: Sequence[str], rows: Iterable[Result], stream: TextIO) ->
     table.writerows([_cell(row, column) for column in columns] for row in rows)
 
 
+def percent(probability: float) -> str:
+    """A probability for people: it is never rounded up to certainty."""
+    return "> 99.9%" if probability >= 0.9995 else f"{probability:.1%}"
+
+
 def flat(result: Result) -> Result:
     """What an answer says, in columns: each of them holds a text or a number."""
     said, model = result["answer"] or {}, result["model"]

@@ -263,6 +263,7 @@ def _row(result: Result) -> list[str]:
         return [result["file"], "unlike the photos it learned from", "", ""]
     said, species = result["answer"], result["species"]
     if said is None:
-        return [result["file"], f"Not sure, perhaps {species}", "", f"{result['probability']:.1%}"]
+        best = sorted(result["probabilities"], key=lambda name: -result["probabilities"][name])[:2]
+        return [result["file"], f"Not sure: {' or '.join(best)}", "", ""]
     text = species if said["rank"] == "species" else f"A {said['name']}, most likely {species}"
-    return [result["file"], text, result["group"] or "", f"{said['probability']:.1%}"]
+    return [result["file"], text, result["group"] or "", cells.percent(said["probability"])]

@@ -35,7 +35,11 @@ def test_schema_1_is_read(folder: Path) -> None:
     assert manifest.task == "classification"
     assert manifest.calibration.threshold == manifest.calibration.confident_from == written["calibration"]["threshold"]
     assert manifest.calibration.promise is None  # it was a share of the validation answers, not a bound
-    assert {species.kind for species in manifest.species} == {None}
+    assert {one.name: one.kind for one in manifest.species if one.name in ("Maize", "Black-grass", "Sugar beet")} == {
+        "Maize": "grass crop",
+        "Black-grass": "grass weed",
+        "Sugar beet": "broadleaf crop",
+    }
     assert (manifest.calibration.kind, manifest.calibration.group) == (None, None)
     assert [manifest.calibration.threshold_of(rank) for rank in RANKS] == [manifest.calibration.threshold, None, None]
 

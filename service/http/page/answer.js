@@ -3,21 +3,25 @@
 import * as api from "./api.js";
 import { offer } from "./corrections.js";
 import * as crop from "./crop.js";
-import { percent, t } from "./language.js";
+import { number, percent, t } from "./language.js";
 import { showPlants } from "./plants.js";
-import { share } from "./share.js";
+import { offerToShare } from "./share.js";
 import { alike, beneath, groupOf, headline, nameOf, ranked, standing, sureness } from "./verdict.js";
 
 const BARS = 4; // shown at first
-const COPIED_MS = 2000;
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
 let chosen = null; // the photo on show
 let explainable = false;
+let learnt = ""; // from what
 let allBars = false;
 
 export const current = () => chosen;
-export const useModel = (model) => (explainable = model.explainable);
+export function useModel({ explainable: can, species, training_images: images }) {
+  explainable = can;
+  learnt = images ? t.learnt(number(images), species.length) : "";
+}
+
 
 export function choose(photo) {
   chosen = photo;
@@ -111,6 +115,7 @@ export function show() {
   $("no-preview").textContent = problem ? "" : t.no_preview;
   $("doubt").hidden = !answer || how === "species";
   $("doubt").textContent = { "": "", species: "", unfamiliar: t.unlike, unsure: t.not_sure }[how] ?? t.species_not_sure;
+  $("retry").hidden = !problem?.passing;
   $("heat").disabled = $("share").disabled = !answer;
   $("heat").hidden = !explainable || how === "unfamiliar";
   $("said-by-server").textContent = problem?.detail ? t.server_says(problem.detail) : "";
@@ -121,7 +126,7 @@ export function show() {
   $("group").hidden = !group;
   $("group").textContent = group ? t.groups[group] : "";
   $("group").className = `group ${group ?? ""}`;
-  const advice = { "": problem?.message ?? "", species: "", unsure: t.unsure_advice, unfamiliar: `${t.unfamiliar} ${t.photo_advice}` };
+  const advice = { "": problem?.message ?? "", species: "", unsure: t.unsure_advice, unfamiliar: [t.unfamiliar, learnt, t.photo_advice].filter(Boolean).join(" ") };
   $("advice").textContent = advice[how] ?? t.broad_advice;
   if (answer) $("headline").textContent = headline(answer);
   else $("headline").textContent = problem ? t.failed : t.looking;
@@ -176,8 +181,4 @@ function lookAlikes(answer) {
   );
 }
 
-$("share").addEventListener("click", async () => {
-  if (!(await share(chosen))) return;
-  $("share").textContent = $("said").textContent = t.copied;
-  setTimeout(() => ($("share").textContent = t.share), COPIED_MS);
-});
+offerToShare($("share"), () => chosen);

@@ -2,12 +2,19 @@
 
 import { t } from "./language.js";
 
+const PASSING = [0, 401, 408, 429, 503, 504];
+
 export class Problem extends Error {
   constructor(status = 0, detail = "", retryAfter = 1) {
     super(t.errors[status] ?? t.unknown_error(status));
     this.status = status; // 0: no answer at all
     this.detail = detail; // the server's own sentence, in English
     this.retryAfter = retryAfter; // seconds
+  }
+
+  /** Whether the same request may work later. */
+  get passing() {
+    return PASSING.includes(this.status);
   }
 }
 

@@ -5,15 +5,14 @@ import * as api from "./api.js";
 import * as corrections from "./corrections.js";
 import { onChange } from "./crop.js";
 import { forgetAll, keep, kept } from "./keep.js";
-import { speciesName, t, translate, wholePercent } from "./language.js";
+import { number, speciesName, t, translate, wholePercent } from "./language.js";
 import { fill, ordered, row, summarize } from "./list.js";
 import { draw } from "./map.js";
 import { forgetPlants, onAlone } from "./plants.js";
 import { csv, plantsCsv, save } from "./table.js";
-import { plantsInSum, several, spoken, useSpecies } from "./verdict.js";
+import { several, spoken, useSpecies } from "./verdict.js";
 
 const AT_ONCE = 4;
-const PASSING = [0, 401, 429, 503, 504]; // statuses under which the same photo may work later
 const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes too long: the middle is answered all the same
 const RETRY_MS = 3000;
 const $ = (id) => document.getElementById(id);
@@ -26,14 +25,15 @@ let retry;
 
 // ---- the server -----------------------------------------------------------------------------------------------------
 
-function knows({ species, model }) {
+function knows({ species, model, training_images: images }) {
   $("model").textContent = t.model(species.length, model.name, model.version);
   $("known").hidden = false;
   $("known-title").textContent = t.known(species.length);
+  $("known-note").textContent = [images && t.learnt(number(images), species.length), t.known_note].filter(Boolean).join(" ");
   $("known-list").replaceChildren(
     ...species.map((one) => {
       const item = document.createElement("li");
-      const latin = Object.assign(document.createElement("em"), { textContent: one.scientific_name ?? "" });
+      const latin = Object.assign(document.createElement("em"), { textContent: one.scientific_name === speciesName(one) ? "" : (one.scientific_name ?? "") });
       const facts = [one.eppo_code, t.kinds[one.kind] ?? t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
       item.append(Object.assign(document.createElement("strong"), { textContent: speciesName(one) }), " ", latin);
       item.append(Object.assign(document.createElement("span"), { className: "hint", textContent: facts.filter(Boolean).join(" · ") }));
@@ -79,7 +79,8 @@ async function again() {
   clearTimeout(retry);
   if (!(await meet())) return;
   await remember();
-  for (const photo of photos) if (PASSING.includes(photo.problem?.status)) photo.problem = null;
+  for (const photo of photos) if (photo.problem?.passing) photo.problem = null;
+  if (current()) show();
   work();
 }
 
@@ -98,7 +99,7 @@ $("key-form").addEventListener("submit", (event) => {
   api.useKey($("key").value);
   again();
 });
-$("again").addEventListener("click", again);
+for (const id of ["again", "retry"]) $(id).addEventListener("click", again);
 
 // ---- photos in ------------------------------------------------------------------------------------------------------
 
@@ -179,8 +180,7 @@ function say(photo) {
   const { answer, problem, file } = photo;
   const left = photos.filter((other) => !other.answer && !other.problem).length;
   if (photos.length === 1 || left === 0) {
-    const plants = several(photo) && `${t.plants(photo.found.plants.length)}: ${plantsInSum(photo.found)}`;
-    const one = answer ? plants || spoken(answer) : problem.message;
+    const one = answer ? spoken(photo) : problem.message;
     $("said").textContent = photos.length === 1 ? one : t.done(photos.length, file.name, one);
   }
 }

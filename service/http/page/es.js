@@ -30,7 +30,7 @@ export const texts = {
   show_fewer: "Mostrar menos",
   show_heat: "Qué miró",
   show_photo: "Ver la foto",
-  heat_picture: (file, name) => `Su foto ${file} con un mapa de lo que habló por ${name}`,
+  heat_picture: (file, name) => `Su foto ${file} con un mapa de lo que hizo más probable ${name}`,
   your_photo: (file) => `Su foto ${file}`,
   no_preview: "Este navegador no puede mostrar este formato. El servidor puede leerlo.",
   server_says: (detail) => `El servidor dice: ${detail}`,
@@ -57,6 +57,7 @@ export const texts = {
   group: "Cultivo o mala hierba",
   probability: "Probabilidad",
   known: (n) => `Las ${n} especies que conoce`,
+  learnt: (photos, n) => `Aprendió con ${photos} fotos de ${n} especies, en la lista de abajo.`,
   known_note: "Cualquier otra planta recibe un nombre falso, o ninguno.",
   right: (share, n) => `${share} de ${n} fotos de prueba acertadas`,
   model: (n, name, version) => `Distingue ${n} especies. Modelo ${name}, versión ${version}.`,
@@ -97,7 +98,7 @@ export const texts = {
   by_another: "Otra persona ha decidido sobre esta, o la ha retirado. Nada de lo suyo ha cambiado.",
   review_closed: "La revisión está cerrada: este servidor no tiene clave, y cualquiera podría decidir qué aprende el próximo modelo. Quien lo administra puede definir SEEDLINGS_API_KEY.",
   to_the_page: "Volver a las fotos",
-  for_programs: "Interfaz para programas",
+  for_programs: "API para programas",
   unknown_error: (status) => `El servidor respondió ${status}, que esta página no conoce.`,
   species_not_sure: "Especie dudosa",
   broad_advice: "Esto es fiable, la especie no. Una foto más nítida, desde arriba, puede ayudar.",
@@ -110,9 +111,9 @@ export const texts = {
   crop_centre: "Volver al centro",
   alike: "Cómo distinguirlas",
   source: "Fuente",
-  heat_none: "ningún papel",
-  heat_most: "habló más",
-  heat_note: (name) => `Muestra dónde la foto habló a favor de ${name}, no por qué. Si brilla junto a la planta, no se fíe del nombre.`,
+  heat_none: "no contó",
+  heat_most: "contó más",
+  heat_note: (name) => `Muestra qué partes hicieron más probable ${name}, no por qué. Si brilla junto a la planta, no se fíe del nombre.`,
   share: "Compartir",
   copied: "Copiado",
   told_by: (name, version, day) => `Por el modelo ${name} ${version}, ${day}. Compruébelo antes de actuar.`,
@@ -180,8 +181,8 @@ export const texts = {
   },
 };
 
-// Species without a common name here are shown by their scientific one.
+// Species whose common name no source gave, APESV and GERPU, are shown by their scientific one.
 export const names = {
   ALOMY: "Cola de zorra", SINAR: "Mostaza silvestre", GALAP: "Amor de hortelano", STEME: "Pamplina", TRZAX: "Trigo blando", CHEAL: "Cenizo",
-  APESV: "Hierba fina", ZEAMX: "Maíz", MATIN: "Manzanilla inodora", CAPBP: "Bolsa de pastor", BEAVA: "Remolacha azucarera",
+  ZEAMX: "Maíz", MATIN: "Manzanilla inodora", CAPBP: "Bolsa de pastor", BEAVA: "Remolacha azucarera",
 };

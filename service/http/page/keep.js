@@ -20,6 +20,7 @@ async function ifKept(work, otherwise) {
   try {
     return await work();
   } catch {
+    document.getElementById("kept-in-browser").hidden = true; // it says that they are kept
     return otherwise;
   }
 }

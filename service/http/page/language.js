@@ -17,10 +17,11 @@ const shares = new Intl.NumberFormat(locale, { style: "percent", minimumFraction
 const whole = new Intl.NumberFormat(locale, { style: "percent" });
 
 /** A probability for people: never rounded up to certainty, never down to nothing. */
-export const percent = (share) => (share >= 0.9995 ? whole.format(1) : share < 0.001 ? `< ${shares.format(0.001)}` : shares.format(share));
+export const percent = (share) => (share >= 0.9995 ? `> ${shares.format(0.999)}` : share < 0.001 ? `< ${shares.format(0.001)}` : shares.format(share));
 export const wholePercent = (share) => whole.format(share);
 
 const numbers = new Intl.NumberFormat(locale);
+export const decimalMark = numbers.formatToParts(0.5).find(({ type }) => type === "decimal").value;
 export const number = (value) => numbers.format(value);
 
 const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });

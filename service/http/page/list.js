@@ -1,7 +1,7 @@
 // Many photos: a row for each, their order, and what they are in sum.
 
 import { language, t } from "./language.js";
-import { beneath, groupOf, headline, plantsInSum, relied, several, standing, sureness } from "./verdict.js";
+import { beneath, groupOf, headline, howMany, plantsInSum, relied, several, standing, sureness } from "./verdict.js";
 
 const mark = (className, textContent) => Object.assign(document.createElement("span"), { className, textContent });
 
@@ -39,7 +39,7 @@ export function fill(photo) {
     name.textContent = problem.message;
     return;
   }
-  if (many) return name.replaceChildren(t.plants(photo.found.plants.length), " ", mark("hint", plantsInSum(photo.found)));
+  if (many) return name.replaceChildren(howMany(photo.found), " ", mark("hint", plantsInSum(photo.found)));
   const how = standing(answer);
   name.replaceChildren(how === "unfamiliar" ? "" : headline(answer));
   if (how === "kind" || how === "group") name.append(" ", mark("hint", beneath(answer)));

@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { percent, t, wholePercent } from "./language.js";
+import { offerToShare } from "./share.js";
 import { plantsCsv, save } from "./table.js";
-import { asAnswer, beneath, crowded, groupOf, headline, plantsInSum, several, sureness } from "./verdict.js";
+import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
 const $ = (id) => document.getElementById(id);
@@ -23,7 +24,7 @@ export function showPlants(shown) {
   if (photo !== shown) chosen = 0;
   photo = shown;
   const { found, file } = photo;
-  $("plants-title").textContent = found.truncated ? t.plants_or_more(found.plants.length) : t.plants(found.plants.length);
+  $("plants-title").textContent = howMany(found);
   $("plants-sum").textContent = plantsInSum(found);
   $("plants-names").textContent = names(found);
   const { all, crop, weed } = found.cover;
@@ -120,6 +121,7 @@ $("as-one").addEventListener("click", () => {
   photo.each = false;
   lookAt(photo);
 });
+offerToShare($("plants-share"), () => photo);
 $("plants-save").addEventListener("click", () => save(plantsCsv([photo]), "plants.csv"));
 
 /** The photo with its boxes, drawn by the server; also where this browser cannot show the photo's format. */

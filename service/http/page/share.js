@@ -1,9 +1,22 @@
 // Hands an answer on: by what the device offers for it, else as a copied text.
 
+import { t } from "./language.js";
 import { told } from "./verdict.js";
 
+const COPIED_MS = 2000;
+const $ = (id) => document.getElementById(id);
+
+/** A button that hands on what is said of the photo that `shown` gives. */
+export function offerToShare(button, shown) {
+  button.addEventListener("click", async () => {
+    if (!(await share(shown()))) return;
+    button.textContent = $("said").textContent = t.copied;
+    setTimeout(() => (button.textContent = t.share), COPIED_MS);
+  });
+}
+
 /** Whether the text now lies in the clipboard; false: the device took it over, or its user thought better of it. */
-export async function share(photo) {
+async function share(photo) {
   const text = told(photo);
   const whole = { text, files: [photo.file] };
   if (navigator.canShare?.(whole)) return handOver(whole);

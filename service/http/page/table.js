@@ -1,5 +1,7 @@
 // The table of several photos as a file for a spreadsheet. The command line writes the same columns.
+// Where numbers have a decimal comma, spreadsheets expect it in a CSV, too, and a semicolon between the columns.
 
+import { decimalMark } from "./language.js";
 import { ranked } from "./verdict.js";
 
 const COLUMNS = [
@@ -15,11 +17,13 @@ const PLANT_COLUMNS = [
   ...["second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"],
 ];
 
+const between = decimalMark === "," ? ";" : ",";
+
 function cell(value) {
-  if (typeof value === "number") return String(value); // one below 0 is no formula
+  if (typeof value === "number") return String(value).replace(".", decimalMark === "," ? "," : "."); // one below 0 is no formula
   let text = String(value ?? "");
   if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`; // a spreadsheet would run it as a formula
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",;\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const yes = (flag) => (flag === undefined ? "" : flag ? "yes" : "no");
@@ -60,7 +64,7 @@ export const plantsCsv = (photos) => written(PLANT_COLUMNS, photos.flatMap(plant
 
 function written(columns, lines) {
   const rows = lines.map((of) => columns.map((column) => of[column]));
-  return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  return [columns, ...rows].map((row) => row.map(cell).join(between)).join("\r\n") + "\r\n";
 }
 
 export function save(text, name) {

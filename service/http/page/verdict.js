@@ -41,7 +41,7 @@ export function headline(answer) {
 /** What stands under the headline: the scientific name of a species, the likely species of a kind or a group. */
 export function beneath(answer) {
   const how = standing(answer);
-  if (how === "species") return answer.scientific_name ?? "";
+  if (how === "species") return answer.scientific_name === headline(answer) ? "" : (answer.scientific_name ?? "");
   return how === "kind" || how === "group" ? either(answer) : "";
 }
 
@@ -85,6 +85,8 @@ export const several = (photo) => !photo.crop && crowded(photo) && (photo.each ?
 /** A plant of a photo as an answer of its own. */
 export const asAnswer = (plant) => ({ ...plant, scientific_name: speciesOf(plant.species).scientific_name });
 
+export const howMany = ({ plants, truncated }) => (truncated ? t.plants_or_more(plants.length) : t.plants(plants.length));
+
 /** For example "18 weeds, 9 crops, 3 unsure": what can be relied upon of the plants of a photo. */
 export function plantsInSum({ plants }) {
   const kinds = plants.map((plant) => (plant.clump || !relied(plant) ? "unsure" : (plant.group ?? "sure")));
@@ -95,16 +97,19 @@ export function plantsInSum({ plants }) {
     .join(", ");
 }
 
-/** The answer as one sentence, for those who hear the page. */
-export function spoken(answer) {
+/** What is said of a photo in one sentence, for those who hear the page. */
+export function spoken(photo) {
+  if (several(photo)) return `${howMany(photo.found)}: ${plantsInSum(photo.found)}`;
+  const { answer } = photo;
   const how = standing(answer);
   if (how === "unfamiliar") return t.unfamiliar;
   return how === "unsure" ? `${t.not_sure}: ${headline(answer)}` : `${headline(answer)}, ${sureness(answer)}`;
 }
 
 /** A photo's answer as a text to hand on. */
-export function told({ file, answer, asked_at }) {
-  const latin = standing(answer) === "species" && answer.scientific_name ? ` (${answer.scientific_name})` : "";
-  const said = relied(answer) ? `${headline(answer)}${latin}, ${sureness(answer)}.` : standing(answer) === "unsure" ? `${spoken(answer)}` : t.unfamiliar;
+export function told(photo) {
+  const { file, answer, asked_at } = photo;
+  const latin = standing(answer) === "species" && beneath(answer) ? ` (${beneath(answer)})` : "";
+  const said = relied(answer) && !several(photo) ? `${headline(answer)}${latin}, ${sureness(answer)}.` : spoken(photo);
   return `${file.name}: ${said}\n${t.told_by(answer.model.name, answer.model.version, day(asked_at))}`;
 }

@@ -44,6 +44,7 @@ class SpeciesList(BaseModel):
     threshold_reason: str | None = Field(description="why there is no threshold; null if there is one")
     thresholds: Thresholds = Field(description="the thresholds of `answer`; that of species is `threshold`")
     promise: float | None = Field(description="at least this share of what `answer` says is right; null if the model states none")
+    training_images: int | None = Field(description="how many images the model learned from; null if it does not say")
     explainable: bool = Field(description="whether `POST /explain` works with this model")
     segmenter: ModelName | None = Field(
         description="the model that finds the plants on whole photos; null: `POST /detect` is not answered now"
@@ -61,6 +62,7 @@ async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
         "model": {"name": manifest.name, "version": model.version},
         **manifest.calibration.model_dump(include={"threshold", "threshold_reason", "promise"}),
         "thresholds": {rank: manifest.calibration.threshold_of(rank) for rank in RANKS},
+        "training_images": manifest.training.images.get("train"),
         "explainable": model.explainable,
         "segmenter": None if segmenter is None else {"name": segmenter.manifest.name, "version": segmenter.version},
         "species": [

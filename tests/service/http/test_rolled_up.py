@@ -78,8 +78,9 @@ def test_the_command_line_leads_with_it(service: Running, tmp_path: Path, capsys
     assert main(asked) == 0
     lines = [line.removeprefix(str(photo)).strip() for line, photo in zip(capsys.readouterr().out.splitlines(), photos, strict=True)]
     said = [line.split("  ")[0] for line in lines]
-    assert said == ["Maize", "A grass crop, most likely Maize", "A crop, most likely Maize", "Not sure, perhaps Maize"]
-    assert [line.split()[-1] for line in lines] == ["96.2%", "85.0%", "94.7%", "37.5%"]
+    assert said == ["Maize", "A grass crop, most likely Maize", "A crop, most likely Maize", "Not sure: Maize or Sugar beet"]
+    assert [line.split()[-1] for line in lines[:3]] == ["96.2%", "85.0%", "94.7%"]
+    assert lines[3] == said[3]  # neither crop nor weed, and no percentage
     assert [" crop " in line.removeprefix(text) for line, text in zip(lines, said, strict=True)] == [True, True, True, False]
     assert main([*asked, "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out.lstrip("\ufeff"))))

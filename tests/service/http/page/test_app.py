@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests import fakes
 from tests.service.conftest import Running, Start
-from tests.service.http.page.browsing import GREEN, RED, no_defects_for, opened, photo, wide
+from tests.service.http.page.browsing import GREEN, RED, answered, no_defects_for, opened, photo, wide
 
 
 def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
@@ -22,6 +22,30 @@ def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
     page.context.set_offline(False)  # and it goes on by itself
     page.wait_for_selector("#bars li")
     assert page.text_content("#headline") == "Maize"
+
+
+def test_a_photo_that_the_busy_server_refused_is_sent_again_by_a_button(page: Any) -> None:
+    busy = {"status": 504, "content_type": "application/problem+json", "body": '{"status": 504, "detail": "no answer within 10 s"}'}
+    page.route("**/predict*", lambda route: route.fulfill(**busy))
+    page.route("**/detect*", lambda route: route.fulfill(**busy))
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    page.wait_for_selector("#retry:not([hidden])")
+    page.unroute("**/predict*")
+    page.unroute("**/detect*")
+    page.click("#retry")
+    answered(page, "Maize")
+    assert page.locator("#retry").is_hidden()
+
+
+def test_where_the_browser_keeps_nothing_the_page_works_and_does_not_say_that_it_keeps(browser: Any, service: Running) -> None:
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('a private window'); } })")
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.wait_for_selector("#kept-in-browser", state="hidden")
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    answered(page, "Maize")
+    context.close()
 
 
 def test_pasting_and_dropping(page: Any) -> None:

@@ -151,6 +151,14 @@ def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     assert Image.open(io.BytesIO(download.value.path().read_bytes())).size == (512, 384)
 
 
+def test_plants_are_handed_on_as_a_text(browser: Any, detecting: Running) -> None:
+    for page in opened(browser, detecting, permissions=["clipboard-read", "clipboard-write"]):
+        page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+        page.click("#plants-share")
+        page.wait_for_selector("#plants-share:text-is('Copied')")
+        assert page.evaluate("navigator.clipboard.readText()").startswith("row.png: 3 plants: 3 crops\nBy the model seedlings 1, ")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_photo_and_answer_are_on_one_screen(browser: Any, detecting: Running, scheme: str) -> None:
     for page in opened(browser, detecting, **PHONE, color_scheme=scheme, locale="de-DE"):

@@ -11,7 +11,7 @@ def test_lists_the_species_in_order(service: Running) -> None:
     codes = {"scientific_name": None, "eppo_code": None, "kind": None}
     assert answer["species"][2] == codes | {"name": "Charlock", "group": "weed", "recall": 1, "test_images": 1}
     assert answer["model"] == {"name": "seedlings", "version": "1"}
-    assert (answer["threshold"], answer["explainable"]) == (0.5, False)
+    assert (answer["threshold"], answer["explainable"], answer["training_images"]) == (0.5, False, None)
     assert answer["thresholds"] == {"species": 0.5, "kind": None, "group": None}
 
 

@@ -26,6 +26,7 @@ class SpeciesList:
         thresholds (Thresholds): From which probability on a statement of each rank can be relied upon; null: none of
             this rank can be.
         promise (float | None): at least this share of what `answer` says is right; null if the model states none
+        training_images (int | None): how many images the model learned from; null if it does not say
         explainable (bool): whether `POST /explain` works with this model
         segmenter (ModelName | None): the model that finds the plants on whole photos; null: `POST /detect` is not
             answered now
@@ -37,6 +38,7 @@ class SpeciesList:
     threshold_reason: None | str
     thresholds: Thresholds
     promise: float | None
+    training_images: int | None
     explainable: bool
     segmenter: ModelName | None
     species: list[SpeciesEntry]
@@ -57,6 +59,9 @@ class SpeciesList:
 
         promise: float | None
         promise = self.promise
+
+        training_images: int | None
+        training_images = self.training_images
 
         explainable = self.explainable
 
@@ -80,6 +85,7 @@ class SpeciesList:
                 "threshold_reason": threshold_reason,
                 "thresholds": thresholds,
                 "promise": promise,
+                "training_images": training_images,
                 "explainable": explainable,
                 "segmenter": segmenter,
                 "species": species,
@@ -120,6 +126,13 @@ class SpeciesList:
 
         promise = _parse_promise(d.pop("promise"))
 
+        def _parse_training_images(data: object) -> int | None:
+            if data is None:
+                return data
+            return cast(int | None, data)
+
+        training_images = _parse_training_images(d.pop("training_images"))
+
         explainable = d.pop("explainable")
 
         def _parse_segmenter(data: object) -> ModelName | None:
@@ -150,6 +163,7 @@ class SpeciesList:
             threshold_reason=threshold_reason,
             thresholds=thresholds,
             promise=promise,
+            training_images=training_images,
             explainable=explainable,
             segmenter=segmenter,
             species=species,
