@@ -266,4 +266,4 @@ def _row(result: Result) -> list[str]:
         best = sorted(result["probabilities"], key=lambda name: -result["probabilities"][name])[:2]
         return [result["file"], f"Not sure: {' or '.join(best)}", "", ""]
     text = species if said["rank"] == "species" else f"A {said['name']}, most likely {species}"
-    return [result["file"], text, result["group"] or "", cells.percent(said["probability"])]
+    return [result["file"], text, result["group"] or "", csv_tables.percent(said["probability"])]

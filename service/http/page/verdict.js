@@ -20,10 +20,14 @@ export const relied = (answer) => !["unsure", "unfamiliar"].includes(standing(an
 export const ranked = (answer) => Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
 
 /** The two most probable species, those within what can be relied upon. */
-export function either(answer) {
+function likely(answer) {
   const { rank, name } = answer.answer ?? {};
   const within = ranked(answer).filter(([one]) => !rank || rank === "species" || speciesOf(one)[rank] === name);
-  const [one, other] = within.slice(0, 2).map(([found]) => nameOf(found));
+  return within.slice(0, 2).map(([found]) => found);
+}
+
+export function either(answer) {
+  const [one, other] = likely(answer).map(nameOf);
   return other ? t.either(one, other) : t.perhaps(one);
 }
 
@@ -60,22 +64,35 @@ export function alike(answer) {
     .filter(({ mark }) => mark);
 }
 
-const SPECK = 0.02; // of the largest plant's area: less beside it does not make a photo one of several plants
+// Shares of the largest plant's area. Chosen on training and validation images of one plant, and on frames from fields of many.
+const SPECK = 0.02; // less beside it does not make a photo one of several plants
+const PIECE = 0.05; // less is a piece of a leaf, which often looks like another species
+const LEAF = 0.25; // so much may be a plant, and its name counts
 
 const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
 /** Whether several plants were found on a photo; specks beside one plant do not count. */
 export const crowded = (photo) => plantsOf(photo).length > 1;
 
-/** Whether what was found may be one plant whose leaves lie apart: its square holds them all and has a sure species, and none surely has another. */
+/**
+ * Whether what was found may be one plant whose leaves lie apart: its square holds them all, and what is said of it and of them agrees.
+ * It has a sure species, and nothing surely has another; or it is one of two of a kind, no leaf is surely either, and none seems a third.
+ */
 function mayBeOne(photo) {
-  const { answer } = photo;
-  if (!answer || standing(answer) !== "species") return false;
+  const { answer, found } = photo;
+  if (!answer || standing(answer) === "unfamiliar") return false;
+  const sure = standing(answer) === "species";
+  const names = sure ? [answer.species] : likely(answer);
+  const [kind, other] = names.map((name) => speciesOf(name).kind);
+  if (!sure && (!kind || kind !== other)) return false;
   const [left, top, width, height] = answer.crop;
   return plantsOf(photo).every((plant) => {
     const [x, y, w, h] = plant.box;
     const inside = x + w / 2 >= left && x + w / 2 <= left + width && y + h / 2 >= top && y + h / 2 <= top + height;
-    return inside && (standing(plant) !== "species" || plant.species === answer.species);
+    const share = plant.area / found.plants[0].area;
+    const certain = standing(plant) === "species";
+    const third = !names.includes(plant.species);
+    return inside && !(certain && third && share >= PIECE) && (sure || share < LEAF || !(certain || third));
   });
 }
 

@@ -120,6 +120,39 @@ def test_leaves_that_lie_apart_are_one_plant_unless_asked_for(page: Any) -> None
     page.wait_for_selector("#headline:text-is('Sugar beet')")
 
 
+def test_a_piece_of_a_leaf_is_no_other_species(page: Any) -> None:
+    """Beside a disc 81 pixels across one of 15 has 3.5% of its area, one of 21 has 6.8%; the limit is 5%."""
+    for radius, several in ((7, False), (10, True)):
+        one = Image.new("RGB", (310, 310), (40, 40, 40))
+        ImageDraw.Draw(one).ellipse((90, 110, 170, 190), fill=(40, 150, 40))
+        ImageDraw.Draw(one).ellipse((200 - radius, 150 - radius, 200 + radius, 150 + radius), fill=(250, 100, 10))
+        page.set_input_files("#choose", [photo(f"{radius}.png", fakes.encoded(one))])
+        page.wait_for_selector("#plants-list li:nth-child(2)" if several else "#headline:text-is('Sugar beet')")
+        assert page.locator("#plants").is_visible() == several
+
+
+def test_leaves_of_one_of_two_look_alikes_are_one_plant(page: Any) -> None:
+    """Of two grasses; not where a leaf is surely one of them, or seems a broad-leaved plant, and not where the two are of two kinds."""
+    shown = page.evaluate("""async () => {
+        const { several, useSpecies } = await import("/page/verdict.js");
+        const kinds = { "Black-grass": "grass weed", "Loose Silky-bent": "grass weed", Charlock: "broadleaf weed" };
+        useSpecies(new Map(Object.entries(kinds).map(([name, kind]) => [name, { name, kind }])));
+        const leaf = (x, species, rank) => ({ box: [x, 10, 20, 80], area: 0.05, species, answer: rank && { rank, name: species } });
+        const asked = (second, ...leaves) => several({
+            answer: { crop: [0, 0, 100, 100], answer: null, probabilities: { "Black-grass": 0.6, [second]: 0.3 } },
+            found: { plants: leaves },
+        });
+        const leaves = [leaf(10, "Black-grass"), leaf(60, "Loose Silky-bent")];
+        return [
+            asked("Loose Silky-bent", ...leaves),
+            asked("Loose Silky-bent", ...leaves, leaf(40, "Black-grass", "species")),
+            asked("Loose Silky-bent", ...leaves, leaf(40, "Charlock")),
+            asked("Charlock", ...leaves),
+        ];
+    }""")
+    assert shown == [False, True, True, True]
+
+
 def test_plants_of_two_species_are_not_one(page: Any) -> None:
     two = fakes.field([(95, 150, 30)], (310, 310))  # a larger disc without a centre would be a clump
     ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
