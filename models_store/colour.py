@@ -1,7 +1,8 @@
 """Colours to sRGB: by the ICC profile that a file carries, or by one made from the primaries and curve that it names.
 
-Conversion is relative colorimetric, by Little CMS through Pillow. A profile that is broken, or that is not for the kind of
-image it stands in, is ignored, as browsers do.
+Conversion is relative colorimetric, by Little CMS through Pillow, which takes 8 bits a sample. Wider samples are interpolated between
+the colours of these: in linear light a step of 8 bits is 13 of sRGB's where it is dark. A profile that is broken, or that is not for
+the kind of image it stands in, is ignored, as browsers do.
 """
 
 import functools
@@ -13,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from models_store.scaling import Wide, narrowed
+
 MAX_PROFILE_BYTES = 8_000_000  # the largest printing profiles take some 3 MB
-_KEPT_PROFILE_BYTES = 65_536  # transforms of profiles up to this size are kept: cameras' and phones' take a few KB
+_SMALL_PROFILE_BYTES = 65_536  # transforms of more profiles up to this size are kept: cameras' and phones' take a few KB
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"spac")  # devices and colour spaces; links and effects are not for images
 _SPACES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
 _ENTRIES = 4096  # of a curve
+_NEAR = 24  # of 255: how far mid grey may move; ProPhoto's moves by 18, that of linear light by 60
+_AT_ONCE = 2**18  # pixels
 _FLOATING = (b"D2B", b"B2D")  # tags that tell the same again by as many steps as somebody likes
 _MAX_TAGS = 100  # as Little CMS has it
 
@@ -34,22 +39,64 @@ SRGB: Chromaticities = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 _ADOBE: Chromaticities = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65)
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An image of mode L, LA, RGB, RGBA or CMYK in the colours of an ICC profile → RGB or RGBA in sRGB."""
+def to_srgb(image: Image.Image | Wide, profile: bytes | None) -> Image.Image:
+    """An image of mode L, LA, RGB, RGBA or CMYK, or a wider one, in the colours of an ICC profile → RGB or RGBA in sRGB."""
+    if isinstance(image, Wide):
+        transform = _transform_for(profile, image.mode)
+        if transform is not None:
+            converted = _interpolated(transform, image.colours)
+            if image.alpha is not None:
+                converted.putalpha(narrowed(image.alpha))
+            return converted
+        image, profile = image.narrowed(), None
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = image if alpha is None else image.convert("L" if image.mode == "LA" else "RGB")
-    mode = _SPACES.get(profile[16:20]) if profile else None
-    if colours.mode == "L" and mode == "RGB":
-        colours = colours.convert("RGB")  # greys of an RGB space: cameras write their usual profile into grey images, too
-    if profile and mode == colours.mode:
-        transform = (_kept_transform if len(profile) <= _KEPT_PROFILE_BYTES else _transform)(profile, mode)
-        converted = transform.apply(colours) if transform else colours
-    else:
-        converted = colours
-    converted = converted if converted.mode == "RGB" else converted.convert("RGB")
+    transform = _transform_for(profile, colours.mode)
+    if transform is not None:
+        colours = transform.apply(colours if colours.mode == transform.input_mode else colours.convert(transform.input_mode))
+    converted = colours if colours.mode == "RGB" else colours.convert("RGB")
     if alpha is not None:
         converted.putalpha(alpha)
     return converted
+
+
+def is_near_srgb(profile: bytes | None) -> bool:
+    """Whether a mean of pixels comes out much the same before conversion as behind it. In linear light it would be too bright."""
+    transform = _transform_for(profile, "RGB") or _transform_for(profile, "L")
+    if transform is None:
+        return True
+    middle = Image.new(transform.input_mode, (1, 1), 128 if transform.input_mode == "L" else (128, 128, 128))
+    return bool(np.abs(np.asarray(transform.apply(middle)).astype(int) - 128).max() <= _NEAR)
+
+
+def _transform_for(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """For an image of mode L, RGB or CMYK; None where there is no profile for it. Greys may be of an RGB space: cameras write so."""
+    space = _SPACES.get(profile[16:20]) if profile else None
+    if not profile or space is None or (space != mode and (mode, space) != ("L", "RGB")):
+        return None
+    return (_of_small if len(profile) <= _SMALL_PROFILE_BYTES else _of_large)(profile, space)
+
+
+def _interpolated(transform: ImageCms.ImageCmsTransform, colours: list[NDArray[np.uint16]]) -> Image.Image:
+    """Samples of 16 bits, [H,W] for each band: what comes out at the values of 8 bits around them, interpolated in the simplex."""
+    bands = colours * 3 if (len(colours), transform.input_mode) == (1, "RGB") else colours
+    height, width = bands[0].shape
+    found = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _AT_ONCE // width)
+    for top in range(0, height, rows):
+        samples = np.stack([band[top : top + rows] for band in bands], -1)
+        low = samples // 257  # of 8 bits
+        share = (samples - low * 257) / np.float32(257)
+        steps = np.sort(share, axis=-1)[..., ::-1]  # the corner at the least values, then one band up after the other
+        weights = -np.diff(steps, axis=-1, prepend=1, append=0)
+        corners = [low, *(low + (share >= steps[..., band, None]) for band in range(len(bands)))]
+        mean = np.zeros((*samples.shape[:2], 3), np.float32)
+        for band, corner in enumerate(corners):
+            pixels = np.minimum(corner, 255).astype(np.uint8)  # over it only where the weight is 0
+            image = Image.fromarray(pixels[..., 0]) if len(bands) == 1 else Image.fromarray(pixels, transform.input_mode)
+            mean += weights[..., band, None] * np.asarray(transform.apply(image))
+        found[top : top + rows] = mean + 0.5
+    return Image.fromarray(found)
 
 
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
@@ -57,7 +104,8 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(_bounded(profile)))
-        return ImageCms.ImageCmsTransform(source, _srgb(), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE  # its table for greys is 10 of 255 off where it is dark
+        return ImageCms.ImageCmsTransform(source, _srgb(), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=flags)
     except Exception:  # as many kinds as profiles can be broken
         return None
 
@@ -71,7 +119,7 @@ def _bounded(profile: bytes) -> bytes:
     return bytes(renamed)
 
 
-_kept_transform = functools.lru_cache(16)(_transform)  # making one takes longer than using it
+_of_small, _of_large = functools.lru_cache(16)(_transform), functools.lru_cache(2)(_transform)  # making one takes longer than using it
 
 
 def _srgb() -> ImageCms.ImageCmsProfile:

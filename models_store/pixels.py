@@ -13,6 +13,7 @@ from PIL import Image
 from models_store.containers import bmp, gif, isobmff, jpeg, png, tiff, webp
 from models_store.containers.opened import MIN_SIDE, Crop, Opened, check_size
 from models_store.errors import CropOutside, PixelsError, UndecodableImage, UnsupportedFormat
+from models_store.scaling import size_within
 
 __all__ = [
     "FORMATS",
@@ -123,7 +124,7 @@ class Picture:
         """
         with _named(self._kind):
             self._file.reduce_to(side)
-            planes = fit(_seen(self._file.whole()), side)
+            planes = fit(_seen(self._file.whole(side)), side)
             return Fitted(planes, *self._file.upright_size, self._file.position)
 
     def square(self, size: int, crop: Crop | None = None) -> Square:
@@ -145,10 +146,8 @@ class Picture:
 def fit(planes: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """An image scaled so that its longer side is `side` pixels at most: uint8 [3, H, W] → [3, h, w]."""
     height, width = planes.shape[1:]
-    longest = max(width, height)
-    if longest <= side:
-        return planes
-    return resized(planes, (max(1, round(width * side / longest)), max(1, round(height * side / longest))))
+    size = size_within((width, height), side)
+    return planes if size == (width, height) else resized(planes, size)
 
 
 def resized(planes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

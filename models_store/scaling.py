@@ -1,4 +1,4 @@
-"""The one resize: a square, scaled by area-weighted bilinear filtering; and samples of more than 8 bits to 8."""
+"""The one resize: a square, scaled by area-weighted bilinear filtering; and samples of any type as 16 bits, or 8."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,8 +15,38 @@ Samples = NDArray[Any]
 class Cut(NamedTuple):
     """Which square of an image is wanted, and at which size."""
 
-    size: int  # pixels a side of the result
+    size: int | tuple[int, int]  # pixels a side of the result; or its width and height, with a box of that shape
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom, in pixels; None: the central square
+
+
+class Wide(NamedTuple):
+    """An image of more than 8 bits a sample. Its colours become sRGB before they are narrowed, or dark tones would be lost."""
+
+    colours: list[NDArray[np.uint16]]  # one of grey, three of RGB or four of CMYK: [H,W] each, white is 65535
+    alpha: NDArray[np.uint16] | None = None  # [H,W]; opaque is 65535
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of the colours."""
+        return {1: "L", 3: "RGB", 4: "CMYK"}[len(self.colours)]
+
+    def fitted(self, side: int) -> "Wide":
+        """The same, its longer side `side` pixels at most."""
+        height, width = self.colours[0].shape
+        size = size_within((width, height), side)
+        return self if size == (width, height) else square_of_samples(self.colours, Cut(size, (0, 0, width, height)), self.alpha)
+
+    def narrowed(self) -> Image.Image:
+        """The same in 8 bits a sample: L, LA, RGB, RGBA or CMYK."""
+        image = Image.merge(self.mode, [narrowed(colour) for colour in self.colours])
+        if self.alpha is not None:
+            image.putalpha(narrowed(self.alpha))
+        return image
+
+
+def narrowed(samples: NDArray[np.uint16]) -> Image.Image:
+    """16 bits as 8, rounded: [H,W] → L."""
+    return Image.fromarray(((samples + np.uint32(128)) // 257).astype(np.uint8))
 
 
 def square(image: Image.Image, cut: Cut | None) -> Image.Image:
@@ -24,7 +54,15 @@ def square(image: Image.Image, cut: Cut | None) -> Image.Image:
     if cut is None:
         return image
     box = cut.box or central(*image.size)
-    return image.resize((cut.size, cut.size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+    size = (cut.size, cut.size) if isinstance(cut.size, int) else cut.size
+    return image.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+
+
+def size_within(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Width and height of an image scaled so that its longer side is `side` pixels at most."""
+    width, height = size
+    longest = max(width, height)
+    return size if longest <= side else (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
 
 
 def central(width: float, height: float) -> tuple[float, float, float, float]:
@@ -34,10 +72,10 @@ def central(width: float, height: float) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def square_of_grey16(image: Image.Image, cut: Cut | None, white: int = 65535) -> Image.Image:
-    """A square of an image of mode I;16, as 8 bits: L."""
-    samples = np.asarray(square(image.convert("F"), cut)) / white  # only now, when the pixels are few
-    return Image.fromarray(np.clip(samples * 255 + 0.5, 0, 255).astype(np.uint8))
+def square_of_grey16(image: Image.Image, cut: Cut | None, white: int = 65535) -> Wide:
+    """A square of an image of mode I;16."""
+    samples = np.asarray(square(image.convert("F"), cut), np.float32) / np.float32(white)  # only now, when the pixels are few
+    return Wide([_wide(samples)])
 
 
 def square_of_samples(
@@ -48,21 +86,20 @@ def square_of_samples(
     white: float | None = None,
     inverted: bool = False,
     premultiplied: bool = False,
-) -> Image.Image:
-    """A square of bands [H,W] of any number type, as 8 bits a channel: L, LA, RGB, RGBA or CMYK by their number.
+) -> Wide:
+    """A square of bands [H,W] of any number type: grey, RGB or CMYK by their number.
 
     `white` is the value of full brightness, `usual_white` if it is not given. What is over it is cut off, NaN counts as 0.
     Inverted bands have white at 0. Premultiplied ones were already multiplied by alpha.
     """
     full = white if white is not None else max(usual_white(band) for band in bands)
     cover = None if alpha is None else _clean(alpha, usual_white(alpha), inverted=False)
-    squares = [_scaled(band, full, cut, cover=None if premultiplied else cover, inverted=inverted) for band in bands]
-    if cover is not None:
-        opacity = _resized(cover, cut)
-        squares = [np.divide(one, opacity, out=np.zeros_like(one), where=opacity > 0) for one in squares]
-        squares.append(opacity)
-    modes = {1: "L", 3: "RGB", 4: "CMYK"} if cover is None else {2: "LA", 4: "RGBA"}
-    return Image.merge(modes[len(squares)], [Image.fromarray(np.clip(one * 255 + 0.5, 0, 255).astype(np.uint8)) for one in squares])
+    opacity = None if cover is None else _resized(cover, cut)
+    colours = []
+    for band in bands:
+        one = _scaled(band, full, cut, cover=None if premultiplied else cover, inverted=inverted)
+        colours.append(_wide(one if opacity is None else np.divide(one, opacity, out=np.zeros_like(one), where=opacity > 0)))
+    return Wide(colours, None if opacity is None else _wide(opacity))
 
 
 def usual_white(samples: Samples) -> float:
@@ -106,3 +143,8 @@ def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32
 def _resized(plane: NDArray[np.float32], cut: Cut | None) -> NDArray[np.float32]:
     resized: NDArray[np.float32] = np.asarray(square(Image.fromarray(plane), cut), np.float32)
     return resized
+
+
+def _wide(plane: NDArray[np.float32]) -> NDArray[np.uint16]:
+    wide: NDArray[np.uint16] = np.clip(plane * np.float32(65535) + np.float32(0.5), 0, 65535).astype(np.uint16)
+    return wide

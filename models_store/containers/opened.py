@@ -8,13 +8,14 @@ from PIL import Image
 
 from models_store import colour
 from models_store.errors import CropOutside, UndecodableImage
-from models_store.scaling import Cut, central, square, square_of_grey16
+from models_store.scaling import Cut, Wide, central, square, square_of_grey16
 
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
 _TAKEN, _CHANGED = 0x9003, 0x0132  # EXIF tags of moments
 _FIRST_YEAR = 1990  # of digital photos; a camera whose clock was never set says less
 _ROUNDING = 1e-6  # pixels
+_BEFORE_CONVERSION = 8  # times the side that is wanted: means of pixels this near are much the same in any light
 _GPS, _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 0x8825, 1, 2, 3, 4
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
 _TRANSPOSE = {
@@ -99,10 +100,16 @@ class Opened:
         """Width and height of the whole image as it is to be seen, once it is loaded."""
         return self.full_size[::-1] if self.orientation in _TURNED else self.full_size
 
-    def whole(self) -> Image.Image:
-        """Decode: all of the image, upright, RGB or RGBA in sRGB. Raises what the format's decoder raises."""
+    def whole(self, side: int | None = None) -> Image.Image:
+        """Decode: all of the image, upright, RGB or RGBA in sRGB. Raises what the format's decoder raises.
+
+        Who needs no more than `side` pixels of its longer side may get fewer of a wide image, whose colours take long.
+        """
         self.load()
-        return self._upright(self.scaled(None), self.orientation)
+        scaled = self.scaled(None)
+        if side is not None and isinstance(scaled, Wide):
+            scaled = scaled.fitted(side)
+        return self._upright(colour.to_srgb(scaled, self.profile))
 
     def square(self, size: int, crop: Crop | None = None) -> tuple[Image.Image, Crop]:
         """Decode: the central square of the image, or of a crop of it, upright, RGB or RGBA in sRGB; and which square that is.
@@ -117,11 +124,16 @@ class Opened:
             _check_inside(crop, upright)
             looked_at = crop.square
         cut = Cut(size) if looked_at == centre else Cut(size, self._box(looked_at, stored, orientation))
-        return self._upright(self.scaled(cut), orientation), looked_at
+        profile = self.profile
+        if colour.is_near_srgb(profile):
+            return self._upright(colour.to_srgb(self.scaled(cut), profile)), looked_at  # few pixels to convert
+        side = min(_BEFORE_CONVERSION * size, round(looked_at.width * self.scale))
+        between = self.scaled(Cut(side, self._box(looked_at, stored, orientation)))
+        return self._upright(square(colour.to_srgb(between, profile), Cut(size))), looked_at
 
-    def _upright(self, scaled: Image.Image, orientation: int) -> Image.Image:
-        transpose = _TRANSPOSE.get(orientation)
-        return colour.to_srgb(scaled if transpose is None else scaled.transpose(transpose), self.profile)
+    def _upright(self, image: Image.Image) -> Image.Image:
+        transpose = _TRANSPOSE.get(self.orientation)
+        return image if transpose is None else image.transpose(transpose)
 
     def _box(self, crop: Crop, stored: tuple[int, int], orientation: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of a crop in the decoded pixels as they are stored."""
@@ -140,8 +152,8 @@ class Opened:
         """Decode the pixels."""
         self.image.load()
 
-    def scaled(self, cut: Cut | None) -> Image.Image:
-        """A square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK."""
+    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+        """A square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK, or wider ones."""
         mode = self.image.mode
         if mode.startswith("I;16"):
             return square_of_grey16(self.image, cut)

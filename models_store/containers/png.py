@@ -11,14 +11,14 @@ from PIL import Image, PngImagePlugin
 from models_store import colour
 from models_store.containers.opened import Opened
 from models_store.errors import UndecodableImage
-from models_store.scaling import Cut, square_of_samples
+from models_store.scaling import Cut, Wide, square_of_samples
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
 _MIN_GAMMA, _MAX_GAMMA = 16, 625_000_000  # in 1/100,000; libpng does not believe others
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
-_GREY, _RGB = 0, 2
+_GREY, _RGB, _GREY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
 def opened(body: bytes) -> Opened:
@@ -31,6 +31,8 @@ def opened(body: bytes) -> Opened:
             bits, kind = data[8], data[9]
         if name in (b"tRNS", *_COLOURS):
             named.setdefault(name, bytes(data))
+        if name == b"IHDR" and (bits, kind) == (16, _GREY_ALPHA):
+            chunk = memoryview(_chunk(name, bytes([*data[:8], 8, _RGBA, *data[10:]])))  # four bytes a pixel, too, and none is left out
         if name == b"tRNS" and kind == _GREY and bits < 8 and len(data) == 2:
             kept.append(_chunk(name, struct.pack(">H", (data[1] & (2**bits - 1)) * 255 // (2**bits - 1))))  # as Pillow widens the pixels
         elif name in (b"tRNS", b"eXIf"):
@@ -44,8 +46,10 @@ def opened(body: bytes) -> Opened:
     key = named.get(b"tRNS", b"")
     if bits == 16 and kind == _GREY and len(key) == 2:
         return _WideGrey(image, profile, struct.unpack(">H", key)[0])
-    if bits == 16 and kind == _RGB and len(key) == 6:
-        return _WideColours(image, profile, struct.unpack(">3H", key), b"".join(kept))
+    if bits == 16 and kind == _GREY_ALPHA:
+        return _WideGreyAlpha(image, profile)
+    if bits == 16 and kind in (_RGB, _RGBA):
+        return _WideColours(image, profile, struct.unpack(">3H", key) if kind == _RGB and len(key) == 6 else None, b"".join(kept))
     return Opened(image, profile)
 
 
@@ -56,25 +60,35 @@ class _WideGrey(Opened):
         super().__init__(image, profile)
         self._key = key
 
-    def scaled(self, cut: Cut | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Wide:
         grey = np.asarray(self.image)
         return square_of_samples([grey], cut, grey != self._key, white=65535)
 
 
+class _WideGreyAlpha(Opened):
+    """Grey and alpha of 16 bits, read as four bands of 8."""
+
+    def scaled(self, cut: Cut | None) -> Wide:
+        samples = np.asarray(self.image).view(">u2")
+        return square_of_samples([samples[..., 0]], cut, samples[..., 1])
+
+
 class _WideColours(Opened):
-    """RGB of 16 bits, one colour of it transparent. Pillow keeps the upper 8 bits, but all 16 decide what is transparent."""
+    """RGB or RGBA of 16 bits. Pillow keeps the upper 8, which are too few for other colours than sRGB, or to tell what is transparent."""
 
-    def __init__(self, image: Image.Image, profile: bytes | None, key: tuple[int, ...], body: bytes) -> None:
+    def __init__(self, image: Image.Image, profile: bytes | None, key: tuple[int, ...] | None, body: bytes) -> None:
         super().__init__(image, profile)
-        self._key, self._body = np.array(key), body
+        self._key, self._body = key, body
 
-    def scaled(self, cut: Cut | None) -> Image.Image:
+    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+        if self._key is None and self.profile is None:
+            return super().scaled(cut)
         low = PngImagePlugin.PngImageFile(io.BytesIO(self._body))
-        low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
+        low.tile = [tile._replace(args=f"{low.mode};16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
         low.load()
-        upper, lower = np.asarray(self.image)[..., :3], np.asarray(low)[..., :3]
-        clear = (upper == self._key >> 8).all(-1) & (lower == self._key & 255).all(-1)
-        return square_of_samples([upper[..., band] for band in range(3)], cut, ~clear)
+        samples = np.stack([np.asarray(low), np.asarray(self.image)], -1).view("<u2")[..., 0]
+        alpha = (samples != np.array(self._key)).any(-1) if self._key else samples[..., 3] if low.mode == "RGBA" else None
+        return square_of_samples([samples[..., band] for band in range(3)], cut, alpha)
 
 
 def _chunks(body: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:

@@ -52,22 +52,40 @@ def test_a_few_glints_do_not_decide():
 
 def test_samples_become_bytes():
     half = np.full((3, 3), 0.5, np.float32)
-    assert np.asarray(scaling.square_of_samples([half], Cut(3))).tolist() == [[128] * 3] * 3
-    assert np.asarray(scaling.square_of_samples([half], Cut(3), inverted=True)).tolist() == [[128] * 3] * 3
+    for inverted in (False, True):
+        wide = scaling.square_of_samples([half], Cut(3), inverted=inverted)
+        assert (wide.colours[0] == 32768).all()
+        assert np.asarray(wide.narrowed()).tolist() == [[128] * 3] * 3
     dark = np.full((3, 3), 0.25, np.float32)
-    image = scaling.square_of_samples([dark, half, half * 0], Cut(3), inverted=True)
+    image = scaling.square_of_samples([dark, half, half * 0], Cut(3), inverted=True).narrowed()
     assert (image.mode, image.getpixel((1, 1))) == ("RGB", (191, 128, 255))
 
 
 def test_premultiplied_colours_are_divided_by_their_alpha():
     alpha = np.full((3, 3), 0.5, np.float32)
     colour = np.full((3, 3), 0.2, np.float32)
-    image = scaling.square_of_samples([colour], Cut(3), alpha, premultiplied=True)
+    image = scaling.square_of_samples([colour], Cut(3), alpha, premultiplied=True).narrowed()
     assert (image.mode, image.getpixel((1, 1))) == ("LA", (102, 128))
-    assert scaling.square_of_samples([colour], Cut(3), alpha).getpixel((1, 1)) == (51, 128)
+    assert scaling.square_of_samples([colour], Cut(3), alpha).narrowed().getpixel((1, 1)) == (51, 128)
 
 
 def test_sixteen_bits_of_grey():
     image = Image.fromarray(np.full((5, 5), 0x8000, np.uint16))
-    assert np.asarray(scaling.square_of_grey16(image, Cut(5))).tolist() == [[128] * 5] * 5
-    assert scaling.square_of_grey16(Image.fromarray(np.full((5, 5), 1023, np.uint16)), Cut(5), white=1023).getpixel((2, 2)) == 255
+    assert np.asarray(scaling.square_of_grey16(image, Cut(5)).narrowed()).tolist() == [[128] * 5] * 5
+    assert (scaling.square_of_grey16(Image.fromarray(np.full((5, 5), 1023, np.uint16)), Cut(5), white=1023).colours[0] == 65535).all()
+
+
+def test_sixteen_bits_are_rounded_to_eight():
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    assert (np.asarray(scaling.narrowed(every)) == np.round(every / 257)).all()
+
+
+def test_a_wide_image_fits_as_a_narrow_one_does():
+    random = np.random.default_rng(0)
+    colours = [random.integers(0, 65536, (30, 50)).astype(np.uint16) for _ in range(3)]
+    alpha = random.integers(0, 65536, (30, 50)).astype(np.uint16)
+    for wide in (scaling.Wide(colours), scaling.Wide(colours, alpha)):
+        expected = wide.narrowed().resize((20, 12), Image.Resampling.BILINEAR)
+        assert np.abs(np.asarray(wide.fitted(20).narrowed()).astype(int) - np.asarray(expected)).max() <= 3
+        assert wide.fitted(50) is wide
+    assert (scaling.size_within((50, 30), 20), scaling.size_within((30, 50), 50)) == ((20, 12), (30, 50))

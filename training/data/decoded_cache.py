@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models_store import pixels, temporary
 from training.atomic_files import disk_errors, need_space
 
-_RULE = "central-square-bilinear-srgb-3"  # changes when pixels.decode gives other pixels for the same file
+_RULE = "central-square-bilinear-srgb-4"  # changes when pixels.decode gives other pixels for the same file
 _PIXELS, _INDEX = "pixels.npy", "index.json"
 _STATE = re.compile(r"[0-9a-f]{32}")
 _DECODING, _REMOVING = ".decoding-", ".removing-"
