@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import binary_auroc
 
 from models_store.manifest import Calibration, Familiarity, OodFigures, Species
 from training import networks
@@ -15,7 +14,7 @@ from training.data.images import Images
 from training.data.split import Split
 from training.data.tensors import to_float
 from training.errors import DataError
-from training.evaluation import predictions, synthetic_ood
+from training.evaluation import metrics, predictions, synthetic_ood
 from training.fitting.transforms import transformed
 from training.networks.network import Network
 from training.networks.plant_view import PlantView, shows_plants_alone
@@ -127,17 +126,13 @@ def on_pictures(model: MeasuredModel, known: Tensor | None, pictures: Tensor) ->
     probabilities, distances = model.answers(pictures)
     if calibration is None or calibration.familiarity is None or known is None or distances is None:
         raise DataError("--ood is for an artifact that tells how far a picture is from what it was trained on; this model does not")
-    strange = torch.cat([torch.zeros(len(known), dtype=torch.int64), torch.ones(len(distances), dtype=torch.int64)])
-    scores = torch.cat([known, distances])
-    # Ranks instead of distances: torchmetrics takes whatever lies outside of 0 to 1 for logits, and large ones are all the same then.
-    ranked = torch.unique(scores, return_inverse=True)[1].double() / len(scores)
     familiar = distances <= calibration.familiarity.limit
     nothing = Species(name="")
     asked = thresholds.held_out("pictures", probabilities, [nothing] * len(distances), familiar, calibration.promise or 0)
     answered = answer_figures.figures(model.described, calibration, asked).answered
     return OodFigures(
         n=len(distances),
-        auroc=float(binary_auroc(ranked, strange)),
+        auroc=metrics.auroc(known, distances),
         fpr95=_share(distances <= known.double().quantile(0.95, interpolation="higher")),
         unfamiliar=_share(~familiar),
         confident=answered["species"] / len(distances),

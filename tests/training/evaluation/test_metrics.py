@@ -57,6 +57,22 @@ def test_calibration_error_against_its_definition():
     assert metrics.figures("test", list("abcde"), probabilities, labels).ece == pytest.approx(error, abs=1e-6)
 
 
+@pytest.mark.parametrize("digits", [0, 3])  # rounded, most distances are tied
+def test_auroc_against_scikit_learn(digits):
+    random = torch.Generator().manual_seed(0)
+    known, strange = (100 + 30 * torch.randn(400, generator=random)).round(decimals=digits), 130 + 40 * torch.randn(60, generator=random)
+    strange = strange.round(decimals=digits)
+    theirs = others.roc_auc_score([0] * len(known) + [1] * len(strange), torch.cat([known, strange]))
+    assert metrics.auroc(known, strange) == pytest.approx(theirs, abs=1e-9)
+    assert metrics.auroc(torch.tensor([1.0, 2.0]), torch.tensor([2.0])) == 0.75
+
+
+def test_a_species_neither_shown_nor_answered_does_not_count():
+    probabilities = torch.cat([PROBABILITIES, torch.zeros(5, 1)], 1)
+    assert metrics.macro_f1(probabilities, LABELS) == pytest.approx(1.3 / 3)
+    assert metrics.figures("test", [*SPECIES, "Nettle"], probabilities, LABELS).per_species["Nettle"].f1 == 0
+
+
 def test_macro_f1_leaves_out_no_species():
     assert metrics.macro_f1(PROBABILITIES, LABELS) == pytest.approx(1.3 / 3)
     assert metrics.accuracy(PROBABILITIES, LABELS) == pytest.approx(0.6)
