@@ -97,6 +97,17 @@ def service(module_service: Start) -> Running:
     return module_service()
 
 
+@pytest.fixture(scope="module")
+def detecting(tmp_path_factory: pytest.TempPathFactory, module_service: Start) -> Running:
+    """A service of the fake model `Halves` and the fake segmenter `Green`, for all tests of a module."""
+    root = tmp_path_factory.mktemp("detecting")
+    fakes.publish(root, fakes.Halves, threshold=0.3, group=0.3, kind=0.3)
+    fakes.publish_segmenter(root)
+    running = module_service(store=root)
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+    return running
+
+
 @pytest.fixture
 def own_service(start: Start, publish_in: Callable[..., Path]) -> Running:
     """A service of the fake model `Shares` for one test alone, which may count on it or break it."""

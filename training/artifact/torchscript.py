@@ -3,9 +3,9 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
 import torch.jit
@@ -15,6 +15,7 @@ from torch._jit_internal import is_scripting
 
 from models_store import store
 from models_store.manifest import Manifest, SegmenterManifest
+from models_store.store import Opened
 from training import networks
 from training.artifact.mahalanobis import Distance
 from training.errors import TrainingError
@@ -22,6 +23,7 @@ from training.networks.network import Network
 from training.networks.photo_segmenter import STRIDE, PhotoSegmenter
 from training.networks.plant_view import shows_plants_alone
 
+_Described = TypeVar("_Described", Manifest, SegmenterManifest)
 AFAR = 4  # how much smaller a photo is seen from afar
 MULTIPLE = AFAR * STRIDE  # of which a photo's width and height are multiples
 
@@ -195,20 +197,17 @@ def freeze(module: nn.Module) -> nn.Module:
 
 def load(path: Path) -> tuple[Manifest, nn.Module]:
     """Manifest and module of the artifact in folder `path`, verified. Raises TrainingError naming the file."""
-    try:
-        opened = store.open_artifact(path)
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
-    try:
-        return opened.manifest, open_module(opened.model)
-    except RuntimeError as error:
-        raise TrainingError(f"{path / store.MODEL} is not TorchScript ({str(error).splitlines()[0]}); publish it again") from None
+    return _loaded(path, store.open_artifact)
 
 
 def load_segmenter(path: Path) -> tuple[SegmenterManifest, nn.Module]:
     """The same for a segmenter."""
+    return _loaded(path, store.open_segmenter)
+
+
+def _loaded(path: Path, open_version: Callable[[Path], Opened[_Described]]) -> tuple[_Described, nn.Module]:
     try:
-        opened = store.open_segmenter(path)
+        opened = open_version(path)
     except store.StoreError as error:
         raise TrainingError(str(error)) from None
     try:

@@ -1,6 +1,7 @@
 """`GET /`: the page for people, plain files without a build step."""
 
 import functools
+import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,8 @@ from service.http.openapi import encoded
 
 router = APIRouter(include_in_schema=False)
 FOLDERS = ("/docs/",)  # paths that mean something else with a slash at their end
-HEAD = b"<!-- head.html -->\n"  # stands for that file in every page
+PARTS = ("head.html", "key-form.html")  # of pages, which take them in where `<!-- NAME -->` stands
+_PART = re.compile(rb"^ *<!-- ([\w-]+\.html) -->\n", re.MULTILINE)
 _FOLDER = Path(__file__).parent.parent / "page"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -74,5 +76,5 @@ def _file(name: str) -> Response:
 def _files() -> dict[str, bytes]:
     """The page's files, read once: they are small, and a flood of requests must not become one of threads."""
     files = {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
-    head = files.pop("head.html")
-    return {name: content.replace(HEAD, head) for name, content in files.items()}
+    parts = {name.encode(): files.pop(name) for name in PARTS}
+    return {name: _PART.sub(lambda found: parts[found[1]], content) for name, content in files.items()}

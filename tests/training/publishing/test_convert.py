@@ -1,14 +1,16 @@
 """A published version gets more formats; its model.pt and the rest of its manifest stay."""
 
 import io
+import json
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
-from models_store import store
-from tests import fakes
+from models_store import pixels, store
+from tests import drawn, fakes
+from tests.edge.test_predict import run
 from training.__main__ import main
 from training.artifact import torchscript
 from training.errors import TrainingError
@@ -54,6 +56,25 @@ def test_models_that_come_with_the_project_answer_alike_in_all_formats(artifact,
             assert len(found) == len(published)
             for ours, theirs in zip(found, published, strict=True):
                 torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    if after.task == "classification":
+        the_script_for_small_machines_answers_photos_as_model_pt_does(folder, after, module, tmp_path)
+
+
+def the_script_for_small_machines_answers_photos_as_model_pt_does(folder, manifest, module, tmp_path):
+    files = [tmp_path / f"{species}.jpg" for species in range(4)]
+    for species, file in enumerate(files):
+        file.write_bytes(drawn.encoded(drawn.plant(species, 1, 640), "JPEG"))
+    done = run(folder, *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    for file, line in zip(files, done.stdout.splitlines(), strict=True):
+        found = json.loads(line)
+        images = torch.from_numpy(pixels.decode(file.read_bytes()))[None]
+        with torch.inference_mode():
+            expected = module(images)[0].numpy()
+            distance = float(module.answer(images)[1][0]) if manifest.calibration.familiarity else None
+        assert np.abs(expected - [*found["probabilities"].values()]).max() < 1e-4
+        assert found["ood_score"] == (None if distance is None else pytest.approx(distance, rel=1e-4))
+        assert found["model"] == {"name": manifest.name, "version": "1"}
 
 
 def test_what_cannot_be_converted_is_said(tmp_path, capsys):

@@ -18,16 +18,6 @@ PLANTS = ((100, 90, 40), (300, 120, 30), (400, 300, 20))
 PHONE = {"viewport": {"width": 390, "height": 664}, "has_touch": True, "is_mobile": True}
 
 
-@pytest.fixture(scope="module")
-def detecting(tmp_path_factory: pytest.TempPathFactory, module_service: Start) -> Running:
-    root = tmp_path_factory.mktemp("detecting")
-    fakes.publish(root, fakes.Halves, threshold=0.3, group=0.3, kind=0.3)
-    fakes.publish_segmenter(root)
-    running = module_service(store=root)
-    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
-    return running
-
-
 @pytest.fixture
 def page(browser: Any, detecting: Running) -> Iterator[Any]:
     yield from opened(browser, detecting, viewport={"width": 1280, "height": 900})

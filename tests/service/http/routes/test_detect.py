@@ -14,16 +14,6 @@ from tests.service.inference.test_run_lengths import decoded
 PLANTS = ((100, 90, 30), (300, 120, 20), (400, 300, 12))
 
 
-@pytest.fixture(scope="module")
-def detecting(tmp_path_factory: pytest.TempPathFactory, module_service: Start) -> Running:
-    root = tmp_path_factory.mktemp("detecting")
-    fakes.publish(root, fakes.Halves, threshold=0.3, group=0.3, kind=0.3)
-    fakes.publish_segmenter(root)
-    running = module_service(store=root)
-    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
-    return running
-
-
 def detected(service: Running, photo: bytes, query: str = "") -> dict:
     response = service.client.post(f"/detect{query}", files={"file": photo})
     assert response.status_code == 200, response.text
