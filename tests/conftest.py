@@ -20,6 +20,12 @@ def pytest_collection_finish() -> None:
     memory.settle()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, since many tests wait for another process, a deadline or a browser."""
+    return cores.available() + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def heed_ctrl_c() -> None:
     """Ctrl-C as usual, in tests and all that they start, also in the background of a shell, which makes programs ignore it."""

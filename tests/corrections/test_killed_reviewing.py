@@ -18,8 +18,10 @@ from benchmarks.processes import free_port
 from corrections.database import Database
 from corrections.photos import PhotoFiles
 from corrections.store import Corrections, Quota
+from service.settings import Settings
 from tests import fakes
 from tests.corrections.conftest import new
+from tests.service.conftest import serve
 
 PATIENCE_S = 180.0  # a loaded machine is no failure
 KEY = {"X-API-Key": "secret"}
@@ -82,8 +84,11 @@ def test_killed_while_people_review_nothing_is_lost(database_url: str, tmp_path:
         assert (kept.state, kept.version) in (("waiting", 1), ("accepted", 2))  # whole, or not at all
         assert corrections.photo(correction)[0].startswith(b"\x89PNG")
     left = next(correction for correction in waiting if corrections.get(correction).state == "waiting")
-    with service(tmp_path / "store", database_url, tmp_path / "photos") as (_, url):
+    again = {"store": tmp_path / "store", "database": database_url, "photos": str(tmp_path / "photos"), "api_key": KEY["X-API-Key"]}
+    with serve(Settings.model_validate(again | {"threads": 1})) as running:
+        running.client.headers.update(KEY)
+        running.wait_keeping()
         decision = {"decision": "reject", "version": 1, "reviewer": "Ada"}
-        assert httpx.post(f"{url}/{left}/review", json=decision, headers=KEY, timeout=PATIENCE_S).status_code == 200  # it goes on
+        assert running.client.post(f"/corrections/{left}/review", json=decision).status_code == 200  # it goes on
     assert corrections.get(left).state == "rejected"
     corrections.close()

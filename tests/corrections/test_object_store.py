@@ -12,13 +12,12 @@ from corrections.store import Corrections, Quota
 from tests.corrections.conftest import new, png
 from training.__main__ import main
 
-pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'seedlings[s3]'")
-server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of an S3 server with an empty bucket `plants`, which the environment names as AWS's own tools do."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'seedlings[s3]'")
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
     running = server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()

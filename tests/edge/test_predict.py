@@ -30,7 +30,16 @@ from training.artifact.mahalanobis import Distance
 SCRIPT = Path(predict.__file__)
 
 
-def photos() -> dict[str, bytes]:
+NAMES = (
+    *("large.jpg", "upright.jpg", "small.jpg", "grey.jpg", "inks.jpg", "p3.jpg", "profile of another kind.png"),
+    *("clear.png", "clear.webp", "palette.png", "bits.png", "wide grey.png", "photo.webp"),
+    *(f"turned {orientation}.jpg" for orientation in range(2, 9)),
+    "turned.png",
+)
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
     """Drawn photos, one for each thing that decoding has to get right."""
     leaf = drawn.plant(1, 1, 640).crop((0, 40, 640, 520))
     linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()  # of another kind of image: ignored
@@ -57,6 +66,7 @@ def photos() -> dict[str, bytes]:
         exif[0x0112] = orientation
         found[f"turned {orientation}.jpg"] = drawn.encoded(leaf, "JPEG", exif=exif)
     found["turned.png"] = drawn.encoded(leaf, "PNG", exif=exif)
+    assert tuple(found) == NAMES
     return found
 
 
@@ -65,11 +75,6 @@ def p3() -> bytes:
     profile = colour.coded(12, 13)
     assert profile is not None
     return profile
-
-
-@pytest.fixture(scope="module")
-def files() -> dict[str, bytes]:
-    return photos()
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +121,7 @@ def test_it_needs_onnxruntime_pillow_and_numpy_alone():
     assert imported - sys.stdlib_module_names == {"onnxruntime", "PIL", "numpy"}
 
 
-@pytest.mark.parametrize("name", photos())
+@pytest.mark.parametrize("name", NAMES)
 def test_pixels_are_those_of_the_service(name, files):
     with pixels.opened(files[name]) as picture:
         expected = picture.square(150)
