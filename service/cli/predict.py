@@ -28,7 +28,7 @@ from service.inference.detector import PHOTOS_AT_ONCE
 from service.inference.fan_out import each
 from service.inference.registry import Registry
 from service.inference.segmenter import Segmenter
-from service.process import memory
+from service.process import logs, memory
 from service.settings import BadSetting, Settings, from_environment, warnings
 
 COLUMNS = (
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         help="what is written to stdout; coco and geojson with --detect (default: table)",
     )
     options = parser.parse_args(arguments)
+    logs.quiet_libraries()
     if options.format in plants.STYLES and not options.detect:
         parser.error(f"--format {options.format} is of the plants that --detect finds: add it")
     if options.crop and options.detect:

@@ -25,10 +25,18 @@ def configure(style: Literal["human", "json"], level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if style == "json" else _Human())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    quiet_libraries()
+
+
+def quiet_libraries() -> None:
+    """Keep from the log, and from a terminal, what libraries say of a broken image or form, or of their own future."""
     # What these say of a broken image or form goes to its sender; here it would let callers fill the log.
     for library in ("PIL", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # Where models are loaded these are ignored, too. But two threads that load at one time bring each other's filters back.
+    warnings.filterwarnings("ignore", r".*torch\.jit", FutureWarning)
+    warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
 
 
 class _Human(logging.Formatter):

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_classifies_a_folder(photos: Path, capsys: pytest.CaptureFixture[str]) -
     for i, result in enumerate(results[:20]):
         assert list(result["probabilities"].values()) == pytest.approx(fakes.shares((200 - i, 40, 10)), abs=1e-5)
     assert results[20]["species"] == "Sugar beet"
+
+
+@pytest.mark.usefixtures("model")
+def test_what_pillow_says_of_a_photo_does_not_reach_the_terminal(photos: Path) -> None:
+    """Such as "Corrupt EXIF data" between the rows, for a photo that is answered."""
+    assert main(["predict", str(photos / "00.png")]) == 0
+    warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")  # else an error here
 
 
 @pytest.mark.usefixtures("model")

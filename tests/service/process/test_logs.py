@@ -37,6 +37,16 @@ def test_formats(style, capsys: pytest.CaptureFixture[str]) -> None:
         assert "ValueError: broken" in out
 
 
+def test_what_libraries_say_of_broken_images_and_of_their_future_is_kept_back() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logs.quiet_libraries()
+        warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+        warnings.warn_explicit("`torch.jit.script` is deprecated", FutureWarning, "_script.py", 1, module="torch.jit._script")
+        with pytest.raises(UserWarning, match="mine"):
+            warnings.warn_explicit("mine", UserWarning, "x.py", 1, module="service.x")
+
+
 @pytest.mark.parametrize("given", [None, "", "a b", "line\nforged", "x" * 129, "é"])
 def test_an_id_that_could_forge_a_line_is_replaced(given: str | None) -> None:
     assert logs.accept_id(given) != given
