@@ -19,13 +19,20 @@ KEY = "secret"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service of the fake model `Measured` with a key."""
+    """A service of the fake model `Measured` with a key, which keeps corrections."""
     store = tmp_path_factory.mktemp("store")
     fakes.publish(store, fakes.Measured)
     with serve(
-        Settings.model_validate({"store": store, "threads": 1, "max_batch": 4, "api_key": KEY, "max_body_bytes": 20_000})
+        Settings.model_validate(
+            {"store": store, "threads": 1, "max_batch": 4, "api_key": KEY, "max_body_bytes": 20_000}
+            | {"database": f"sqlite:///{store}/corrections.db"}
+        )
     ) as running:
         running.wait_ready()
+        headers = {"X-API-Key": KEY}
+        running.wait_for(
+            lambda: running.client.delete("/corrections/none", headers=headers).json()["status"] == 404, "its database is open"
+        )
         yield running
 
 

@@ -76,6 +76,34 @@ def test_predicts_a_batch(client: Any, routes: dict[str, ModuleType], generated:
     assert (bad.file, bad.problem.status) == ("broken.png", 415)
 
 
+def test_finds_plants(client: Any, routes: dict[str, ModuleType], generated: ModuleType, service: Running) -> None:
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    models, image = generated.models, fakes.encoded(fakes.field([(100, 90, 40)]))
+
+    def row() -> Any:
+        return generated.types.File(io.BytesIO(image), "row.png", "image/png")
+
+    for body in (models.DetectFilesBody(file=row()), row()):
+        found = routes["detect"].sync(client=client, body=body, masks=models.DetectMasks.RLE, prediction="auto", max_plants=5)
+        assert (found.width, found.height, found.prediction.model.name) == (512, 384, "seedlings")
+        assert all(plant.segmentation.size == [384, 512] for plant in found.plants)
+    good, bad = routes["detect_batch"].sync(client=client, body=models.DetectBatchBody(files=[row(), photo(generated)])).results
+    assert (good.file, good.detection.width, bad.file, bad.detection.width) == ("row.png", 512, "red.png", fakes.SIZE)
+    assert routes["detect_overlay"].sync(client=client, body=models.DetectOverlayFilesBody(file=row())).payload.read(2) == b"\xff\xd8"
+
+
+def test_corrections(client: Any, routes: dict[str, ModuleType], generated: ModuleType) -> None:
+    models = generated.models
+    assert routes["keeping_of_photos"].sync(client=client).kept
+    kept = routes["correct"].sync(client=client, body=models.CorrectBody(file=photo(generated), species="Charlock", note="by the gate"))
+    assert [one.id for one in routes["waiting"].sync(client=client).corrections] == [kept.id]
+    assert routes["photo_of_correction"].sync(kept.id, client=client).payload.read().startswith(b"\x89PNG")
+    decision = models.Review(decision=models.ReviewDecision.ACCEPT, version=kept.version, reviewer="Ada")
+    decided = routes["review"].sync(kept.id, client=client, body=decision)
+    assert (decided.species, decided.reviewer) == ("Charlock", "Ada")
+    assert routes["remove_correction"].sync_detailed(kept.id, client=client).status_code == 204
+
+
 def test_a_heat_map_arrives(client: Any, routes: dict[str, ModuleType], generated: ModuleType) -> None:
     for body in (photo(generated), generated.models.ExplainFilesBody(file=photo(generated))):
         found = routes["explain"].sync(client=client, body=body, species="Sugar beet")

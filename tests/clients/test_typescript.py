@@ -9,6 +9,7 @@ import pytest
 
 from tests import fakes
 from tests.clients.conftest import KEY
+from tests.service.conftest import Running
 
 FOLDER = Path(__file__).parents[2] / "clients" / "typescript"
 # Each line is an error of the compiler; were it none, the compiler would say so.
@@ -38,6 +39,7 @@ def project(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "node_modules").symlink_to(FOLDER / "node_modules")
     run(project, "npm", "run", "--silent", "schema", SEEDLINGS_URL=url)
     (project / "held.ts").write_text(WRONG)
+    shutil.copy(Path(__file__).parent / "others.ts", project)
     run(project, "npm", "run", "--silent", "build")  # stops at what is wrong with a type
     return project
 
@@ -57,6 +59,17 @@ def test_a_strict_client_is_answered(project: Path, url: str) -> None:
     assert lines[4] == "explain image/png Maize"
     assert "species=Maize" in lines[5]
     assert "familiar=true" in lines[5]
+
+
+def test_every_other_route_is_asked_by_its_types(project: Path, url: str, service: Running) -> None:
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    (project / "red.png").write_bytes(fakes.image((200, 40, 10)))
+    assert run(project, "node", "build/others.js", url, KEY, "red.png") == [
+        f"{fakes.SIZE} Maize 1 image/jpeg",
+        "true 1 image/png rejected 204",
+        "3 ready true",
+        "true 2 probabilities",
+    ]
 
 
 def test_a_refusal_is_told(project: Path, url: str) -> None:

@@ -119,7 +119,7 @@ export const texts = {
   told_by: (name, version, day) => `Vom Modell ${name} ${version}, ${day}. Bitte selbst prüfen.`,
   plants: (n) => `${n} Pflanzen`,
   plants_or_more: (n) => `${n} Pflanzen oder mehr`,
-  cover: (all, weed, crop) => `Pflanzen bedecken ${all} des Fotos: Unkraut ${weed}, Nutzpflanzen ${crop}.`,
+  cover: (all, weed, crop, unsure) => `Pflanzen bedecken ${all} des Fotos: Unkraut ${weed}, Nutzpflanzen ${crop}, unsicher ${unsure}.`,
   covers: (share) => `${share} des Fotos`,
   clump: "Mehrere, die sich berühren",
   clump_advice: "Sie sind hier nicht zu trennen; verlassen Sie sich auf keinen Namen.",
@@ -164,7 +164,7 @@ export const texts = {
   },
   errors: {
     0: "Der Server antwortet nicht. Läuft er noch, und besteht die Verbindung?",
-    400: "Der Server konnte mit dieser Anfrage nichts anfangen. Falls Sie das Quadrat verschoben haben, setzen Sie es zurück zur Mitte.",
+    400: "Die Datei ist leer, oder das Quadrat liegt nicht im Foto. Wählen Sie eine andere Datei, oder setzen Sie das Quadrat zurück zur Mitte.",
     401: "Der Server verlangt einen gültigen API-Schlüssel.",
     403: "Der Server nimmt das von hier nicht an.",
     404: "Der Server hat hier nichts.",

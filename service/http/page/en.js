@@ -119,7 +119,7 @@ export const texts = {
   told_by: (name, version, day) => `By the model ${name} ${version}, ${day}. Check before you act.`,
   plants: (n) => `${n} plants`,
   plants_or_more: (n) => `${n} plants or more`,
-  cover: (all, weed, crop) => `Of the photo ${all} is plant: weeds ${weed}, crops ${crop}.`,
+  cover: (all, weed, crop, unsure) => `Of the photo ${all} is plant: weeds ${weed}, crops ${crop}, unsure ${unsure}.`,
   covers: (share) => `${share} of the photo`,
   clump: "Several plants that touch",
   clump_advice: "They cannot be told apart here, and no name is to be relied upon.",
@@ -164,7 +164,7 @@ export const texts = {
   },
   errors: {
     0: "The server does not answer. Is it still running, and are you still connected to it?",
-    400: "The server could not use this request. If you moved the square, put it back to the middle.",
+    400: "The file is empty, or the square does not lie in the photo. Choose another file, or put the square back to the middle.",
     401: "The server wants a valid API key.",
     403: "The server does not take this from here.",
     404: "The server has nothing here.",

@@ -119,7 +119,7 @@ export const texts = {
   told_by: (name, version, day) => `Por el modelo ${name} ${version}, ${day}. Compruébelo antes de actuar.`,
   plants: (n) => `${n} plantas`,
   plants_or_more: (n) => `${n} plantas o más`,
-  cover: (all, weed, crop) => `Las plantas cubren ${all} de la foto: malas hierbas ${weed}, cultivos ${crop}.`,
+  cover: (all, weed, crop, unsure) => `Las plantas cubren ${all} de la foto: malas hierbas ${weed}, cultivos ${crop}, dudoso ${unsure}.`,
   covers: (share) => `${share} de la foto`,
   clump: "Varias plantas que se tocan",
   clump_advice: "Aquí no se pueden separar; no se fíe de ningún nombre.",
@@ -164,7 +164,7 @@ export const texts = {
   },
   errors: {
     0: "El servidor no responde. ¿Sigue en marcha, y hay conexión?",
-    400: "El servidor no pudo usar esta petición. Si movió el cuadrado, devuélvalo al centro.",
+    400: "El archivo está vacío, o el cuadrado no está en la foto. Elija otro archivo, o devuelva el cuadrado al centro.",
     401: "El servidor pide una clave de API válida.",
     403: "El servidor no acepta esto desde aquí.",
     404: "El servidor no tiene nada aquí.",

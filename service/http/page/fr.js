@@ -119,7 +119,7 @@ export const texts = {
   told_by: (name, version, day) => `Par le modèle ${name} ${version}, ${day}. Vérifiez avant d’agir.`,
   plants: (n) => `${n} plantes`,
   plants_or_more: (n) => `${n} plantes ou plus`,
-  cover: (all, weed, crop) => `Les plantes couvrent ${all} de la photo : adventices ${weed}, cultures ${crop}.`,
+  cover: (all, weed, crop, unsure) => `Les plantes couvrent ${all} de la photo : adventices ${weed}, cultures ${crop}, incertain ${unsure}.`,
   covers: (share) => `${share} de la photo`,
   clump: "Plusieurs plantes qui se touchent",
   clump_advice: "On ne peut pas les séparer ici ; ne vous fiez à aucun nom.",
@@ -164,7 +164,7 @@ export const texts = {
   },
   errors: {
     0: "Le serveur ne répond pas. Fonctionne-t-il encore, et êtes-vous connecté ?",
-    400: "Le serveur n’a pas pu utiliser cette demande. Si vous avez déplacé le carré, remettez-le au milieu.",
+    400: "Le fichier est vide, ou le carré n’est pas dans la photo. Choisissez un autre fichier, ou remettez le carré au milieu.",
     401: "Le serveur demande une clé d’API valable.",
     403: "Le serveur n’accepte pas cela d’ici.",
     404: "Le serveur n’a rien ici.",

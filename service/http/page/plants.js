@@ -27,8 +27,8 @@ export function showPlants(shown) {
   $("plants-title").textContent = howMany(found);
   $("plants-sum").textContent = plantsInSum(found);
   $("plants-names").textContent = names(found);
-  const { all, crop, weed } = found.cover;
-  $("plants-cover").textContent = t.cover(...[all, weed, crop].map((share) => (share ? percent(share) : wholePercent(0))));
+  const { all, crop, weed, unknown } = found.cover;
+  $("plants-cover").textContent = t.cover(...[all, weed, crop, unknown].map((share) => (share ? percent(share) : wholePercent(0))));
   $("plants-photo").alt = t.your_photo(file.name);
   if ($("plants-photo").dataset.of !== photo.url) {
     $("plants-photo").dataset.of = photo.url;

@@ -68,6 +68,7 @@ export function alike(answer) {
 const SPECK = 0.02; // less beside it does not make a photo one of several plants
 const PIECE = 0.05; // less is a piece of a leaf, which often looks like another species
 const LEAF = 0.25; // so much may be a plant, and its name counts
+const FEW = 3; // leaves of a plant of which nothing can be relied upon; grasses in a field have more
 
 const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
@@ -77,6 +78,7 @@ export const crowded = (photo) => plantsOf(photo).length > 1;
 /**
  * Whether what was found may be one plant whose leaves lie apart: its square holds them all, and what is said of it and of them agrees.
  * It has a sure species, and nothing surely has another; or it is one of two of a kind, no leaf is surely either, and none seems a third.
+ * Where nothing can be relied upon, it has few leaves.
  */
 function mayBeOne(photo) {
   const { answer, found } = photo;
@@ -85,6 +87,7 @@ function mayBeOne(photo) {
   const names = sure ? [answer.species] : likely(answer);
   const [kind, other] = names.map((name) => speciesOf(name).kind);
   if (!sure && (!kind || kind !== other)) return false;
+  if (!relied(answer) && plantsOf(photo).length > FEW) return false;
   const [left, top, width, height] = answer.crop;
   return plantsOf(photo).every((plant) => {
     const [x, y, w, h] = plant.box;
@@ -102,7 +105,11 @@ export const several = (photo) => !photo.crop && crowded(photo) && (photo.each ?
 /** A plant of a photo as an answer of its own. */
 export const asAnswer = (plant) => ({ ...plant, scientific_name: speciesOf(plant.species).scientific_name });
 
-export const howMany = ({ plants, truncated }) => (truncated ? t.plants_or_more(plants.length) : t.plants(plants.length));
+/** How many plants were found; only perhaps, where nothing can be relied upon of any: it may be no photo of plants. */
+export function howMany({ plants, truncated }) {
+  const count = truncated ? t.plants_or_more(plants.length) : t.plants(plants.length);
+  return plants.some((plant) => !plant.clump && relied(plant)) ? count : t.perhaps(count);
+}
 
 /** For example "18 weeds, 9 crops, 3 unsure": what can be relied upon of the plants of a photo. */
 export function plantsInSum({ plants }) {
