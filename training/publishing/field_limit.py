@@ -59,14 +59,12 @@ def calibrate(
         limit = float(validation.double().quantile(share, interpolation="higher"))
         if limit >= familiarity.limit:
             continue
+        passed = float((validation <= limit).double().mean())
         lower = Familiarity(
             convolution=familiarity.convolution,
             limit=limit,
-            limit_rule=(
-                f"the greatest of those within which {SHARES[0]:.1%}, and half a percent less each time, down to {SHARES[-1]:.1%}, of the"
-                " validation images lie, with which thresholds hold on the field photos, too"
-            ),
-            validation_share=float((validation <= limit).double().mean()),
+            limit_rule=f"so low that thresholds hold on the field photos, too; {passed:.1%} of the validation images lie within",
+            validation_share=passed,
         )
         found = at(lower, field)
         if wanted <= _ranks(found):

@@ -8,7 +8,7 @@ from tests import fakes
 from training.artifact import model_card
 from training.data.species import describe, known
 
-SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2"]
+SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2", store.SHIPPED_STORE / "seedlings" / "3"]
 
 
 def card(calibration=None, training=None, **changes):

@@ -38,7 +38,7 @@ def test_it_is_the_highest_that_leaves_out_what_is_wrong(nearest, limit):
     assert found.threshold is not None
     assert found.familiarity.limit == limit
     assert found.familiarity.validation_share == pytest.approx(found.familiarity.limit / 1000)
-    assert "hold on the field photos, too" in found.familiarity.limit_rule
+    assert f"hold on the field photos, too; {limit / 1000:.1%} of the validation images" in found.familiarity.limit_rule
     assert found.familiarity.convolution == 3
     assert found.validation_answers.answered["species"] == found.familiarity.limit  # what lies beyond is answered no more
 
