@@ -85,6 +85,18 @@ def test_on_a_phone_the_answer_is_on_the_first_screen(browser: Any, service: Run
         no_defects_for(page)
 
 
+def test_letters_twice_as_large_are_read_without_scrolling_to_the_side(browser: Any, service: Running) -> None:
+    for page in opened(browser, service, viewport={"width": 390, "height": 844}, locale="de-DE"):
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        page.set_input_files("#choose", [photo("grey.png", fakes.image((90, 90, 90))), photo("red.png", fakes.image(RED))])
+        page.wait_for_selector("#progress", state="hidden")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        line = page.evaluate("parseFloat(getComputedStyle(document.querySelector('#bars li')).lineHeight)")
+        assert line > 40  # twice as large
+        assert page.locator("#bars li").first.bounding_box()["height"] < 4 * line  # not a letter a line
+        assert page.locator("#rows tr").first.bounding_box()["height"] < 8 * line
+
+
 def test_asks_for_a_key_only_where_one_is_needed(browser: Any, page: Any, start: Start, publish_in: Any) -> None:
     assert page.locator("#key-form").is_hidden()
     publish_in(fakes.Halves)
