@@ -37,7 +37,7 @@ def answers(found: AnswerFigures) -> list[str]:
     ],
 )
 def test_the_first_table_of_the_readme(start, share):
-    assert row(README, start) == [share(INDOORS), share(FIELD)]
+    assert row(README, start)[:2] == [share(INDOORS), share(FIELD)]
 
 
 def test_the_readme_s_sentences_on_answers():
