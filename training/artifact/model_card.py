@@ -249,7 +249,8 @@ def _answers(found: AnswerFigures) -> str:
 def _which_weights(manifest: Manifest) -> str:
     recipe = manifest.training.recipe
     if runs := recipe.get("averaged"):
-        return f"Weights: the mean of those that {' and '.join(runs)} ended with, which was best on validation."
+        chosen = "" if manifest.twin else ", which was best on validation"
+        return f"Weights: the mean of those that {' and '.join(runs)} ended with{chosen}."
     if manifest.twin is not None:
         return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, the last: it had no images to choose by."
     most = "at most " if recipe.get("patience") else ""

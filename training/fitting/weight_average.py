@@ -32,7 +32,9 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
     total: dict[str, Tensor] = {}
     for one, description in zip(runs, descriptions, strict=True):
         if _kind(description) != _kind(first):
-            raise RunError(f"{one} is of another network, species, start or split than {runs[0]}; their mean would answer nothing")
+            raise RunError(
+                f"{one} is of another network, species, start, split or choice of images than {runs[0]}; their mean would answer nothing"
+            )
         weights = _last_weights(one, description)
         names.append(run.run_reference(one, description))
         own = provenance.of_run(one, description)
@@ -55,8 +57,8 @@ def average(runs: Sequence[Path], folder: Path) -> run.Description:
 
 def _kind(description: run.Description) -> tuple[object, ...]:
     """What has to be the same for a mean to make sense."""
-    recipe = description.recipe
-    return recipe.network, recipe.start, recipe.plant_view, description.segmenter, description.species, description.split_digest
+    recipe, data = description.recipe, (description.species, description.split_digest, description.all_images)
+    return recipe.network, recipe.start, recipe.plant_view, description.segmenter, *data
 
 
 def _last_weights(folder: Path, description: run.Description) -> dict[str, Tensor]:

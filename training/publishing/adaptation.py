@@ -124,6 +124,11 @@ def adapt(
     folder = in_service(destination, name)
     before = measured_model.of_artifact(folder)
     manifest = store.read_manifest(folder)
+    if manifest.twin is not None:
+        raise DataError(
+            f"{manifest.name}/{manifest.version} has learnt from all of its images, so what it would forget cannot be measured; adapt"
+            f" {manifest.twin.name}, its twin, in a store of which that is the newest version"
+        )
     originals = before.in_order(data.load(original, cache))
     parts = before.split(originals)
     learnt_from = data.load(corrected.learn, corrected.cache, least=1)

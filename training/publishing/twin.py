@@ -16,7 +16,16 @@ from training.fitting import run
 from training.publishing.appraisal import Outside
 from training.publishing.candidate import Candidate
 
-_ALIKE = ("recipe", "species", "split_digest", "started_from", "teachers", "backgrounds", "segmenter")  # fields of `run.Identity`
+_ALIKE = (
+    "recipe",
+    "species",
+    "split_digest",
+    "started_from",
+    "teachers",
+    "backgrounds",
+    "segmenter",
+    "averaged",
+)  # fields of `run.Identity`
 
 
 @dataclass(frozen=True)

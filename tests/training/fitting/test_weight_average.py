@@ -50,7 +50,7 @@ def test_what_does_not_go_together_is_refused(trained, recipe, tmp_path):
     one = trained("one")
     with pytest.raises(RunError, match="two runs or more"):
         weight_average.average([one], tmp_path / "mean")
-    with pytest.raises(RunError, match="of another network, species, start or split"):
+    with pytest.raises(RunError, match="of another network, species, start, split or choice of images"):
         weight_average.average([one, trained("other split", split_seed=1)], tmp_path / "mean")
     with pytest.raises(RunError, match="is there already"):
         weight_average.average([one, trained("two", seed=1)], one)

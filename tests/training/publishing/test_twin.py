@@ -12,9 +12,9 @@ from training.artifact import torchscript
 from training.data.images import load
 from training.errors import DataError, RunError, TrainingError
 from training.evaluation import metrics, predictions
-from training.fitting import run
+from training.fitting import run, weight_average
 from training.fitting.loop import fit
-from training.publishing import appraisal, export, measured_model, recalibrate
+from training.publishing import adaptation, appraisal, export, measured_model, recalibrate
 
 PROMISE = 0.4  # for which a handful of validation images is enough
 
@@ -135,10 +135,18 @@ def test_what_does_not_fit_together_is_refused(refit, learnt, twin, images, outs
     refused(refit, "it differs in recipe; fit the same recipe", twin=tmp_path / "shorter")
 
 
-def test_nothing_of_it_is_measured_or_chosen_on_what_it_has_learnt_from(refit, twin, images, outside, tmp_path):
+def test_nothing_of_it_is_measured_or_chosen_on_what_it_has_learnt_from(refit, twin, images, outside, fabric, tmp_path):
     folder = export.export(refit, images, tmp_path, "seedlings", twin=twin, outside=outside)
     for model in (measured_model.of_run(refit), measured_model.of_artifact(folder)):
         with pytest.raises(DataError, match=r"has learnt from all images, .* so nothing is left to measure on; measure it on other photos"):
             model.split(images)
     with pytest.raises(TrainingError, match=r"has its thresholds from seedlings/1@.*; recalibrate that, and export the run anew"):
         recalibrate.recalibrate(folder, images, tmp_path)
+    nothing = adaptation.Corrected(tmp_path, tmp_path)
+    with pytest.raises(DataError, match=r"what it would forget cannot be measured; adapt seedlings/1@.*, its twin"):
+        adaptation.adapt(fabric, nothing, tmp_path, tmp_path, "seedlings", tmp_path / "adapted")
+
+
+def test_its_mean_with_a_run_that_has_not_learnt_from_all_images_is_refused(refit, learnt, tmp_path):
+    with pytest.raises(RunError, match="or choice of images than"):
+        weight_average.average([refit, learnt], tmp_path / "mean")
