@@ -12,10 +12,12 @@ positive integer and the highest is the newest, the layout of a Triton model rep
     └── PublishFailed        the store could not be written
 """
 
+import errno
 import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ from models_store.manifest import MANIFESTS, SCHEMA_VERSION, AnyManifest, Manife
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
+_MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 16 * 2**20, 2**31  # more is not read: it would end the process for want of memory
 M = TypeVar("M", Manifest, SegmenterManifest, AnyManifest)
 
 
@@ -86,11 +89,21 @@ def _folders(path: Path) -> list[str]:
     """Names of the folders inside; none where there is no such path. Raises StoreError."""
     try:
         with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if _is_folder(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise StoreError(f"{path} cannot be listed ({error.strerror}); give the process read access") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Raises OSError where that cannot be told now: a version would else be gone while its disk is."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            return False
+        raise
 
 
 def resolve(store: Path, name: str, version: int | None = None) -> Path:
@@ -112,11 +125,7 @@ def read_any_manifest(path: Path) -> AnyManifest:
     """The manifest of the artifact in folder `path`, checked, whatever its model is for. Raises StoreError."""
     file = path / MANIFEST
     try:
-        document = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
-    except OSError as error:
-        raise ArtifactUnreadable(f"{file} cannot be read ({error.strerror}); check its permissions and its disk") from None
+        document = json.loads(_content(file, _MAX_MANIFEST_BYTES))
     except (ValueError, RecursionError):
         raise ArtifactCorrupt(f"{file} is not JSON; publish the version again") from None
     schema = document.get("schema_version") if isinstance(document, dict) else None
@@ -188,17 +197,30 @@ def beside(path: Path, manifest: AnyManifest, name: str) -> bytes | None:
 
 def _verified(file: Path, digest: str, size_bytes: int | None = None) -> bytes:
     """The bytes of a file that has this SHA-256, and this size where one is known. Raises StoreError."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
-    except OSError as error:
-        raise ArtifactUnreadable(f"{file} cannot be read ({error.strerror}); check its permissions and its disk") from None
-    if size_bytes is not None and len(content) != size_bytes:
-        raise ArtifactCorrupt(f"{file} has {len(content)} bytes, its manifest says {size_bytes}; copy it again or publish anew")
+    content = _content(file, _MAX_FILE_BYTES, size_bytes)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactCorrupt(f"{file} does not have the SHA-256 of its manifest; it was altered: copy it again or publish anew")
     return content
+
+
+def _content(file: Path, most_bytes: int, size_bytes: int | None = None) -> bytes:
+    """The bytes of a file, which has `size_bytes` of them where that is known. Raises StoreError, before it reads too much."""
+    try:
+        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as stream:  # a pipe would be waited for
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ArtifactCorrupt(f"{file} is no regular file; publish the version again")
+            if size_bytes is not None and found.st_size != size_bytes:
+                raise ArtifactCorrupt(f"{file} has {found.st_size} bytes, its manifest says {size_bytes}; copy it again or publish anew")
+            if found.st_size > most_bytes:
+                raise ArtifactCorrupt(f"{file} has {found.st_size} bytes, more than such a file may have; publish the version again")
+            return stream.read(found.st_size)
+    except FileNotFoundError:
+        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
+    except IsADirectoryError:
+        raise ArtifactCorrupt(f"{file} is a folder; publish the version again") from None
+    except OSError as error:
+        raise ArtifactUnreadable(f"{file} cannot be read ({error.strerror}); check its permissions and its disk") from None
 
 
 def publish(

@@ -67,7 +67,7 @@ class Refusal:
     transient: bool  # tried again by itself; else when its files change
 
 
-_State = tuple[tuple[int, int, int] | None, ...]  # what the files of a version are known by; None: the file is not there
+_State = tuple[tuple[int, int, int, int] | None, ...]  # what the files of a version are known by; None: the file is not there
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class _Refused:
 
 
 _LONGEST_PAUSE_S = 300.0
+_PATIENCE_S = 10.0  # for a load to give up; a disk that hangs does not let it
 _FORMATS = ("model.onnx", "model.pt2")  # which a version may have beside model.pt
-_NO_FORMAT = (0, 0, 0)  # it need not be there
+_NO_FORMAT = (0, 0, 0, 0)  # it need not be there
 _FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
 Served = TypeVar("Served", bound=Version)
@@ -107,10 +108,11 @@ class Registry(Generic[Served]):
         on_refusal: Callable[[], None] | None = None,
         give_back_memory: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._load, self._read, self._root, self._name, self._version = load, read, root, name, version
         self._expected, self._setting, self._doing = expected, setting, doing
-        self._poll_s, self._fallback, self._clock = poll_s, fallback, clock
+        self._poll_s, self._fallback, self._clock, self._patience_s = poll_s, fallback, clock, patience_s
         self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
         self._path: Path | None = None
         self._state: _State = ()  # of the files in `_path` when they were loaded
@@ -128,10 +130,10 @@ class Registry(Generic[Served]):
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching, and wait for a load in progress to give up."""
+        """Stop watching, and wait for a load in progress to give up, but not for ever."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(self._patience_s)
 
     def refresh(self) -> None:
         """Look once, and load the newest version that is good, if it is not the one in service."""
@@ -144,7 +146,7 @@ class Registry(Generic[Served]):
         for path in paths:
             state = _state(path)
             served = path == self._path
-            if served and state == self._state:
+            if served and _written(state) == _written(self._state):
                 break
             refused = self._refused.get(path)
             if refused is None or (refused.refusal.transient and self._clock() >= refused.again_at):
@@ -183,9 +185,10 @@ class Registry(Generic[Served]):
             lasting = False  # it was there: a disk that comes and goes
         before = self._refused.get(path)
         pause_s = self._poll_s if before is None else min(2 * before.pause_s, _LONGEST_PAUSE_S)
-        refusal = Refusal(path.name, _words(error), transient=not lasting)
+        reason = f"{path} needs more memory than there is now" if isinstance(error, MemoryError) else _words(error)
+        refusal = Refusal(path.name, reason, transient=not lasting)
         self._refused[path] = _Refused(refusal, state, pause_s, self._clock() + pause_s)
-        log.error("%s; %s", refusal.reason, "tried again when its files change" if lasting else f"tried again in {pause_s:.0f} s")
+        log.error("%s; %s", refusal.reason, "tried again when its files change" if lasting else f"tried again in {pause_s:.1f} s")
         if self._on_refusal is not None:
             _guarded(self._on_refusal)
 
@@ -246,12 +249,17 @@ def _words(error: Exception) -> str:
 
 
 def _state(path: Path) -> _State:
-    """Changes when the files of a version do."""
-    found: list[tuple[int, int, int] | None] = []
+    """Changes when the files of a version do: by their contents, or their owners and permissions alone."""
+    found: list[tuple[int, int, int, int] | None] = []
     for name in (store.MODEL, store.MANIFEST, *_FORMATS):
         try:
             stat = (path / name).stat()
-            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns))
         except OSError:
             found.append(_NO_FORMAT if name in _FORMATS else None)
     return tuple(found)
+
+
+def _written(state: _State) -> list[tuple[int, int, int] | None]:
+    """The part of a state that new owners and permissions leave as it is; for a version that is loaded they change nothing."""
+    return [one and one[:3] for one in state]

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,13 @@ def test_versions_are_numbers_not_words(tmp_path: Path) -> None:
     assert store.versions(tmp_path, "m") == [9, 10]
 
 
+def test_a_link_to_itself_hides_no_version(tmp_path: Path) -> None:
+    path = publish(tmp_path)
+    for name in ("2", "3"):
+        (path.parent / name).symlink_to(name)
+    assert store.versions(tmp_path, "seedlings") == [1]
+
+
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     assert store.versions(tmp_path / "no", "seedlings") == []
     assert store.models(tmp_path / "no") == {}
@@ -65,6 +73,11 @@ def edit(**changes: object) -> Callable[[Path], None]:
     return apply
 
 
+def instead(file: Path, make: Callable[[Path], None]) -> None:
+    file.unlink()
+    make(file)
+
+
 def flip(path: Path) -> None:
     content = bytearray((path / store.MODEL).read_bytes())
     content[1000] ^= 1
@@ -78,6 +91,10 @@ def flip(path: Path) -> None:
         (lambda path: (path / store.MODEL).write_bytes(CONTENT[:-1]), ArtifactCorrupt, store.MODEL),
         (lambda path: (path / store.MODEL).write_bytes(b""), ArtifactCorrupt, store.MODEL),
         (lambda path: (path / store.MODEL).unlink(), ArtifactMissing, store.MODEL),
+        (lambda path: os.truncate(path / store.MODEL, 2**40), ArtifactCorrupt, store.MODEL),
+        (lambda path: os.truncate(path / store.MANIFEST, 2**40), ArtifactCorrupt, store.MANIFEST),
+        (lambda path: instead(path / store.MODEL, Path.mkdir), ArtifactCorrupt, store.MODEL),
+        (lambda path: instead(path / store.MANIFEST, os.mkfifo), ArtifactCorrupt, store.MANIFEST),
         (lambda path: (path / store.MANIFEST).unlink(), ArtifactMissing, store.MANIFEST),
         (lambda path: (path / store.MANIFEST).write_text("{"), ArtifactCorrupt, store.MANIFEST),
         (lambda path: (path / store.MANIFEST).write_text("[1]"), ArtifactCorrupt, store.MANIFEST),

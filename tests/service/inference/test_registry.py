@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,45 @@ def test_what_lies_in_the_files_is_not_tried_again_until_they_change(tmp_path: P
     os.utime(path / store.MODEL)
     served(held)
     assert load.times == 2
+
+
+def test_files_mended_in_place_have_changed_whatever_their_time_says(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+    load = Loading(store.ArtifactCorrupt("no network"))
+    held = Registry(load, tmp_path, "seedlings", poll_s=2)
+    assert served(held) is None
+    before = (path / store.MODEL).stat()
+    with (path / store.MODEL).open("r+b") as file:  # as rsync does with --inplace and --times
+        file.write((path / store.MODEL).read_bytes())
+    os.utime(path / store.MODEL, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert served(held) == "1"
+    (path / store.MODEL).chmod(0o600)
+    assert served(held) == "1"
+    assert load.times == 2  # of what is loaded, new permissions change nothing
+
+
+def test_the_service_ends_though_a_disk_hangs(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    reading, answered = threading.Event(), threading.Event()
+
+    def hangs(path: Path) -> store.Opened:
+        reading.set()
+        answered.wait()
+        return store.open_artifact(path)
+
+    held = Registry(Loading(), tmp_path, "seedlings", poll_s=2, read=hangs, patience_s=0.05)
+    held.start()
+    assert reading.wait(60)
+    held.close()  # returns
+    assert held.current is None
+    answered.set()
+
+
+def test_too_little_memory_names_the_version(tmp_path: Path) -> None:
+    path = fakes.publish(tmp_path)
+    held = Registry(Loading(MemoryError()), tmp_path, "seedlings", poll_s=2)
+    assert served(held) is None
+    assert held.error == f"{path} needs more memory than there is now"
 
 
 def test_files_that_change_while_they_are_read_are_read_again(tmp_path: Path) -> None:
