@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -22,7 +23,7 @@ from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, 
 from service.http.connection import REFUSAL, SHARED, Shared
 from service.http.dependencies import of
 from service.http.middleware import Observe
-from service.http.openapi import document, encoded, operation_id
+from service.http.openapi import describe, document, encoded, operation_id
 from service.http.probes import MAX_CONNECTIONS, Probes
 from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, review, species
 from service.http.services import Services, build_services
@@ -36,12 +37,14 @@ from service.settings import from_environment as read_environment
 if TYPE_CHECKING:
     from service.process.otel import Tracing
 
+log = logging.getLogger(__name__)
 # After how long a thread that runs Python, such as one that decodes, hands over to the event loop, which asks for its turn several
 # times for one answer. Python's own 5 ms would be seen in every probe.
 _SWITCH_S = 0.001
 # What routes and middleware send beyond the headers that a page may always read.
 EXPOSED_HEADERS = (
     "Inference-Header-Content-Length",
+    "Location",
     "Retry-After",
     "Server-Timing",
     "Traceparent",
@@ -81,7 +84,7 @@ def create_app(settings: Settings, tracing: "Tracing | None" = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         services.start()
-        measuring = asyncio.create_task(services.measure())
+        measuring = asyncio.create_task(services.measure(when_dead=_end_worker if settings.workers > 1 else lambda: None))
         if probes is not None:
             probes.start()
         try:
@@ -141,9 +144,15 @@ def _app_of(services: Services, routers: Iterable[APIRouter], lifespan: Lifespan
     for router in routers:
         app.include_router(router)
     # The framework prepares its routes when they are first used. That takes 70 ms, and changes Python's warning filters for all threads.
-    # Describing the routes prepares them here, before other threads run. The description itself is not used.
-    get_openapi(title=app.title, version=app.version, routes=app.routes)
+    # Describing the routes prepares them here, before other threads run.
+    describe(app)
     return app
+
+
+def _end_worker() -> None:
+    """Answer what is in flight, then end. Probes see this worker now and then only; the process that minds it sees its end."""
+    log.error("this worker can answer no image any more and ends; another one takes its place")
+    signal.raise_signal(signal.SIGTERM)
 
 
 def from_environment() -> FastAPI:
@@ -178,7 +187,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 def _methods(request: Request) -> set[str]:
     """All methods that are answered at the path of a request."""
     routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, Route)]
-    return {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
+    found = {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:

@@ -8,7 +8,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import uvicorn
@@ -18,6 +20,9 @@ from models_store import interrupt
 from service import settings as configuration
 from service.http.listening import for_probes, handles
 from service.process import cores, logs
+
+_STEP_S = 0.05
+_PING_S = 1.0
 
 
 def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
@@ -106,9 +111,53 @@ def _serve(config: uvicorn.Config, listeners: list[socket.socket]) -> int | None
     return None
 
 
+class _Workers(Multiprocess):
+    """Worker processes that leave Ctrl-C to this one, which ends them in good order.
+
+    A terminal sends it to all of them. A worker that imports would end with a traceback. One that answers would hear of its end twice,
+    and take that for an order to drop what is in flight.
+    """
+
+    def init_processes(self) -> None:
+        with _interrupts_held():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        with _interrupts_held():
+            super().keep_subprocess_alive()
+
+    def restart_all(self) -> None:
+        with _interrupts_held():
+            super().restart_all()
+
+    def terminate_all(self) -> None:
+        for worker in self.processes:
+            if worker.ping(_PING_S) and not worker.is_ready(_PING_S):  # it imports, and has nothing in flight
+                worker.process.kill()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        while any(worker.process.is_alive() for worker in self.processes):
+            time.sleep(_STEP_S)
+            if self.signal_queue:  # a second signal: they are not to wait for what is in flight
+                self.signal_queue.clear()
+                self.terminate_all()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A process that is started inside never hears of an interrupt. This one hears of it at the end."""
+    resource_tracker.ensure_running()  # else it starts with the first process, and lets interrupts through
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _run(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     if config.workers > 1:
-        Multiprocess(config, sockets=listeners).run()
+        _Workers(config, sockets=listeners).run()
         return
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):

@@ -34,13 +34,20 @@ def operation_id(route: APIRoute) -> str:
     return route.name + ("_of_version" if "{version}" in route.path else "")
 
 
+def describe(app: FastAPI) -> None:
+    """Have the framework describe the routes of `app`, for `document`."""
+    root_path = app.state.services.settings.root_path
+    servers = [{"url": root_path}] if root_path else None
+    app.state.described = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS, servers=servers
+    )
+
+
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document of `app`, made once."""
+    """The document of `app`, after `describe`; made once."""
     if app.openapi_schema is None:
         guarded = app.state.services.keys.needed
-        root_path = app.state.services.settings.root_path
-        servers = [{"url": root_path}] if root_path else None
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS, servers=servers)
+        made: dict[str, Any] = app.state.described
         schemas = made["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
         schemas["Saliency"] = _described(Saliency)

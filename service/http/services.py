@@ -1,6 +1,7 @@
 """The parts of one running service, built from its settings."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -110,14 +111,18 @@ class Services:
         if self.keeper is not None:
             self.keeper.start()
 
-    async def measure(self) -> None:
+    async def measure(self, when_dead: Callable[[], object]) -> None:
         """Give the heartbeat, and keep the gauge of the queue true, whichever worker is asked for the metrics of all.
 
-        Runs until it is cancelled.
+        `when_dead` is called once when this process can answer no image any more. Runs until it is cancelled.
         """
+        told = False
         while True:
             self.heartbeat.beat()
             self.metrics.queue_length(self.predictor.queued)
+            if not (self.live or told):
+                told = True
+                when_dead()
             await asyncio.sleep(_MEASURE_S)
 
     def close(self) -> None:

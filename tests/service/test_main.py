@@ -40,7 +40,7 @@ def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
     environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_MAX_BATCH": "2", "SEEDLINGS_THREADS": "1"} | variables
     command = [sys.executable, "-m", "service", "--port", str(port)]
     with (
-        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running,
+        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client,
     ):
         try:
@@ -122,8 +122,14 @@ def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
         time.sleep(2)
         assert max(seen) > 0
         assert [queued(url) for _ in range(8)] == [0] * 8
-        running.send_signal(signal.SIGINT)
+        work = [pool.submit(httpx.post, f"{url}/predict", content=fakes.image(), timeout=PATIENCE_S) for _ in range(8)]
+        while queued(url) < 2:
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        assert {task.result().status_code for task in work} <= {200, 503}  # 503: had not arrived yet
         assert running.wait(PATIENCE_S) == 130
+        assert running.stderr is not None
+        assert "Traceback" not in running.stderr.read()
 
 
 def test_ctrl_c_exits_130(tmp_path: Path) -> None:
@@ -134,6 +140,20 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 130
         assert running.stderr is not None
         assert "Traceback" not in running.stderr.read()
+
+
+def test_ctrl_c_while_workers_import_torch_is_heard_by_their_parent_alone(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(STUCK_IMPORT)
+    environ = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SEEDLINGS_LOG_LEVEL": "warning", "SEEDLINGS_WORKERS": "2"}
+    command = [sys.executable, "-m", "service", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "importing\n"  # one of them; the other one may be anywhere before
+        os.killpg(running.pid, signal.SIGINT)
+        _, told = running.communicate(timeout=PATIENCE_S)
+        assert (running.returncode, told) == (130, "")
 
 
 @pytest.mark.parametrize("command", [["predict", "photo.png"], ["openapi"], ["serve", "--port", "0"]])

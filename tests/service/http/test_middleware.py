@@ -151,10 +151,13 @@ SAFE = {"cache-control", "content-language", "content-length", "content-type", "
 UNSEEN = {"date", "connection", "content-security-policy", "x-content-type-options", "vary", "allow"}  # for browsers, not for scripts
 
 
-def test_other_pages_may_read_every_header_that_is_sent(start: Start, publish_in) -> None:
+def test_other_pages_may_read_every_header_that_is_sent(start: Start, publish_in, tmp_path: Path) -> None:
     publish_in(fakes.Halves)
-    service = start(cors_origins=["*"], max_body_bytes=200_000, max_queue=1, api_key="secret")
+    database = f"sqlite:///{tmp_path}/corrections.db"
+    service = start(cors_origins=["*"], max_body_bytes=200_000, max_queue=1, api_key="secret", database=database)
     image, key = fakes.image(), {"X-API-Key": "secret"}
+    correction: dict[str, object] = {"files": {"file": image}, "data": {"species": "Maize"}}
+    service.wait_for(lambda: service.client.post("/corrections", headers=key, **correction).status_code == 201, "its database is open")
     tensor = {"name": "encoded", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(image) + 4}}
     header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     binary = {
@@ -171,6 +174,7 @@ def test_other_pages_may_read_every_header_that_is_sent(start: Start, publish_in
             *(("POST", route, {"content": image}) for route in ("/predict", "/explain")),
             ("POST", "/predict/batch", {"files": [("files", image)]}),
             ("POST", "/predict", {"content": bytes(300_000)}),
+            ("POST", "/corrections", correction),
             ("POST", "/v2/models/seedlings/infer", binary),
         )
     ]
@@ -179,7 +183,7 @@ def test_other_pages_may_read_every_header_that_is_sent(start: Start, publish_in
         sent = {name for name in response.headers if not name.startswith("access-control-")}
         assert sent - SAFE - UNSEEN <= exposed, response.request.url
     sent = {name for response in answers for name in response.headers}
-    assert {"x-species", "inference-header-content-length", "server-timing", "www-authenticate", "x-request-id"} <= sent
+    assert {"x-species", "inference-header-content-length", "server-timing", "www-authenticate", "x-request-id", "location"} <= sent
 
 
 def test_other_pages_may_read_of_a_defect(start: Start, publish_in, monkeypatch: pytest.MonkeyPatch) -> None:

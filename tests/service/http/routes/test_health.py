@@ -1,5 +1,6 @@
 """The probes, while loading, ready and busy."""
 
+import asyncio
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,15 @@ def test_a_dead_inference_thread_asks_for_a_restart(own_service: Running, monkey
         own_service.wait_for(lambda probe=probe: own_service.client.get(probe).status_code == 503, "not alive")
         assert own_service.client.get(probe).json() == {"live": False}
     assert "restart" in own_service.client.get("/health").json()["error"]
+    told: list[bool] = []
+
+    async def measure() -> None:
+        measuring = asyncio.create_task(own_service.services.measure(when_dead=lambda: told.append(True)))
+        await asyncio.wait([measuring], timeout=0.7)  # two looks
+        measuring.cancel()
+
+    asyncio.run(measure())
+    assert told == [True]  # with several workers, one that is dead ends itself
 
 
 def test_probes_answer_while_predictions_run(start: Start, publish_in) -> None:

@@ -98,7 +98,9 @@ def test_unknown_routes_are_problems(service: Running, method: str, path: str, s
     assert ("POST" if status == 405 else "/docs") in response.json()["detail"]  # what there is instead
 
 
-@pytest.mark.parametrize(("path", "methods"), [("/predict", {"POST"}), ("/corrections", {"GET", "POST"}), ("/health/live", {"GET"})])
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/predict", {"POST"}), ("/corrections", {"GET", "HEAD", "POST"}), ("/health/live", {"GET", "HEAD"})]
+)
 def test_a_refused_method_is_told_all_that_the_path_takes(service: Running, path: str, methods: set[str]) -> None:
     response = service.client.put(path)
     assert response.status_code == 405
