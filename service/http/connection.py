@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import PROBLEM_TYPE, HeadTooLarge, MalformedRequest, ServiceError, problem
@@ -32,6 +33,7 @@ _READ_AT_ONCE = 8  # pieces, in one round of the event loop: a millisecond or tw
 _LINGER_S = 1.0  # a refused request is read and dropped this long, so that its sender gets to see the answer
 _LOOK_S = 0.5  # between two looks at a client that sends no more
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_OF_UPGRADES = (b"upgrade", b"http2-settings")  # headers, and what `Connection` says of them
 
 
 SHARED = "connections"  # the name in the state of the application's lifespan under which connections find their `Shared`
@@ -95,6 +97,7 @@ class Connection(HttpToolsProtocol):
     _refusal: ServiceError | None = None
     in_head = True  # what comes next belongs to the head of a request
     _overhead_bytes = 0  # of the request that arrives now: all that is not body
+    _plain_head = b""  # of the request whose head was just read and asks for another protocol: the same without asking for it
     waiting_since_s = 0.0  # monotonic
     _spared_from_s = 0.0  # monotonic: since it came, or since its last answer
 
@@ -132,11 +135,28 @@ class Connection(HttpToolsProtocol):
                 return
             piece = data[start : start + _PIECE_BYTES]
             self._overhead_bytes += len(piece)
-            super().data_received(piece)
+            self._parse(piece)
             if self.in_head and self._overhead_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head of the request is longer than {MAX_HEAD_BYTES} bytes"))
             elif self._overhead_bytes > MAX_HEAD_BYTES + MAX_FRAMING_BYTES:
                 self._refuse(MalformedRequest(f"more than {MAX_FRAMING_BYTES} bytes frame the body; send it in larger chunks"))
+
+    def _parse(self, data: bytes) -> None:
+        """Hands bytes to the parser.
+
+        A request that asks for another protocol, as Java's client and curl do for HTTP/2, is answered in this one (RFC 9110, 7.8).
+        The parser would end there, lose the body, and take what comes of it later for the next request.
+        """
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as end:
+                data, self._plain_head = self._plain_head + data[end.args[0] :], b""
+            except httptools.HttpParserError:
+                self.send_400_response("this is no HTTP that is read here")
+                return
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own meaning: whether the connection stays open
         """A client that sends no more may still read: it gets its answer, unless it turns out to be gone."""
@@ -167,10 +187,17 @@ class Connection(HttpToolsProtocol):
             return
         if len(self.headers) >= MAX_HEADERS:
             raise self._refused(HeadTooLarge(f"the request has more than {MAX_HEADERS} headers"))
+        if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise self._refused(MalformedRequest("of transfer encodings only 'chunked' is read here; say gzip by Content-Encoding"))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise self._refused(MalformedRequest("CONNECT is for proxies, and this is none"))
+            self._plain_head = self._without_upgrade()
+            return
         if len(self.pipeline) >= MAX_PIPELINED:
             raise self._refused(MalformedRequest(f"more than {MAX_PIPELINED} requests were sent ahead of their answers"))
         self._stop_head()
@@ -184,6 +211,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
+        if self._plain_head:
+            return
         super().on_message_complete()
         self.in_head, self._overhead_bytes = True, 0
         self.waiting_since_s = time.monotonic()
@@ -212,6 +241,16 @@ class Connection(HttpToolsProtocol):
             self._start_answer()
 
     # ---- within -----------------------------------------------------------------------------------------------------
+
+    def _without_upgrade(self) -> bytes:
+        """The head that was read, without what asks for another protocol."""
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b",".join(token for token in value.split(b",") if token.strip().lower() not in _OF_UPGRADES)
+            if name not in _OF_UPGRADES:
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _make_room(self) -> None:
         open_ones = [one for one in self.connections if isinstance(one, Connection) and not one.transport.is_closing()]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,7 +21,8 @@ _PIECES_AT_ONCE = 16  # in one round of the event loop: a millisecond
 MAX_TEXT_BYTES = 8 * 2**10  # of a part that is no file
 HOLDS_S = 2.0  # a body that takes longer to arrive may have to make room
 _GZIP, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS  # bits of the window, as zlib counts them
-_WINDOW = {"": None, "identity": None, "gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
+_WINDOW = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
+MAX_MEMBERS = 1024  # of a gzip body, which may be several put together (RFC 1952, 2.2)
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
 _IMAGE = {"type": "string", "format": "binary", "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC"}
@@ -160,10 +162,12 @@ class Room:
             raise MalformedRequest(f"the part {file!r} is empty; send an image")
         return photo, fields
 
-    async def read(self, request: Request) -> bytes:
-        """The whole body. Raises MalformedRequest, BodyTooLarge, SlowUpload, QueueFull or CallerGone."""
+    async def read(self, request: Request, most_bytes: int | None = None) -> bytes:
+        """The whole body, of at most so many bytes where that is said. Raises MalformedRequest, BodyTooLarge, SlowUpload, QueueFull
+        or CallerGone.
+        """
         body = Buffer()
-        await self._receive(request, body.write)
+        await self._receive(request, body.write, most_bytes)
         return await self._uploads.join(body)
 
     async def _read_form(self, request: Request, *wanted: str) -> tuple[list[Part], str]:
@@ -173,14 +177,14 @@ class Room:
         reader.close()
         return reader.parts, reader.names
 
-    async def _receive(self, request: Request, write: Callable[[bytes], object]) -> None:
+    async def _receive(self, request: Request, write: Callable[[bytes], object], most_bytes: int | None = None) -> None:
         """Hand the body on in small pieces, inflated, its bytes counted as they arrive, chunked or not.
 
         Between two pieces the event loop has its turn. Raises what `write` raises, MalformedRequest, BodyTooLarge,
         SlowUpload, QueueFull or CallerGone.
         """
-        limit, timeout_s = self._uploads.max_body_bytes, self._uploads.timeout_s
-        inflater = _Inflater(request.headers.get("content-encoding", ""))
+        limit, timeout_s = min(most_bytes or math.inf, self._uploads.max_body_bytes), self._uploads.timeout_s
+        inflater = _Inflater(request.headers.getlist("content-encoding"))
         stream = request.stream()
         declared = request.headers.get("content-length", "")
         arrived_bytes = inflated_bytes = 0
@@ -198,8 +202,10 @@ class Room:
                         write(piece)
                         await self._uploads.pieces.next()
                 if too_long:
-                    await _drop(stream, limit)
-                    raise BodyTooLarge(f"the body is longer than {limit} bytes; scale the image down")
+                    if arrived_bytes or "expect" not in request.headers:  # else it waits to be asked for its body
+                        await _drop(stream, limit)
+                    advice = "" if most_bytes else "; scale the image down"
+                    raise BodyTooLarge(f"the body is longer than {limit} bytes{advice}")
         except TimeoutError:
             if self._gave_way:
                 raise SlowUpload("too many uploads at once, and this one was slow; try again later, or scale the image down") from None
@@ -219,7 +225,7 @@ class Room:
         self.taken_bytes += n_bytes
 
 
-async def _drop(stream: AsyncIterator[bytes], most: int) -> None:
+async def _drop(stream: AsyncIterator[bytes], most: float) -> None:
     """Read on for a while without keeping anything: a connection closed at once would lose the answer on its way."""
     dropped, until = 0, time.monotonic() + _LINGER_S
     try:
@@ -239,13 +245,15 @@ def _kind(request: Request, default: str) -> str:
 class _Inflater:
     """Takes a Content-Encoding off a body, a small piece at a time."""
 
-    def __init__(self, encoding: str) -> None:
-        """Raises MalformedRequest for one that is not read here."""
-        self._encoding = encoding.strip().lower()
-        if self._encoding not in _WINDOW:
-            raise MalformedRequest(f"Content-Encoding {encoding[:50]!r} is not read here; send gzip, deflate or none")
-        window = _WINDOW[self._encoding]
-        self._inflate = None if window is None else zlib.decompressobj(window)
+    def __init__(self, headers: Sequence[str]) -> None:
+        """`headers` are all of this name. Raises MalformedRequest for an encoding that is not read here, and for two."""
+        names = [name.strip().lower() for header in headers for name in header.split(",")]
+        self._encoding = ", ".join(name for name in names if name not in ("", "identity"))
+        if self._encoding and self._encoding not in _WINDOW:
+            raise MalformedRequest(f"Content-Encoding {self._encoding[:50]!r} is not read here; send gzip, deflate or none")
+        self._window = _WINDOW.get(self._encoding, 0)
+        self._inflate = zlib.decompressobj(self._window) if self._window else None
+        self._n_members = 1
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """What `chunk` holds, at most `_PIECE_BYTES` at a time. Raises MalformedRequest."""
@@ -254,9 +262,14 @@ class _Inflater:
                 yield chunk[start : start + _PIECE_BYTES]
             return
         try:
-            while chunk and not self._inflate.eof:
+            while chunk:
+                if self._inflate.eof:
+                    chunk = chunk.lstrip(b"\0")  # padding
+                    if not chunk:
+                        return
+                    self._inflate = self._next_member()
                 yield self._inflate.decompress(chunk, _PIECE_BYTES)
-                chunk = self._inflate.unconsumed_tail
+                chunk = self._inflate.unused_data or self._inflate.unconsumed_tail
         except zlib.error:
             raise MalformedRequest(f"the body is not {self._encoding}") from None
 
@@ -264,3 +277,11 @@ class _Inflater:
         """The body is there. Raises MalformedRequest if it was cut off."""
         if self._inflate is not None and not self._inflate.eof:
             raise MalformedRequest(f"the {self._encoding} body is cut off")
+
+    def _next_member(self) -> "zlib._Decompress":
+        self._n_members += 1
+        if self._window != _GZIP:
+            raise MalformedRequest(f"bytes follow the {self._encoding} body")
+        if self._n_members > MAX_MEMBERS:
+            raise MalformedRequest(f"the gzip body is put together of more than {MAX_MEMBERS}")
+        return zlib.decompressobj(self._window)

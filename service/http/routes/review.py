@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from corrections.records import State
 
 MAX_AT_ONCE = 100
+MAX_DECISION_BYTES = 16 * 2**10  # of JSON: a long one would be parsed while all others wait
+_MAX_VERSION = 2**31 - 1  # every database holds it
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'", "Cache-Control": "private, max-age=3600"}
 _JSON = "application/json"
 _STATES: dict[str, "State"] = {"waiting": "waiting", "accepted": "accepted", "rejected": "rejected"}
@@ -53,7 +55,12 @@ class Review(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["accept", "reject", "undo"] = Field(description="`undo` makes it wait again, as it was handed in")
-    version: int = Field(description="the version of the correction that was looked at; if it is another by now, nothing is decided")
+    version: int = Field(
+        strict=True,
+        ge=1,
+        le=_MAX_VERSION,
+        description="the version of the correction that was looked at; if it is another by now, nothing is decided",
+    )
     reviewer: str | None = Field(
         None, description="who decides; with a key that has a name, the name is kept behind it, and may stand alone: leave this out then"
     )
@@ -113,7 +120,7 @@ async def review(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         raise MalformedRequest(f"the decision is sent as JSON, typed {_JSON}")
     with services.uploads.room() as room:
-        body = await room.read(request)
+        body = await room.read(request, MAX_DECISION_BYTES)
     try:
         asked = Review.model_validate_json(body)
     except ValidationError as error:

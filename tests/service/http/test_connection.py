@@ -249,3 +249,48 @@ def test_a_half_sent_request_ends_with_its_client(service: Running) -> None:
     with service.raw(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc") as connection:
         connection.shutdown(socket.SHUT_WR)
         assert received(connection) == b""
+
+
+UPGRADE = b"Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"  # as Java and curl send it
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("apart", [False, True], ids=["in one piece", "head and body apart"])
+def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(service: Running, chunked: bool, apart: bool) -> None:
+    image = fakes.image()
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(image), image) if chunked else image
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(image)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n" + UPGRADE + length + b"\r\n\r\n"
+    with service.raw(head) as connection:
+        if apart:
+            time.sleep(0.1)
+        connection.sendall(body + GET[:-2] + UPGRADE + b"\r\n" + GET[:-2] + b"Connection: close\r\n\r\n")
+        answer = received(connection)
+    assert [part[:5] for part in answer.split(b"HTTP/1.1")[1:]] == [b" 200 "] * 3
+    assert b'"species":"Maize"' in answer
+
+
+def test_a_body_behind_an_upgrade_is_no_request(service: Running) -> None:
+    smuggled = b"GET /species HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"Content-Length: %d\r\n\r\n" % len(smuggled)
+    with service.raw(head) as connection:
+        time.sleep(0.1)
+        connection.sendall(smuggled)
+        connection.shutdown(socket.SHUT_WR)
+        answer = received(connection)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 415 ")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "said"),
+    [
+        (b"CONNECT x:80 HTTP/1.1\r\nHost: x", b"CONNECT is for proxies"),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked", b"transfer encodings"),
+        (b"NONSENSE / HTTP/1.1\r\nHost: x", b"no HTTP"),
+    ],
+)
+def test_what_is_not_read_here_is_told(service: Running, request_line: bytes, said: bytes) -> None:
+    answer = asked(service, request_line + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert said in answer

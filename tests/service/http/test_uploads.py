@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 
 from service.errors import BodyTooLarge, MalformedRequest, QueueFull
-from service.http.uploads import Uploads
+from service.http.uploads import MAX_MEMBERS, Uploads
 from tests import fakes
 from tests.service.conftest import Running
 
@@ -88,11 +88,48 @@ def test_encodings_are_read_on_every_route(service: Running, encoding: str, pack
 
 @pytest.mark.parametrize(
     ("encoding", "content"),
-    [("br", b"a"), ("gzip", b"no gzip"), ("gzip", gzip.compress(fakes.image())[:-9])],
-    ids=["unknown", "no gzip", "cut off"],  # gzip holds the time: as names of tests the bytes would differ between processes
+    [
+        ("br", b"a"),
+        ("gzip", b"no gzip"),
+        ("gzip", gzip.compress(fakes.image())[:-9]),
+        ("gzip", gzip.compress(fakes.image()) + b"more"),
+        ("deflate", zlib.compress(fakes.image()) + b"more"),
+        ("gzip, gzip", gzip.compress(gzip.compress(fakes.image()))),
+        ("gzip", gzip.compress(b"") * (MAX_MEMBERS + 1)),
+    ],
+    ids=[
+        "unknown",
+        "no gzip",
+        "cut off",
+        "more behind gzip",
+        "more behind deflate",
+        "two",
+        "many members",
+    ],  # gzip holds the time: as names of tests the bytes would differ between processes
 )
 def test_other_encodings_are_refused(service: Running, encoding: str, content: bytes) -> None:
     assert service.client.post("/predict", content=content, headers={"Content-Encoding": encoding}).status_code == 400
+
+
+def test_an_encoding_named_in_two_headers_is_two(service: Running) -> None:
+    twice = [("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")]
+    response = service.client.post("/predict", content=gzip.compress(gzip.compress(fakes.image())), headers=twice)
+    assert response.status_code == 400
+    assert "'gzip, gzip'" in response.json()["detail"]
+
+
+def test_gzip_may_be_put_together_and_padded(service: Running) -> None:
+    image = fakes.image()
+    content = gzip.compress(image[:50]) + gzip.compress(b"") + gzip.compress(image[50:]) + bytes(512)
+    response = service.client.post("/predict", content=content, headers={"Content-Encoding": "identity, gzip"})
+    assert response.status_code == 200, response.text
+    assert response.json()["species"] == "Maize"
+
+
+def test_a_client_that_waits_to_be_asked_for_a_body_too_long_is_not_asked(service: Running) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 999999999\r\n\r\n"
+    with service.raw(head) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 def test_inflated_bytes_are_counted() -> None:

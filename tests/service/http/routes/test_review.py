@@ -1,11 +1,13 @@
 """What reviewers look at and decide, on a real service."""
 
+import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from service.http.routes.review import MAX_DECISION_BYTES
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -64,6 +66,8 @@ def test_decided_changed_and_undone(reviewed: Running) -> None:
         ({"reviewer": "\u202eadA"}, "reviewer cannot be kept"),
         ({"species": "../x"}, "species cannot be kept"),
         ({"version": "first"}, "version"),
+        ({"version": True}, "version"),
+        ({"version": 2**63}, "version"),
         ({"colour": 1}, "colour"),
     ],
 )
@@ -72,6 +76,14 @@ def test_a_decision_that_is_not_understood_changes_nothing(reviewed: Running, va
     response = decide(reviewed, added, **values)
     assert (response.status_code, said in response.json()["detail"]) == (400, True), response.text
     assert reviewed.client.get("/corrections/waiting").json()["corrections"] == [added]
+
+
+def test_a_long_decision_is_not_parsed(reviewed: Running) -> None:
+    added = add(reviewed, 1)
+    content = b'{"decision": [' + b",".join([b"[]"] * 2_000_000) + b"]}"
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = reviewed.client.post(f"/corrections/{added['id']}/review", content=gzip.compress(content), headers=headers)
+    assert (response.status_code, response.json()["detail"]) == (413, f"the body is longer than {MAX_DECISION_BYTES} bytes")
 
 
 def test_other_pages_and_other_forms_decide_nothing(reviewed: Running) -> None:
