@@ -29,6 +29,7 @@ class Measured:
     images: Images  # labels in the order of the model's species
     rows: list[int]  # of the part
     probabilities: Tensor  # float32 [N,species], in the order of `rows`
+    familiar: Tensor  # bool [N]; all are to a model that cannot tell
     calibration: Calibration | None  # None: of a run
     explain: Callable[[Tensor, Tensor], Tensor] | None  # uint8 [N,3,S,S] and int64 [N] → saliency [N,h,w]; None: it cannot be told
 
@@ -66,7 +67,10 @@ def of_artifact(folder: Path, images: Images) -> Measured:
             return saliency.maps(module, pixels, species)  # type: ignore[arg-type]
 
     source = f"answers of {model.name} ({manifest.size_bytes / 1e6:.1f} MB), computed when this page was built"
-    return Measured(model.name, source, "test", ordered, rows, model.probabilities(ordered.pixels[rows]), model.calibration, explain)
+    probabilities, distances = model.answers(ordered.pixels[rows])
+    limit = manifest.calibration.familiarity
+    familiar = torch.ones(len(rows), dtype=torch.bool) if distances is None or limit is None else distances <= limit.limit
+    return Measured(model.name, source, "test", ordered, rows, probabilities, familiar, model.calibration, explain)
 
 
 def of_run(folder: Path, images: Images, part: str) -> Measured:
@@ -81,4 +85,5 @@ def of_run(folder: Path, images: Images, part: str) -> Measured:
 
     probabilities = predictions.logits(network, images.pixels[rows]).softmax(1)
     source = f"answers of {folder.name}, the weights of its epoch {epoch}, computed when this page was built"
-    return Measured(folder.name, source, part, images, rows, probabilities, None, explain)
+    familiar = torch.ones(len(rows), dtype=torch.bool)
+    return Measured(folder.name, source, part, images, rows, probabilities, familiar, None, explain)

@@ -46,13 +46,13 @@ def reliability(measured: Measured, out: Path) -> Markup:
     else:
         text = f"Temperature {calibration.temperature:.3f}, fitted on validation. {expected}"
         highest, answers = measured.probabilities.max(1)
-        confident = highest >= calibration.confident_from
+        confident = (highest >= calibration.confident_from) & measured.familiar
         right = float((answers == measured.labels)[confident].float().mean()) if bool(confident.any()) else 0.0
         if calibration.threshold is None:
             text += f"No answer is called confident: {calibration.threshold_reason}."
         else:
             text += (
-                f"From a probability of {calibration.threshold:.3f} on an answer is called confident:"
+                f"From a probability of {calibration.threshold:.3f} on an answer to a familiar photo is called confident:"
                 f" {float(confident.float().mean()):.1%} of the {measured.part} images, {right:.1%} of them right."
             )
     caption = "Above: how often answers of a given probability are right. Below: how many such answers there are."

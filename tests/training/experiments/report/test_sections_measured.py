@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from training.experiments.report import measured, sections_measured
+from training.publishing import measured_model
 
 
 @pytest.mark.parametrize("right", [0, 4])
@@ -24,3 +25,16 @@ def test_sections_of_answers_that_are_all_or_never_right(images, learnt, tmp_pat
 def test_a_version_without_halves_says_so(images, learnt, tmp_path):
     found = dataclasses.replace(measured.of_run(learnt, images, "test"), explain=None)
     assert "without the two halves" in sections_measured.looked_at(found, tmp_path)
+
+
+def test_an_unfamiliar_photo_is_not_called_confident(images, published, tmp_path):
+    found = measured.of_artifact(published, images)
+    calibration = found.calibration.model_copy(update={"threshold": 0.5, "threshold_reason": None})
+    sure = torch.nn.functional.one_hot(found.labels, 3).float()
+    half = torch.arange(len(found.rows)) < len(found.rows) // 2
+    told = dataclasses.replace(found, probabilities=sure, calibration=calibration, familiar=half)
+    said = f"called confident: {len(found.rows) // 2 / len(found.rows):.1%} of the test images, 100.0% of them right"
+    assert said in str(sections_measured.reliability(told, tmp_path))
+    limit = found.calibration.familiarity.limit
+    far = measured_model.of_artifact(published).answers(images.pixels[found.rows]).distances > limit
+    assert found.familiar.tolist() == (~far).tolist()
