@@ -25,7 +25,20 @@ from service.http.dependencies import of
 from service.http.middleware import Observe
 from service.http.openapi import describe, document, encoded, operation_id
 from service.http.probes import MAX_CONNECTIONS, Probes
-from service.http.routes import batch, corrections, detect, explain, health, metrics, open_inference, page, predict, review, species
+from service.http.routes import (
+    batch,
+    corrections,
+    detect,
+    explain,
+    health,
+    metrics,
+    offline,
+    open_inference,
+    page,
+    predict,
+    review,
+    species,
+)
 from service.http.services import Services, build_services
 from service.inference import engine
 from service.inference.segmenter import Segmenter
@@ -55,7 +68,7 @@ EXPOSED_HEADERS = (
 )
 _PROBES = (health.router, open_inference.probes)
 _ROUTERS = (
-    *(routes.router for routes in (page, predict, batch, detect, explain, review, corrections, species, health, metrics)),
+    *(routes.router for routes in (page, offline, predict, batch, detect, explain, review, corrections, species, health, metrics)),
     open_inference.probes,
     open_inference.guarded,
 )

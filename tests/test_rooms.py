@@ -43,6 +43,7 @@ ELSEWHERE = {
     "service/http/dependencies.py": "hands the services to a route: every test of a route goes through it",
     "service/http/disconnect.py": "needs a client that leaves: tests/service/http/test_overload.py",
     "service/http/openapi_examples.py": "holds data: tests/service/http/test_openapi.py",
+    "service/http/routes/offline.py": "tests/service/http/page/test_offline.py asks it, from a browser, too",
     "service/http/routes/metrics.py": "prints what tests/service/http/test_middleware.py reads",
     "service/http/services.py": "puts the parts together: every test with a real server goes through it",
     "service/inference/overlay.py": "tests/service/http/routes/test_detect.py looks at its pictures",

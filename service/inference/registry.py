@@ -125,6 +125,11 @@ class Registry(Generic[Served]):
         self.error: str | None = None  # why no better version is in service
         self.refused: tuple[Refusal, ...] = ()  # the versions of the store that are not served for a fault, newest first
 
+    @property
+    def path(self) -> Path | None:
+        """The folder of the version in service."""
+        return self._path
+
     def start(self) -> None:
         """Begin loading and watching, in the background."""
         self._thread.start()

@@ -119,6 +119,7 @@ export function show() {
   $("heat").disabled = $("share").disabled = !answer;
   $("heat").hidden = !explainable || how === "unfamiliar";
   $("said-by-server").textContent = problem?.detail ? t.server_says(problem.detail) : "";
+  $("here").hidden = !answer?.here;
   $("beneath").textContent = answer ? beneath(answer) : "";
   $("beneath").className = how === "species" ? "latin" : "";
   $("probability").textContent = answer ? sureness(answer) : "";

@@ -61,6 +61,10 @@ export const overlay = (file) => patiently(async () => (await ask("detect/overla
 export const predict = (file, crop) =>
   patiently(async () => (await ask(asked("predict", { crop }), { method: "POST", headers: octets, body: file })).json());
 
+/** What there is to keep for answers without the server; a Problem of 404 where there is nothing. */
+export const offline = async () => (await ask("offline/model.json")).json();
+export const file = (path) => ask(path);
+
 /** What the server keeps of photos. */
 export const keeping = async () => (await ask("corrections")).json();
 

@@ -8,6 +8,7 @@ import { forgetAll, keep, kept } from "./keep.js";
 import { number, speciesName, t, translate, wholePercent } from "./language.js";
 import { fill, ordered, row, summarize } from "./list.js";
 import { draw } from "./map.js";
+import * as offline from "./offline.js";
 import { forgetPlants, onAlone } from "./plants.js";
 import { csv, plantsCsv, save } from "./table.js";
 import { several, spoken, useSpecies } from "./verdict.js";
@@ -20,6 +21,7 @@ const $ = (id) => document.getElementById(id);
 const photos = []; // { file, url, row, crop?, each?, found?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown
 let models = ""; // in service: the one that names plants, and the one that finds them, if any
 let finding = false; // whether plants are found here
+let away = false; // the server is out of reach, and this browser answers
 let running = 0;
 let retry;
 
@@ -44,22 +46,38 @@ function knows({ species, model, training_images: images }) {
 
 const named = (...of) => of.filter(Boolean).map(({ name, version }) => `${name} ${version}`).join(", ");
 
+function uses(model) {
+  useSpecies(new Map(model.species.map((species) => [species.name, species])));
+  useModel(model);
+  models = named(model.model, model.segmenter);
+  finding = model.segmenter !== null;
+  knows(model);
+}
+
 async function meet() {
   try {
     const model = await api.species();
-    useSpecies(new Map(model.species.map((species) => [species.name, species])));
-    useModel(model);
+    uses(model);
     await corrections.meet(model.species);
-    models = named(model.model, model.segmenter);
-    finding = model.segmenter !== null;
-    knows(model);
+    away = false;
+    offline.meet();
     $("key-form").hidden = $("down").hidden = true;
     return true;
   } catch (problem) {
-    if (problem.status === 401) askForKey();
-    else lost(problem);
+    if (problem.status !== 401) return leave(problem);
+    askForKey();
     return false;
   }
+}
+
+/** The server is lost: whether this browser answers in its place. */
+async function leave(problem) {
+  lost(problem);
+  if (problem.status !== 0 || !offline.ready()) return false;
+  $("down-text").textContent = t.offline_away;
+  if (!away) uses({ ...(await offline.species()), explainable: false, segmenter: null });
+  away = true;
+  return true;
 }
 
 function askForKey() {
@@ -79,17 +97,21 @@ async function again() {
   clearTimeout(retry);
   if (!(await meet())) return;
   await remember();
-  for (const photo of photos) if (photo.problem?.passing) photo.problem = null;
+  for (const photo of photos) {
+    if (photo.problem?.passing) photo.problem = null;
+    if (!away && photo.answer?.here) photo.stale = true; // now the server can say it
+  }
   if (current()) show();
   work();
 }
 
-/** Bring back what was here before a reload; an answer of other models, or of an older page, is asked for anew. */
+/** Bring back what was here before a reload; an answer of other models, of this browser or of an older page is asked for anew. */
 async function remember() {
   if (photos.length) return;
   const before = await kept();
   for (const photo of before) {
-    if (!photo.answer?.crop || named(photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
+    if (away && photo.answer?.crop) continue; // nobody else can say it now
+    if (!photo.answer?.crop || photo.answer.here || named(photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
   }
   begin(before);
 }
@@ -141,7 +163,7 @@ async function work() {
         photo.answer = answer;
         photo.asked_at = `${new Date().toISOString().slice(0, 19)}Z`;
         if (photos.includes(photo)) keep(photo); // else it was cleared meanwhile
-        $("down").hidden = true;
+        if (!answer.here) $("down").hidden = true;
       })
       .catch((problem) => {
         photo.problem = problem;
@@ -163,8 +185,18 @@ async function work() {
   list();
 }
 
-/** A photo is sent once, and its plants are found with its answer. The largest is looked at unless another part was chosen. */
+/** By the server; where it is out of reach by this browser, if the user wanted that. */
 async function ask(photo, crop) {
+  try {
+    if (!away) return await send(photo, crop);
+  } catch (problem) {
+    if (problem.status !== 0 || !(await leave(problem))) throw problem;
+  }
+  return offline.predict(photo.file, crop);
+}
+
+/** A photo is sent once, and its plants are found with its answer. The largest is looked at unless another part was chosen. */
+async function send(photo, crop) {
   if (photo.found || !finding) return api.predict(photo.file, crop ?? (photo.found ? "auto" : undefined));
   try {
     const { prediction, ...found } = await api.detect(photo.file, crop ?? "auto");
@@ -276,4 +308,4 @@ const invitation = phone ? t.invitation_phone : t.invitation;
 $("drop-title").textContent = invitation;
 $("drop-hint").textContent = phone ? t.hint_phone : t.hint;
 translate();
-again();
+offline.recall().catch(() => {}).finally(again);

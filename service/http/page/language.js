@@ -22,6 +22,8 @@ export const wholePercent = (share) => whole.format(share);
 
 const numbers = new Intl.NumberFormat(locale);
 export const decimalMark = numbers.formatToParts(0.5).find(({ type }) => type === "decimal").value;
+const millions = new Intl.NumberFormat(locale, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 });
+export const megabytes = (bytes) => millions.format(bytes / 1e6);
 export const number = (value) => numbers.format(value);
 
 const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });

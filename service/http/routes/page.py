@@ -1,11 +1,13 @@
 """`GET /`: the page for people, plain files without a build step."""
 
 import functools
+import hashlib
+import json
 import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from service.errors import UnknownPage
 from service.http.openapi import encoded
@@ -14,11 +16,26 @@ router = APIRouter(include_in_schema=False)
 FOLDERS = ("/docs/",)  # paths that mean something else with a slash at their end
 PARTS = ("head.html", "key-form.html")  # of pages, which take them in where `<!-- NAME -->` stands
 _PART = re.compile(rb"^ *<!-- ([\w-]+\.html) -->\n", re.MULTILINE)
+_NOT_KEPT = ("docs.", "review.")  # pages that are of no use without the server
 _FOLDER = Path(__file__).parent.parent / "page"
-_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_ONNX_RUNTIME = _FOLDER / "onnxruntime"  # of npm's package onnxruntime-web, by scripts/onnxruntime_web
+ONNX_RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
+ONNX_RUNTIME_BYTES = sum((_ONNX_RUNTIME / name).stat().st_size for name in ONNX_RUNTIME_FILES)
+_WORKER, _FILES, _DIGEST = "service-worker.js", b"[/* files */]", b"<!-- digest -->"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".gz": "application/gzip",  # not as an encoding: the page keeps it as it is
+}
 _HEADERS = {
     # Nothing from elsewhere, so that the page works without the Internet, and a photo's name cannot bring in anything.
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'",
+    # WebAssembly is for answers without the server, and no other code is made at run time.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob:; object-src 'none';"
+    " base-uri 'none'; frame-ancestors 'self'",
     "Cache-Control": "no-cache",  # a new release of the server is a new page
     "X-Content-Type-Options": "nosniff",
 }
@@ -59,6 +76,20 @@ async def openapi_document(request: Request) -> Response:
     return Response(encoded(request.app), media_type="application/json")
 
 
+@router.get(f"/{_WORKER}")
+async def service_worker() -> Response:
+    """Serve what keeps the page in the browser. It stands beside the page, since it may speak for what is below it alone."""
+    return _file(_WORKER)
+
+
+@router.get("/page/onnxruntime/{name}")
+async def onnx_runtime(name: str) -> Response:
+    """Serve what runs a network in the browser, a piece at a time."""
+    if name not in ONNX_RUNTIME_FILES:
+        raise UnknownPage(f"the page has no file {name[:100]!r}")
+    return FileResponse(_ONNX_RUNTIME / name, headers=_HEADERS, media_type=_TYPES[Path(name).suffix])
+
+
 @router.get("/page/{name}")
 async def page_file(name: str) -> Response:
     """Serve what the page is made of."""
@@ -75,6 +106,11 @@ def _file(name: str) -> Response:
 @functools.cache
 def _files() -> dict[str, bytes]:
     """The page's files, read once: they are small, and a flood of requests must not become one of threads."""
-    files = {file.name: file.read_bytes() for file in _FOLDER.iterdir()}
+    files = {file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.is_file()}
     parts = {name.encode(): files.pop(name) for name in PARTS}
-    return {name: _PART.sub(lambda found: parts[found[1]], content) for name, content in files.items()}
+    files = {name: _PART.sub(lambda found: parts[found[1]], content) for name, content in files.items()}
+    kept = sorted(name for name in files if name != _WORKER and not name.startswith(_NOT_KEPT))
+    digest = hashlib.sha256(b"".join(files[name] for name in kept)).hexdigest()[:16]
+    listed = json.dumps(["./", *(f"page/{name}" for name in kept)]).encode()
+    files[_WORKER] = files[_WORKER].replace(_FILES, listed).replace(_DIGEST, digest.encode())
+    return files

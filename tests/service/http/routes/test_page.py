@@ -1,5 +1,9 @@
 """The files of the page, as they are served; tests/service/http/page looks at them in a browser."""
 
+import gzip
+import hashlib
+import json
+import re
 from pathlib import Path
 
 from service.http.routes import page as routes
@@ -9,7 +13,7 @@ PAGE = Path(routes.__file__).parents[1] / "page"
 
 
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
-    files = [file for file in PAGE.iterdir() if file.name not in routes.PARTS]
+    files = [file for file in PAGE.iterdir() if file.is_file() and file.name not in (*routes.PARTS, "service-worker.js")]
     assert sum(file.stat().st_size for file in files) < 200_000  # a phone's slow connection: under two seconds at 1 Mbit/s
     response = service.client.get("/")
     assert response.status_code == 200
@@ -23,4 +27,36 @@ def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
         assert "http://" not in text
         assert "https://" not in text or file.name == "sources.js"  # links, which a person may follow
     assert service.client.get("/page/nothing.js").status_code == 404
+    assert service.client.get("/page/onnxruntime/VERSION").status_code == 404
     assert service.client.get("/page/..%2Fapp.py").status_code == 404
+
+
+def test_only_webassembly_is_made_at_run_time(service: Running) -> None:
+    policy = service.client.get("/").headers["content-security-policy"]
+    (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
+    assert scripts == "script-src 'self' 'wasm-unsafe-eval'"
+
+
+def test_the_service_worker_keeps_all_that_the_page_needs(service: Running) -> None:
+    response = service.client.get("/service-worker.js")
+    assert response.headers["content-type"].startswith("text/javascript")
+    files = json.loads(re.search(r"FILES = (\[.*\]);", response.text)[1])  # type: ignore[index]
+    assert re.search(r"KEPT}[0-9a-f]{16}`", response.text)
+    for file in files:
+        assert service.client.get(f"/{file}").status_code == 200
+    named = {
+        f"page/{name}"
+        for text in (service.client.get(f"/{file}").text for file in files if not file.endswith("svg"))
+        for name in re.findall(r"(?:page/|[\"'`]\./)([\w-]+\.(?:js|css|svg|webmanifest))", text)
+    }
+    assert named <= {*files, "page/service-worker.js"}
+    assert {"./", "page/app.js", "page/offline.js", "page/preprocess.js", "page/de.js"} <= {*files}
+
+
+def test_the_runtime_is_npms_own(service: Running) -> None:
+    sums = dict(line.split()[::-1] for line in (PAGE / "onnxruntime" / "SHA256SUMS").read_text().splitlines())
+    assert len(sums) == 2
+    for name, digest in sums.items():
+        packed = name.endswith(".wasm")
+        content = service.client.get(f"/page/onnxruntime/{name}{'.gz' if packed else ''}").content
+        assert hashlib.sha256(gzip.decompress(content) if packed else content).hexdigest() == digest

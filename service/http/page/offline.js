@@ -1,0 +1,158 @@
+// Answers without the server: the network runs in this browser, by ONNX Runtime Web. Only where the user asked for it, since it has to be
+// fetched and kept before. What stands in an answer is what the server would say, but for plants: nothing is looked for.
+
+import * as api from "./api.js";
+import { megabytes, t } from "./language.js";
+import { square } from "./preprocess.js";
+
+const CACHE = "seedlings-offline";
+const RUNTIME = "page/onnxruntime/ort-wasm-simd-threaded.wasm.gz", MODULE = "page/onnxruntime/ort.wasm.bundle.min.mjs";
+const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SPECIES = "offline/species.json";
+const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
+const DIGITS = 1e7; // of a probability
+const $ = (id) => document.getElementById(id);
+let about = null; // of the model that is kept: what GET offline/model.json told of it
+let offered = null; // of the model in service, where it can be kept
+let session = null; // the loaded network, once it was asked
+
+const keeping = () => "serviceWorker" in navigator && "caches" in window; // only of a page by HTTPS or of this very machine
+const round = (value) => Math.round(value * DIGITS) / DIGITS;
+
+const read = (name) => caches.match(name, { cacheName: CACHE });
+
+/** Whether photos can be answered here. */
+export const ready = () => about !== null;
+
+/** What the kept model knows: as GET species told it. */
+export const species = async () => (await read(SPECIES)).json();
+
+/** What is kept from before. */
+export async function recall() {
+  if (!keeping()) return;
+  const found = await read(ABOUT);
+  about = found && (await read(MODEL)) && (await read(RUNTIME)) ? await found.json() : null;
+  show();
+}
+
+/** Offer to keep the model in service, where it can be. */
+export async function meet() {
+  if (!keeping()) return;
+  navigator.serviceWorker.register("service-worker.js").catch(() => {}); // without it the page works as long as it stays open
+  offered = await api.offline().catch(() => null);
+  show();
+}
+
+function show(failed = "") {
+  const size = offered && megabytes(offered.bytes + offered.runtime_bytes);
+  const newer = about && offered && about.sha256 !== offered.sha256;
+  $("offline").hidden = !about && !offered;
+  $("offline-text").textContent = !about ? t.offline_offer(size) : newer ? t.offline_newer(size) : t.offline_kept(about.model.name, about.model.version);
+  $("offline-keep").hidden = !offered || (about && !newer);
+  $("offline-forget").hidden = !about;
+  $("offline-progress").hidden = true;
+  $("offline-said").textContent = failed;
+}
+
+/** Fetch into `cache`, and tell how many bytes have come. */
+async function fetched(cache, name, ask, come) {
+  const response = await ask();
+  const counted = response.body.pipeThrough(new TransformStream({ transform: (piece, way) => (come(piece.byteLength), way.enqueue(piece)) }));
+  await cache.put(name, new Response(counted, { headers: response.headers }));
+}
+
+$("offline-keep").addEventListener("click", async () => {
+  const wanted = offered;
+  $("offline-keep").disabled = true;
+  $("offline-progress").hidden = false;
+  $("offline-progress").max = wanted.bytes + wanted.runtime_bytes;
+  let came = 0;
+  const come = (bytes) => ($("offline-progress").value = came += bytes);
+  try {
+    const cache = await caches.open(CACHE);
+    await cache.delete(ABOUT); // until all of it is there
+    await fetched(cache, MODULE, () => api.file(MODULE), come);
+    await fetched(cache, RUNTIME, () => api.file(RUNTIME), come);
+    await fetched(cache, MODEL, () => api.file(MODEL), come);
+    const digest = await crypto.subtle.digest("SHA-256", await (await cache.match(MODEL)).arrayBuffer());
+    const found = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (found !== wanted.sha256) throw new Error(t.offline_changed);
+    await cache.put(SPECIES, await api.file("species"));
+    await cache.put(ABOUT, new Response(JSON.stringify(wanted)));
+    await navigator.storage?.persist?.(); // else the browser may clear it when its disk is full
+    [about, session] = [wanted, null];
+    show();
+  } catch (problem) {
+    await caches.delete(CACHE);
+    about = null;
+    show(t.offline_failed(problem.message));
+  } finally {
+    $("offline-keep").disabled = false;
+  }
+});
+
+$("offline-forget").addEventListener("click", async () => {
+  await caches.delete(CACHE);
+  about = session = null;
+  show();
+});
+
+async function load() {
+  const ort = await import("./onnxruntime/ort.wasm.bundle.min.mjs");
+  ort.env.wasm.numThreads = 1; // more need a page that is cut off from all others
+  ort.env.wasm.wasmBinary = await new Response((await read(RUNTIME)).body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  const network = await ort.InferenceSession.create(new Uint8Array(await (await read(MODEL)).arrayBuffer()));
+  return async (pixels, size) => {
+    const outputs = await network.run({ images: new ort.Tensor("uint8", pixels, [1, 3, size, size]) });
+    return network.outputNames.map((name) => outputs[name].data);
+  };
+}
+
+/** The narrowest statement that reaches its threshold, as models_store/rollup.py has it; null where none does. */
+function narrowest(probabilities) {
+  const { species, thresholds } = about;
+  const best = species[probabilities.indexOf(Math.max(...probabilities))];
+  for (const rank of RANKS) {
+    const key = rank === "species" ? "name" : rank;
+    if (thresholds[rank] === null || best[key] === null) continue;
+    const total = species.reduce((sum, one, i) => sum + (one[key] === best[key] ? probabilities[i] : 0), 0);
+    const probability = Math.min(1, round(total));
+    if (probability >= thresholds[rank]) return { rank, name: best[key], probability };
+  }
+  return null;
+}
+
+/** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser. */
+export async function predict(file, crop) {
+  let seen;
+  try {
+    seen = await square(file, about.size, crop);
+  } catch {
+    throw Object.assign(new api.Problem(), { message: t.no_preview }); // it waits for the server
+  }
+  session ??= load();
+  session.catch(() => (session = null));
+  const [values, distances] = await (await session)(seen.pixels, about.size);
+  const probabilities = [...values];
+  const familiar = distances === undefined || about.ood_limit === null ? undefined : distances[0] <= about.ood_limit;
+  const said = familiar === false ? null : narrowest(probabilities);
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const named = about.species[best];
+  return {
+    answer: said,
+    species: named.name,
+    scientific_name: named.scientific_name,
+    eppo_code: named.eppo_code,
+    probability: round(probabilities[best]),
+    group: named.group,
+    confident: said?.rank === "species",
+    threshold: about.thresholds.species,
+    ...(about.promise === null ? {} : { promise: about.promise }),
+    ...(familiar === undefined ? {} : { familiar }),
+    ood_score: distances === undefined ? null : distances[0],
+    ood_limit: about.ood_limit,
+    crop: seen.crop,
+    probabilities: Object.fromEntries(about.species.map(({ name }, i) => [name, round(probabilities[i])])),
+    model: about.model,
+    here: true,
+  };
+}

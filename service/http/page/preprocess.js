@@ -1,0 +1,119 @@
+// A photo becomes the pixels that the network takes, as models_store/pixels.py makes them on the server: a square of the upright photo,
+// first reduced by a whole number, then by area-weighted bilinear filtering.
+
+const STRIP = 256; // rows that are read at a time
+const GAP = 3; // what is left for the filter, as in Pillow's reducing_gap
+const SCALES = [8, 4, 2]; // at which a JPEG is decoded on the server
+
+const isJpeg = async (file) => {
+  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
+  return start[0] === 0xff && start[1] === 0xd8 && start[2] === 0xff;
+};
+
+/** The scale at which the server would decode a JPEG for this square. */
+function scaleOf(bitmap, side, size, central) {
+  const times = Math.max(1, Math.floor(Math.floor(side) / (2 * size)));
+  const least = central ? [2 * size, 2 * size] : [Math.max(1, Math.floor(bitmap.width / times)), Math.max(1, Math.floor(bitmap.height / times))];
+  const most = Math.min(Math.floor(bitmap.width / least[0]), Math.floor(bitmap.height / least[1]));
+  return SCALES.find((scale) => most >= scale) ?? 1;
+}
+
+/** Means of blocks of `by` × `by` pixels from `left` and `top` on, on white: { width, height, planes: 3 Float32Array }. */
+function reduced(bitmap, left, top, right, bottom, by) {
+  const width = Math.ceil((right - left) / by), height = Math.ceil((bottom - top) / by);
+  const planes = [0, 1, 2].map(() => new Float32Array(width * height));
+  const rows = Math.max(1, Math.floor(STRIP / by)) * by;
+  const canvas = new OffscreenCanvas(right - left, Math.min(rows, bottom - top));
+  const pen = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+  pen.fillStyle = "white";
+  for (let from = top; from < bottom; from += rows) {
+    const count = Math.min(rows, bottom - from);
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(bitmap, left, from, right - left, count, 0, 0, right - left, count);
+    const { data } = pen.getImageData(0, 0, right - left, count);
+    const across = right - left;
+    for (let y = 0; y < count; y += by) {
+      const high = Math.min(by, count - y), row = (from - top + y) / by;
+      for (let column = 0; column < width; column++) {
+        const first = column * by, wide = Math.min(by, across - first);
+        let red = 0, green = 0, blue = 0;
+        for (let j = 0; j < high; j++) {
+          let at = 4 * ((y + j) * across + first);
+          for (let i = 0; i < wide; i++, at += 4) {
+            red += data[at];
+            green += data[at + 1];
+            blue += data[at + 2];
+          }
+        }
+        const to = row * width + column, n = high * wide;
+        planes[0][to] = Math.round(red / n);
+        planes[1][to] = Math.round(green / n);
+        planes[2][to] = Math.round(blue / n);
+      }
+    }
+  }
+  return { width, height, planes };
+}
+
+/** For each pixel of the result: the first pixel it is made of, and their weights. */
+function filters(from, to, size, length) {
+  const scale = (to - from) / size, support = Math.max(1, scale);
+  return Array.from({ length: size }, (_, i) => {
+    const centre = from + (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - support + 0.5)), last = Math.min(length, Math.trunc(centre + support + 0.5));
+    const weights = Array.from({ length: last - first }, (_, j) => Math.max(0, 1 - Math.abs((j + first - centre + 0.5) / support)));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return { first, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/** A square of an image in planes: uint8 [3, size, size]. */
+function resized({ width, height, planes }, box, size) {
+  const across = filters(box[0], box[2], size, width), down = filters(box[1], box[3], size, height);
+  const result = new Uint8Array(3 * size * size);
+  const top = down[0].first, rows = down.at(-1).first + down.at(-1).weights.length - top;
+  for (const [channel, plane] of planes.entries()) {
+    const narrow = new Uint8ClampedArray(rows * size); // each pass is rounded, as on the server
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0; x < size; x++) {
+        const { first, weights } = across[x];
+        let sum = 0;
+        for (let i = 0; i < weights.length; i++) sum += weights[i] * plane[(top + y) * width + first + i];
+        narrow[y * size + x] = Math.floor(sum + 0.5);
+      }
+    }
+    for (let y = 0; y < size; y++) {
+      const { first, weights } = down[y];
+      for (let x = 0; x < size; x++) {
+        let sum = 0;
+        for (let i = 0; i < weights.length; i++) sum += weights[i] * narrow[(first - top + i) * size + x];
+        result[(channel * size + y) * size + x] = Math.min(255, Math.floor(sum + 0.5));
+      }
+    }
+  }
+  return result;
+}
+
+/** Pixels uint8 [3, size, size] of a photo, and the square that they show: [x, y, width, height]. Throws where the browser cannot read it. */
+export async function square(file, size, crop) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "default" });
+  try {
+    const { width, height } = bitmap;
+    const inner = (x, y, w, h) => [x + (w - Math.min(w, h)) / 2, y + (h - Math.min(w, h)) / 2, Math.min(w, h), Math.min(w, h)];
+    const looked = crop ? inner(...crop) : inner(0, 0, width, height);
+    const by = (await isJpeg(file)) ? scaleOf(bitmap, looked[2], size, !crop) : 1;
+    // Of the decoded image, of which a JPEG's is smaller, Pillow reduces the part it needs by whole numbers, then filters.
+    const decoded = [Math.ceil(width / by), Math.ceil(height / by)];
+    const [x, y, side] = crop ? looked.map((value) => value / by) : inner(0, 0, ...decoded);
+    let box = [x, y, x + side, y + side];
+    const factor = Math.max(1, Math.floor((box[2] - box[0]) / size / GAP));
+    const margin = ((box[2] - box[0]) / size) * 0.5;
+    const [left, top] = [box[0], box[1]].map((edge) => Math.max(0, Math.trunc(edge - margin)));
+    const right = Math.min(decoded[0], Math.ceil(box[2] + margin)), bottom = Math.min(decoded[1], Math.ceil(box[3] + margin));
+    const image = reduced(bitmap, left * by, top * by, Math.min(width, right * by), Math.min(height, bottom * by), by * factor);
+    box = box.map((edge, i) => (edge - (i % 2 ? top : left)) / factor);
+    return { pixels: resized(image, box, size), crop: looked };
+  } finally {
+    bitmap.close();
+  }
+}

@@ -1,0 +1,78 @@
+"""`/offline/…`: the model in service for the page, which answers by it in the browser where the server is out of reach."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import StreamingResponse
+
+from models_store import store
+from models_store.manifest import RANKS, Manifest
+from service.errors import UnknownPage
+from service.http.auth import authorized
+from service.http.dependencies import of
+from service.http.routes.page import ONNX_RUNTIME_BYTES
+from service.http.services import Services
+
+router = APIRouter(include_in_schema=False, prefix="/offline", dependencies=[Depends(authorized)])
+_MODEL = "model.onnx"
+_PIECE_BYTES = 2**16  # a slow reader is given its time for each piece
+
+
+@router.get("/model.json")
+async def about(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
+    """Tell what an answer takes beside the network, and how much there is to fetch."""
+    manifest, content = await _model(services)
+    calibration = manifest.calibration
+    return {
+        "model": {"name": manifest.name, "version": str(manifest.version)},
+        "size": manifest.input.size,
+        "thresholds": {rank: calibration.threshold_of(rank) for rank in RANKS},
+        "promise": calibration.promise,
+        "ood_limit": None if calibration.familiarity is None else calibration.familiarity.limit,
+        "species": [one.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) for one in manifest.species],
+        "sha256": manifest.files[_MODEL],
+        "bytes": len(content),
+        "runtime_bytes": ONNX_RUNTIME_BYTES,
+    }
+
+
+@router.get("/model.onnx")
+async def model(services: Annotated[Services, Depends(of)]) -> StreamingResponse:
+    """Serve the network as ONNX."""
+    _, content = await _model(services)
+    return StreamingResponse(
+        pieces(content), media_type="application/octet-stream", headers={"Content-Length": str(len(content)), "Cache-Control": "no-store"}
+    )
+
+
+async def pieces(content: bytes) -> AsyncIterator[memoryview]:
+    """`content` in pieces."""
+    view = memoryview(content)
+    for start in range(0, len(view), _PIECE_BYTES):
+        yield view[start : start + _PIECE_BYTES]
+
+
+async def _model(services: Services) -> tuple[Manifest, bytes]:
+    """The manifest of the version in service, and its network as ONNX. Raises NotReady, or UnknownPage where it has none."""
+    manifest, path = services.predictor.model().manifest, services.registry.path
+    if path is None or _MODEL not in manifest.files:
+        raise UnknownPage("the version in service has no model.onnx for browsers; 'python -m training convert' makes one")
+    try:
+        return manifest, await asyncio.to_thread(_content, path, manifest.files[_MODEL])
+    except store.StoreError as error:
+        raise UnknownPage(f"model.onnx cannot be had: {error}") from None
+
+
+@functools.lru_cache(maxsize=1)
+def _content(path: Path, digest: str) -> bytes:
+    """Read once for each version: many may ask, and the digest is checked."""
+    manifest = store.read_any_manifest(path)
+    if manifest.files.get(_MODEL) != digest:
+        raise store.ArtifactCorrupt(f"{path} has changed")
+    content = store.beside(path, manifest, _MODEL)
+    assert content is not None
+    return content

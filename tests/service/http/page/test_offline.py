@@ -1,0 +1,160 @@
+"""Without reception: the page opens, and answers photos in the browser as the server does, once the user wanted that."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models_store import colour
+from service.settings import Settings
+from tests import drawn, fakes
+from tests.service.conftest import Running, Start, serve
+from tests.service.http.page.browsing import kept_when, no_defects_for, photo
+from training.__main__ import main as training
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+ASK = """async (files) => {
+    const { predict } = await import("/page/offline.js");
+    const answers = {};
+    for (const [name, body] of Object.entries(files)) {
+        answers[name] = await predict(new File([Uint8Array.from(atob(body), (sign) => sign.charCodeAt())], name));
+    }
+    return answers;
+}"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service of the shipped model, with a model.onnx."""
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    store = tmp_path_factory.mktemp("store")
+    assert training(["convert", "--artifact", "seedlings/3", "--store", str(store), "--format", "onnx"]) == 0
+    with serve(Settings(store=store, threads=1, max_batch=4)) as running:
+        running.wait_ready()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kept(browser: Any, service: Running) -> Iterator[Any]:
+    """The page on a phone, which keeps the model."""
+    context = browser.new_context(**PHONE)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    defects: list[str] = []
+    page.on("pageerror", lambda error: defects.append(str(error)))
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.wait_for_selector("#offline:not([hidden])")
+    assert "11 MB" in page.text_content("#offline-text")  # said before
+    assert page.evaluate("caches.has('seedlings-offline')") is False  # and nothing fetched
+    no_defects_for(page)
+    page.click("#offline-keep")
+    page.wait_for_selector("#offline-forget:not([hidden])")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    yield page
+    page.click("#offline-forget")
+    page.wait_for_selector("#offline-keep:not([hidden])")
+    assert page.evaluate("caches.has('seedlings-offline')") is False
+    context.close()
+    assert not defects
+
+
+def compared(page: Any, service: Running, files: dict[str, bytes], most: float) -> None:
+    """Browser and server say the same of `files`, probabilities to `most`."""
+    answers = page.evaluate(ASK, {name: base64.b64encode(body).decode() for name, body in files.items()})
+    for name, body in files.items():
+        here, there = answers[name], service.client.post("/predict", content=body).json()
+        apart = max(abs(here["probabilities"][one] - value) for one, value in there["probabilities"].items())
+        assert apart <= most, (name, apart)
+        assert here["species"] == there["species"], name
+        assert here.keys() - {"here"} == there.keys()
+        same = ("crop", "model", "scientific_name", "eppo_code", "group", "threshold", "ood_limit")
+        assert [here[field] for field in same] == [there[field] for field in same], name
+        assert here["ood_score"] == pytest.approx(there["ood_score"], rel=0.01), name
+        if abs(there["ood_score"] - there["ood_limit"]) > 0.01 * there["ood_limit"]:
+            assert here["familiar"] == there["familiar"], name
+
+
+def test_a_field_without_reception(kept: Any, service: Running) -> None:
+    kept.context.set_offline(True)
+    kept.reload()
+    kept.wait_for_selector("#model:not(:empty)")
+    assert "answered in this browser" in kept.text_content("#down-text")
+    kept.set_input_files("#take", [photo("plant.png", fakes.encoded(drawn.plant(0, 0)))])
+    kept.wait_for_selector("#here:not([hidden])")
+    assert kept.text_content("#headline")
+    assert kept.locator("#heat").is_hidden()  # only the server has heat maps
+    no_defects_for(kept)
+    kept.reload()  # what was answered here outlives that
+    kept.wait_for_selector("#here:not([hidden])")
+    kept.context.set_offline(False)  # the server is asked again by itself
+    kept.wait_for_selector("#here", state="hidden")
+    kept.wait_for_selector("#down", state="hidden")
+    kept_when(kept, "kept.length === 1 && kept[0].answer && !kept[0].answer.here")
+    assert 'route="/detect",status="200"' in service.client.get("/metrics").text
+
+
+def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: Running) -> None:
+    leaf = drawn.plant(1, 1, 640).crop((0, 40, 640, 520))
+    clear = drawn.plant(2, 2, 301).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    wide = np.asarray(drawn.plant(3, 3, 200).convert("L")).astype(np.uint16) * 257
+    files = {
+        "odd.jpg": drawn.encoded(drawn.plant(0, 0, 1601), "JPEG", quality=90),
+        "small.jpg": drawn.encoded(drawn.plant(4, 4, 97), "JPEG"),
+        "grey.jpg": drawn.encoded(leaf.convert("L"), "JPEG"),
+        "inks.jpg": drawn.encoded(leaf.convert("CMYK"), "JPEG"),
+        "p3.jpg": drawn.encoded(leaf, "JPEG", icc_profile=colour.coded(12, 13)),
+        "clear.png": drawn.encoded(clear, "PNG"),
+        "clear.webp": drawn.encoded(clear, "WEBP", lossless=True),
+        "palette.png": drawn.encoded(leaf.quantize(16), "PNG"),
+        "wide.png": drawn.encoded(Image.fromarray(wide), "PNG"),
+    }
+    for orientation in range(1, 9):
+        turned = Image.Exif()
+        turned[0x0112] = orientation
+        files[f"turned {orientation}.jpg"] = drawn.encoded(leaf, "JPEG", exif=turned)
+    large = drawn.plant(2, 5, 900).resize((3000, 2250), Image.Resampling.BICUBIC)
+    files["large and turned.jpg"] = drawn.encoded(large, "JPEG", quality=85, exif=turned)
+    compared(kept, service, files, 0.02)
+
+
+def test_real_images_are_answered_as_the_server_does(kept: Any, service: Running, real_images: Path) -> None:
+    files = {path.name: path.read_bytes() for path in sorted(real_images.glob("*/*.png"))[::180]}
+    assert len(files) >= 20
+    compared(kept, service, files, 0.01)
+
+
+def test_nothing_is_offered_where_there_is_nothing_to_keep(page_of: Any, start: Start, publish_in: Any) -> None:
+    publish_in(fakes.Halves)
+    plain = start()
+    assert plain.client.get("/offline/model.json").status_code == plain.client.get("/offline/model.onnx").status_code == 404
+    page = page_of(plain)
+    page.wait_for_selector("#model:not(:empty)")
+    assert page.locator("#offline").is_hidden()
+
+
+def test_the_model_needs_the_key(service: Running, start: Start) -> None:
+    locked = start(store=service.services.settings.store, api_key="secret")
+    for path in ("/offline/model.json", "/offline/model.onnx"):
+        assert locked.client.get(path).status_code == 401
+        assert locked.client.get(path, headers={"X-API-Key": "secret"}).status_code == 200
+
+
+@pytest.fixture
+def page_of(browser: Any) -> Iterator[Any]:
+    """Open the page of a service."""
+    contexts = []
+
+    def open_it(service: Running) -> Any:
+        contexts.append(browser.new_context())
+        page = contexts[-1].new_page()
+        page.goto(f"http://127.0.0.1:{service.port}/")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
