@@ -90,3 +90,12 @@ def test_the_networks_and_their_sizes():
     for start, name in (("sugar beets, camera", "beets"), ("winter wheat in rows, plants", "wheat")):
         assert row(ACCURACY, start)[1] == f"{INDOORS.elsewhere[name].accuracy:.0%}"
         assert row(ACCURACY, start)[2].startswith(f"{elsewhere[name].accuracy:.1%} (")
+
+
+def test_the_network_for_both_places_that_is_not_shipped():
+    refit = Manifest.model_validate_json((ROOT / "results" / "refit.json").read_bytes())
+    shares = [f"{refit.elsewhere[name].accuracy:.1%}" for name in ("kaggle-test", "beets", "wheat")]
+    said = "{} of 791 test images of the competition, {} of the beets and {} of the wheat".format(*shares)
+    assert said in " ".join(ACCURACY.split())
+    assert refit.figures.accuracy == pytest.approx(refit.elsewhere["kaggle-test"].accuracy, abs=1e-6)
+    assert refit.calibration.threshold is None
