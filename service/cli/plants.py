@@ -54,7 +54,8 @@ def _sentence(result: Result) -> str:
     counts, plants = result["counts"], len(result["plants"])
     named = [f"{count} {name}" for rank in ("species", "kind", "group") for name, count in counts[rank].items()]
     unknown = [f"{counts['unknown']} unknown"] if counts["unknown"] else []
-    found = f"{plants}{' or more' if result['truncated'] else ''} {'plant' if plants == 1 else 'plants'}"
+    perhaps = "" if named or not plants else "perhaps "  # it may be no photo of plants
+    found = f"{perhaps}{plants}{' or more' if result['truncated'] else ''} {'plant' if plants == 1 else 'plants'}"
     parts = ", ".join([*named, *unknown])
     return f"{found}{f': {parts}' if parts else ''}; {result['cover']['all']:.1%} of the photo is plant"
 

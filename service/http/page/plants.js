@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { percent, t, wholePercent } from "./language.js";
 import { offerToShare } from "./share.js";
 import { plantsCsv, save } from "./table.js";
-import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, sureness } from "./verdict.js";
+import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, standing, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
 const $ = (id) => document.getElementById(id);
@@ -26,7 +26,7 @@ export function showPlants(shown) {
   const { found, file } = photo;
   $("plants-title").textContent = howMany(found);
   $("plants-sum").textContent = plantsInSum(found);
-  $("plants-names").textContent = names(found);
+  $("plants-names").textContent = names(found) || (standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "");
   const { all, crop, weed, unknown } = found.cover;
   $("plants-cover").textContent = t.cover(...[all, weed, crop, unknown].map((share) => (share ? percent(share) : wholePercent(0))));
   $("plants-photo").alt = t.your_photo(file.name);

@@ -179,6 +179,23 @@ def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     assert Image.open(io.BytesIO(download.value.path().read_bytes())).size == (512, 384)
 
 
+def test_plants_of_which_nothing_is_known_are_no_more_than_perhaps(browser: Any, module_service: Start, tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Measured)
+    fakes.publish_segmenter(tmp_path)
+    service = module_service(store=tmp_path)
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    strange = fakes.field(PLANTS)
+    for x, y, radius in PLANTS:  # brighter than all that `Measured` knows
+        ImageDraw.Draw(strange).ellipse((x - radius, y - radius, x + radius, y + radius), fill=(40, 255, 40))
+    for page in opened(browser, service, locale="de-DE"):
+        page.set_input_files("#choose", [photo("strange.png", fakes.encoded(strange))])
+        page.wait_for_selector("#plants:not([hidden])")
+        assert (page.text_content("#plants-title"), page.text_content("#plants-sum")) == ("Vielleicht 3 Pflanzen", "3 unsicher")
+        assert "Verlassen Sie sich" in page.text_content("#plants-names")
+        assert "unsicher 0 %" not in page.text_content("#plants-cover").replace("\u00a0", " ")
+        no_defects_for(page)
+
+
 def test_plants_are_handed_on_as_a_text(browser: Any, detecting: Running) -> None:
     for page in opened(browser, detecting, permissions=["clipboard-read", "clipboard-write"]):
         page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
