@@ -51,6 +51,21 @@ def test_a_result_holds_the_figures_of_the_test_images(recorded, learnt, images,
     assert results.find(folder, "other.tiny.0") is None
 
 
+def test_a_run_of_release_0_1_is_recorded(recorded, learnt, images, tmp_path):
+    """Its description has the names of then, and nothing tells what it has learnt from but its split."""
+    of_0_1 = shutil.copytree(learnt, tmp_path / "run")
+    (of_0_1 / "learnt.npy").unlink()
+    description = json.loads((of_0_1 / run.DESCRIPTION).read_text())
+    del description["finished"]
+    description["grounds"] = description.pop("backgrounds")
+    description["recipe"]["schedule"]["name"] = "one-cycle"
+    description["recipe"]["augment"]["ground"] = description["recipe"]["augment"].pop("background")
+    (of_0_1 / run.DESCRIPTION).write_text(json.dumps(description))
+    found = results.record(of_0_1, images, tmp_path / "results")
+    assert found.recipe.schedule.name == "warmup-cosine"
+    assert (found.test, found.epochs, found.backgrounds) == (recorded[0].test, recorded[0].epochs, recorded[0].backgrounds)
+
+
 def test_the_table_has_one_line_a_run(recorded):
     one, folder = recorded
     (row,) = csv.DictReader((folder / results.TABLE).read_text().splitlines())
