@@ -1,9 +1,8 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
 A connected part of the map is one plant where its map of centres and its shape agree on that. Where two centres are sure, the part is
-divided between them. Else it may be a clump: several plants that cannot be told apart. There are four signs of that: a second centre is
-likely; a large part has no centre; the part hangs together by faint pixels alone; its one centre is not in its middle, so that the rest
-may be another plant.
+divided between them. Else it may be a clump, as each share of it may be: several plants that cannot be told apart. There are three
+signs of that: a second centre is likely; a part nearly as large as the photo has no centre; its shape is one that several plants have.
 """
 
 import math
@@ -13,17 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from models_store.manifest import PhotoInput, PlantThresholds
 
 NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
 _BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
-# The next three were chosen on the first halves of the wheat and the beet photos, by how many parts that hold two plants pass as one.
-# The other halves had been looked at before, too.
-_LARGE = 0.25  # of the photo's shorter side: a part without a sure centre that is larger is a clump
-_PIECE = 0.2  # of a part's area: two pieces of it that are larger are two plants, or two leaves of one, which cannot be told
-_OFF = 0.3  # of the root of a part's area: a centre farther than that from the middle is of a part of it alone
+_LARGE = 0.75  # of the photo's shorter side: a part without a sure centre that is larger is a clump
+# By logistic regression on parts that hold one plant or several: of composed pictures, of training images, and of the first half of
+# the wheat photos. training/LOG.md has what it is worth on others.
+_BY_PIECE, _BY_HULL, _BY_SPREAD, _LIKE_SEVERAL = 4.2, 2.8, -1.2, 0.45
+_SURE = 0.95  # probability of plant in the pieces of a part
 _PEAK = 5  # places a side, within which a centre is the highest
 _MOST_CENTRES = 256  # of one part, the surest
 
@@ -76,25 +76,34 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
     peaks = [(plant.shape[0] / len(centres), _peaks(centres, thresholds.doubt)) for centres in (near, afar)]
     for number, box in parts:
         mask = labels[box] == number
+        pieces = mask & (plant[box] >= _SURE)
         scale, (rows, columns, values) = peaks[0] if _side(box) <= NEAR_PX else peaks[1]
         y, x = (rows + 0.5) * scale - 0.5 - box[0].start, (columns + 0.5) * scale - 0.5 - box[1].start
         inside = (y > -0.5) & (y < mask.shape[0] - 0.5) & (x > -0.5) & (x < mask.shape[1] - 0.5)
         centres = np.stack([y[inside], x[inside], values[inside]], 1)
-        found += _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape))
+        found += _divided(mask, pieces, box, centres, thresholds, _LARGE * min(plant.shape))
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
 
 
 def _divided(
-    mask: Bools, box: tuple[slice, slice], centres: NDArray[np.float64], thresholds: PlantThresholds, large_px: float
+    mask: Bools,
+    pieces: Bools,
+    box: tuple[slice, slice],
+    centres: NDArray[np.float64],
+    thresholds: PlantThresholds,
+    large_px: float,
 ) -> list[Plant]:
-    """The plants of one part: itself, or its shares of several sure centres [C,3] of row, column and value."""
+    """The plants of one part: itself, or its shares of several sure centres [C,3] of row, column and value.
+
+    pieces: where in the part plant is sure.
+    """
     top, left = box[0].start, box[1].start
     owners = _owners(mask, centres)
     kept = sorted({*owners.tolist()})
     of_it = centres[kept] if len(centres) else centres
     sure = of_it[of_it[:, 2] >= thresholds.centre]
     if len(sure) < 2:
-        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _may_be_several(mask, sure)
+        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _shaped_like_several(mask, pieces)
         return [Plant(left, top, mask, clump)]
     rows, columns = np.nonzero(mask)
     sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]
@@ -105,20 +114,22 @@ def _divided(
         if len(y):
             share = np.zeros((y.max() - y.min() + 1, x.max() - x.min() + 1), bool)
             share[y - y.min(), x - x.min()] = True
-            plants.append(Plant(left + int(x.min()), top + int(y.min()), share, clump=False))
+            sure_of_it = share & pieces[y.min() : y.max() + 1, x.min() : x.max() + 1]
+            plants.append(Plant(left + int(x.min()), top + int(y.min()), share, _shaped_like_several(share, sure_of_it)))
     return plants
 
 
-def _may_be_several(mask: Bools, centres: NDArray[np.float64]) -> bool:
-    """Whether the shape of a part says that it may hold more plants than the one centre [C,3], C ≤ 1, that is seen in it."""
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel())[1:]
-    if count > 1 and np.count_nonzero(sizes >= _PIECE * sizes.sum()) > 1:
-        return True
-    if not len(centres):
-        return False
-    middle = np.argwhere(mask).mean(0)
-    return bool(np.hypot(*(centres[0, :2] - middle)) > _OFF * math.sqrt(sizes.sum()))
+def _shaped_like_several(mask: Bools, pieces: Bools) -> bool:
+    """Whether a part has the shape of several plants: in more than one sure piece, far from convex, and yet not thinly spread."""
+    area = np.count_nonzero(mask)
+    labels, count = ndimage.label(pieces, np.ones((3, 3)))
+    second = np.sort(np.bincount(labels.ravel())[1:])[-2] / area if count > 1 else 0.0
+    rows = np.flatnonzero(mask.any(1))
+    first, last = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)
+    corners = [np.stack([rows + below, ends], 1) for below in (0, 1) for ends in (first, last)]
+    hull = ConvexHull(np.concatenate(corners)).volume  # of two dimensions, which is an area
+    spread = 2 * math.pi * (np.argwhere(mask).var(0).sum() + 1 / 6) / area  # 1 for a disc; a pixel has 1/12 either way
+    return bool(_BY_PIECE * second + _BY_HULL * math.log(hull / area) + _BY_SPREAD * math.log(spread) > _LIKE_SEVERAL)
 
 
 def _owners(mask: Bools, centres: NDArray[np.float64]) -> NDArray[np.int64]:

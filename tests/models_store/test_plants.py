@@ -65,29 +65,46 @@ def test_a_likely_second_centre_makes_a_clump():
 
 
 def test_a_large_part_without_a_centre_is_a_clump_and_a_small_one_a_plant():
-    found = plants.find(*maps([(120, 100, 70), (200, 250, 20)]), THRESHOLDS)
+    found = plants.find(*maps([(120, 110, 100), (200, 280, 20)]), THRESHOLDS)  # 201 and 193 pixels are 0.785 and 0.754 of 256
     assert [one.clump for one in found] == [True, False]
+    (found,) = plants.find(*maps([(120, 110, 90)]), THRESHOLDS)  # 181 pixels are 0.707
+    assert not found.clump
+
+
+def bars(*parts, value=0.97):
+    """A map of bars, each of its rows and columns, with a centre in the middle of each one's first."""
+    plant, near, far = maps([])
+    for rows, columns in parts:
+        plant[rows[0] : rows[1], columns[0] : columns[1]] = value
+    (top, bottom), (left, right) = parts[0]
+    near[(top + bottom) // 8, (left + right) // 8] = 0.9
+    return plant, near, far
+
+
+@pytest.mark.parametrize(
+    ("shape", "clump"),
+    [
+        ([((60, 90), (60, 90))], False),  # a square
+        ([((60, 66), (40, 140))], False),  # a blade
+        ([((60, 66), (40, 140)), ((60, 120), (40, 46))], True),  # two blades that touch at their ends: far from convex
+        ([((60, 66), (40, 140)), ((20, 106), (87, 93))], True),  # two that cross
+    ],
+)
+def test_a_shape_of_several_plants_makes_a_clump(shape, clump):
+    (found,) = plants.find(*bars(*shape), THRESHOLDS)
+    assert found.clump == clump
 
 
 @pytest.mark.parametrize(
     ("second", "clump"),
     [
-        (6, True),  # radius: 113 of 113 + 317 pixels are 26%
-        (4, False),  # 49 of 366 are 13%, a leaf's tip
+        (30, True),
+        (4, False),  # pixels a side: a leaf's tip
     ],
 )
-def test_a_part_of_two_pieces_may_be_two_plants(second, clump):
-    plant, near, far = maps([(60, 50, 10), (60, 75, second)], centres=[(60, 50, 0.9)])
-    plant[60, 50:75] = np.maximum(plant[60, 50:75], 0.3)
-    (found,) = plants.find(plant, near, far, THRESHOLDS)
-    assert found.clump == clump
-
-
-@pytest.mark.parametrize(("column", "clump"), [(100, False), (96, False), (76, True), (124, True)])
-def test_a_centre_far_from_the_middle_is_of_a_part_alone(column, clump):
-    """A bar of 61×11 = 671 pixels around column 100: 0.4 of their root are 10.4."""
-    plant, near, far = maps([], centres=[(60, column, 0.9)])
-    plant[55:66, 70:131] = 0.9
+def test_a_part_of_two_sure_pieces_may_be_two_plants(second, clump):
+    plant, near, far = bars(((60, 90), (40, 70)), ((60, 60 + second), (80, 80 + second)))
+    plant[60:64, 70:80] = 0.8
     (found,) = plants.find(plant, near, far, THRESHOLDS)
     assert found.clump == clump
 
