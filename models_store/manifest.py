@@ -301,6 +301,7 @@ class PlantFigures(_Part):
     green_fixed_iou: float  # the same of an excess green index over a fixed threshold
     green_otsu_iou: float  # the same of one over Otsu's threshold of each photo
     least_side: int  # pixels of the longer side of a plant that the next figures count
+    leaf_gap: int = 0  # pixels: parts of a mask nearer than that are one plant; 0: each part is one
     plants: int | None  # of that size by the masks; None, here and below: a mask's part is not one plant
     precision: float | None  # at an IoU of boxes of 0.5
     recall: float | None

@@ -13,6 +13,7 @@ def text(manifest: SegmenterManifest) -> str:
     training, thresholds, wanted = manifest.training, manifest.thresholds, manifest.input
     start = f", from the weights {training.start}" if training.start else ""
     masks = ", ".join(training.masks) or "none"
+    gap = max((found.leaf_gap for found in manifest.figures), default=0)
     least = max((found.least_side for found in manifest.figures), default=0)
     return f"""\
 # {manifest.name} {manifest.version}
@@ -26,6 +27,7 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 {_HEAD}{"".join(_row(found) for found in manifest.figures)}
 IoU: intersection over union of the pixels of plants, over all photos. Beside it stands that of an excess green index over a fixed
 threshold, and over Otsu's threshold of each photo. A plant over {least} pixels counts as found where the IoU of its box is at least 0.5.
+Parts of a mask that are nearer than {gap} pixels are leaves of one plant.
 "learnt from" says what the weights have learnt from that folder: figures on other fields may be worse.
 
 ## Data

@@ -64,6 +64,12 @@ def test_parts_of_two_values_are_two_plants():
     assert boxes_of(0 * mask) == []
 
 
+def test_leaves_of_one_plant_lie_apart_on_its_mask():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[5:10, 5:10], mask[5:10, 17:20], mask[25:30, 5:10] = 1, 1, 1  # 7 bare pixels between the first two, 15 to the third
+    assert sorted(boxes_of(mask)) == [(5, 5, 20, 10), (5, 25, 10, 30)]
+
+
 def test_the_index_of_green():
     photo = np.array([[[40, 100, 0]], [[150, 100, 0]], [[40, 100, 0]]], np.uint8)
     assert excess_green(photo).ravel() == pytest.approx([220 / 230, 0, 0])
