@@ -149,7 +149,7 @@ def test_leaves_of_one_of_two_look_alikes_are_one_plant(page: Any) -> None:
 
 
 def test_plants_of_two_species_are_not_one(page: Any) -> None:
-    two = fakes.field([(95, 150, 30)], (310, 310))  # a larger disc without a centre would be a clump
+    two = fakes.field([(95, 150, 30)], (310, 310))
     ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
     page.set_input_files("#choose", [photo("two.png", fakes.encoded(two))])
     page.wait_for_selector("#plants-list li:nth-child(2)")
