@@ -62,6 +62,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "threshold_reason": None,
         "thresholds": {"species": 0.9774686, "kind": 0.9834292, "group": 0.9961205},
         "promise": 0.99,
+        "training_images": 3264,
         "explainable": True,
         "segmenter": {"name": "seedlings-segmenter", "version": "2"},
         "species": [
