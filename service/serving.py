@@ -63,7 +63,11 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
             directory = settings.metrics_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="seedlings-metrics-"))
-            _share_metrics(Path(directory))
+            try:
+                _share_metrics(Path(directory))
+            except OSError as error:
+                print(f"seedlings: SEEDLINGS_METRICS_DIR: {error.strerror}: {directory}; name a folder to write to", file=sys.stderr)
+                return 1
         config, listeners = _listening(settings)
         if settings.workers == 1:
             config.load_app()

@@ -47,7 +47,7 @@ def _prefix(path: str) -> str:
 class Settings(BaseModel):
     """Everything that can be set. Built once by `from_environment` and handed down."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
@@ -65,7 +65,7 @@ class Settings(BaseModel):
         None, ge=1, description="version of the model that sees a share of the images, too; its answers are only compared; empty: none"
     )
     shadow_share: float = Field(0.1, gt=0, le=1, description="share of the images that the shadow sees, 0 to 1")
-    poll_s: float = Field(2.0, gt=0, description="seconds between two checks for a new version")
+    poll_s: float = Field(2.0, gt=0, le=86_400, description="seconds between two checks for a new version")
     device: Device = Field("auto", description="where the network runs; auto: on a CUDA GPU if there is one")
     precision: Precision = Field(
         "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"

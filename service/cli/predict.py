@@ -63,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
         help="what is written to stdout; coco and geojson with --detect (default: table)",
     )
     options = parser.parse_args(arguments)
+    if sys.stdout is None:  # as Python has it where a shell has closed it
+        parser.error("standard output is closed; give it a file or a terminal")
     logs.quiet_libraries()
     if options.format in plants.STYLES and not options.detect:
         parser.error(f"--format {options.format} is of the plants that --detect finds: add it")

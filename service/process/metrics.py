@@ -11,6 +11,8 @@ from typing import ParamSpec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from service.errors import NotReady
+
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
@@ -45,8 +47,8 @@ class Metrics:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
-        if directory is not None and not _reserve(directory):
-            values.ValueClass = values.MutexValue  # as in a process by itself
+        if directory is None or not _reserve(directory):
+            values.ValueClass = values.MutexValue  # as in a process by itself, whatever its environment says
         self._registry = registry = CollectorRegistry()
 
         def seconds(name: str, text: str, *labels: str) -> Histogram:
@@ -198,14 +200,20 @@ class Metrics:
         self._swaps.labels("refused").inc()
 
     def render(self, queue_length: int) -> bytes:
-        """The text that Prometheus reads, over all workers; `queue_length` is this worker's of the moment."""
+        """The text that Prometheus reads, over all workers; `queue_length` is this worker's of the moment.
+
+        Raises NotReady where what the workers share cannot be read: one worker's numbers would pass for those of all.
+        """
         self.queue_length(queue_length)
         if self._directory is None:
             return exposition.generate_latest(self._registry)
-        _bury(self._directory)
-        shared = CollectorRegistry()
-        MultiProcessCollector(shared, str(self._directory))  # type: ignore[no-untyped-call]
-        return exposition.generate_latest(shared)
+        try:
+            _bury(self._directory)
+            shared = CollectorRegistry()
+            MultiProcessCollector(shared, str(self._directory))  # type: ignore[no-untyped-call]
+            return exposition.generate_latest(shared)
+        except Exception as error:
+            raise NotReady(f"the folder of the workers' measurements cannot be read ({error}); restart the service") from error
 
     @_never_raises
     def queue_length(self, length: int) -> None:

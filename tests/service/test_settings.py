@@ -34,7 +34,9 @@ def test_reads_its_variables() -> None:
     assert "secret" not in repr(settings)
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "http"), ("DEVICE", "tpu"), ("MAX_BATCH", "0"), ("DEADLINE_S", "-1")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "http"), ("DEVICE", "tpu"), ("MAX_BATCH", "0"), ("DEADLINE_S", "-1"), ("POLL_S", "inf")]
+)
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=f"SEEDLINGS_{name}"):
         from_environment({f"SEEDLINGS_{name}": value})

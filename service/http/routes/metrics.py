@@ -15,7 +15,7 @@ from service.process.metrics import CONTENT_TYPE
 router = APIRouter(tags=["metrics"], dependencies=[Depends(authorized)])
 
 
-@router.get("/metrics", response_class=Response, responses=documented(*errors.OF_KEYS))
+@router.get("/metrics", response_class=Response, responses=documented(*errors.OF_KEYS, errors.NotReady))
 async def metrics(services: Annotated[Services, Depends(of)]) -> Response:
     """Give the counters and histograms of all workers, as text."""
     return Response(services.metrics.render(services.predictor.queued), media_type=CONTENT_TYPE)

@@ -120,6 +120,13 @@ def test_a_reader_that_has_enough(photos: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.usefixtures("model")
+def test_nowhere_to_write_to(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it behind >&-
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", str(photos)])
+    assert "standard output is closed" in capsys.readouterr().err
+
+
 def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with contextlib.suppress(OSError), open("/dev/full", "w", encoding="utf-8") as stream:
         assert written_to(stream, monkeypatch, photos, "--format", "csv") == 1

@@ -1,9 +1,10 @@
 """Measurements of several workers, on a disk that is full from the beginning or becomes so."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ print(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswi
 
 
 def worker(directory: Path) -> subprocess.Popen[str]:
+    directory.mkdir(exist_ok=True)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
     return subprocess.Popen([sys.executable, "-c", WORKER, str(directory)], cwd=ROOT, env=environ, text=True, **pipes)
@@ -64,6 +66,19 @@ def test_every_file_has_its_space_from_the_beginning(tmp_path: Path) -> None:
     files = [file.stat() for file in tmp_path.iterdir()]
     assert len(files) == 4
     assert all(file.st_blocks * 512 >= file.st_size == 1 << 20 for file in files)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda folder: (folder / "counter_1.db").write_bytes(b"abc"), shutil.rmtree], ids=["a file", "all of it"]
+)
+def test_what_workers_share_and_cannot_be_read_is_told(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    with worker(tmp_path / "shared") as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "begun\n"
+        spoil(tmp_path / "shared")
+        _, error = running.communicate("go on\n")
+    assert "NotReady: the folder of the workers' measurements cannot be read" in error
+    assert error.rstrip().endswith("restart the service")
 
 
 def test_what_is_expected_is_that_of_the_version_in_service() -> None:
