@@ -9,6 +9,7 @@ from random import Random
 from PIL import Image
 
 from benchmarks.images import encoded
+from models_store import colour
 
 _RGB: tuple[tuple[str, dict[str, object]], ...] = (
     ("JPEG", {}),
@@ -46,6 +47,8 @@ def files(image: Image.Image) -> list[File]:
     ]
     found.append(File(encoded(rgb, "GIF", save_all=True, append_images=[rgb.rotate(90), rgb.rotate(180)]), image.size))
     found.append(File(encoded(rgb, "JPEG", exif=_exif()), image.size))
+    found.append(File(encoded(rgb, "PNG", icc_profile=colour.adobe_rgb()), image.size))
+    found.append(File(encoded(rgb.convert("I").convert("I;16"), "TIFF", icc_profile=colour.of_gamma(1.0)), image.size))
     return found
 
 

@@ -22,7 +22,7 @@ _CLASSES = (b"scnr", b"mntr", b"prtr", b"spac")  # devices and colour spaces; li
 _SPACES = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
 _ENTRIES = 4096  # of a curve
 _NEAR = 24  # of 255: how far mid grey may move; ProPhoto's moves by 18, that of linear light by 60
-_AT_ONCE = 2**18  # pixels
+_AT_ONCE = 2**16  # pixels; each takes some 130 bytes
 _FLOATING = (b"D2B", b"B2D")  # tags that tell the same again by as many steps as somebody likes
 _MAX_TAGS = 100  # as Little CMS has it
 

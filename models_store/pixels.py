@@ -199,7 +199,7 @@ def _reader(kind: str, max_pixels: int) -> Callable[[bytes], Opened]:
     """What reads the header of a format: Pillow's classes themselves, so that no list of plugins and no global limit decides."""
     readers: dict[str, Callable[[bytes], Opened]] = {
         "JPEG": jpeg.Jpeg,
-        "PNG": png.opened,
+        "PNG": lambda body: png.opened(body, max_pixels),
         "WEBP": lambda body: webp.opened(body, max_pixels),
         "GIF": gif.opened,
         "TIFF": lambda body: tiff.opened(body, max_pixels),

@@ -21,7 +21,7 @@ _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _GREY, _RGB, _GREY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
-def opened(body: bytes) -> Opened:
+def opened(body: bytes, max_pixels: int) -> Opened:
     """Read the header. Raises UndecodableImage, or what Pillow raises."""
     kept: list[bytes | memoryview] = [SIGNATURE]
     named: dict[bytes, bytes] = {}
@@ -49,7 +49,8 @@ def opened(body: bytes) -> Opened:
     if bits == 16 and kind == _GREY_ALPHA:
         return _WideGreyAlpha(image, profile)
     if bits == 16 and kind in (_RGB, _RGBA):
-        return _WideColours(image, profile, struct.unpack(">3H", key) if kind == _RGB and len(key) == 6 else None, b"".join(kept))
+        clear = struct.unpack(">3H", key) if kind == _RGB and len(key) == 6 else None
+        return _WideColours(image, profile, clear, b"".join(kept), max_pixels)
     return Opened(image, profile)
 
 
@@ -76,19 +77,27 @@ class _WideGreyAlpha(Opened):
 class _WideColours(Opened):
     """RGB or RGBA of 16 bits. Pillow keeps the upper 8, which are too few for other colours than sRGB, or to tell what is transparent."""
 
-    def __init__(self, image: Image.Image, profile: bytes | None, key: tuple[int, ...] | None, body: bytes) -> None:
+    def __init__(self, image: Image.Image, profile: bytes | None, key: tuple[int, ...] | None, body: bytes, max_pixels: int) -> None:
         super().__init__(image, profile)
-        self._key, self._body = key, body
+        self._key, self._body, self._most_bytes = key, body, 4 * max_pixels
 
     def scaled(self, cut: Cut | None) -> Image.Image | Wide:
         if self._key is None and self.profile is None:
             return super().scaled(cut)
+        width, height = self.size
+        if width * height * 2 * len(self.image.getbands()) > self._most_bytes:
+            raise UndecodableImage(f"the PNG has {width}×{height} pixels of 16-bit colours, too much to decode; scale it down")
+        bands = [np.asarray(band).astype(np.uint16) << 8 for band in map(self.image.getchannel, self.image.getbands())]
         low = PngImagePlugin.PngImageFile(io.BytesIO(self._body))
         low.tile = [tile._replace(args=f"{low.mode};16L") for tile in low.tile]  # read as if the lower 8 bits were the upper ones
         low.load()
-        samples = np.stack([np.asarray(low), np.asarray(self.image)], -1).view("<u2")[..., 0]
-        alpha = (samples != np.array(self._key)).any(-1) if self._key else samples[..., 3] if low.mode == "RGBA" else None
-        return square_of_samples([samples[..., band] for band in range(3)], cut, alpha)
+        for band, name in zip(bands, low.getbands(), strict=True):
+            band |= np.asarray(low.getchannel(name))
+        low.close()  # before more memory is taken
+        if self._key is None:
+            return square_of_samples(bands[:3], cut, bands[3] if len(bands) > 3 else None)
+        clear = np.logical_and.reduce([band == value for band, value in zip(bands, self._key, strict=True)])
+        return square_of_samples(bands, cut, ~clear)
 
 
 def _chunks(body: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:

@@ -2,6 +2,7 @@
 
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -82,6 +83,19 @@ def test_a_transparent_colour_is_white_to_its_last_bit(bits: int, unit: int) -> 
     found = pixels.decode(png(samples, bits, chunk(b"tRNS", struct.pack(">3H", *samples[0, 0]))), 40)
     assert (found[:, 20, 10] == 255).all()
     assert np.abs(found[:, 20, 30] - samples[0, 30] / (257 if bits == 16 else 1)).max() <= 1
+
+
+def test_wide_colours_take_no_more_memory_than_the_limit_of_pixels_allows() -> None:
+    body = png(np.zeros((1200, 1200, 3), np.uint16), 16, chunk(b"gAMA", struct.pack(">I", 100_000)))
+    tracemalloc.start()
+    assert pixels.decode(body, 40, 2_160_000).max() == 0
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 9 * 1200 * 1200  # of Python and numpy; Pillow takes 8 more while both halves are there
+    with pytest.raises(UndecodableImage, match="1200×1200 pixels of 16-bit colours, too much to decode; scale it down"):
+        pixels.decode(body, 40, 2_159_999)
+    plain = png(np.zeros((1200, 1200, 3), np.uint16), 16)
+    assert pixels.decode(plain, 40, 1_440_000).max() == 0  # in sRGB 8 bits are enough
 
 
 def test_a_png_cut_off_is_refused() -> None:
