@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from service.settings import Settings
 from tests import fakes
 
 OPTIONS = {"device": "cpu", "threads": 1, "batch_size": 3}
+PATIENCE_S = 60.0  # a loaded machine is no failure
 
 
 def load(path: Path) -> engine.Engine:
@@ -53,8 +57,6 @@ def test_a_raising_network_is_a_model_failure(publish_in) -> None:
 
 
 def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     loaded = load(publish_in(fakes.Shares))
     before = torch.get_num_threads()
     try:
@@ -67,8 +69,6 @@ def test_threads_hold_in_the_thread_that_infers(publish_in) -> None:
 
 
 def test_a_batch_that_is_not_alone_has_its_share_of_the_threads(publish_in) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     loaded = engine.load(store.open_artifact(publish_in(fakes.Shares)), device="cpu", threads=4, streams=2, batch_size=1)
     pixels = np.ones((1, 3, fakes.SIZE, fakes.SIZE), np.uint8)
     with ThreadPoolExecutor(1) as pool:
@@ -230,6 +230,30 @@ def test_too_little_memory_is_no_fault_of_the_artifact(publish_in, monkeypatch, 
         monkeypatch.setattr(torch.jit, "load", fail)
     with pytest.raises(engine.EngineError, match=str(path)):
         load(path)
+
+
+def test_models_that_are_loaded_at_once_warn_of_nothing(publish_in, monkeypatch) -> None:
+    """What is warned of holds for all threads: the first one to end must not let the second one warn."""
+    path, rebuild = publish_in(fakes.Convolving), cpu_graph.rebuild
+    first_at_work, second_at_work, first_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def in_turns(*arguments: object) -> torch.nn.Module | None:
+        if first_at_work.is_set():
+            second_at_work.set()
+            first_ended.wait(PATIENCE_S)
+        else:
+            first_at_work.set()
+            second_at_work.wait(0.5)  # it may have to wait for this one
+        return rebuild(*arguments)
+
+    monkeypatch.setattr(cpu_graph, "rebuild", in_turns)
+    with warnings.catch_warnings(record=True) as seen, ThreadPoolExecutor(2) as pool:
+        warnings.simplefilter("always")
+        first = pool.submit(load, path)
+        first.add_done_callback(lambda _: first_ended.set())
+        assert first_at_work.wait(PATIENCE_S)
+        assert pool.submit(load, path).result().version == first.result().version
+    assert [str(one.message) for one in seen] == []
 
 
 def test_refuses_what_fails_on_a_batch_of_some_size(publish_in) -> None:
