@@ -30,7 +30,7 @@ class DetectedPlant(BaseModel):
     """One plant, or a clump of plants that cannot be told apart."""
 
     box: list[int] = Field(min_length=4, max_length=4, description="x, y, width and height, in pixels of the photo turned upright")
-    clump: bool = Field(description="true: several plants that touch, not one. Nothing is relied upon of it: `answer` is null")
+    clump: bool = Field(description="true: perhaps several plants that touch. Nothing is relied upon of it: `answer` is null")
     area: float = Field(description="its share of the photo's area, 0 to 1")
     species: str = Field(description="the most probable species")
     probability: float = Field(description="the probability of that species, 0 to 1")

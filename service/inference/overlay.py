@@ -41,7 +41,7 @@ def render(detection: Detection, threshold: float) -> bytes:
 def said_of(found: FoundPlant, threshold: float) -> tuple[str, Group | None]:
     """What a plant is called in a few words, and its group, where these can be relied upon."""
     if found.plant.clump:
-        return "several", None
+        return "several?", None
     said = found.prediction.relied_upon(threshold)
     if said is None:
         return "?", None

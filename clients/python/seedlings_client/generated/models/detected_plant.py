@@ -23,7 +23,7 @@ class DetectedPlant:
 
     Attributes:
         box (list[int]): x, y, width and height, in pixels of the photo turned upright
-        clump (bool): true: several plants that touch, not one. Nothing is relied upon of it: `answer` is null
+        clump (bool): true: perhaps several plants that touch. Nothing is relied upon of it: `answer` is null
         area (float): its share of the photo's area, 0 to 1
         species (str): the most probable species
         probability (float): the probability of that species, 0 to 1
