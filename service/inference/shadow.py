@@ -1,7 +1,8 @@
 """Another version of the model beside the one in service: it sees a share of the images, and its answers are only compared.
 
 It runs in a process of its own, at the lowest priority, with one thread, on the CPU. So neither Python's lock nor a fault of that version
-can hold up an answer. It gets its next image when nothing is being answered. What it has no time for is dropped.
+can hold up an answer. It gets its next image when nothing is being answered, and nothing was for a moment. What it has no time for is
+dropped.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +33,9 @@ Report = Callable[[str, str, Outcome, float | None], None]  # version in service
 MAX_WAITING = 32
 MAX_WAITING_BYTES = 32 * 2**20
 _ROOT = Path(service.__file__).parents[1]
-_LOOK_S, _QUIET_S, _STATE_S = 0.2, 0.005, 1.0
+_LOOK_S, _STATE_S = 0.2, 1.0
+_QUIET_S = 0.025  # since the last answer: whoever asks again at once comes first
+_LOOK_QUIET_S = 0.005
 _PAUSES_S = (5.0, 300.0)  # before a process that ended is started again: at first, and at most
 
 
@@ -88,6 +92,7 @@ class Shadow:
         self._process: subprocess.Popen[bytes] | None = None
         self._size: int | None = None  # pixels a side of what it takes
         self._pause_s = pauses_s[0]
+        self._answered_s = 0.0  # monotonic: the last answer of the version in service
         self.compared = Compared()
         self.error: str | None = None  # why nothing is compared, or no newer copy of the version
 
@@ -113,6 +118,7 @@ class Shadow:
             log.exception("an image was not shown to the shadow; its answer was given")
 
     def _offer(self, prediction: Prediction, pixels: NDArray[np.uint8], image: bytes | NDArray[np.uint8]) -> None:
+        self._answered_s = time.monotonic()
         shadow = self.compared.shadow
         if shadow is None or self._draw() >= self._settings.shadow_share:
             return
@@ -175,12 +181,12 @@ class Shadow:
             if not self._waiting:
                 self._changed.wait(_STATE_S)
         while self._waiting and not self._stop.is_set():
-            if not self._busy():
+            if not self._busy() and time.monotonic() - self._answered_s >= _QUIET_S:
                 with self._changed:
                     image = self._waiting.popleft()
                     self._waiting_bytes -= len(image.content)
                 return image
-            self._stop.wait(_QUIET_S)
+            self._stop.wait(_LOOK_QUIET_S)
         return None
 
     def _ask(self, connection: Connection, header: dict[str, Any], content: bytes = b"") -> dict[str, Any]:
