@@ -1,0 +1,74 @@
+"""Versions taken over by a running service: without a failed request, and what is refused is told."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from models_store import store
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+COLOUR = (200, 40, 10)
+
+
+def version(service: Running) -> str | None:
+    return (service.client.get("/health").json()["model"] or {}).get("version")
+
+
+def test_a_new_version_takes_over_without_a_failure(start: Start, publish_in) -> None:
+    publish_in(fakes.Shares)
+    service = start()
+    expected = {"1": "Maize", "2": "Sugar beet", "3": "Maize", "4": "Sugar beet"}  # Turned turns the species by one
+
+    def ask_until_done() -> list[dict[str, Any]]:
+        answers = []
+        while not answers or answers[-1]["model"]["version"] != "4":
+            response = service.client.post("/predict", content=fakes.image(COLOUR))
+            assert response.status_code == 200, response.text
+            answers.append(response.json())
+        return answers
+
+    with ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(ask_until_done) for _ in range(4)]
+        for number, network in ((2, fakes.Turned), (3, fakes.Shares), (4, fakes.Turned)):
+            publish_in(network)
+            service.wait_for(lambda wanted=str(number): version(service) == wanted, f"version {number}")
+        answers = [answer for caller in callers for answer in caller.result()]
+    for answer in answers:  # no answer mixes versions
+        assert answer["species"] == expected[answer["model"]["version"]]
+    versions = [int(answer["model"]["version"]) for answer in callers[0].result()]
+    assert versions == sorted(versions)
+
+
+def test_a_bad_version_is_refused_and_the_old_one_stays(start: Start, publish_in) -> None:
+    publish_in(fakes.Shares)
+    service = start()
+    bad = publish_in(fakes.Logits)
+    service.wait_for(lambda: service.client.get("/health").json()["error"], "a word about the bad version")
+    health = service.client.get("/health")
+    assert (health.status_code, health.json()["model"]["version"]) == (200, "1")
+    assert str(bad) in health.json()["error"]
+    assert health.json()["refused"] == [{"version": "2", "reason": health.json()["error"], "transient": False}]
+    assert 'seedlings_model_loads_total{outcome="refused"} 1.0' in service.client.get("/metrics").text
+    publish_in(fakes.Turned)
+    service.wait_for(lambda: version(service) == "3", "version 3")
+    health = service.client.get("/health").json()
+    assert health["error"] is None
+    assert [refused["version"] for refused in health["refused"]] == ["2"]
+
+
+def test_a_pinned_version_stays(start: Start, publish_in) -> None:
+    publish_in(fakes.Shares)
+    publish_in(fakes.Turned)
+    assert version(start(version=1)) == "1"
+
+
+def test_health_lists_what_is_refused(start: Start, publish_in) -> None:
+    publish_in(fakes.Shares)
+    manifest = publish_in(fakes.Shares) / store.MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99, "min_reader_schema": 99}))
+    health = start().client.get("/health")
+    assert (health.status_code, health.json()["model"]["version"]) == (200, "1")
+    assert [(refused["version"], refused["transient"]) for refused in health.json()["refused"]] == [("2", False)]
+    assert "upgrade the service" in health.json()["refused"][0]["reason"]
+    assert health.json()["error"] == health.json()["refused"][0]["reason"]
