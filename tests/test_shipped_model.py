@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 from models_store import store
@@ -10,6 +13,7 @@ from service.settings import Settings
 from tests import drawn
 from tests.service.conftest import serve
 from training.__main__ import main
+from training.artifact import torchscript
 
 FOLDER, FIELD = (store.resolve(store.SHIPPED_STORE, name) for name in ("seedlings", "seedlings-field"))
 CROPS = ("Maize", "Common wheat", "Sugar beet")
@@ -34,6 +38,16 @@ def service(tmp_path_factory):
 
 def test_together_they_are_small():
     assert sum(file.stat().st_size for file in store.SHIPPED_STORE.rglob("*")) < 40_000_000
+
+
+def test_its_onnx_file_answers_as_model_pt_does():
+    images = np.random.default_rng(3).integers(0, 256, (4, 3, 150, 150), np.uint8)
+    images[1:] = np.stack([drawn.plant(index, 0) for index in range(3)]).transpose(0, 3, 1, 2)
+    session = onnxruntime.InferenceSession(FOLDER / "model.onnx", providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = torchscript.load(FOLDER)[1].answer(torch.from_numpy(images))
+    for ours, theirs in zip(session.run(None, {"images": images}), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("folder", [FOLDER, FIELD], ids=["seedlings", "seedlings-field"])

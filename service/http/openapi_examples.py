@@ -64,7 +64,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "promise": 0.99,
         "training_images": 3264,
         "explainable": True,
-        "segmenter": {"name": "seedlings-segmenter", "version": "2"},
+        "segmenter": {"name": "seedlings-segmenter", "version": "3"},
         "species": [
             {
                 "name": "Charlock",

@@ -29,7 +29,7 @@ def answers(file, images):
 @pytest.mark.parametrize(
     ("artifact", "forms", "shapes"),
     [
-        ("seedlings/2", "pt2,onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
+        ("seedlings/3", "pt2,onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
         ("seedlings-field/2", "onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
         ("seedlings-segmenter/3", "onnx", [(1, 3, 192, 64), (3, 3, 128, 320), (1, 3, 384, 512)]),
     ],

@@ -14,7 +14,6 @@ from service.settings import Settings
 from tests import drawn, fakes
 from tests.service.conftest import Running, Start, serve
 from tests.service.http.page.browsing import kept_when, no_defects_for, photo
-from training.__main__ import main as training
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 ASK = """async (files) => {
@@ -29,11 +28,8 @@ ASK = """async (files) => {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service of the shipped model, with a model.onnx."""
-    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    store = tmp_path_factory.mktemp("store")
-    assert training(["convert", "--artifact", "seedlings/3", "--store", str(store), "--format", "onnx"]) == 0
-    with serve(Settings(store=store, threads=1, max_batch=4)) as running:
+    """A service of the shipped model, which has a model.onnx."""
+    with serve(Settings(store=tmp_path_factory.mktemp("empty"), threads=1, max_batch=4)) as running:
         running.wait_ready()
         yield running
 
