@@ -21,9 +21,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One browser for all tests of the page that a process runs."""
+    """One browser for the tests of a file. As long as it lives an event loop runs in this thread, and no other test could run its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     executable = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
