@@ -55,20 +55,24 @@ def rollback(root: Path, name: str, to: int | None = None) -> Path:
 
 def _before(root: Path, name: str) -> int:
     found = store.versions(root, name)
-    served = _digest(root, name, found[-1])
-    first = next(version for version in found if version == found[-1] or (served and _digest(root, name, version) == served))
+    served = _published(root, name, found[-1])
+    first = next(version for version in found if version == found[-1] or (served and _published(root, name, version) == served))
     older = [version for version in found if version < first]
     if not older:
         raise ArtifactMissing(f"{root / name} has no version before the files of version {found[-1]}; name one to go back to")
     return older[-1]
 
 
-def _digest(root: Path, name: str, version: int) -> str | None:
-    """What the manifest says of model.pt; None where it cannot be read, which is a reason to go back."""
+def _published(root: Path, name: str, version: int) -> tuple[str, datetime.datetime] | None:
+    """What tells a version from all others but those that `republish` made of it; None for one that cannot be read, a reason to go back.
+
+    A recalibrated version has the same model.pt, but was made at another time.
+    """
     try:
-        return store.read_any_manifest(root / name / str(version)).sha256
+        manifest = store.read_any_manifest(root / name / str(version))
     except StoreError:
         return None
+    return manifest.sha256, manifest.created
 
 
 def _card(source: Path) -> str:

@@ -44,6 +44,23 @@ def test_going_back_twice_does_not_come_forward_again(tmp_path: Path) -> None:
     assert model(rollback(tmp_path, "seedlings", to=3)) == b"three"
 
 
+def test_rollback_of_new_thresholds_goes_to_the_ones_before(tmp_path: Path) -> None:
+    """A recalibrated version has the model.pt of the one before."""
+    for content in (b"one", b"two"):
+        publish(tmp_path, content)
+
+    def recalibrated(*told: object) -> fakes.Manifest:
+        made = fakes.manifest(*told)
+        calibration = made.calibration.model_copy(update={"temperature": 9.0})
+        return made.model_copy(update={"calibration": calibration, "created": made.created + datetime.timedelta(days=1)})
+
+    store.publish(tmp_path, b"two", recalibrated, lambda _: "", "seedlings")
+    fourth = rollback(tmp_path, "seedlings")
+    assert model(fourth) == b"two"
+    assert store.verify(fourth).calibration == store.verify(tmp_path / "seedlings" / "2").calibration
+    assert model(rollback(tmp_path, "seedlings")) == b"one"
+
+
 def test_rollback_leaves_a_version_that_cannot_be_read(tmp_path: Path) -> None:
     publish(tmp_path, b"one")
     (publish(tmp_path, b"two") / store.MANIFEST).write_text("{")
