@@ -14,12 +14,22 @@ if TYPE_CHECKING:
     from training.data.split import Split
 
 
+_SEGMENTERS = (
+    "a segmenter, which finds the plants on whole photos, has a command of its own:"
+    " python -m training photo-segmenter fit --data DIR --masks DIR --out FILE"
+)
+
+
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     fit = commands.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
     fit.add_argument(
-        "--recipe", default="own", help="name of a recipe, or the path of a .toml file (default: own, for photos of one's own)"
+        "--recipe",
+        type=_recipe,
+        default="own",
+        help="name of a recipe, or the path of a .toml file (default: own, for photos of one's own)",
     )
+    fit.add_argument("--masks", nargs="*", action=_OfSegmenters, help=argparse.SUPPRESS)
     add_data(fit)
     fit.add_argument("--run", required=True, type=Path, help="folder of the run; an interrupted one is resumed")
     fit.add_argument(
@@ -42,6 +52,21 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument("--devices", type=int, default=1, help="how many of them (default: 1)")
     fit.add_argument("--nodes", type=int, default=1, help="machines that train together (default: 1)")
     fit.set_defaults(perform=functools.partial(_perform, fit))
+
+
+def _recipe(name: str) -> str:
+    """The name of a recipe. Raises ArgumentTypeError where what is meant has none."""
+    if name in ("segmenter", "photo-segmenter"):
+        raise argparse.ArgumentTypeError(_SEGMENTERS)
+    return name
+
+
+class _OfSegmenters(argparse.Action):
+    """An option of another command, which it names."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """End the command."""
+        parser.error(f"argument --masks: {_SEGMENTERS}")
 
 
 def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:

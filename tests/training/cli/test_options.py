@@ -1,4 +1,4 @@
-"""Old names work, and say the new ones."""
+"""Old names work, and say the new ones; what another command does is said."""
 
 import pytest
 
@@ -32,6 +32,16 @@ def test_old_names_are_not_in_the_help(capsys):
     assert "--tta" in printed
     assert "throughput" in printed
     assert not [old for old in ("--views", "--grounds", "pace") if old in printed]
+
+
+@pytest.mark.parametrize("words", [["--recipe", "segmenter", "--masks", "photos"], ["--masks", "a", "b", "--data", "c", "--run", "d"]])
+def test_fit_names_the_command_that_trains_a_segmenter(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["fit", *words])
+    told = capsys.readouterr().err
+    assert "python -m training photo-segmenter fit --data DIR --masks DIR --out FILE" in told
+    assert "--masks" not in told.partition("error:")[0]
+    assert parser().parse_args(["fit", "--recipe", "segmenter.toml", "--data", "c", "--run", "d"]).recipe == "segmenter.toml"
 
 
 def test_the_old_schedule_is_the_new_one(tmp_path, capsys):
