@@ -7,13 +7,24 @@ _HEAD = (
     " | learnt from |\n" + "|---" * 11 + "|\n"
 )
 
+_DATA_SET = "b4a05ffa3d8f0bae"  # the start of the digest of its split by the report's rule
+_DATA = """\
+Plant Seedlings data set, version 1: Giselsson, Dyrmann, Jørgensen, Jensen, Midtiby (2017), *A Public Image Database for Benchmark
+of Plant Seedling Classification Algorithms*, arXiv:1711.05458. © 2014 Mads Dyrmann, Peter Christiansen, University of Southern
+Denmark, and Aarhus University; Creative Commons BY-SA 4.0."""
+_OWN_DATA = "Add the source and licence of these images here before passing the model on."
+
 
 def text(manifest: SegmenterManifest) -> str:
     """The card of a manifest, as Markdown."""
     training, thresholds, wanted = manifest.training, manifest.thresholds, manifest.input
     start = f", from the weights {training.start}" if training.start else ""
     masks = ", ".join(training.masks) or "none"
-    gap = max((found.leaf_gap for found in manifest.figures), default=0)
+    gap = max((found.leaf_gap for found in manifest.figures if found.f1 is not None), default=0)
+    leaves = f"Parts of a mask that are nearer than {gap} pixels are leaves of one plant.\n" if gap else ""
+    whose, source = "the publisher's own", _OWN_DATA
+    if training.split_digest.startswith(_DATA_SET):
+        whose, source = "the Plant Seedlings data set", _DATA
     least = max((found.least_side for found in manifest.figures), default=0)
     return f"""\
 # {manifest.name} {manifest.version}
@@ -27,17 +38,14 @@ Published {manifest.created:%Y-%m-%d}, torch {training.torch_version}.
 {_HEAD}{"".join(_row(found) for found in manifest.figures)}
 IoU: intersection over union of the pixels of plants, over all photos. Beside it stands that of an excess green index over a fixed
 threshold, and over Otsu's threshold of each photo. A plant over {least} pixels counts as found where the IoU of its box is at least 0.5.
-Parts of a mask that are nearer than {gap} pixels are leaves of one plant.
-"learnt from" says what the weights have learnt from that folder: figures on other fields may be worse.
+{leaves}"learnt from" says what the weights have learnt from that folder: figures on other fields may be worse.
 
 ## Data
 
-{training.images:,} images of the Plant Seedlings data set, whose plants were set on other backgrounds; split digest
+{training.images:,} images of {whose}, whose plants were set on other backgrounds; split digest
 `{training.split_digest[:16]}`. Photos with masks: {masks}.
 
-Plant Seedlings data set, version 1: Giselsson, Dyrmann, Jørgensen, Jensen, Midtiby (2017), *A Public Image Database for Benchmark
-of Plant Seedling Classification Algorithms*, arXiv:1711.05458. © 2014 Mads Dyrmann, Peter Christiansen, University of Southern
-Denmark, and Aarhus University; Creative Commons BY-SA 4.0.
+{source}
 {_sources(training.masks)}
 ## For what, and for what not
 

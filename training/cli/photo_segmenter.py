@@ -49,7 +49,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 def _add_folders(command: argparse.ArgumentParser, purpose: str, *, required: bool) -> None:
     """`--masks`, `--plant-masks` and `--half`; one of the first two where they are required."""
     beside = "whose masks lie in a folder `masks` beside theirs: PNG, 0 is background"
-    for name, more in (("--masks", ""), ("--plant-masks", "; each connected part of a mask is one plant, so plants count too")):
+    for name, more in (("--masks", ""), ("--plant-masks", "; parts of a mask that lie apart are plants, so plants count too")):
         command.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=f"photos to {purpose}, {beside}{more}")
     command.add_argument("--half", choices=_HALVES, help="only this half of each folder's photos, in the order of their names")
     command.set_defaults(folders_required=required)
@@ -68,13 +68,13 @@ def _fit(options: argparse.Namespace) -> None:
     images = data.load(options.data, options.cache)
     parts = split.of(images, 0, "report")
     folders = (*options.masks, *options.plant_masks)
-    bare = [file for folder in folders for file in masked_photos.files(folder, options.half)]
-    squares = background_photos.squares(options.background_photos, more=bare) if options.background_photos or bare else None
+    more = [file for folder in folders for file in masked_photos.files(folder, options.half)]
+    squares = background_photos.squares(options.background_photos, more=more) if options.background_photos or more else None
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
     start = None if options.start is None else photo_segmenter.load(options.start)
-    photo_segmenter.train(
-        fabric, images.pixels[parts.train], squares, fields, plan, options.out, split_digest=parts.digest, start=start, log=say
-    )
+    bare = photo_segmenter.bare(options.background_photos)
+    given = (images.pixels[parts.train], squares, fields, plan, options.out)
+    photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, log=say)
     say(f"wrote {options.out}")
 
 

@@ -23,7 +23,7 @@ from training.fitting.camera import photograph
 from training.fitting.field import placed
 from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.plant_view_segmenter import mask_loss
-from training.fitting.step_checkpoint import StepCheckpoint
+from training.fitting.step_checkpoint import StepCheckpoint, digest_of
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
 
@@ -68,7 +68,7 @@ class MadeOf:
 
     steps: int
     seed: int
-    masks: list[str]  # folders as `name_of` names them, with `:first` or `:second` for a half; those of the start too
+    masks: list[str]  # folders as `name_of` names them, with `:first` or `:second` for a half, or `:bare`; those of the start too
     start: str | None  # name of the file of the weights that it began with
     split_digest: str
     images: int
@@ -106,6 +106,11 @@ class Trained:
     name: str  # of its file
 
 
+def bare(folders: Sequence[Path]) -> list[str]:
+    """What `MadeOf` calls those of the folders of background photos that have masks: they may be measured on, too."""
+    return [f"{MadeOf.name_of(folder)}:bare" for folder in folders if (folder.resolve().parent / "masks").is_dir()]
+
+
 def field(folder: Path, *, single: bool, half: Half | None) -> Field:
     """The squares of a folder of photos with masks. Raises DataError."""
     sides = _SIDES_SINGLE if single else _SIDES
@@ -122,28 +127,34 @@ def train(
     out: Path,
     *,
     split_digest: str,
+    bare: Sequence[str] = (),
     start: Trained | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Train on plants, uint8 [N,3,S,S] in the data set's own light, and write the weights to `out` with how they came to be.
 
-    All pictures lie on Fabric's device, and are composed there. backgrounds: squares of photos to set plants on, or None. start: begin
-    with its weights. `log` gets a line every 50 steps. The same seed draws the same
-    pictures on one kind of device. What was interrupted goes on from its last checkpoint, beside `out`, and ends as if it had not been.
-    Raises DiskError, RunError for another's checkpoint.
+    backgrounds: squares of photos to set plants on, or None. bare: what `MadeOf` calls the folders with masks that these are from.
+    start: begin with its weights. log: gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed draws the
+    same pictures on one kind of device.
+
+    An interrupted training goes on from its last checkpoint, which lies beside `out`, and gives the same weights as one that was not.
+    Raises DiskError, RunError for the checkpoint of another training.
     """
     torch.manual_seed(plan.seed)
     device = fabric.device
+    given = [backgrounds] if backgrounds is not None else []
+    given += [part for one in fields for part in (one.masked.pixels, one.masked.plants)]
+    given += start.network.state_dict().values() if start is not None else []
     network = (PhotoSegmenter() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
     pixels, backgrounds = pixels.to(device), None if backgrounds is None else backgrounds.to(device)
     here = [replace(one, masked=Masked(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
     composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=_DECAY)
-    masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields)]))
+    masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields), *bare]))
     began_with = start.name if start else None
     made_of = MadeOf(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
-    checkpoint = StepCheckpoint(out, asdict(made_of), network, averaged, optimizer)
+    checkpoint = StepCheckpoint(out, asdict(made_of) | {"given": digest_of(given)}, network, averaged, optimizer)
 
     def drawn(step: int) -> torch.Generator:
         """The generator of a step, after it has composed pictures if that is its turn."""

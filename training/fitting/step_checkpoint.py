@@ -1,11 +1,13 @@
 """Where a training that is counted in steps, not in epochs, goes on after an interruption."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from training.errors import RunError
@@ -25,7 +27,7 @@ class StepCheckpoint:
     @property
     def file(self) -> Path:
         """Where it lies."""
-        return self.out.with_suffix(".part")
+        return self.out.with_name(f"{self.out.name}.part")
 
     def resume(self) -> int:
         """Restore the state. Returns how many steps it has behind it: 0 where there is none. Raises RunError for another training's."""
@@ -33,9 +35,7 @@ class StepCheckpoint:
             return 0
         kept = run.load_weights(self.file)
         if kept["made"] != self.made:
-            raise RunError(
-                f"{self.file} is of another training ({kept['made']}); remove it, or give the same --steps, --seed and photos again"
-            )
+            raise RunError(f"{self.file} is of another training ({kept['made']}); remove it, or give the same options and photos as then")
         self.network.load_state_dict(kept["network"])
         self.averaged.load_state_dict(kept["averaged"])
         self.optimizer.load_state_dict(kept["optimizer"])
@@ -53,3 +53,11 @@ class StepCheckpoint:
     def remove(self) -> None:
         """The training is at its end."""
         self.file.unlink(missing_ok=True)
+
+
+def digest_of(tensors: Iterable[Tensor]) -> str:
+    """The start of the SHA-256 of what is learnt from, to tell one training from another. The tensors lie on the CPU."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()[:12]

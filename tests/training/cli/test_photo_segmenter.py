@@ -44,9 +44,24 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert (manifest.task, figures.photos, figures.plants) == ("segmentation", 2, 6)
     assert figures.learnt_from == "the other half of this folder's photos"
     assert (manifest.training.masks, manifest.training.start, manifest.training.steps) == (["patch:first"], "one.pt", 3)
-    assert f"| {figures.iou:.3f} |" in (folder / store.CARD).read_text()
+    card = (folder / store.CARD).read_text()
+    assert f"| {figures.iou:.3f} |" in card
+    assert "Add the source and licence of these images here" in card
+    assert "Plant Seedlings" not in card
     assert main(["photo-segmenter", "evaluate", "--artifact", str(folder), "--plant-masks", str(field), "--half", "second"]) == 0
     assert f"IoU of plants {figures.iou:.3f}" in capsys.readouterr().out
+
+
+def test_photos_that_plants_were_set_on_count_as_learnt_from(folder, cache, field, tmp_path, capsys):
+    (tmp_path / "soils").mkdir()
+    fakes.field([]).save(tmp_path / "soils" / "1.png")
+    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2", "--steps", "1"]
+    for backgrounds, words in ((tmp_path / "soils", "learnt from: no photo of this folder"), (field, "learnt from: these photos")):
+        weights = tmp_path / f"{backgrounds.name}.pt"
+        assert main([*fit, "--out", str(weights), "--background-photos", str(backgrounds)]) == 0
+        capsys.readouterr()
+        assert main(["photo-segmenter", "evaluate", "--weights", str(weights), "--masks", str(field), "--half", "second"]) == 0
+        assert words in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_said(tmp_path, field, published, capsys):

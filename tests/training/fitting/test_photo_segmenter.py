@@ -46,9 +46,9 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, mo
     monkeypatch.setattr(photo_segmenter, "CHECKPOINT_STEPS", 4)
     fabric, loss, calls = loop.make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
 
-    def train(name, steps=11):  # more than twice as many as pictures are kept
-        plan = Plan(steps, batch_size=1)
-        return photo_segmenter.train(fabric, images.pixels, None, [], plan, tmp_path / name, split_digest="0").network.state_dict()
+    def train(name, steps=11, backgrounds=None):  # more than twice as many as pictures are kept
+        given = (images.pixels, backgrounds, [], Plan(steps, batch_size=1), tmp_path / name)
+        return photo_segmenter.train(fabric, *given, split_digest="0").network.state_dict()
 
     def interrupted(logits, plants):
         calls.append(0)
@@ -62,10 +62,11 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, mo
         train("parts.pt")
     assert not (tmp_path / "parts.pt").exists()
     monkeypatch.setattr(photo_segmenter, "mask_loss", lambda *given: calls.append(0) or loss(*given))
-    with pytest.raises(RunError, match="is of another training"):
-        train("parts.pt", 12)
+    for others in ({"steps": 12}, {"backgrounds": images.pixels[:2]}):
+        with pytest.raises(RunError, match="is of another training"):
+            train("parts.pt", **others)
     calls.clear()
     resumed = train("parts.pt")
     assert len(calls) == 3  # of 11, eight were kept
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert not (tmp_path / "parts.part").exists()
+    assert not (tmp_path / "parts.pt.part").exists()

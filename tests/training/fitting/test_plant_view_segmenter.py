@@ -39,7 +39,7 @@ def test_it_learns_and_is_read_again(tmp_path):
     trained = plant_view_segmenter.train(discs.pixels, discs.pixels, None, [discs], 40, 0, tmp_path / "one.pt")
     assert plant_view_segmenter.iou(trained, discs) > max(0.5, before)
     assert plant_view_segmenter.iou(plant_view_segmenter.load(tmp_path / "one.pt"), discs) == plant_view_segmenter.iou(trained, discs)
-    assert not (tmp_path / "one.part").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["one.pt"]  # no checkpoint
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
