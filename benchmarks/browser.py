@@ -79,6 +79,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="the images, one folder for each species")
     parser.add_argument("--large", type=int, default=50, help="so many photos of 12 megapixels (default: %(default)s)")
     options = parser.parse_args()
+    if options.large < 1:
+        parser.error("--large: at least 1")
     from playwright.sync_api import sync_playwright
 
     loaded = images.load(options.data)

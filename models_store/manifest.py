@@ -151,7 +151,7 @@ class SpeciesElsewhere(_Part):
 class ElsewhereFigures(_Part):
     """Measurements on photos in no split, such as from a field."""
 
-    chosen_by: bool  # thresholds were chosen to hold on these photos; else nothing was chosen by them when this was published
+    chosen_by: bool  # thresholds were chosen to hold on these photos; else no threshold was chosen by them
     n: int
     left_out: int = 0  # photos besides, which the model has learnt from
     accuracy: float | None  # of the photos whose species the model knows

@@ -55,8 +55,8 @@ def decode(source: bytes | Path, size: int = SIZE, max_pixels: int = MAX_PIXELS)
 
     The training images are square crops around one plant, hence the square. The first frame counts. The photo is turned by its EXIF
     orientation, HEIC and AVIF by their container's. What is transparent becomes white. Samples of more than 8 bits are scaled to 8.
-    Colours become sRGB, after the photo was made smaller. Size limits are checked on the header, before pixels are allocated.
-    Raises UnsupportedFormat or UndecodableImage.
+    Colours become sRGB: those near it after the photo was made smaller, others before. Size limits are checked on the header, before
+    pixels are allocated. Raises UnsupportedFormat or UndecodableImage.
     """
     with opened(source, max_pixels) as picture:
         return picture.square(size).pixels

@@ -1,8 +1,8 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
-A connected part of the map is one plant where its map of centres and its shape agree on that. Where two centres are sure, the part is
-divided between them. Else it may be a clump, as each share of it may be: several plants that cannot be told apart. There are three
-signs of that: a second centre is likely; a part nearly as large as the photo has no centre; its shape is one that several plants have.
+A connected part of the map is divided where two or more centres are sure. A part, or a share of a divided one, is a clump if it may be
+several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
+the photo's shorter side has no centre; its shape is one that several plants have. Else it is one plant.
 """
 
 import math

@@ -19,6 +19,7 @@ plants never seen will be lower than stated here."""
 _WIDTH = 120
 _IMAGENET = "imagenet"  # the start of that name
 _CHOSEN = ", where the thresholds were chosen"
+_SEEN = "But these figures may have been seen when one of several candidates was chosen for publication."
 _NAMED = 3  # species that photos are most often taken for are told
 _IMAGES = 4580  # labelled images of that data set
 
@@ -145,8 +146,7 @@ def _what_saw_them(manifest: Manifest) -> str:
     start = _start(manifest)
     text = (
         f"On the {manifest.figures.n} images of the {manifest.figures.split} split, one forward pass each. They were not trained on, and"
-        " epoch, temperature and threshold were chosen on other images. But these figures may have been seen when one of several candidates"
-        " was chosen for publication."
+        f" epoch, temperature and threshold were chosen on other images. {_SEEN}"
     )
     training = manifest.training
     if training.left_out:
@@ -172,8 +172,8 @@ def _what_its_twin_saw(manifest: Manifest, twin: Twin) -> str:
     figures, training = manifest.figures, manifest.training
     text = (
         f"It has learnt from all {training.images['train']} images, so nothing can be measured on these. Its figures are those of"
-        f" {figures.n} photos of {html.escape(figures.split, quote=False)}, one forward pass each: it has not learnt from them, and nothing"
-        " was chosen by them when this version was published. Temperature, thresholds and the limit of its distance are those of its twin"
+        f" {figures.n} photos of {html.escape(figures.split, quote=False)}, one forward pass each: it has not learnt from them, and no"
+        f" threshold was chosen by them. {_SEEN} Temperature, thresholds and the limit of its distance are those of its twin"
         f" {html.escape(twin.name, quote=False)}: the same recipe, fitted on the training part of the split. How surely its thresholds keep"
         " their promise is known of the twin alone."
     )
@@ -310,7 +310,7 @@ def _elsewhere(manifest: Manifest) -> str:
         for species, row in found.per_species.items():
             most = ", ".join(f"{_cell(answer)} {n}" for answer, n in list(row.taken_for.items())[:_NAMED])
             lines.append(f"| – {_cell(species)} | {_shares(row, '')} | {most} |")
-    text = "Photos that belong to no split. Where the table does not say that thresholds were chosen on them, nothing was chosen on them."
+    text = f"Photos that belong to no split. Where the table does not say so, no threshold was chosen on them. {_SEEN}"
     for name, found in manifest.elsewhere.items():
         if found.left_out:
             text += f" {found.left_out} more of {_cell(name)} were learnt from, and are left out."

@@ -1,15 +1,15 @@
 """From which probability on an answer can be relied upon, for each rank, chosen on photos that were not trained on.
 
-A threshold keeps a promise, such as 0.99: with 95% certainty at least this share of what is said at or over it is right, by the
-exact binomial bound. The lowest of many thresholds that pass one by one would be the luckiest. So they are tested in a fixed
-sequence, from the surest answers downwards, until one fails: Angelopoulos, Bates, Candès, Jordan, Lei (2021), *Learn then Test:
-Calibrating Predictive Algorithms to Achieve Risk Control*. The chance that the threshold taken breaks the promise is then 5% at
-most, as long as surer answers are not wrong more often. One wrong label among the surest answers must not end all. So there are
-several sequences, which share the 5% (Bonferroni): they start where a half, a quarter, an eighth of the photos are answered, and
-so on.
+A threshold keeps a promise, such as 0.99: with 95% certainty at least this share of the answers at or over it is right, by the
+exact binomial bound. If each of many thresholds were tested by itself, the lowest that passes could pass by chance. So they are
+tested in a fixed sequence, from the surest answers downwards, until one fails: Angelopoulos, Bates, Candès, Jordan, Lei (2021),
+*Learn then Test: Calibrating Predictive Algorithms to Achieve Risk Control*. Then the threshold breaks the promise with a chance of
+5% at most, as long as surer answers are not wrong more often. One wrong label among the surest answers would end the sequence. So
+there are several sequences, which share the 5% (Bonferroni). They start where a half, a quarter, an eighth of the photos are
+answered, and so on.
 
-On several sets of photos a threshold has to keep the promise of each. Photos from a field are few. Where fewer of them are answered
-than any bound takes, none of these answers may be wrong; what bound they reach is for the card to say.
+On several sets of photos a threshold has to keep the promise of each. Photos from a field are few. If fewer of them are answered
+than any bound takes, none of these answers may be wrong. That shows little: the card has the bound that they reach, if any.
 """
 
 import bisect

@@ -86,7 +86,7 @@ OOD = "pictures of anything else, to measure how well they are told from photos 
 
 
 def outside(options: argparse.Namespace) -> "Outside":
-    """The folders of `add_appraisal`."""
+    """The folders of `add_appraisal`. Raises DataError where they contradict each other."""
     from training.publishing.appraisal import Outside
 
     return Outside(options.field, options.measure, options.ood, options.field_promise, options.cache)

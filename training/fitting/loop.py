@@ -104,9 +104,11 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
-    `teachers` are the folders of finished runs, for a recipe that learns from other networks; `backgrounds` folders of photos, for
-    one that sets plants on them; `segmenter` the file of one, for a recipe with a plant view. With `all_images` the network learns
-    from validation and test images too: nothing is measured, and the last epoch's weights are kept.
+    teachers: folders of finished runs, for a recipe that learns from other networks.
+    backgrounds: folders of photos, for a recipe that sets plants on them.
+    segmenter: the file of one, for a recipe with a plant view.
+    all_images: learn from validation and test images too. Then nothing is measured, and the last epoch's weights are kept.
+
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. A finished run is left as it is. Validation and test images that the weights learn
     from, here or before, are left out of all figures. Raises RunError, DataError, DiskError, TrainingError.

@@ -1,7 +1,7 @@
 """From corrections to the next version: the one in service learns on, and takes its own place if that is shown to be better."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +18,7 @@ from training.data import images as data
 from training.data.images import Images
 from training.errors import DataError, RunError, TrainingError
 from training.fitting import loop
-from training.publishing import appraisal, export, measured_model
+from training.publishing import appraisal, export, measured_model, predecessor
 from training.publishing.gates import Verdict
 from training.publishing.measured_model import MeasuredModel
 from training.recipe import Recipe
@@ -141,7 +141,8 @@ def adapt(
     def judge(model: MeasuredModel) -> Verdict:
         both = compare(before, model, held_out, originals.only(parts.test))
         found.extend(both)
-        return verdict(before.name, *both, force=force, alike=corrected.alike)
+        judged, lost = verdict(before.name, *both, force=force, alike=corrected.alike), predecessor.field_lost(manifest, None)
+        return judged if lost is None else replace(judged, said=[*judged.said, lost])
 
     compact = manifest.compact
     published = export.export(

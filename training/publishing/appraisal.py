@@ -35,6 +35,20 @@ class Outside:
     field_promise: float | None = None  # None: that on the data set's own images
     cache: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raise DataError where a name has two folders, a folder is chosen on and measured on, or a promise is of no photos."""
+        if twice := sorted({*self.field} & {*self.measure}):
+            raise DataError(f"{twice[0]} is the name of two folders of photos; give each a name of its own")
+        chosen_on = {folder.resolve(): name for name, folder in self.field.items()}
+        for name, folder in self.measure.items():
+            if other := chosen_on.get(folder.resolve()):
+                raise DataError(
+                    f"--measure {name} is the folder of --field {other}; figures on photos that thresholds were chosen on are too good, so"
+                    " measure on others"
+                )
+        if self.field_promise is not None and not self.field:
+            raise DataError("--field-promise is for the photos of --field; name these, or leave it out")
+
 
 NOWHERE = Outside()
 
@@ -62,11 +76,8 @@ def appraise(
 ) -> Appraisal:
     """Choose the thresholds of `model` on its validation images, or out-of-fold answers, and on photos from the field, and measure it.
 
-    Raises DataError.
-
-    The images count their labels in the model's order; the temperature is inside the model already.
+    The images count their labels in the model's order; the temperature is inside the model already. Raises DataError.
     """
-    _check_names(outside)
 
     def part(name: str, rows: list[int]) -> Asked:
         shown = [model.described[label] for label in images.labels[rows].tolist()]
@@ -105,7 +116,6 @@ def taken_over(model: MeasuredModel, calibration: Calibration, chosen_on: Collec
     Its figures are those on the first folder of `outside.measure` that shows each species and was not chosen by. Returns its images
     too. Raises DataError where there is no such folder.
     """
-    _check_names(outside)
     model = dataclasses.replace(model, calibration=calibration)
     elsewhere: dict[str, ElsewhereFigures] = {}
     first: tuple[Images, Figures, Tensor | None] | None = None
@@ -119,17 +129,12 @@ def taken_over(model: MeasuredModel, calibration: Calibration, chosen_on: Collec
             first = images, figures.model_copy(update={"answers": elsewhere[name].answers}), distances
     if first is None:
         raise DataError(
-            "nothing was published: what learnt from all images has no test images of its own, so its figures are of other photos; name a"
-            f" folder of them that shows each of the {len(model.species)} species with --measure NAME=DIR"
+            "nothing was published: a network that learnt from all images has no test images of its own. Give photos to measure it on with"
+            f" --measure NAME=DIR; they have to show each of the {len(model.species)} species"
         )
     images, figures, distances = first
     ood = {name: out_of_distribution.on_pictures(model, distances, pictures.load(folder)) for name, folder in outside.ood.items()}
     return Appraisal(calibration, figures, elsewhere, ood), images
-
-
-def _check_names(outside: Outside) -> None:
-    if twice := sorted({*outside.field} & {*outside.measure}):
-        raise DataError(f"{twice[0]} is the name of two folders of photos; give each a name of its own")
 
 
 def _of_folds(folds: OutOfFold, model: MeasuredModel, temperature: float, promise: float) -> HeldOut:

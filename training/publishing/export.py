@@ -40,6 +40,7 @@ class _Made:
     tested: Images  # that its figures are of
     forced: str | None
     twin: Twin | None = None
+    warning: str | None = None
 
 
 def export(
@@ -62,16 +63,18 @@ def export(
 ) -> Path:
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
-    `rank`, `storage` and `parts` are those of `candidate.of_run`. The figures of the full network are kept beside those of a
-    compact one. `forms` are formats that it is published in, each compared with TorchScript, which is always
-    among them. `promise` is the share of what is relied upon that is to be right. `species.toml` in folder `data` says more
-    of the species. Where the run has folds, temperature and thresholds are chosen on their answers. On photos `outside` of
-    the split thresholds are chosen too, or the model is measured. What validation cannot tell from guessing is refused,
-    unless by `force`, which the card says. Pictures of no plant in folder `strangers` are to be unfamiliar. `judge` is shown the model
-    before it is published: what it says stands on the card, and what it raises stops the publication.
+    rank, storage, parts: as in `candidate.of_run`. The figures of the full network are kept beside those of a compact one.
+    forms: the formats that are published. Each is compared with TorchScript, which is always among them.
+    promise: the share of confident answers that is to be right. Where the run has folds, their answers are what is chosen on.
+    data: the folder with `species.toml`, which says more of the species.
+    outside: photos in no split, to choose thresholds on or to measure on.
+    force: publish what validation cannot tell from guessing, which is refused otherwise. The card says so.
+    strangers: a folder of pictures of no plant, which are to be unfamiliar.
+    judge: is shown the model first. What it says stands on the card; what it raises stops the publication.
+    twin: a run or a version. A run that learnt from all images takes temperature, thresholds and limit from it, and is measured on
+    photos `outside`.
 
-    A run that learnt from all images takes temperature, thresholds and limit from its `twin`, a run or a published version. Its
-    figures are those of photos `outside`. Raises RunError, DataError, DiskError.
+    Raises RunError, DataError, DiskError.
     """
     candidate = candidates.of_run(folder, images, rank, storage, parts)
     described = species.describe(images.species, data)
@@ -81,13 +84,13 @@ def export(
         made = _as_its_twin(candidate, images, twin, forms, promise, described, outside, force, strangers)
     elif candidate.identity.all_images:
         raise RunError(
-            f"{folder} has learnt from all images, so none is left to choose thresholds on; name the run or version of the same recipe"
-            " that did not with --twin, and photos to measure on with --measure NAME=DIR"
+            f"{folder} has learnt from all images, so none is left to choose thresholds on. Give a run or version of the same recipe"
+            " without --all-images with --twin DIR, and photos to measure on with --measure NAME=DIR"
         )
     else:
         made = _on_its_split(candidate, folder, images, forms, promise, described, outside, force, strangers)
     judged = gates.Verdict([]) if judge is None else judge(made.assembled.measured)
-    warnings = [*judged.said, *_warnings(candidate, made, images, destination, name)]
+    warnings = [*dict.fromkeys([*judged.said, *_warnings(candidate, made, images, destination, name)])]  # each once
     created = datetime.now(UTC).replace(microsecond=0)
     beside = made.assembled.beside
 
@@ -173,7 +176,7 @@ def _as_its_twin(
         chosen_on = dataclasses.replace(outside, measure={}, ood={})
         settled = _on_its_split(other, twin, images, ("torchscript",), promise, described, chosen_on, force, strangers)
         reference = Twin(name=run.run_reference(twin, other.identity), figures=settled.found.figures)
-        taken = twins.TakenOver(reference, described, settled.found.calibration, settled.forced, [*outside.field])
+        taken = twins.TakenOver(reference, described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
     calibration, recipe = taken.calibration, candidate.identity.recipe
     distance = None
     if calibration.familiarity is not None:
@@ -186,7 +189,8 @@ def _as_its_twin(
     compact = None
     if candidate.served is not candidate.network:
         compact = candidate.compact(_figures(candidate.network, calibration.temperature, tested, part))
-    return _Made(assembled, found, compact, tested, forced or taken.forced, taken.twin)
+    warning = twins.other_epoch(candidate.epoch, taken.epoch)
+    return _Made(assembled, found, compact, tested, forced or taken.forced, taken.twin, warning)
 
 
 def _warnings(candidate: Candidate, made: _Made, images: Images, destination: Path, name: str) -> list[str]:
@@ -194,8 +198,9 @@ def _warnings(candidate: Candidate, made: _Made, images: Images, destination: Pa
     figures = made.found.figures
     answers = made.assembled.measured.probabilities(made.tested.pixels)
     worse = predecessor.warning(destination, name, answers, images, made.tested, figures.split)
-    said = gates.few_images(images, candidate.split, figures)
-    return [*said, *gates.overlap(candidate.split, candidate.origin.unknown), *([worse] if worse else [])]
+    said = [*gates.few_images(images, candidate.split, figures), *gates.overlap(candidate.split, candidate.origin.unknown)]
+    field = predecessor.warning_of_field(destination, name, made.found.calibration)
+    return said + [one for one in (made.warning, worse, field) if one is not None]
 
 
 def _figures(network: Network, temperature: float, tested: Images, part: str) -> Figures:

@@ -1,8 +1,11 @@
 """Thresholds that hold on photos from a field, and the limit of the distance that they take.
 
 A model that is wrong in a field may be as sure there as it is indoors. Then no threshold holds in both places, however high it is. But
-such photos lie far from those that were trained on, if not all of them farther than the usual limit. So the limit is lowered, a little
-at a time, until thresholds hold. Few photos like the training's lie beyond it, and these alone are answered no more.
+most photos from a field lie farther from the training images than others do. So the limit is lowered in small steps, until thresholds
+hold. Few photos like those of the training lie beyond the new limit. Only these get no answer any more.
+
+The bound on the promise makes no allowance for the limits that were tried. It is exact where the field photos alone decide, that is where
+`held` alone has thresholds at each limit. On the field photos it says little: mostly too few of them are answered for any bound.
 """
 
 import dataclasses
@@ -40,10 +43,10 @@ def calibrate(
     familiarity: Familiarity | None,
     validation: Tensor | None,
 ) -> Calibration:
-    """Choose thresholds on `held` and on the photos of the `field`; where they take one, with a lower limit than that of `familiarity`.
+    """Choose thresholds on `held` and on the photos of the `field`, and lower the limit of `familiarity` if that makes them hold.
 
-    `validation` are the distances of the validation images, float [M]. The limit is the highest at which each rank has a threshold that has
-    one on `held` alone. Where there is none, it stays, and the thresholds' reasons say what is broken.
+    validation: the distances of the validation images, float [M]. The limit taken is the highest at which each rank has a threshold that
+    has one on `held` alone. If there is no such limit, it stays as it is, and the thresholds' reasons say why there are none.
     """
 
     def at(known: Familiarity | None, fields: Sequence[Asked]) -> Calibration:

@@ -1,5 +1,6 @@
 """The version that a new one takes the place of, on the same images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models_store import store
+from models_store.manifest import Calibration, Manifest
 from training.artifact import binomial
 from training.data.images import Images
 from training.errors import TrainingError
@@ -50,6 +52,33 @@ def compare(destination: Path, name: str, answers: Tensor, images: Images, teste
         int((right_ours & ~right_theirs).sum()),
         int((right_theirs & ~right_ours).sum()),
     )
+
+
+_FROM_A_FIELD = "were chosen on photos from a field, too"
+
+
+def without_field_lost(warnings: Sequence[str]) -> list[str]:
+    """The warnings but for that of `field_lost`, which is to be found anew when thresholds are."""
+    return [one for one in warnings if _FROM_A_FIELD not in one]
+
+
+def field_lost(before: Manifest, now: Calibration | None) -> str | None:
+    """What to say where thresholds of the version before were chosen on photos from a field, too, and those of `now` are not."""
+    if before.calibration.field_promise is None or (now is not None and now.field_promise is not None):
+        return None
+    photos = ", ".join(name for name, found in before.elsewhere.items() if found.chosen_by)
+    return (
+        f"thresholds of {before.name}/{before.version} {_FROM_A_FIELD} ({photos}), and these were not, so they may not hold there;"
+        " 'recalibrate --field NAME=DIR' chooses them on such photos"
+    )
+
+
+def warning_of_field(destination: Path, name: str, now: Calibration) -> str | None:
+    """The same beside the newest version of a store. One that cannot be read is told by `warning`."""
+    try:
+        return field_lost(store.read_manifest(store.resolve(destination, name)), now)
+    except store.StoreError:
+        return None
 
 
 def warning(destination: Path, name: str, answers: Tensor, images: Images, tested: Images, part: str = "test") -> str | None:

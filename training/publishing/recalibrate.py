@@ -11,7 +11,7 @@ from training.artifact import model_card
 from training.data import species
 from training.data.images import Images
 from training.errors import DiskError, TrainingError
-from training.publishing import appraisal, measured_model
+from training.publishing import appraisal, measured_model, predecessor
 
 
 def recalibrate(
@@ -25,10 +25,11 @@ def recalibrate(
 ) -> Path:
     """Publish the artifact in `folder` as the next version of its model, with new thresholds and figures. Returns its folder.
 
-    `images` are those of its training. `model.pt` is the same to the byte: so are probabilities, temperature and distance. Its
-    limit may be lower, where that makes thresholds hold on field photos. Species
-    are described as `species.toml` in folder `data` and the table do. Raises DataError when these are not the images of the
-    training, TrainingError naming the file, DiskError.
+    `images` are those of its training. `model.pt` is the same to the byte: so are probabilities, temperature and distance. The limit of
+    the distance may be lowered, where that makes thresholds hold on field photos. It is never raised again: to choose without these
+    photos, recalibrate the version before. Species are described as `species.toml` in folder `data` and the table do.
+
+    Raises DataError when these are not the images of the training, TrainingError naming the file, DiskError.
     """
     try:
         old, files = store.read_manifest(folder), store.contents(folder)[1]
@@ -45,6 +46,7 @@ def recalibrate(
     split = model.split(images)
     known = old.calibration
     found = appraisal.appraise(model, known.temperature, known.familiarity, images, split, promise=promise, outside=outside)
+    lost = predecessor.field_lost(old, found.calibration)
 
     def describe(version: int, *_: object) -> Manifest:
         return old.model_copy(
@@ -58,6 +60,7 @@ def recalibrate(
                 "figures": found.figures,
                 "elsewhere": found.elsewhere,
                 "ood": found.ood,
+                "warnings": [*predecessor.without_field_lost(old.warnings), *([lost] if lost else [])],
                 "recalibrated_from": f"{old.name}/{old.version}",
             }
         )

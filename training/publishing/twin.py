@@ -1,7 +1,7 @@
 """The twin of a network that learnt from all images: the same recipe, fitted on the split.
 
 Nothing can be chosen on images that were learnt from. So such a network takes temperature, thresholds and the limit of its distance from
-its twin, which was published before it or is measured for it.
+its twin. The twin is a published version, or a run for which they are chosen now. That they keep their promise is shown for the twin alone.
 """
 
 from collections.abc import Collection
@@ -35,6 +35,7 @@ class TakenOver:
     twin: Twin
     described: list[Species]
     calibration: Calibration
+    epoch: int  # of the twin's weights
     forced: str | None  # why it would not have been published by itself
     chosen_on: Collection[str]  # names of folders of photos that thresholds were chosen on
 
@@ -73,7 +74,17 @@ def of_version(folder: Path, candidate: Candidate, outside: Outside, promise: fl
         raise RunError(f"the thresholds are those of {name}, chosen already; leave --promise out")
     chosen_on = [one for one, found in manifest.elsewhere.items() if found.chosen_by]
     twin = Twin(name=f"{name}@{manifest.sha256[:12]}", figures=manifest.figures)
-    return TakenOver(twin, manifest.species, manifest.calibration, manifest.forced, chosen_on)
+    return TakenOver(twin, manifest.species, manifest.calibration, manifest.training.epoch, manifest.forced, chosen_on)
+
+
+def other_epoch(epoch: int, twin: int) -> str | None:
+    """What to say where the twin's weights are of another epoch: longer training makes answers surer, right ones and wrong ones."""
+    if epoch == twin:
+        return None
+    return (
+        f"its weights are of epoch {epoch} and its twin's of epoch {twin}, so its probabilities may be surer than those that its thresholds"
+        ' were chosen by; with best_by = "last" in the recipe both are of the last epoch'
+    )
 
 
 def _named(value: object) -> object:

@@ -8,7 +8,7 @@ from tests import fakes
 from training.artifact import model_card
 from training.data.species import describe, known
 
-SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2", store.SHIPPED_STORE / "seedlings" / "3"]
+SHIPPED = [store.SHIPPED_STORE / version for version in ("seedlings/1", "seedlings/2", "seedlings/3", "seedlings-field/2")]
 
 
 def card(calibration=None, training=None, **changes):
@@ -22,7 +22,7 @@ def card(calibration=None, training=None, **changes):
     return " ".join(model_card.text(manifest.model_copy(update=values | changes)).split())
 
 
-@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"seedlings/{folder.name}")
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_the_shipped_cards_are_their_manifests(folder):
     assert (folder / store.CARD).read_text() == model_card.text(store.read_manifest(folder))
 

@@ -79,8 +79,9 @@ def test_photos_from_elsewhere_stand_on_the_card(run_command, trained, tmp_path,
     for number in range(24):
         drawn.plant(0, 1000 + number).save(field / "Maize" / f"{number}.png")  # Maize as in training, other plants
     shutil.copytree(field / "Maize", other / "deep" / "er")
+    once = shutil.copytree(field, tmp_path / "once")
     options = ["--run", trained, "--store", tmp_path / "store", "--promise", 0.5]
-    named = ["--field", f"field={field}", "--measure", f"once={field}", "--ood", f"others={other}"]
+    named = ["--field", f"field={field}", "--measure", f"once={once}", "--ood", f"others={other}"]
     assert run_command("export", *options, *named) == 0
     published = tmp_path / "store" / "seedlings" / "1"
     manifest = store.verify(published)

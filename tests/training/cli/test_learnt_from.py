@@ -166,7 +166,7 @@ def test_a_network_of_all_images_has_its_twin_s_thresholds_and_no_figures_on_a_s
     assert run_command("fit", "--run", tmp_path / "all", "--all-images") == 0
     options = ["--run", tmp_path / "all", "--store", tmp_path / "store", "--measure", f"others={tmp_path / 'others'}"]
     assert run_command("export", *options) == 1
-    assert "with --twin, and photos to measure on with --measure NAME=DIR" in capsys.readouterr().err
+    assert "with --twin DIR, and photos to measure on with --measure NAME=DIR" in capsys.readouterr().err
     assert run_command("export", *options, "--twin", published) == 0
     told = capsys.readouterr().out
     assert "of 6 others images right" in told

@@ -76,9 +76,21 @@ def test_thresholds_hold_in_the_field_too(model, images, drawn_folder, tmp_path,
     assert both.calibration.group.threshold is None  # Charlock is a weed, Maize is none
 
 
-def test_a_name_stands_for_one_folder(model, images, drawn_folder):
-    with pytest.raises(DataError, match="mine is the name of two folders"):
-        appraise(model, images, appraisal.Outside(field={"mine": drawn_folder}, measure={"mine": drawn_folder}))
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"field": {"mine": "a"}, "measure": {"mine": "b"}}, "mine is the name of two folders"),
+        ({"field": {"mine": "a"}, "measure": {"yours": "b/../a"}}, "--measure yours is the folder of --field mine"),
+        ({"measure": {"mine": "a"}, "field_promise": 0.9}, "--field-promise is for the photos of --field"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(given, message, tmp_path):
+    (tmp_path / "b").mkdir()
+    folders = {
+        option: {name: tmp_path / folder for name, folder in value.items()} for option, value in given.items() if option != "field_promise"
+    }
+    with pytest.raises(DataError, match=message):
+        appraisal.Outside(**folders, field_promise=given.get("field_promise"))
 
 
 def test_pictures_of_anything_else_by_hand(model, images):

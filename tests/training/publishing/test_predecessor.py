@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch.nn.functional as F
 
+from models_store import store
 from training.publishing import predecessor
 
 
@@ -51,6 +52,20 @@ def test_species_go_by_their_names(before, images, parts):
     other = type(images)(turned, images.files, images.pixels, len(turned) - 1 - images.labels, images.digests)
     straight = predecessor.compare(before, "seedlings", one_hot(images, parts.test), images, images.only(parts.test))
     assert predecessor.compare(before, "seedlings", one_hot(other, parts.test), other, other.only(parts.test)) == straight
+
+
+def test_thresholds_that_are_no_longer_chosen_in_a_field_are_said(tmp_path):
+    folder = store.resolve(store.SHIPPED_STORE, "seedlings")
+    with_field = store.read_manifest(folder)
+    without = with_field.calibration.model_copy(update={"field_promise": None})
+    said = predecessor.warning_of_field(store.SHIPPED_STORE, "seedlings", without)
+    assert said is not None
+    assert said.startswith("thresholds of seedlings/3 were chosen on photos from a field, too (beets, wheat), and these were not")
+    assert predecessor.field_lost(with_field, None) == said
+    assert predecessor.warning_of_field(store.SHIPPED_STORE, "seedlings", with_field.calibration) is None
+    assert predecessor.field_lost(with_field.model_copy(update={"calibration": without}), None) is None
+    assert predecessor.warning_of_field(tmp_path, "seedlings", without) is None
+    assert predecessor.without_field_lost(["few images", said]) == ["few images"]
 
 
 def test_a_version_that_cannot_be_read_is_named(before, images, parts):

@@ -1,6 +1,7 @@
 """A network that learnt from all images is published with what its twin has chosen."""
 
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from training.evaluation import metrics, predictions
 from training.fitting import run, weight_average
 from training.fitting.loop import fit
 from training.publishing import adaptation, appraisal, export, measured_model, recalibrate
+from training.publishing import twin as twins
 
 PROMISE = 0.4  # for which a handful of validation images is enough
 
@@ -85,8 +87,21 @@ def test_the_card_says_so(refit, twin, images, outside, tmp_path):
     assert "24 others images are few" in card
 
 
+def test_weights_of_another_epoch_are_said(refit, learnt, twin, images, outside, tmp_path):
+    assert twins.other_epoch(20, 20) is None
+    said = twins.other_epoch(20, 12)
+    assert said is not None
+    assert "of epoch 20 and its twin's of epoch 12" in said
+    of_twin = twins.other_epoch(20, run.load_best(learnt)[2])
+    for other in (twin, learnt):
+        warnings = store.read_manifest(
+            export.export(refit, images, tmp_path, "seedlings", twin=other, outside=outside, promise=PROMISE)
+        ).warnings
+        assert [one for one in warnings if "twin's of epoch" in one] == ([of_twin] if of_twin else [])
+
+
 def test_a_run_is_as_good_a_twin_as_the_version_that_it_becomes(refit, learnt, twin, images, outside, others, tmp_path):
-    by_field = dataclasses.replace(outside, field={"field": others})
+    by_field = dataclasses.replace(outside, field={"field": shutil.copytree(others, tmp_path / "field")})
     folder = export.export(refit, images, tmp_path / "a", "seedlings", twin=learnt, outside=outside, promise=PROMISE)
     manifest, before = store.read_manifest(folder), store.read_manifest(twin)
     assert manifest.calibration == before.calibration
@@ -122,13 +137,13 @@ def test_what_does_not_fit_together_is_refused(refit, learnt, twin, images, outs
             export.export(folder, images, tmp_path / "store", "seedlings", **({"outside": outside} | options))
         assert not (tmp_path / "store").exists()
 
-    refused(refit, "none is left to choose thresholds on; name the run or version .* with --twin")
+    refused(refit, "none is left to choose thresholds on. Give a run or version .* with --twin DIR")
     refused(learnt, "has images to choose thresholds on; --twin is for a run of 'fit --all-images'", twin=twin)
     refused(refit, "--twin .* has learnt from all images itself", twin=refit)
     refused(refit, "published in another form, .* give --storage float32", twin=twin, rank=8, storage="int8")
     refused(refit, "name these photos by --measure in place of --field", twin=twin, outside=appraisal.Outside(field={"a": others}))
     refused(refit, "leave --promise out", twin=twin, promise=0.9)
-    refused(refit, "shows each of the 3 species with --measure NAME=DIR", DataError, twin=twin, outside=appraisal.NOWHERE)
+    refused(refit, "with --measure NAME=DIR; they have to show each of the 3 species", DataError, twin=twin, outside=appraisal.NOWHERE)
     refused(refit, "is no run", twin=tmp_path)
     shorter = run.read_description(learnt).recipe.model_copy(update={"epochs": 1})
     fit(fabric, shorter, "test", images, parts, tmp_path / "shorter")
