@@ -22,7 +22,6 @@ export function useModel({ explainable: can, species, training_images: images })
   learnt = images ? t.learnt(number(images), species.length) : "";
 }
 
-
 export function choose(photo) {
   chosen = photo;
   crop.move(false);

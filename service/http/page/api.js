@@ -48,7 +48,8 @@ async function patiently(work) {
 
 const octets = { "Content-Type": "application/octet-stream" };
 
-export const species = async () => (await ask("species")).json();
+/** `signal` ends it; it takes as long as it takes where none is given. */
+export const species = async (signal) => (await ask("species", { signal })).json();
 
 const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined))}`;
 
@@ -63,7 +64,8 @@ export const predict = (file, crop) =>
 
 /** What there is to keep for answers without the server; a Problem of 404 where there is nothing. */
 export const offline = async () => (await ask("offline/model.json")).json();
-export const file = (path) => ask(path);
+/** A file as the server has it now, never as it was kept before. */
+export const file = (path) => ask(path, { cache: "reload" });
 
 /** What the server keeps of photos. */
 export const keeping = async () => (await ask("corrections")).json();

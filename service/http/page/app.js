@@ -16,6 +16,7 @@ import { several, spoken, useSpecies } from "./verdict.js";
 const AT_ONCE = 4;
 const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes too long: the middle is answered all the same
 const RETRY_MS = 3000;
+const PATIENCE_MS = 5000; // for a server at the end of a weak connection, where this browser can answer, too
 const $ = (id) => document.getElementById(id);
 
 const photos = []; // { file, url, row, crop?, each?, found?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown
@@ -56,7 +57,7 @@ function uses(model) {
 
 async function meet() {
   try {
-    const model = await api.species();
+    const model = await api.species(offline.ready() ? AbortSignal.timeout(PATIENCE_MS) : undefined);
     uses(model);
     await corrections.meet(model.species);
     away = false;
@@ -188,7 +189,7 @@ async function work() {
 /** By the server; where it is out of reach by this browser, if the user wanted that. */
 async function ask(photo, crop) {
   try {
-    if (!away) return await send(photo, crop);
+    if (!away || !offline.ready()) return await send(photo, crop);
   } catch (problem) {
     if (problem.status !== 0 || !(await leave(problem))) throw problem;
   }

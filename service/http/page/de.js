@@ -146,6 +146,7 @@ export const texts = {
   offline_answered: "In diesem Browser beantwortet, ohne den Server. Auf dem Foto wurde nur die Pflanze im Quadrat angesehen.",
   offline_failed: (reason) => `Das konnte nicht behalten werden: ${reason}`,
   offline_changed: "Das Modell hat sich inzwischen geändert. Versuchen Sie es noch einmal.",
+  offline_broken: "Das hier behaltene Modell läuft in diesem Browser nicht. Das Foto wartet auf den Server.",
   sort: "Reihenfolge",
   orders: {
     added: "Wie gekommen",

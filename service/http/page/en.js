@@ -146,6 +146,7 @@ export const texts = {
   offline_answered: "Answered in this browser, without the server. Only the square was looked at.",
   offline_failed: (reason) => `It could not be kept: ${reason}`,
   offline_changed: "The model changed meanwhile. Try again.",
+  offline_broken: "The model kept here does not run in this browser. The photo waits for the server.",
   sort: "Order",
   orders: {
     added: "As they came",

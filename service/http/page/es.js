@@ -146,6 +146,7 @@ export const texts = {
   offline_answered: "Respondida en este navegador, sin el servidor. Solo se miró la planta del cuadro.",
   offline_failed: (reason) => `No se pudo guardar: ${reason}`,
   offline_changed: "El modelo cambió mientras tanto. Inténtelo de nuevo.",
+  offline_broken: "El modelo guardado aquí no funciona en este navegador. La foto espera al servidor.",
   sort: "Orden",
   orders: {
     added: "Como llegaron",

@@ -146,6 +146,7 @@ export const texts = {
   offline_answered: "Réponse de ce navigateur, sans le serveur. Seule la plante dans le carré a été examinée.",
   offline_failed: (reason) => `Impossible de le garder : ${reason}`,
   offline_changed: "Le modèle a changé entre-temps. Essayez de nouveau.",
+  offline_broken: "Le modèle gardé ici ne fonctionne pas dans ce navigateur. La photo attend le serveur.",
   sort: "Ordre",
   orders: {
     added: "Dans l’ordre d’arrivée",

@@ -5,15 +5,16 @@ import * as api from "./api.js";
 import { megabytes, t } from "./language.js";
 import { square } from "./preprocess.js";
 
-const CACHE = "seedlings-offline";
+const CACHE = "seedlings-offline", COMING = `${CACHE}-new`; // what is kept; what is being fetched, until all of it is there
 const RUNTIME = "page/onnxruntime/ort-wasm-simd-threaded.wasm.gz", MODULE = "page/onnxruntime/ort.wasm.bundle.min.mjs";
 const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SPECIES = "offline/species.json";
+const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT];
 const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
 const DIGITS = 1e7; // of a probability
 const $ = (id) => document.getElementById(id);
 let about = null; // of the model that is kept: what GET offline/model.json told of it
 let offered = null; // of the model in service, where it can be kept
-let session = null; // the loaded network, once it was asked
+let session = null; // what `load` gave, once it was asked
 
 const keeping = () => "serviceWorker" in navigator && "caches" in window; // only of a page by HTTPS or of this very machine
 const round = (value) => Math.round(value * DIGITS) / DIGITS;
@@ -29,8 +30,8 @@ export const species = async () => (await read(SPECIES)).json();
 /** What is kept from before. */
 export async function recall() {
   if (!keeping()) return;
-  const found = await read(ABOUT);
-  about = found && (await read(MODEL)) && (await read(RUNTIME)) ? await found.json() : null;
+  const found = await Promise.all(ALL.map(read));
+  about = found.every(Boolean) ? await found.at(-1).json() : null;
   show();
 }
 
@@ -54,8 +55,8 @@ function show(failed = "") {
 }
 
 /** Fetch into `cache`, and tell how many bytes have come. */
-async function fetched(cache, name, ask, come) {
-  const response = await ask();
+async function fetched(cache, name, come) {
+  const response = await api.file(name);
   const counted = response.body.pipeThrough(new TransformStream({ transform: (piece, way) => (come(piece.byteLength), way.enqueue(piece)) }));
   await cache.put(name, new Response(counted, { headers: response.headers }));
 }
@@ -68,24 +69,27 @@ $("offline-keep").addEventListener("click", async () => {
   let came = 0;
   const come = (bytes) => ($("offline-progress").value = came += bytes);
   try {
-    const cache = await caches.open(CACHE);
-    await cache.delete(ABOUT); // until all of it is there
-    await fetched(cache, MODULE, () => api.file(MODULE), come);
-    await fetched(cache, RUNTIME, () => api.file(RUNTIME), come);
-    await fetched(cache, MODEL, () => api.file(MODEL), come);
-    const digest = await crypto.subtle.digest("SHA-256", await (await cache.match(MODEL)).arrayBuffer());
+    await caches.delete(COMING); // of a time that was cut off
+    const coming = await caches.open(COMING);
+    for (const name of [MODULE, RUNTIME, MODEL]) await fetched(coming, name, come);
+    const digest = await crypto.subtle.digest("SHA-256", await (await coming.match(MODEL)).arrayBuffer());
     const found = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (found !== wanted.sha256) throw new Error(t.offline_changed);
-    await cache.put(SPECIES, await api.file("species"));
-    await cache.put(ABOUT, new Response(JSON.stringify(wanted)));
+    const known = await api.species();
+    if (found !== wanted.sha256 || known.model.version !== wanted.model.version) throw new Error(t.offline_changed);
+    await coming.put(SPECIES, new Response(JSON.stringify(known)));
+    await coming.put(ABOUT, new Response(JSON.stringify(wanted)));
+    await caches.delete(CACHE);
+    const cache = await caches.open(CACHE);
+    for (const name of ALL) await cache.put(name, await coming.match(name));
     await navigator.storage?.persist?.(); // else the browser may clear it when its disk is full
     [about, session] = [wanted, null];
     show();
   } catch (problem) {
-    await caches.delete(CACHE);
-    about = null;
+    await recall(); // what was kept before is so still, unless the disk was full at the end
+    if (!about) await caches.delete(CACHE);
     show(t.offline_failed(problem.message));
   } finally {
+    await caches.delete(COMING);
     $("offline-keep").disabled = false;
   }
 });
@@ -96,20 +100,22 @@ $("offline-forget").addEventListener("click", async () => {
   show();
 });
 
+/** The kept network: what is known of it, and what runs it. */
 async function load() {
+  const known = about;
   const ort = await import("./onnxruntime/ort.wasm.bundle.min.mjs");
   ort.env.wasm.numThreads = 1; // more need a page that is cut off from all others
   ort.env.wasm.wasmBinary = await new Response((await read(RUNTIME)).body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   const network = await ort.InferenceSession.create(new Uint8Array(await (await read(MODEL)).arrayBuffer()));
-  return async (pixels, size) => {
-    const outputs = await network.run({ images: new ort.Tensor("uint8", pixels, [1, 3, size, size]) });
+  const run = async (pixels) => {
+    const outputs = await network.run({ images: new ort.Tensor("uint8", pixels, [1, 3, known.size, known.size]) });
     return network.outputNames.map((name) => outputs[name].data);
   };
+  return { known, run };
 }
 
 /** The narrowest statement that reaches its threshold, as models_store/rollup.py has it; null where none does. */
-function narrowest(probabilities) {
-  const { species, thresholds } = about;
+function narrowest({ species, thresholds }, probabilities) {
   const best = species[probabilities.indexOf(Math.max(...probabilities))];
   for (const rank of RANKS) {
     const key = rank === "species" ? "name" : rank;
@@ -121,22 +127,33 @@ function narrowest(probabilities) {
   return null;
 }
 
-/** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser. */
+const waits = (message) => Object.assign(new api.Problem(), { message }); // for the server
+
+/** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser. Throws a Problem. */
 export async function predict(file, crop) {
-  let seen;
+  let known, run, seen, outputs;
   try {
-    seen = await square(file, about.size, crop);
+    ({ known, run } = await (session ??= load()));
   } catch {
-    throw Object.assign(new api.Problem(), { message: t.no_preview }); // it waits for the server
+    session = null;
+    throw waits(t.offline_broken);
   }
-  session ??= load();
-  session.catch(() => (session = null));
-  const [values, distances] = await (await session)(seen.pixels, about.size);
+  try {
+    seen = await square(file, known.size, crop);
+  } catch {
+    throw waits(t.no_preview);
+  }
+  try {
+    outputs = await run(seen.pixels);
+  } catch {
+    throw waits(t.offline_broken);
+  }
+  const [values, distances] = outputs;
   const probabilities = [...values];
-  const familiar = distances === undefined || about.ood_limit === null ? undefined : distances[0] <= about.ood_limit;
-  const said = familiar === false ? null : narrowest(probabilities);
+  const familiar = distances === undefined || known.ood_limit === null ? undefined : distances[0] <= known.ood_limit;
+  const said = familiar === false ? null : narrowest(known, probabilities);
   const best = probabilities.indexOf(Math.max(...probabilities));
-  const named = about.species[best];
+  const named = known.species[best];
   return {
     answer: said,
     species: named.name,
@@ -145,14 +162,14 @@ export async function predict(file, crop) {
     probability: round(probabilities[best]),
     group: named.group,
     confident: said?.rank === "species",
-    threshold: about.thresholds.species,
-    ...(about.promise === null ? {} : { promise: about.promise }),
+    threshold: known.thresholds.species,
+    ...(known.promise === null ? {} : { promise: known.promise }),
     ...(familiar === undefined ? {} : { familiar }),
     ood_score: distances === undefined ? null : distances[0],
-    ood_limit: about.ood_limit,
+    ood_limit: known.ood_limit,
     crop: seen.crop,
-    probabilities: Object.fromEntries(about.species.map(({ name }, i) => [name, round(probabilities[i])])),
-    model: about.model,
+    probabilities: Object.fromEntries(known.species.map(({ name }, i) => [name, round(probabilities[i])])),
+    model: known.model,
     here: true,
   };
 }

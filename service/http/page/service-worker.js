@@ -1,10 +1,13 @@
 // Keeps the page in the browser, so that it opens without reception. Where the server answers in time, what it has comes first.
+// Of photos and answers nothing is kept here.
 
-const KEPT = "seedlings-page-"; // and a digest of the files: a new release keeps anew
+const home = new URL("./", self.location).pathname;
+const KEPT = `seedlings-page ${home} `; // of this service alone, and a digest of the files: a new release keeps anew
 const CACHE = `${KEPT}<!-- digest -->`;
 const FILES = [/* files */];
+const RUNTIME = "page/onnxruntime/"; // where it is kept, it is of one release with the model beside it
 const PATIENCE_MS = 4000; // for a server at the end of a weak connection
-const home = new URL("./", self.location).pathname;
+const fromHere = new Set(); // pages that came from here: so do their other files, which need not wait for the server again
 
 self.addEventListener("install", (event) => {
   const keep = async () => (await caches.open(CACHE)).addAll(FILES);
@@ -19,23 +22,26 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(tidy().then(() => self.clients.claim()));
 });
 
-async function answer(request) {
+async function answer({ request, clientId, resultingClientId }, within) {
+  const kept = await caches.match(request, { ignoreSearch: true });
+  if (!kept) return fetch(request); // however long it takes
+  if (fromHere.has(clientId) || within.startsWith(RUNTIME)) return kept;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), PATIENCE_MS);
   try {
     return await fetch(request, { signal: late.signal });
-  } catch (problem) {
-    const kept = await caches.match(request, { ignoreSearch: true });
-    if (kept) return kept;
-    throw problem;
+  } catch {
+    fromHere.add(resultingClientId || clientId);
+    return kept;
   } finally {
     clearTimeout(timer);
   }
 }
 
 self.addEventListener("fetch", (event) => {
-  const { method, url } = event.request;
+  const { cache, method, mode, url } = event.request;
   const { origin, pathname } = new URL(url);
-  const within = pathname.startsWith(home) ? pathname.slice(home.length) : null;
-  if (method === "GET" && origin === self.location.origin && (within === "" || within?.startsWith("page/"))) event.respondWith(answer(event.request));
+  const within = origin === self.location.origin && pathname.startsWith(home) ? pathname.slice(home.length) : null;
+  if (cache === "reload" && mode !== "navigate") return; // the page wants the server's own, to keep it
+  if (method === "GET" && (within === "" || within?.startsWith("page/"))) event.respondWith(answer(event, within));
 });

@@ -14,7 +14,7 @@ from models_store.manifest import RANKS, Manifest
 from service.errors import UnknownPage
 from service.http.auth import authorized
 from service.http.dependencies import of
-from service.http.routes.page import ONNX_RUNTIME_BYTES
+from service.http.routes.page import onnx_runtime_bytes
 from service.http.services import Services
 
 router = APIRouter(include_in_schema=False, prefix="/offline", dependencies=[Depends(authorized)])
@@ -36,7 +36,7 @@ async def about(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
         "species": [one.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) for one in manifest.species],
         "sha256": manifest.files[_MODEL],
         "bytes": len(content),
-        "runtime_bytes": ONNX_RUNTIME_BYTES,
+        "runtime_bytes": onnx_runtime_bytes(),
     }
 
 

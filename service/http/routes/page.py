@@ -20,7 +20,6 @@ _NOT_KEPT = ("docs.", "review.")  # pages that are of no use without the server
 _FOLDER = Path(__file__).parent.parent / "page"
 _ONNX_RUNTIME = _FOLDER / "onnxruntime"  # of npm's package onnxruntime-web, by scripts/onnxruntime_web
 ONNX_RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
-ONNX_RUNTIME_BYTES = sum((_ONNX_RUNTIME / name).stat().st_size for name in ONNX_RUNTIME_FILES)
 _WORKER, _FILES, _DIGEST = "service-worker.js", b"[/* files */]", b"<!-- digest -->"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -94,6 +93,12 @@ async def onnx_runtime(name: str) -> Response:
 async def page_file(name: str) -> Response:
     """Serve what the page is made of."""
     return _file(name)
+
+
+@functools.cache
+def onnx_runtime_bytes() -> int:
+    """How much there is to fetch of what runs a network in the browser."""
+    return sum((_ONNX_RUNTIME / name).stat().st_size for name in ONNX_RUNTIME_FILES)
 
 
 def _file(name: str) -> Response:

@@ -1,6 +1,7 @@
 """Without reception: the page opens, and answers photos in the browser as the server does, once the user wanted that."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 from models_store import colour
 from service.settings import Settings
 from tests import drawn, fakes
-from tests.service.conftest import Running, Start, serve
+from tests.service.conftest import PATIENCE_S, Running, Start, serve
 from tests.service.http.page.browsing import kept_when, no_defects_for, photo
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -91,6 +92,58 @@ def test_a_field_without_reception(kept: Any, service: Running) -> None:
     kept.wait_for_selector("#down", state="hidden")
     kept_when(kept, "kept.length === 1 && kept[0].answer && !kept[0].answer.here")
     assert 'route="/detect",status="200"' in service.client.get("/metrics").text
+
+
+@pytest.mark.slow
+def test_a_server_that_is_late_is_taken_for_none(kept: Any, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at the end of a weak connection: each request is taken, and none is answered."""
+    stuck, go_on = threading.Event(), threading.Event()
+
+    def stand_still(_: int) -> None:
+        stuck.set()
+        go_on.wait(PATIENCE_S)
+
+    with monkeypatch.context() as replaced:
+        replaced.setattr(service.services.metrics, "queue_length", stand_still)  # called in the event loop
+        assert stuck.wait(PATIENCE_S)
+        try:
+            kept.reload()
+            kept.wait_for_selector("#down:not([hidden])")
+            assert "answered in this browser" in kept.text_content("#down-text")
+            assert kept.text_content("#model")
+        finally:
+            go_on.set()
+    kept.wait_for_selector("#down", state="hidden")
+
+
+def test_a_newer_model_that_does_not_come_whole_leaves_the_one_before(kept: Any) -> None:
+    kept.route("**/offline/model.onnx", lambda route: route.abort())
+    kept.evaluate("document.getElementById('offline-keep').click()")
+    kept.wait_for_selector("#offline-said:not(:empty)")
+    kept.unroute("**/offline/model.onnx")
+    assert kept.locator("#offline-forget").is_visible()
+    kept.reload()
+    kept.wait_for_selector("#offline-forget:not([hidden])")
+    assert "seedlings-offline-new" not in kept.evaluate("caches.keys()")
+
+
+def test_what_is_kept_and_does_not_run_leaves_the_photo_to_the_server(kept: Any) -> None:
+    whole = """async (spoil) => {
+        const cache = await caches.open("seedlings-offline"), model = "offline/model.onnx";
+        if (spoil) await cache.put("whole", await cache.match(model));
+        await cache.put(model, spoil ? new Response("no model") : await cache.match("whole"));
+    }"""
+    kept.evaluate(whole, True)
+    kept.reload()
+    kept.wait_for_selector("#offline-forget:not([hidden])")
+    told = kept.evaluate("""async () => {
+        const { predict } = await import("/page/offline.js");
+        return predict(new File(["no photo"], "a.png")).catch(({ message, passing }) => [message, passing]);
+    }""")
+    assert told == ["The model kept here does not run in this browser. The photo waits for the server.", True]
+    kept.evaluate(whole, False)
+    kept.reload()
+    kept.wait_for_selector("#offline-forget:not([hidden])")
 
 
 def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: Running) -> None:
