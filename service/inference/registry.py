@@ -154,6 +154,8 @@ class Registry(Generic[Served]):
             if served and _written(state) == _written(self._state):
                 break
             refused = self._refused.get(path)
+            if refused is None:
+                self._forget()
             if refused is None or (refused.refusal.transient and self._clock() >= refused.again_at):
                 if self._take(path, state):
                     break
@@ -165,6 +167,13 @@ class Registry(Generic[Served]):
         reasons = [self._refused[path].refusal.reason for path in better if path in self._refused]
         self.refused = tuple(self._refused[path].refusal for path in paths if path in self._refused)
         self._report(reasons[0] if reasons else self._missing(paths))
+
+    def _forget(self) -> None:
+        """Tell no longer what was wrong with files that have changed, while a version is being loaded."""
+        known = {refused.refusal for refused in self._refused.values()}
+        self.refused = tuple(one for one in self.refused if one in known)
+        if self.error not in {one.reason for one in known}:
+            self.error = None
 
     def _take(self, path: Path, state: _State) -> bool:
         """Load a version and put it into service, or refuse it; whether it is in service now."""

@@ -69,6 +69,27 @@ def test_an_older_version_serves_when_the_newest_is_damaged(tmp_path: Path) -> N
     assert (held.error, held.refused) == (None, ())
 
 
+def test_what_was_wrong_with_files_is_told_no_longer_while_the_mended_ones_load(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    damaged = [fakes.publish(tmp_path), fakes.publish(tmp_path)]
+    good = [(path / store.MODEL).read_bytes() for path in damaged]
+    told: list[tuple[str | None, list[str]]] = []
+
+    def load(opened: store.Opened, _: object) -> Any:
+        told.append((held.error, [refusal.version for refusal in held.refused]))
+        return Loaded(opened)
+
+    held = Registry(load, tmp_path, "seedlings", poll_s=1, fallback=tmp_path / "none")
+    for path in damaged:
+        (path / store.MODEL).write_bytes(b"")
+    held.refresh()
+    assert held.error == held.refused[0].reason
+    (damaged[1] / store.MODEL).write_bytes(good[1])
+    held.refresh()
+    assert told == [(None, []), (None, ["2"])]  # the second version is as bad as before
+    assert held.error is None
+
+
 def test_taking_a_version_away_goes_back_to_the_one_before(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
     newest = fakes.publish(tmp_path)
