@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from models_store import interrupt
 from service import settings as configuration
-from service.http.listening import for_probes, handles
+from service.http import listening
 from service.process import cores, logs
 
 _STEP_S = 0.05
@@ -45,19 +45,16 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
             os.environ[configuration.PREFIX + name] = value
     try:
         settings = configuration.from_environment(os.environ)
+        listening.check(settings)
     except configuration.BadSetting as error:
         print(f"seedlings: {error}", file=sys.stderr)
         return 2
+    except listening.PortRefused as error:
+        print(f"seedlings: {error}", file=sys.stderr)
+        return 1
     logs.configure(settings.log_format, settings.log_level)
     for sentence in configuration.warnings(os.environ):
         logging.getLogger(__name__).warning("%s", sentence)
-    if settings.probe_port:  # the processes of the service listen there themselves
-        try:
-            for_probes(settings).close()
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            print(f"seedlings: SEEDLINGS_PROBE_PORT: {reason}: {settings.probe_port}; choose another port", file=sys.stderr)
-            return 1
     # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as stack:
@@ -98,7 +95,7 @@ def _listening(settings: configuration.Settings) -> tuple[uvicorn.Config, list[s
         access_log=False,
         timeout_graceful_shutdown=1,  # grace was given before, while the probes still answered
     )
-    return config, handles(config.bind_socket())
+    return config, listening.handles(config.bind_socket())
 
 
 def _serve(config: uvicorn.Config, listeners: list[socket.socket]) -> int | None:

@@ -1,10 +1,46 @@
 """Where connections come in."""
 
+import errno
+import os
 import socket
 
-from service.settings import Settings
+from service.settings import PREFIX, BadSetting, Settings
 
 HANDLES = 32
+
+
+class PortRefused(Exception):
+    """A port belongs to somebody else, or may not be listened at; the message names the setting."""
+
+
+def check(settings: Settings) -> None:
+    """Try whether the service can listen at its ports, before all that is slow. It does so itself, later.
+
+    Raises BadSetting for a host that is no address of this machine, PortRefused for a port.
+    """
+    _check(settings.host, settings.port, "PORT", reuse_port=False)
+    if settings.probe_port:
+        _check(settings.host, settings.probe_port, "PROBE_PORT", reuse_port=settings.workers > 1)
+
+
+def _check(host: str, port: int, setting: str, reuse_port: bool) -> None:
+    advice = "name an address of this machine, such as 0.0.0.0 for all"
+    try:
+        with socket.socket(_family(host)) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            tried.bind((host, port))
+    except (socket.gaierror, UnicodeError):
+        raise BadSetting(f"{PREFIX}HOST: no address is known for {host!r}; {advice}") from None
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise BadSetting(f"{PREFIX}HOST: {host!r} is not of this machine; {advice}") from None
+        raise PortRefused(f"{PREFIX}{setting}: {os.strerror(error.errno or 0)}: {port}; choose another port") from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def handles(listener: socket.socket) -> list[socket.socket]:
@@ -18,5 +54,5 @@ def handles(listener: socket.socket) -> list[socket.socket]:
 
 def for_probes(settings: Settings) -> socket.socket:
     """A listening socket at the port for probes, which several workers share. Raises OSError where the port is taken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.probe_port or 0), family=family, reuse_port=settings.workers > 1)
+    address = (settings.host, settings.probe_port or 0)
+    return socket.create_server(address, family=_family(settings.host), reuse_port=settings.workers > 1)

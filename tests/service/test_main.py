@@ -178,6 +178,7 @@ def test_a_mistaken_environment_stops_the_start_with_a_sentence(tmp_path: Path) 
     for variables, told in (
         ({"SEEDLINGS_STORE": str(tmp_path / "gone")}, "seedlings: SEEDLINGS_STORE: there is no folder"),
         ({"SEEDLINGS_THREDS": "1"}, "seedlings: SEEDLINGS_THREDS is no setting; did you mean SEEDLINGS_THREADS?"),
+        ({"SEEDLINGS_HOST": "a..b"}, "seedlings: SEEDLINGS_HOST: no address is known for 'a..b'"),
         ({"SEEDLINGS_WORKERS": "2", "SEEDLINGS_METRICS_DIR": __file__}, "seedlings: SEEDLINGS_METRICS_DIR: File exists"),
     ):
         with process(tmp_path, **variables) as (running, _):
