@@ -34,9 +34,9 @@ def quiet_libraries() -> None:
     for library in ("PIL", "python_multipart"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # Where models are loaded these are ignored, too. But two threads that load at one time bring each other's filters back.
-    warnings.filterwarnings("ignore", r".*torch\.jit", FutureWarning)
-    warnings.filterwarnings("ignore", r".*torch\.jit", DeprecationWarning)
+    # TorchScript is the artifacts' format for now. Filters hold for all threads: so they are set here, and never where a model is loaded.
+    for category in (FutureWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", r".*(torch\.jit|TorchScript)", category)
 
 
 class _Human(logging.Formatter):

@@ -1,10 +1,13 @@
 """Whose fault it is that a model does not run: its files', or this machine's."""
 
+import re
 from typing import Any
 
 import torch
 
 from models_store.store import Opened
+
+_CAUSE = re.compile(r"^[\w.]*(?:Error|Exception): (.+)", re.MULTILINE)
 
 
 class EngineError(Exception):
@@ -24,5 +27,7 @@ def blame_machine(error: Exception, opened: Opened[Any]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What it says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """What it says, in one line. TorchScript begins with its own code, and the cause comes last."""
+    text = str(error).strip() or type(error).__name__
+    causes = _CAUSE.findall(text)
+    return str(causes[-1] if causes else text.splitlines()[0])[:200]

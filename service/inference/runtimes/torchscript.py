@@ -7,8 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from service.inference.runtimes.faults import blame_machine, first_line
 from service.inference.runtimes.runtime import InTorch, Threads, to_numpy, to_tensor
 
 log = logging.getLogger(__name__)
-_WARNINGS = threading.RLock()  # what is warned of holds for all threads: of two that change it at once, one would undo the other's
+_COMPILING = threading.Lock()  # torch's compiler keeps tables that all threads share, and two models are loaded at one time
 _Answers = Callable[[torch.Tensor], Answer[torch.Tensor]]
 _SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
 COMPARED = 4  # images on which two forms of a forward pass are compared
@@ -47,7 +46,7 @@ class Published:
 
     def answers(self, manifest: Manifest, dtype: torch.dtype) -> InTorch:
         """Probabilities, and distances where there is a limit on them: by the form that is quickest here."""
-        with _deprecation_known():
+        with _COMPILING:
             answers = _quickest(self._module, manifest, self._device, dtype)
         return InTorch(lambda images: [part for part in answers(images) if part is not None], self._device, self._threads)
 
@@ -60,7 +59,7 @@ class Published:
     def maps(self) -> InTorch:
         """All that a segmenter gives."""
         form = self._module
-        with _deprecation_known(), contextlib.suppress(Exception):  # it is quicker, no more
+        with _COMPILING, contextlib.suppress(Exception):  # it is quicker, no more
             form = torch.jit.freeze(self._module.to(memory_format=torch.channels_last))
         return InTorch(form, self._device, self._threads)
 
@@ -86,18 +85,9 @@ class Published:
             raise ModelFailed("the model raised an error") from error
 
 
-@contextlib.contextmanager
-def _deprecation_known() -> Iterator[None]:
-    """Without torch's warning that TorchScript is deprecated: it is the artifact's format for now."""
-    with _WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
-
-
 def _module(opened: Opened[Any], where: torch.device) -> torch.jit.ScriptModule:
     """The module of an artifact, as it was published. Raises ArtifactCorrupt or EngineError."""
-    with _deprecation_known():
+    with _COMPILING:
         try:
             return torch.jit.load(opened.model, map_location=where).eval()  # type: ignore[no-any-return,no-untyped-call]
         except Exception as error:

@@ -42,7 +42,8 @@ def test_what_libraries_say_of_broken_images_and_of_their_future_is_kept_back() 
         warnings.simplefilter("error")
         logs.quiet_libraries()
         warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
-        warnings.warn_explicit("`torch.jit.script` is deprecated", FutureWarning, "_script.py", 1, module="torch.jit._script")
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.warn_explicit("`torch.jit.script` is deprecated", category, "_script.py", 1, module="torch.jit._script")
         with pytest.raises(UserWarning, match="mine"):
             warnings.warn_explicit("mine", UserWarning, "x.py", 1, module="service.x")
 
