@@ -185,7 +185,8 @@ async def _running(settings: Settings) -> AsyncIterator[Services]:
     def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:
         return engine.load_segmenter(opened, settings)
 
-    running = build_services(settings.model_copy(update={"deadline_s": _PATIENCE_S}), load, load_segmenter)
+    only_answers = settings.model_copy(update={"deadline_s": _PATIENCE_S, "shadow": None, "database": None})
+    running = build_services(only_answers, load, load_segmenter)
     running.start()
     try:
         await _loaded(running.registry)

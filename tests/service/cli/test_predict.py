@@ -54,6 +54,15 @@ def test_classifies_a_folder(photos: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.usefixtures("model")
+def test_what_a_service_does_beside_answers_is_left_out(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDLINGS_DATABASE", f"sqlite:///{tmp_path}/corrections.db")
+    monkeypatch.setenv("SEEDLINGS_SHADOW", "1")
+    monkeypatch.setattr("subprocess.Popen.__init__", lambda *_, **__: pytest.fail("the shadow is started"))
+    assert main(["predict", str(photos / "00.png"), "--crop", "centre"]) == 0
+    assert not (tmp_path / "corrections.db").exists()
+
+
+@pytest.mark.usefixtures("model")
 def test_what_pillow_says_of_a_photo_does_not_reach_the_terminal(photos: Path) -> None:
     """Such as "Corrupt EXIF data" between the rows, for a photo that is answered."""
     assert main(["predict", str(photos / "00.png")]) == 0
