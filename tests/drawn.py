@@ -43,3 +43,48 @@ def folder(root: Path, species: int = 3, images: int = 12) -> Path:
         for number in range(images):
             plant(label, number).save(root / SPECIES[label] / f"{number:03}.png")
     return root
+
+
+def lawn(
+    seed: int,
+    size: tuple[int, int] = (640, 480),
+    *,
+    width: tuple[float, float] = (2, 6),
+    length: tuple[float, float] = (30, 90),
+    colour: tuple[int, int, int] = (75, 125, 45),
+    dry: float = 0.1,
+    shadow: float = 0.0,
+) -> Image.Image:
+    """Blades of random directions all over a photo; `dry` is the share of straw-coloured ones, `shadow` how deep large shadows are."""
+    random = np.random.default_rng(seed)
+    photo = Image.new("RGB", size, tuple(round(0.5 * value) for value in colour))
+    draw = ImageDraw.Draw(photo)
+    for _ in range(round(3 * size[0] * size[1] / (np.mean(width) * np.mean(length)))):
+        start, angle = random.uniform(-20, 20 + np.array(size)), random.uniform(0, 2 * np.pi)
+        along = random.uniform(*length) * np.array([np.cos(angle), np.sin(angle)])
+        bent = start + along / 2 + random.normal(0, 0.05 * length[1], 2)
+        own = np.array((165, 150, 95) if random.random() < dry else colour * (1 + random.normal(0, 0.08, 3)))
+        fill = tuple(int(value) for value in (own * np.exp(random.normal(0, 0.25))).clip(0, 255))
+        draw.line([tuple(start), tuple(bent), tuple(start + along)], fill, round(random.uniform(*width)), "curve")
+    light = np.asarray(Image.fromarray(random.random((4, 5)).astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
+    return Image.fromarray((np.asarray(photo) * (1 - shadow * light.clip(0, 1))[..., None]).astype(np.uint8))
+
+
+def cloth(
+    seed: int,
+    size: tuple[int, int] = (640, 480),
+    *,
+    colour: tuple[int, int, int] = (40, 120, 55),
+    weave: float = 0.0,
+    thread: float = 6.0,
+    folds: float = 0.0,
+    noise: float = 0.0,
+) -> Image.Image:
+    """Cloth of one colour; `weave` and `folds` are how much they change its brightness, `thread` is in pixels."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[: size[1], : size[0]]
+    turn = random.uniform(0, 2 * np.pi)
+    light = 1 + weave * np.sin(2 * np.pi * x / thread) * np.sin(2 * np.pi * y / thread)
+    light += folds * np.sin(2 * np.pi * (x * np.cos(turn) + y * np.sin(turn)) / 150)
+    values = np.array(colour) * light[..., None] + random.normal(0, noise, (*x.shape, 3))
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))

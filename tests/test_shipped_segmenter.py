@@ -81,13 +81,28 @@ def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int
     assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
 
 
-def test_green_cloth_and_lawns_are_answered_and_never_named(service: Running) -> None:
-    random = np.random.default_rng(1)
-    lawn = (np.array([60, 130, 40]) + random.normal(0, 30, (600, 800, 3))).clip(0, 255).astype(np.uint8)
-    for picture in (Image.fromarray(lawn), Image.new("RGB", (800, 600), (30, 120, 50))):
-        answer = detected(service, png(picture))
-        assert answer["counts"]["unknown"] == len(answer["plants"])
-        assert not any(plant["confident"] for plant in answer["plants"])
+@pytest.mark.parametrize("cloth", [{}, {"noise": 15}, {"folds": 0.3, "weave": 0.15, "noise": 5}], ids=str)
+def test_green_cloth_and_a_green_screen_hold_no_plant(service: Running, cloth: dict) -> None:
+    for colour in ((30, 120, 50), (0, 177, 64)):
+        answer = detected(service, png(drawn.cloth(1, (800, 600), colour=colour, **cloth)))
+        assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
+
+
+def test_a_lawn_is_a_clump_that_covers_the_photo_however_it_is_turned(service: Running) -> None:
+    lawn = drawn.lawn(1, (800, 600), shadow=0.4)
+    answer = detected(service, png(lawn))
+    assert answer["cover"]["unknown"] == answer["cover"]["all"] > 0.9
+    assert answer["counts"] == {"species": {}, "kind": {}, "group": {}, "unknown": len(answer["plants"])}
+    assert [plant["clump"] for plant in answer["plants"]] == [True]
+    mirrored = detected(service, png(ImageOps.mirror(lawn)))
+    x, y, width, height = answer["plants"][0]["box"]
+    assert (mirrored["plants"][0]["box"], mirrored["cover"]) == ([800 - x - width, y, width, height], answer["cover"])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    lawn.transpose(Image.Transpose.ROTATE_90).save(stream, "PNG", exif=exif)
+    turned = detected(service, stream.getvalue())
+    assert all(turned[key] == answer[key] for key in ("width", "height", "plants", "counts", "cover"))
 
 
 @pytest.mark.slow

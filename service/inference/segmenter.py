@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models_store import canopy
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
@@ -24,7 +25,10 @@ class Segmenter:
         return str(self.manifest.version)
 
     def segment(self, photo: NDArray[np.uint8]) -> Maps:
-        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1. Raises ModelFailed."""
+        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1; of a lawn, those of `models_store.canopy`.
+
+        Raises ModelFailed.
+        """
         try:
             plant, near, afar = (values[0] for values in self._runtime(photo[None], True))
         except Exception as error:
@@ -33,4 +37,4 @@ class Segmenter:
             raise ModelFailed("the segmenter's output has a wrong shape")
         if not all(np.isfinite(values).all() for values in (plant, near, afar)):
             raise ModelFailed("the segmenter's output is not a number")
-        return plant, near, afar
+        return canopy.seen(photo, (plant, near, afar))
