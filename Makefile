@@ -17,8 +17,9 @@ serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
 
 # Bytecode is kept whatever the machine says: tests start a hundred processes, which would each compile the project anew.
+# Files of tests begin in the order of tests/conftest.py: the slow ones first, not those of many tests.
 test: .venv/all  ## install everything, then run the tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/ruff check .

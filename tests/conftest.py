@@ -15,6 +15,12 @@ cores.let_threads_sleep(os.environ)  # as the service does, and before torch is 
 from tests import fakes, postgres  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: begun last, one of them would go on alone when all others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     """As the service does when it starts: later garbage collections, two in each start of a service, pass over the libraries."""
     memory.settle()

@@ -11,6 +11,7 @@ from tests import fakes
 from tests.service.conftest import Running, starting
 from tests.service.http.page.browsing import opened
 
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")  # the first has no windows and menus, which cost as well
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,16 +26,16 @@ FLAGS = [
 def browser() -> Iterator[Any]:
     """One browser for the tests of a file. As long as it lives an event loop runs in this thread, and no other test could run its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    executable = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
+    executable = os.environ.get("SEEDLINGS_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
-        pytest.skip("no browser is installed: apt-get install chromium, or name one in SEEDLINGS_BROWSER")
+        pytest.skip(f"no browser is installed: apt-get install {BROWSERS[0]}, or name one in SEEDLINGS_BROWSER")
     with playwright.sync_playwright() as started:
         launched = started.chromium.launch(executable_path=executable, args=FLAGS)
         yield launched
         launched.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all tests of the page that neither publish nor stop it."""
     with starting(tmp_path_factory) as begin:
