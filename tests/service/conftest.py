@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,12 +117,15 @@ def own_service(start: Start, publish_in: Callable[..., Path]) -> Running:
 
 @contextlib.contextmanager
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Start services, each on a store of its own that holds one network; all are stopped at the end of the block."""
+    """Start services, each on a store of its own that holds one network; all are stopped at the end of the block.
+
+    `calibration` are thresholds and promise of the network, as `fakes.publish` takes them.
+    """
     with contextlib.ExitStack() as stack:
 
-        def begin(*, network: type = fakes.Shares, **values: object) -> Running:
+        def begin(*, network: type = fakes.Shares, calibration: Mapping[str, float | None] | None = None, **values: object) -> Running:
             root = tmp_path_factory.mktemp("store")
-            fakes.publish(root, network)
+            fakes.publish(root, network, **calibration or {})
             running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
             running.wait_ready()
             return running

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,22 +41,35 @@ def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
     command = [sys.executable, "-m", "service", "--port", str(port)]
     with (
         subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True) as running,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, verify=False) as client,
     ):
         try:
             yield running, client
         finally:
-            running.kill()
+            with contextlib.suppress(ProcessLookupError):  # workers outlive a process that is killed
+                os.killpg(running.pid, signal.SIGKILL)
+
+
+def alone(method: str, url: str, content: bytes | None = None) -> httpx.Response:
+    """The answer to a request on a connection of its own, which any worker may take."""
+    # Unless told not to verify, each call reads the certificates of all authorities, which takes longer than the request.
+    return httpx.request(method, url, content=content, timeout=PATIENCE_S, verify=False)
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, f"never happened: {what}"
+        time.sleep(0.05)
 
 
 def wait_ready(client: httpx.Client) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
+    def ready() -> bool:
         with contextlib.suppress(httpx.TransportError):
-            if client.get("/health/ready").status_code == 200:
-                return
-        time.sleep(0.05)
-    pytest.fail("never ready")
+            return client.get("/health/ready").status_code == 200
+        return False
+
+    wait_for(ready, "ready")
 
 
 @pytest.mark.slow
@@ -67,14 +80,13 @@ def test_sigterm_answers_what_is_in_flight_and_exits_0_and_the_log_warns_of_an_u
     with process(tmp_path, **settings) as (running, client), ThreadPoolExecutor(8) as pool:
         wait_ready(client)
         work = [pool.submit(client.post, "/predict", content=fakes.image()) for _ in range(8)]
-        while client.get("/health").json()["queued"] < 3:
-            time.sleep(0.01)
+        wait_for(lambda: client.get("/health").json()["queued"] >= 3, "three wait")
         running.send_signal(signal.SIGTERM)
         until = time.monotonic() + PATIENCE_S
         while (health := client.get("/health")).status_code == 200 and time.monotonic() < until:
             time.sleep(0.005)
         assert health.json()["status"] == "draining"
-        assert httpx.get(f"http://127.0.0.1:{probes}/health/ready", timeout=PATIENCE_S).json()["status"] == "draining"
+        assert alone("GET", f"http://127.0.0.1:{probes}/health/ready").json()["status"] == "draining"
         assert client.post("/predict", content=fakes.image()).status_code == 503
         statuses = [task.result().status_code for task in work]
         assert running.wait(PATIENCE_S) == 0
@@ -93,11 +105,11 @@ def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
     with process(tmp_path, SEEDLINGS_WORKERS="2", SEEDLINGS_PROBE_PORT=str(probes := free_port())) as (running, client):
         wait_ready(client)
-        assert {httpx.get(f"http://127.0.0.1:{probes}/health/live").status_code for _ in range(8)} == {200}
+        assert {alone("GET", f"http://127.0.0.1:{probes}/health/live").status_code for _ in range(8)} == {200}
         for _ in range(20):  # each on a connection of its own, so that both workers get some
-            assert httpx.post(f"{client.base_url}/predict", content=fakes.image(), timeout=PATIENCE_S).status_code in (200, 503)
+            assert alone("POST", f"{client.base_url}/predict", fakes.image()).status_code in (200, 503)
         for _ in range(4):
-            text = httpx.get(f"{client.base_url}/metrics", timeout=PATIENCE_S).text
+            text = alone("GET", f"{client.base_url}/metrics").text
             counts = re.findall(r'seedlings_requests_total\{route="/predict",status="\d+"\} ([\d.]+)', text)
             assert sum(map(float, counts)) == 20
         running.send_signal(signal.SIGTERM)
@@ -109,22 +121,23 @@ def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
     fakes.publish(tmp_path, fakes.Slow)
 
     def queued(url: str) -> float:
-        text = httpx.get(f"{url}/metrics", timeout=PATIENCE_S).text
+        text = alone("GET", f"{url}/metrics").text
         return sum(map(float, re.findall(r"^seedlings_queue_length(?:\{.*\})? ([\d.]+)", text, re.MULTILINE)))
 
-    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client), ThreadPoolExecutor(32) as pool:
+    variables = {"SEEDLINGS_WORKERS": "2", "SEEDLINGS_LOG_LEVEL": "error"}  # a line for each request would fill the pipe
+    with process(tmp_path, **variables) as (running, client), ThreadPoolExecutor(32) as pool:
         wait_ready(client)
         url = str(client.base_url)
-        work = [pool.submit(httpx.post, f"{url}/predict", content=fakes.image(), timeout=PATIENCE_S) for _ in range(24)]
+        wait_for(lambda: all(alone("GET", f"{url}/health/ready").status_code == 200 for _ in range(16)), "both are ready")
+        work = [pool.submit(alone, "POST", f"{url}/predict", fakes.image()) for _ in range(24)]
         seen = [queued(url) for _ in range(8)]  # each worker says of itself what it is now
         for task in work:
             task.result()
-        time.sleep(2)
         assert max(seen) > 0
-        assert [queued(url) for _ in range(8)] == [0] * 8
+        wait_for(lambda: [queued(url) for _ in range(8)] == [0] * 8, "both say that nothing waits")
         work = []
         for _ in range(20):  # until some of them wait
-            work += [pool.submit(httpx.post, f"{url}/predict", content=fakes.image(), timeout=PATIENCE_S) for _ in range(8)]
+            work += [pool.submit(alone, "POST", f"{url}/predict", fakes.image()) for _ in range(8)]
             if max(queued(url) for _ in range(4)) >= 2:
                 break
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does

@@ -23,7 +23,7 @@ def probe_port(publish_in: Callable[..., Path]) -> int:
 
 
 def asked(port: int, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S)
+    return httpx.request(method, f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S, verify=False)
 
 
 def test_it_answers_the_probes_alone(start: Start, probe_port: int) -> None:

@@ -15,10 +15,9 @@ from tests.service.conftest import Running, Start
 SPECIES, KIND, GROUP, NOTHING = (250, 5, 5), (170, 15, 15), (100, 80, 10), (60, 50, 50)  # what is said of each colour
 
 
-@pytest.fixture
-def service(start: Start, publish_in: Callable[..., Path]) -> Running:
-    publish_in(threshold=0.9, kind=0.8, group=0.85)
-    return start()
+@pytest.fixture(scope="module")
+def service(module_service: Start) -> Running:
+    return module_service(calibration={"threshold": 0.9, "kind": 0.8, "group": 0.85})
 
 
 def ask(service: Running, colour: tuple[int, int, int], query: str = "") -> dict:

@@ -48,6 +48,12 @@ def test_batches_side_by_side(start: Start, publish_in) -> None:
             assert answers == pytest.approx([fakes.shares((red, 90, 10))[0]] * 20, abs=1e-5)
 
 
+@pytest.fixture(scope="module")
+def sparing(module_service: Start) -> Running:
+    """A service that takes short bodies alone."""
+    return module_service(max_body_bytes=4000)
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -59,8 +65,7 @@ def test_batches_side_by_side(start: Start, publish_in) -> None:
     ],
     ids=["empty", "no form", "another part", "too long", "no boundary"],
 )
-def test_refuses(start: Start, publish_in, request_: dict, status: int) -> None:
-    publish_in()
-    response = start(max_body_bytes=4000).client.post("/predict/batch", **request_)
+def test_refuses(sparing: Running, request_: dict, status: int) -> None:
+    response = sparing.client.post("/predict/batch", **request_)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"

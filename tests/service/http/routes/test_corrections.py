@@ -30,6 +30,24 @@ def keeping(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> Ca
     return begin
 
 
+@pytest.fixture(scope="module")
+def strict(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> tuple[Running, Path]:
+    """A service for all tests in which nothing is kept, and the folder of its database."""
+    folder = tmp_path_factory.mktemp("strict")
+    service = module_service(database=f"sqlite:///{folder}/corrections.db")
+    service.wait_keeping()
+    return service, folder
+
+
+@pytest.fixture(scope="module")
+def with_friends(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A service that knows a name of its own and another page."""
+    database = f"sqlite:///{tmp_path_factory.mktemp('friends')}/corrections.db"
+    service = module_service(database=database, cors_origins=["http://friend.example"], hosts=["seedlings.example"])
+    service.wait_keeping()
+    return service
+
+
 def send(service: Running, photo: bytes = RED, headers: dict[str, str] | None = None, **fields: str):  # type: ignore[no-untyped-def]
     return service.client.post("/corrections", files={"file": ("a.png", photo)}, data={"species": "Maize"} | fields, headers=headers)
 
@@ -82,16 +100,16 @@ def test_without_a_database_nothing_is_kept(service: Running) -> None:
         ({"photo": b""}, 400, "empty"),
     ],
 )
-def test_what_cannot_be_kept_is_an_error(keeping: Callable[..., Running], tmp_path: Path, fields: dict, status: int, said: str) -> None:
-    service = keeping()
+def test_what_cannot_be_kept_is_an_error(strict: tuple[Running, Path], fields: dict, status: int, said: str) -> None:
+    service, folder = strict
     response = send(service, **fields)
     assert response.status_code == status, response.text
     assert said in response.json()["detail"]
-    assert stored(tmp_path) == []
+    assert stored(folder) == []
 
 
-def test_the_form_is_checked(keeping: Callable[..., Running]) -> None:
-    post = keeping().client.post
+def test_the_form_is_checked(strict: tuple[Running, Path]) -> None:
+    post = strict[0].client.post
     file = {"file": ("a.png", RED)}
     for response, status in (
         (post("/corrections", files=file), 400),
@@ -118,10 +136,9 @@ def test_the_form_is_checked(keeping: Callable[..., Running]) -> None:
         ({"Host": "backend", "X-Forwarded-Host": "plants.example", "Origin": "https://plants.example"}, True),
     ],
 )
-def test_no_other_page_writes(keeping: Callable[..., Running], headers: dict[str, str], allowed: bool) -> None:
-    service = keeping(cors_origins=["http://friend.example"], hosts=["seedlings.example"])
-    headers = {name: value.replace("HOST", f"127.0.0.1:{service.port}") for name, value in headers.items()}
-    response = send(service, headers=headers)
+def test_no_other_page_writes(with_friends: Running, headers: dict[str, str], allowed: bool) -> None:
+    headers = {name: value.replace("HOST", f"127.0.0.1:{with_friends.port}") for name, value in headers.items()}
+    response = send(with_friends, headers=headers, note=f"from {headers}")
     assert response.status_code == (201 if allowed else 403), response.text
 
 

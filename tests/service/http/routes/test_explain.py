@@ -13,10 +13,9 @@ from tests import fakes
 from tests.service.conftest import Running, Start
 
 
-@pytest.fixture
-def halves(start: Start, publish_in) -> Running:
-    publish_in(fakes.Halves)
-    return start()
+@pytest.fixture(scope="module")
+def halves(module_service: Start) -> Running:
+    return module_service(network=fakes.Halves)
 
 
 def red_and_green() -> bytes:

@@ -18,7 +18,16 @@ KEY = {"X-API-Key": "secret"}
 def reviewed(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> Running:
     """A service with a key and a database."""
     publish_in(fakes.Shares)
-    service = start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="secret")
+    return with_key(start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="secret"))
+
+
+@pytest.fixture(scope="module")
+def undecided(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """The same for all tests that decide nothing."""
+    return with_key(module_service(database=f"sqlite:///{tmp_path_factory.mktemp('undecided')}/corrections.db", api_key="secret"))
+
+
+def with_key(service: Running) -> Running:
     service.client.headers.update(KEY)
     service.wait_keeping()
     return service
@@ -71,11 +80,13 @@ def test_decided_changed_and_undone(reviewed: Running) -> None:
         ({"colour": 1}, "colour"),
     ],
 )
-def test_a_decision_that_is_not_understood_changes_nothing(reviewed: Running, values: dict, said: str) -> None:
-    added = add(reviewed, 1)
-    response = decide(reviewed, added, **values)
+def test_a_decision_that_is_not_understood_changes_nothing(undecided: Running, values: dict, said: str) -> None:
+    added = add(undecided, 1)
+    before = undecided.client.get("/corrections/waiting").json()
+    assert added in before["corrections"]
+    response = decide(undecided, added, **values)
     assert (response.status_code, said in response.json()["detail"]) == (400, True), response.text
-    assert reviewed.client.get("/corrections/waiting").json()["corrections"] == [added]
+    assert undecided.client.get("/corrections/waiting").json() == before
 
 
 def test_a_long_decision_is_not_parsed(reviewed: Running) -> None:
@@ -106,11 +117,11 @@ def test_without_a_key_it_is_closed(start: Start, publish_in: Callable[..., Path
         assert (response.status_code, "SEEDLINGS_API_KEY" in response.json()["detail"]) == (403, True)
 
 
-def test_unknown_ones_and_wrong_questions(reviewed: Running) -> None:
-    assert reviewed.client.get("/corrections/none/photo").status_code == 404
-    assert decide(reviewed, {"id": "none", "version": 1}).status_code == 404
+def test_unknown_ones_and_wrong_questions(undecided: Running) -> None:
+    assert undecided.client.get("/corrections/none/photo").status_code == 404
+    assert decide(undecided, {"id": "none", "version": 1}).status_code == 404
     for query in ("state=burnt", "limit=0", "limit=101", "limit=x", "colour=1"):
-        assert reviewed.client.get(f"/corrections/waiting?{query}").status_code == 400, query
+        assert undecided.client.get(f"/corrections/waiting?{query}").status_code == 400, query
 
 
 def test_the_name_of_a_key_stands_in_reviews(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
