@@ -11,7 +11,7 @@ BENCH ?=
 .PHONY: help serve test lint train bench docs image-test clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: .venv/service  ## install the service, then run it on port 8000
 	$(BIN)/python -m service
@@ -51,7 +51,7 @@ clean:  ## remove what the targets above made
 	$(BIN)/python -m pip install --quiet --editable . --editable clients/python
 	touch $@
 
-.venv/train: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
+.venv/train: pyproject.toml clients/python/pyproject.toml | .venv/bin/python  ## install what training needs into .venv
 	$(BIN)/python -m pip install --quiet --editable '.[train]' --editable clients/python
 	touch $@ .venv/service
 

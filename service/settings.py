@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from models_store import installing
 from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
@@ -210,8 +211,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     if settings.probe_port == settings.port:
         raise BadSetting(f"{PREFIX}PROBE_PORT: {settings.port} is the port of the service itself; choose another one")
     if settings.runtime in ("onnxruntime", "openvino") and importlib.util.find_spec(settings.runtime) is None:
-        extra = f"pip install 'seedlings[{settings.runtime}]'"
-        raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; {extra}, or set it to torchscript")
+        hint = installing.command(f"seedlings[{settings.runtime}]")
+        raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; set it to torchscript, or run: {hint}")
     if settings.keys_file is not None:
         try:
             keys.read(settings.keys_file)
@@ -229,7 +230,7 @@ def _check_otel(settings: Settings, environ: Mapping[str, str]) -> None:
         import opentelemetry.exporter.otlp.proto.http
         import opentelemetry.sdk  # noqa: F401
     except ImportError as error:
-        raise BadSetting(f"{PREFIX}OTEL needs {error.name}: pip install 'seedlings[otel]', or unset it") from None
+        raise BadSetting(f"{PREFIX}OTEL needs {error.name}: unset it, or run: {installing.command('seedlings[otel]')}") from None
     for name, spoken in (
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
@@ -249,7 +250,8 @@ def _check_database(settings: Settings) -> None:
         from corrections.errors import BadText
         from corrections.photos import PhotoFiles
     except ImportError as error:
-        raise BadSetting(f"{PREFIX}DATABASE needs {error.name}: pip install 'seedlings[corrections]'") from None
+        hint = installing.command("seedlings[corrections]")
+        raise BadSetting(f"{PREFIX}DATABASE needs {error.name}: unset it, or run: {hint}") from None
     try:
         Database(settings.database.get_secret_value())
     except BadText as error:

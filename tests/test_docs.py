@@ -134,3 +134,18 @@ def test_files_named_exist(document: Path) -> None:
     """What stands in backticks and begins with a folder of the repository."""
     for name in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", document.read_text()):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_are_found_where_make_puts_them(document: Path) -> None:
+    """Either a command is named with its folder, or the document says how to enter the environment."""
+    text = document.read_text()
+    blocks = re.findall(r"^```(?:console)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    bare = re.findall(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*((?:python|pip|seedlings) .*)$", "\n".join(blocks), re.MULTILINE)
+    assert not bare or ".venv/bin/activate" in text or document in CLIENTS, bare
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_package_index_is_asked_for_the_project(document: Path) -> None:
+    """It lies in this repository alone. An index would give whatever somebody else has put there under its name."""
+    assert re.findall(r"pip install [^`\n]*\bseedlings\b(?!-)[^`\n]*", document.read_text()) == []

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from models_store import interrupt
+from models_store import installing, interrupt
 from training.cli import (
     adapt,
     augment,
@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("training"):
             raise
-        print(f"error: training needs {error.name}, which is not installed; run: pip install 'seedlings[train]'", file=sys.stderr)
+        hint = installing.command("seedlings[train]")
+        print(f"error: training needs {error.name}, which is not installed; run: {hint}", file=sys.stderr)
         return 1
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Literal, Protocol
 
+from models_store import installing
 from service.errors import NotReady, ServiceError
 
 Look = Literal["auto", "centre"]  # where: at the largest plant, or at the middle
@@ -40,7 +41,8 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
     try:  # it is a package of its own: nothing else here needs it
         from seedlings_client import AsyncClient, NoAnswer, Problem
     except ImportError:
-        raise NotReady("--url needs the package seedlings-client; in a clone of the project: pip install ./clients/python") from None
+        hint = installing.command("./clients/python")
+        raise NotReady(f"--url needs the package seedlings-client; in a clone of the project run: {hint}") from None
 
     async def told(call: Awaitable[Any]) -> Any:
         try:

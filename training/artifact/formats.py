@@ -16,6 +16,7 @@ import torch
 import torch.fx.experimental._config
 from torch import Tensor, nn
 
+from models_store import installing
 from training.artifact.mahalanobis import Distance
 from training.artifact.torchscript import MULTIPLE, Exported, Measured, MeasuredByPlant, exported
 from training.errors import RunError
@@ -111,7 +112,7 @@ def _files(
 def _check_libraries(form: Format) -> None:
     lacking = [name for name in ("onnx", "onnxruntime", "onnxscript") if form == "onnx" and importlib.util.find_spec(name) is None]
     if lacking:
-        raise RunError(f"--format onnx needs {' and '.join(lacking)}; install the extra onnx: pip install 'seedlings[onnx]'")
+        raise RunError(f"--format onnx needs {' and '.join(lacking)}: {installing.command('seedlings[onnx]')}")
 
 
 def _apart(ours: _Answers, published: _Answers) -> float:

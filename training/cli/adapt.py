@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from models_store import installing
 from training.cli.options import Commands, add_data, add_machine
 from training.cli.output import say
 
@@ -35,7 +36,7 @@ def _perform(options: argparse.Namespace) -> None:
     try:
         from training.data import corrections
     except ImportError as error:
-        raise DataError(f"corrections need {error.name}: pip install 'seedlings[corrections]'") from None
+        raise DataError(f"corrections need {error.name}: {installing.command('seedlings[corrections]')}") from None
     from models_store import temporary
     from training.fitting import loop
     from training.memory import keep_freed_memory

