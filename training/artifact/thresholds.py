@@ -23,6 +23,8 @@ from models_store import rollup
 from models_store.manifest import RANKS, Rank, RankThreshold, Species
 from training.artifact import binomial
 
+_PROMISES = (0.98, 0.95, 0.9)  # that are suggested; with less an answer is not one to rely upon
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -175,6 +177,14 @@ def _starts(sets: Sequence[_Judged]) -> list[int]:
     return halvings
 
 
+def _ways_to_more(one: HeldOut) -> str:
+    """What to do where a set is too small for its promise: a smaller one is named only if so many photos can show it."""
+    ways = "Add images, or let those of the training count, too: fit with --folds 5"
+    shown = (promise for promise in _PROMISES if promise < one.promise and binomial.least_answers(promise) <= len(one.truth))
+    smaller = next(shown, None)
+    return ways if smaller is None else f"{ways}. Or promise less: --promise {smaller}"
+
+
 def _reason(sets: Sequence[HeldOut], judged: Sequence[_Judged]) -> str:
     certainty = f"at {binomial.CERTAINTY:.0%} certainty"
     for one in sets:
@@ -182,7 +192,7 @@ def _reason(sets: Sequence[HeldOut], judged: Sequence[_Judged]) -> str:
         if len(one.truth) < least and not one.few:
             return (
                 f"{len(one.truth)} {one.name} are too few: a promise of {one.promise:.4g} takes at least {least} answers without a mistake,"
-                f" {certainty}. Add images, train further, or promise less, such as --promise 0.95"
+                f" {certainty}. {_ways_to_more(one)}"
             )
     first, *others = sets
     if others and _lowest(judged[:1]) is not None:

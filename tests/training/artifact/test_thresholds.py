@@ -1,5 +1,7 @@
 """The promise of a threshold is kept as often as it says, and what is answered is counted by hand."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -36,11 +38,12 @@ def bound(right, n, certainty=0.95):
     return stats.binomtest(right, n, alternative="greater").proportion_ci(certainty, method="exact").low
 
 
-@pytest.mark.parametrize(("promise", "least"), [(0.99, 299), (0.95, 59)])
-def test_too_few_answers_give_no_threshold(promise, least):
+@pytest.mark.parametrize(("promise", "least", "smaller"), [(0.99, 299, 0.98), (0.95, 59, 0.9), (0.9, 29, None)])
+def test_too_few_answers_give_no_threshold(promise, least, smaller):
     none = of_species(pair(falling(least - 1), [True] * (least - 1), promise, "validation images"))
     assert none.threshold is None
     assert f"{least - 1} validation images are too few: a promise of {promise} takes at least {least} answers" in none.threshold_reason
+    assert re.findall("--promise ([0-9.]+)", none.threshold_reason) == ([] if smaller is None else [str(smaller)])
     found = of_species(pair(falling(least), [True] * least, promise))
     assert 0.6 - 2e-6 < found.threshold < 0.6
     assert found.threshold_reason is None
