@@ -141,7 +141,7 @@ def test_settings_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(BadSetting, match=name):
             from_environment({"SEEDLINGS_OTEL": "1", name: value})
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
-    with pytest.raises(BadSetting, match=r"SEEDLINGS_OTEL needs .*: pip install 'seedlings\[otel\]'"):
+    with pytest.raises(BadSetting, match=r"SEEDLINGS_OTEL needs .*: .* -m pip install 'seedlings\[otel\]'"):
         from_environment({"SEEDLINGS_OTEL": "1"})
 
 
