@@ -27,9 +27,9 @@ def predict(arguments: Sequence[str]) -> int:
     with interrupt.within_a_second():
         import os
 
-        from service.process import cores
+        from models_store import threads
 
-        cores.let_threads_sleep(os.environ)
+        threads.let_sleep(os.environ)
         from service.cli import predict as command
 
         return command.main(arguments)

@@ -16,10 +16,10 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from models_store import interrupt
+from models_store import interrupt, threads
 from service import settings as configuration
 from service.http import listening
-from service.process import cores, logs
+from service.process import logs
 
 _STEP_S = 0.05
 _PING_S = 1.0
@@ -30,7 +30,7 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
 
     `loaded` is called when all that is slow is imported, before the server takes signals for itself.
     """
-    cores.let_threads_sleep(os.environ)
+    threads.let_sleep(os.environ)
     parser = argparse.ArgumentParser(
         prog="python -m service",
         description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from models_store import threads
 from service.process import cores, memory
 
-cores.let_threads_sleep(os.environ)  # as the service does, and before torch is loaded: tests share few cores with much else
+threads.let_sleep(os.environ)  # as all commands do, and before torch is loaded: tests share few cores with much else
 
 from tests import fakes, postgres  # noqa: E402
 

@@ -1,9 +1,10 @@
 """The command line of training: `python -m training COMMAND`. Each command has its file in `training/cli`."""
 
 import argparse
+import os
 import sys
 
-from models_store import installing, interrupt
+from models_store import installing, interrupt, threads
 from training.cli import (
     adapt,
     augment,
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
+    threads.let_sleep(os.environ)
     options = parser().parse_args(arguments)
     try:
         with interrupt.within_a_second(INTERRUPTED):

@@ -2,18 +2,9 @@
 
 import math
 import os
-from collections.abc import MutableMapping
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-
-
-def let_threads_sleep(environ: MutableMapping[str, str]) -> None:
-    """Have OpenMP's threads sleep, not spin, while they wait for work; to be called before torch is loaded.
-
-    Spinning takes a core from decoding and from answering, which have few: at 16 clients it cost 3% of the answers.
-    """
-    environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def available(cgroup: Path = _CGROUP) -> int:

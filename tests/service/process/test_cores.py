@@ -23,12 +23,3 @@ def test_cores_are_those_of_the_container(tmp_path: Path, files: dict[str, str],
         (tmp_path / name).write_text(text)
     everything = cores.available(tmp_path / "nothing")
     assert cores.available(tmp_path) == (everything if quota is None else quota)
-
-
-def test_threads_sleep_unless_somebody_set_it() -> None:
-    unset: dict[str, str] = {}
-    cores.let_threads_sleep(unset)
-    assert unset == {"GOMP_SPINCOUNT": "0"}
-    given = {"GOMP_SPINCOUNT": "7"}
-    cores.let_threads_sleep(given)
-    assert given == {"GOMP_SPINCOUNT": "7"}
