@@ -1,11 +1,13 @@
 """What the tests of commands share: a data folder, a finished run, and the version that it was published as."""
 
+import functools
 import shutil
 
 import pytest
 
 from tests import drawn
 from training.__main__ import main
+from training.evaluation import synthetic_ood
 
 RECIPE = """
 network = "tiny"
@@ -15,7 +17,19 @@ ema_decay = 0.8
 label_smoothing = 0.0
 [optimizer]
 learning_rate = 5e-3
+[augment]
+enabled = false # it takes most of the time, and drawn species are told without
 """
+
+_drawn = functools.cache(synthetic_ood.draw)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_once():
+    """The hundreds of pictures of anything else that `evaluate` asks about are drawn once, not for each call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic_ood, "draw", _drawn)
+        yield
 
 
 @pytest.fixture(scope="session")
