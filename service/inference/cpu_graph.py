@@ -81,6 +81,10 @@ def _chain(module: Any) -> tuple[list[_Step], int]:
         names = [value.debugName() for value in node.inputs()]
         if node.kind() == "prim::Constant":
             known[node.output().debugName()] = node.output().toIValue()
+        elif node.kind() == "prim::ListConstruct" and known.keys() >= set(
+            names
+        ):  # such as a padding: freezing leaves some apart, by chance
+            known[node.output().debugName()] = [known[name] for name in names]
         elif node.kind() == "aten::mul" and known.keys() >= set(names):  # a weight and its scale, which freezing left apart
             known[node.output().debugName()] = known[names[0]] * known[names[1]]
         elif node.kind() not in _AROUND:

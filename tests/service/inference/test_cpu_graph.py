@@ -112,6 +112,23 @@ def test_a_chain_answers_the_same_when_rebuilt(chain: torch.jit.ScriptModule) ->
     assert answers_alike(chain)
 
 
+def test_lists_that_freezing_left_apart_are_known(chain: torch.jit.ScriptModule) -> None:
+    graph, apart = chain.graph, 0
+    for node in list(graph.nodes()):
+        value = node.output().toIValue() if node.kind() == "prim::Constant" else None
+        if isinstance(value, list):
+            numbers = [graph.insertConstant(one) for one in value]
+            for number in numbers:
+                number.node().moveBefore(node)
+            made = graph.create("prim::ListConstruct", numbers, 1)
+            made.insertBefore(node)
+            made.output().setType(node.output().type())
+            node.output().replaceAllUsesWith(made.output())
+            apart += 1
+    assert str(graph).count("prim::ListConstruct") == apart
+    assert answers_alike(chain)
+
+
 def test_a_chain_answers_nearly_the_same_in_bfloat16(chain: torch.jit.ScriptModule, bfloat16: torch.dtype) -> None:
     assert answers_alike(chain, bfloat16, 0.03)  # 8 bits, and through several layers
     assert not answers_alike(chain, bfloat16, 1e-7)
