@@ -1,6 +1,7 @@
 """`fit`: train a network."""
 
 import argparse
+import contextlib
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,18 +90,19 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     parts = split.of_recipe(images, recipe)
 
     def train(parts: "Split", folder: Path) -> list[dict[str, float]]:
-        return loop.fit(
-            fabric,
-            recipe,
-            recipes.name_of_now(options.recipe),
-            images,
-            parts,
-            folder,
-            options.teacher,
-            options.background_photos,
-            options.segmenter,
-            options.all_images,
-        )
+        with run.only_writer(folder) if fabric.is_global_zero else contextlib.nullcontext():
+            return loop.fit(
+                fabric,
+                recipe,
+                recipes.name_of_now(options.recipe),
+                images,
+                parts,
+                folder,
+                options.teacher,
+                options.background_photos,
+                options.segmenter,
+                options.all_images,
+            )
 
     history = train(parts, options.run)
     for number in range(1, 1 + (options.folds or 0)):
