@@ -133,7 +133,8 @@ def test_of_an_older_release_it_is_said_that_it_is_not_known(call, grown, publis
     recipe.write_text(f'start = "{published}"\n' + RECIPE.replace("= 20", "= 1"))
     assert call("fit", "--recipe", recipe, "--data", grown, "--run", tmp_path / "again", "--device", "cpu") == 0
     assert "what seedlings/1 had learnt from is not known; figures on images" in capsys.readouterr().out
-    assert call("export", "--run", tmp_path / "again", "--data", grown, "--store", tmp_path / "store") == 0
+    # Forced: how good one epoch is depends on the processor.
+    assert call("export", "--run", tmp_path / "again", "--data", grown, "--store", tmp_path / "store", "--force") == 0
     assert store.read_manifest(tmp_path / "store" / "seedlings" / "2").training.unknown_origins == ["seedlings/1"]
 
 
