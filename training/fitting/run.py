@@ -155,7 +155,7 @@ def is_finished_already(run: Path, wanted: Identity) -> bool:
 
 @contextlib.contextmanager
 def only_writer(run: Path) -> Iterator[None]:
-    """No other process trains into the folder meanwhile: two would overwrite each other's checkpoints. It is made if it is not there.
+    """One process at a time trains into a folder: two would overwrite each other's checkpoints. A missing folder is made.
 
     The lock (flock) is on the folder itself, and ends with its process however that ends. Raises RunError where another process holds it,
     DiskError.

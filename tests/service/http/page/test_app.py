@@ -45,6 +45,7 @@ def test_where_the_browser_keeps_nothing_the_page_works_and_does_not_say_that_it
     page.wait_for_selector("#kept-in-browser", state="hidden")
     page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
     answered(page, "Maize")
+    assert page.locator("#kept-in-browser").is_hidden()
     context.close()
 
 
