@@ -111,7 +111,7 @@ def run(count: int, options: argparse.Namespace, work: Path, seed: int) -> dict[
     corrected, rest = divided(options.field, seed)
     models, database, port = work / "models", f"sqlite:///{work}/corrections.db", free_port()
     models.mkdir()
-    version = shipped()
+    version = shipped(options.model)
     server = ours(version, port, pinned=False, store=models, database=database, api_key=KEY, poll_s=1)
     head = load.request("/predict", rest[0][1].read_bytes()).replace(b"\r\n", f"\r\nX-API-Key: {KEY}\r\n".encode(), 1)
     with running(server, port, head):
@@ -122,21 +122,22 @@ def run(count: int, options: argparse.Namespace, work: Path, seed: int) -> dict[
                 correct(port, species, file)
         began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "training", "adapt", "--database", database, "--data", str(options.data), "--store", str(models)]
-        command += ["--force", "--seed", str(seed), *(["--recipe", options.recipe] if options.recipe else [])]
+        command += ["--name", options.model, "--force", "--seed", str(seed), *(["--recipe", options.recipe] if options.recipe else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wall_s, now = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
         until = time.monotonic() + WAIT_S
-        while ask(port, "GET", "/health")["model"]["version"] != "1" or store.versions(models, "seedlings") != [1]:
+        while ask(port, "GET", "/health")["model"]["version"] != "1" or store.versions(models, options.model) != [1]:
             if time.monotonic() > until:
                 raise RuntimeError("the service does not take the new version")
             time.sleep(0.5)
         after = right(port, rest)
-    manifest = store.read_manifest(store.resolve(models, "seedlings"))
+    manifest = store.read_manifest(store.resolve(models, options.model))
     tested = re.search(r"test images of .*: (\d+) of (\d+) right, (\d+) before", done.stdout)
     assert tested is not None
     return {
+        "before": f"{options.model}/{version.name}",
         "corrections": handed_in,
         "seed": seed,
         "rest": {species: row[3] for species, row in after.items()},
@@ -163,6 +164,7 @@ def main() -> int:
     parser.add_argument("--counts", nargs="+", type=int, default=COUNTS, help="corrections of each species")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,))
     parser.add_argument("--recipe", help="instead of adapt")
+    parser.add_argument("--model", default="seedlings", help="name of the shipped model that is gone on from (default: seedlings)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     options.data = options.data.absolute()
@@ -178,7 +180,7 @@ def main() -> int:
         if max(one["corrections"].values()) != 20:
             continue
         now, n, before = one["test"]
-        name = f"20 corrections a species, seed {one['seed']}"
+        name = f"{one['before']}, 20 corrections a species, seed {one['seed']}"
         requirements += [
             Requirement(
                 f"{name}: at least {ACCURACY:.0%} of the rest right", f"{one['accuracy_after']:.1%}", one["accuracy_after"] >= ACCURACY

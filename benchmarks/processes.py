@@ -45,9 +45,9 @@ def ours(artifact: Path, port: int, pinned: bool = True, **settings: object) -> 
     return Server("ours", ["-m", "service", "--port", str(port)], environment=environment, of_peers=False)
 
 
-def shipped() -> Path:
-    """The folder of the newest version that comes with the project."""
-    return store.resolve(store.SHIPPED_STORE, "seedlings")
+def shipped(model: str = "seedlings") -> Path:
+    """The folder of the newest version of a model that comes with the project."""
+    return store.resolve(store.SHIPPED_STORE, model)
 
 
 def free_port() -> int:

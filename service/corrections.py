@@ -139,10 +139,16 @@ class Keeper:
                     self._corrections.sweep()
                     swept_s = time.monotonic()
             except CorrectionsError as error:
-                if self._failure != str(error):
-                    log.warning("corrections: %s", error)
-                self._failure = str(error)
+                self._fail(str(error))
+            except Exception as error:  # whatever it is, it may be over the next time
+                self._fail(f"keeping corrections failed: {type(error).__name__}: {error}")
             self._closing.wait(_RETRY_S)
+
+    def _fail(self, reason: str) -> None:
+        """Say it once."""
+        if self._failure != reason:
+            log.warning("corrections: %s", reason)
+        self._failure = reason
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,12 @@ class Camera(_Part):
 
     share: float = Field(0.0, ge=0, le=1, description="share of the images that are changed; 0: off")
     own_share: float | None = Field(None, ge=0, le=1, description="the same for images that keep their background; without it as `share`")
+    repeated_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="the same for images that are seen several times in an epoch, as a few corrections are; without it as `share`",
+    )
     light: tuple[float, float] = Field((0.3, 3.0), description="factor of the light, log-uniform between the two")
     colour: float = Field(0.1, ge=0, lt=1, description="standard deviation of the logarithm of each colour's factor")
     tone: float = Field(0.3, ge=0, lt=1, description="exponent of the colours, uniform in 1 ± this")

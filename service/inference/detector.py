@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +17,7 @@ from models_store.plants import Plant
 from service.errors import NotReady, ServiceError
 from service.inference.batcher import Batcher, Ran
 from service.inference.decoder import Decoder, Photo
-from service.inference.fan_out import each
+from service.inference.fan_out import each, patiently
 from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
 from service.inference.registry import Registry
 from service.inference.segmenter import Maps, Segmenter
@@ -161,7 +162,8 @@ class Detector:
                 return await self._predictor.predict(crop, model)
 
             outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
-        whole = await self._predictor.predict(image, model, crop) if asked.whole else None
+        answer = functools.partial(self._predictor.predict, image, model, crop)
+        whole = await patiently(answer, self._deadline_s) if asked.whole else None
         area = seen.map_size[0] * seen.map_size[1]
         named = []
         for (plant, box), outcome in zip(found.plants, outcomes, strict=True):

@@ -1,6 +1,7 @@
 """Many images of one request, through the same queue as everybody's."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -25,7 +26,10 @@ async def each(
 
     async def work() -> None:
         for index, item in left:
-            answers[index] = await _patiently(ask, item, patience_s)
+            try:
+                answers[index] = await patiently(functools.partial(ask, item), patience_s)
+            except ServiceError as error:
+                answers[index] = error
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(min(at_once, len(items))):
@@ -33,14 +37,13 @@ async def each(
     return [answers[index] for index in range(len(items))]
 
 
-async def _patiently(ask: Callable[[Item], Awaitable[Answer]], item: Item, patience_s: float) -> Answer | ServiceError:
+async def patiently(ask: Callable[[], Awaitable[Answer]], patience_s: float) -> Answer:
+    """What `ask` gives, of a request that was let in before. A full queue is waited for, as long as `patience_s`. Raises what it raises."""
     until = time.monotonic() + patience_s
     while True:
         try:
-            return await ask(item)
-        except QueueFull as error:
+            return await ask()
+        except QueueFull:
             if time.monotonic() > until:
-                return error
+                raise
             await asyncio.sleep(_RETRY_S)
-        except ServiceError as error:
-            return error

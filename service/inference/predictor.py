@@ -17,6 +17,7 @@ from models_store.pixels import Crop
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
 from service.inference.batcher import STREAM_ENDED, Batcher, Ran, Served
 from service.inference.decoder import Decoded, Decoder
+from service.inference.fan_out import patiently
 from service.inference.registry import Model, Registry
 
 log = logging.getLogger(__name__)
@@ -203,9 +204,12 @@ class Predictor:
                 served = await place.submit(_Work(model), _Image(decoded.pixels))
             prediction = self._prediction(model, decoded, served, image)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
-            with self._batcher.admit() as place:
-                saliency = await place.submit(_Work(model, saliency=True), _Image(decoded.pixels, index))
+            saliency = await patiently(lambda: self._saliency(_Work(model, saliency=True), _Image(decoded.pixels, index)), self._deadline_s)
         return Explanation(prediction, model.manifest.species[index], saliency.answer.values)
+
+    async def _saliency(self, work: _Work, image: _Image) -> Served[_Output]:
+        with self._batcher.admit() as place:
+            return await place.submit(work, image)
 
     async def picture(self, image: bytes, side: int, crop: Crop | None = None) -> Pixels:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""

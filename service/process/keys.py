@@ -82,6 +82,10 @@ class Keys:
         """Whether a request needs a key at all."""
         return bool(self._single) or self._file is not None
 
+    def has_name(self, name: str) -> bool:
+        """Whether a key of the file has this name, however it is written."""
+        return _alike(name) in {_alike(str(caller.name)) for caller in self._named}
+
     def caller(self, given: Sequence[bytes]) -> Caller | None:
         """Whose key is the first right one of `given`; None if none is.
 
@@ -169,6 +173,11 @@ def _key(line: str) -> Key:
     if rate and not (re.fullmatch("[0-9]{1,6}", rate) and 1 <= int(rate) <= MOST_A_MINUTE):
         raise ValueError(f"requests a minute are a whole number from 1 to {MOST_A_MINUTE}, or nothing for no limit")
     return Key(name, bytes.fromhex(digest), int(rate) if rate else None)
+
+
+def _alike(name: str) -> str:
+    """A name without what eyes do not tell apart: case, width, spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _content(file: Path) -> bytes:

@@ -1,6 +1,7 @@
 """Calls of corrections beside the event loop: bounded in number and in time."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from corrections.store import Corrections
 from service.corrections import Keeper
 from service.errors import DeadlinePassed, NotKept, QueueFull
 from service.inference.decoder import Decoder
@@ -62,6 +64,26 @@ def test_calls_that_hang_end_in_time_and_too_many_are_turned_away(tmp_path: Path
         pytest.fail("the threads never came back")
 
     run(tmp_path, use, deadline_s=0.3)
+
+
+def test_what_goes_wrong_once_does_not_end_the_minding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def minding() -> int:
+        return sum(thread.name == "mind-corrections" for thread in threading.enumerate())
+
+    before = minding()
+    monkeypatch.setattr(Corrections, "sweep", lambda self: 1 // 0)
+    caplog.set_level(logging.WARNING)
+
+    async def use(_: Keeper) -> None:
+        until = time.monotonic() + 60
+        while "keeping corrections failed: ZeroDivisionError" not in caplog.text:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.01)
+        assert minding() == before + 1
+
+    run(tmp_path, use)
 
 
 def test_the_event_loop_goes_on_meanwhile(tmp_path: Path) -> None:

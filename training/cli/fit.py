@@ -79,7 +79,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     from training import recipe as recipes
     from training.data import images as data
     from training.data import split
-    from training.fitting import folds, loop, run
+    from training.fitting import folds, loop, one_writer, run
     from training.memory import keep_freed_memory
 
     changes = {"seed": options.seed, "network": options.network}
@@ -90,7 +90,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     parts = split.of_recipe(images, recipe)
 
     def train(parts: "Split", folder: Path) -> list[dict[str, float]]:
-        with run.only_writer(folder) if fabric.is_global_zero else contextlib.nullcontext():
+        with one_writer.of_run(folder) if fabric.is_global_zero else contextlib.nullcontext():
             return loop.fit(
                 fabric,
                 recipe,

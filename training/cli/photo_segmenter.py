@@ -59,7 +59,7 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import loop, photo_segmenter
+    from training.fitting import loop, one_writer, photo_segmenter
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -74,7 +74,8 @@ def _fit(options: argparse.Namespace) -> None:
     start = None if options.start is None else photo_segmenter.load(options.start)
     bare = photo_segmenter.bare(options.background_photos)
     given = (images.pixels[parts.train], squares, fields, plan, options.out)
-    photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, log=say)
+    with one_writer.of_file(options.out):
+        photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, log=say)
     say(f"wrote {options.out}")
 
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Written:
     no_plants: int = 0
     species: int = 0
     alike: bool = False  # held out by single photos: of the same days, or plants, as those to learn from
+    one_sided: list[str] = field(default_factory=list)  # species of which no photo is held out
 
     def text(self) -> str:
         """What was written, and what there is to know of it."""
@@ -43,6 +44,11 @@ class Written:
             f"{self.learn} images to learn from and {self.held_out} held out, of {self.species} species, and {self.no_plants} that show no"
             " plant"
         )
+        if self.one_sided and self.held_out:
+            said += (
+                f". None is held out of {', '.join(self.one_sided)}: so no figure tells how well that is learnt, until there are photos of"
+                " more plants or days"
+            )
         if self.alike:
             said += (
                 ". All are of one day or plant, or of days and plants on one side, so single photos are held out: they may show what"
@@ -66,6 +72,7 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
         out.parent.mkdir(parents=True, exist_ok=True)
         with _opened(database, photos) as corrections, temporary.folder(out.parent, f".{out.name}-") as folder:
             names: dict[str, str] = {}
+            sides: dict[str, set[str]] = {}
             last = _last_of_each(corrections, states)
             held_out, written.alike = _held_out(last)
             for kept in last:
@@ -78,10 +85,12 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                 place = folder / side / ("" if side == NO_PLANTS else species)
                 place.mkdir(parents=True, exist_ok=True)
                 (place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}").write_bytes(content)
+                sides.setdefault(species, set()).add(side)
                 written.learn += side == LEARN
                 written.held_out += side == HELD_OUT
                 written.no_plants += side == NO_PLANTS
-            written.species = len(set(names.values()) - {NOT_A_PLANT})
+            written.species = len(sides.keys() - {NOT_A_PLANT})
+            written.one_sided = sorted(species for species, found in sides.items() if found == {LEARN})
             folder.chmod(0o755)
             folder.rename(out)
     except CorrectionsError as error:

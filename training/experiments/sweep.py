@@ -4,6 +4,7 @@
 *networks*: every network under one recipe.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from training.data.images import Images
 from training.errors import RecipeError, RunError
 from training.experiments import results
 from training.fitting import loop as fitting
-from training.fitting import run
+from training.fitting import one_writer, run
 from training.recipe import Recipe
 
 
@@ -82,7 +83,8 @@ def sweep(fabric: Fabric, entries: Iterable[Entry], seeds: Sequence[int], images
         known = results.find(into, name)
         if known is None:
             fabric.print(f"{name}: {recipe.epochs} epochs")
-            fitting.fit(fabric, recipe, entry.recipe, images, parts, runs / name)
+            with one_writer.of_run(runs / name) if fabric.is_global_zero else contextlib.nullcontext():
+                fitting.fit(fabric, recipe, entry.recipe, images, parts, runs / name)
             known = results.record(runs / name, images, into)
         elif (known.recipe, known.split_digest) != (recipe, parts.digest):
             raise RunError(f"the result {name} in {into} is of another recipe or other images; remove it, and the run is made again")

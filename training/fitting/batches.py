@@ -29,14 +29,17 @@ def batches(
     ahead: int,
     random: Generator,
     backgrounds: Tensor | None,
+    repeated: Tensor | None,
     answers_of: Callable[[Tensor], Tensor | None],
 ) -> Iterator[Batch]:
     """The batches `rows`, int64 [steps,B], of images uint8 [N,3,S,S] and one-hot targets [N,species]; `ahead` of them are made at once.
 
-    backgrounds: squares of photos, uint8 [M,3,S,S], or None. `random` is a CPU generator. What it draws depends on `ahead`, too.
+    backgrounds: squares of photos, uint8 [M,3,S,S], or None. repeated: bool [N], which images are seen several times in an epoch, or None.
+    `random` is a CPU generator. What it draws depends on `ahead`, too.
     """
     for some in torch.split(rows, ahead):
-        images, moved = transformed(pixels[some.flatten()], recipe, backgrounds, random, side)
+        chosen = some.flatten()
+        images, moved = transformed(pixels[chosen], recipe, backgrounds, random, side, None if repeated is None else repeated[chosen])
         parts = images.chunk(len(some))
         mixed = [mix(part, targets[batch], recipe.augment, random) for part, batch in zip(parts, some, strict=True)]
         images = torch.cat([part for part, _ in mixed]).contiguous(memory_format=torch.channels_last)

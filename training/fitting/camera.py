@@ -37,7 +37,7 @@ def photograph(images: Tensor, settings: Camera, random: Generator, share: Tenso
     `share`, float [N], is the chance of each image to be changed, in place of the recipe's; `random` a CPU generator: a seed gives
     the same changes on every device, but for noise and the shapes of shadows, which a GPU draws itself.
     """
-    if not settings.share:
+    if not settings.share and share is None:
         return images
     n = len(images)
     chance = torch.full((n,), settings.share) if share is None else share.cpu()

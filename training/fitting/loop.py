@@ -189,11 +189,13 @@ class _Rows:
     pixels: Tensor  # uint8 [N,3,150,150]
     labels: Tensor  # int64 [N]
     targets: Tensor  # the same as float32 [N,species], one-hot
+    repeated: Tensor  # bool [N], whether the image stands here several times
 
     def __init__(self, images: Images, rows: list[int], device: torch.device) -> None:
         self.pixels = images.pixels[rows].to(device)
         self.labels = images.labels[rows].to(device)
         self.targets = F.one_hot(self.labels, len(images.species)).float()
+        self.repeated = torch.tensor(rows, dtype=torch.int64).bincount()[rows].to(device) > 1
 
 
 def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
@@ -268,7 +270,7 @@ def _epoch(
     own = order[: steps * share * fabric.world_size].view(steps, fabric.world_size, share)[:, fabric.global_rank]  # [steps,share]
     ahead = 1 if fabric.device.type == "cpu" else max(1, _AT_ONCE // share)
     random = _random(recipe.seed, state.epoch, _AUGMENT, fabric.global_rank)
-    seen = batches(train.pixels, train.targets, own.to(fabric.device), recipe, side, ahead, random, backgrounds, answers_of)
+    seen = batches(train.pixels, train.targets, own.to(fabric.device), recipe, side, ahead, random, backgrounds, train.repeated, answers_of)
     total = torch.zeros((), device=fabric.device)
     rate = 0.0
     prior = adjustment(train.labels.bincount(minlength=train.targets.shape[1]), recipe.logit_adjustment)  # [species]

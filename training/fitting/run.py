@@ -8,13 +8,9 @@ last.pt         network, averaged weights, optimiser after the last whole epoch
 best.pt         the weights that were best on validation so far, by accuracy or loss as the recipe says
 """
 
-import contextlib
 import csv
-import fcntl
 import io
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +22,7 @@ from models_store.learnt import Learnt
 from models_store.manifest import Manifest, Training
 from training import networks
 from training.atomic_files import remove_leftovers, write_atomically, write_json
-from training.errors import DiskError, RunError
+from training.errors import RunError
 from training.networks.network import Network
 from training.old_names import renamed
 from training.recipe import Recipe
@@ -151,35 +147,6 @@ def is_finished_already(run: Path, wanted: Identity) -> bool:
     begun = read_description(run)
     _refuse_another(run, begun, wanted)
     return is_finished(run, begun)
-
-
-@contextlib.contextmanager
-def only_writer(run: Path) -> Iterator[None]:
-    """One process at a time trains into a folder: two would overwrite each other's checkpoints. A missing folder is made.
-
-    The lock (flock) is on the folder itself, and ends with its process however that ends. Raises RunError where another process holds it,
-    DiskError.
-    """
-    if run.exists() and not run.is_dir():
-        raise RunError(f"{run} is a file; give a folder with --run")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        folder = os.open(run, os.O_RDONLY)
-    except OSError as error:
-        raise DiskError(f"{run} cannot be made or opened: {error.strerror}") from None
-    try:
-        with contextlib.suppress(OSError):  # there are file systems without locks
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(f"another process is training into {run}; wait for it, end it, or give another folder with --run") from None
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # it stays unless it is empty, as where the recipe was refused
-                run.rmdir()
-    finally:
-        os.close(folder)
 
 
 def begin_or_resume(run: Path, description: Description, learnt: Learnt) -> dict[str, Any] | None:

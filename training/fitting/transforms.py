@@ -19,22 +19,39 @@ class Transformed(NamedTuple):
     moved: Tensor  # bool [N], whether the plant stands on a background that is not its own
 
 
-def transformed(pixels: Tensor, recipe: Recipe, backgrounds: Tensor | None, random: Generator, side: int | None = None) -> Transformed:
+def transformed(
+    pixels: Tensor,
+    recipe: Recipe,
+    backgrounds: Tensor | None,
+    random: Generator,
+    side: int | None = None,
+    repeated: Tensor | None = None,
+) -> Transformed:
     """Images in the recipe's field and before its camera: uint8 [N,3,S,S] → a view.
 
     backgrounds: squares of photos to set plants on, uint8 [M,3,S,S], where the pixels are, or None. `random` is a CPU generator, so
     that a seed gives the same draws on every device. Where a recipe has a `[field]`, its geometry takes the place of `[augment]`'s.
+    repeated: bool [N], which of them are seen several times in an epoch; None: none.
     """
     images = to_float(pixels)
     moved = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    share = None
     if recipe.field.share:
         scene = compose(images, cut_out(images), backgrounds, recipe.field, random)
         images, moved = scene.images, scene.moved
-        own = recipe.camera.share if recipe.camera.own_share is None else recipe.camera.own_share
-        share = torch.where(moved.cpu(), recipe.camera.share, own)
     if side is not None:
         images = resize(images, side)
     if not recipe.field.share:
         images = augment(images, recipe.augment, random)
-    return Transformed(photograph(images, recipe.camera, random, share), moved)
+    return Transformed(photograph(images, recipe.camera, random, _chances(recipe, moved, repeated)), moved)
+
+
+def _chances(recipe: Recipe, moved: Tensor, repeated: Tensor | None) -> Tensor | None:
+    """The chance of each image to be changed by the camera, float [N] on the CPU; None where it is that of the recipe for all."""
+    camera = recipe.camera
+    chances = None
+    if recipe.field.share and camera.share:
+        chances = torch.where(moved.cpu(), camera.share, camera.share if camera.own_share is None else camera.own_share)
+    if repeated is not None and camera.repeated_share is not None:
+        others = torch.full((len(moved),), camera.share) if chances is None else chances
+        chances = torch.where(repeated.cpu(), camera.repeated_share, others)
+    return chances

@@ -17,7 +17,7 @@ from training.data import corrections, mixing
 from training.data import images as data
 from training.data.images import Images
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import loop, run
+from training.fitting import loop, one_writer
 from training.publishing import appraisal, export, measured_model, predecessor
 from training.publishing.gates import Verdict
 from training.publishing.measured_model import MeasuredModel
@@ -135,7 +135,7 @@ def adapt(
     held_out = data.load(corrected.held_out, corrected.cache, least=1)
     images, mixed = mixing.mixed(originals, parts, learnt_from)
     made = _recipe(recipe, manifest, folder, seed, len(mixed.train))
-    with run.only_writer(run_folder):
+    with one_writer.of_run(run_folder):
         loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
     found: list[Both] = []
 

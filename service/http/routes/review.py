@@ -16,6 +16,7 @@ from service.http.dependencies import of
 from service.http.origin import own_page
 from service.http.routes.corrections import Correction, described, keeper
 from service.http.services import Services
+from service.process.keys import Keys
 
 if TYPE_CHECKING:
     from corrections.records import State
@@ -130,14 +131,17 @@ async def review(
     model = services.registry.current
     known = tuple(species.name for species in model.manifest.species) if model is not None else ()
     with as_service_errors():
-        reviewer = person_name(_signed(asked.reviewer or "", name_of_key(request.scope)))
+        reviewer = person_name(_signed(asked.reviewer or "", name_of_key(request.scope), services.keys))
         species = species_name(asked.species, known) if asked.species else None
     decided = await keeper.call(lambda corrections: corrections.review(correction, asked.version, asked.decision, reviewer, species))
     return described(decided)
 
 
-def _signed(written: str, key: str | None) -> str:
-    """Who decides: the name that was written, and that of the key, which nobody can make up."""
+def _signed(written: str, key: str | None, keys: Keys) -> str:
+    """Who decides: the name that was written, and that of the key, which nobody can make up. Raises MalformedRequest for another's."""
     if key is None:
+        bare, _, in_brackets = written.strip().removesuffix(")").rpartition("(")
+        if keys.has_name(written) or (bare and keys.has_name(in_brackets)):
+            raise MalformedRequest("reviewer is the name of a key, and this key has none; use that key, or another name")
         return written
     return f"{written} ({key})" if written.strip() not in ("", key) else key

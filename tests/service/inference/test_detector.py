@@ -1,9 +1,15 @@
-"""What of a photo the classifier is to see. The rest is tested with the routes."""
+"""What of a photo the classifier is to see, and that a photo let in is answered whole. The rest is tested with the routes."""
+
+import asyncio
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from service.inference.detector import cropped
+from service.errors import QueueFull
+from service.inference.decoder import Decoder
+from service.inference.detector import Asked, Detector, cropped
+from tests import fakes
 
 
 @pytest.fixture
@@ -34,3 +40,30 @@ def test_one_larger_than_the_photo_repeats_its_edge(photo):
 
 def test_a_photo_held_at_half_its_size(photo):
     assert (cropped(photo, (100, 60, 80, 40), 0.5, 52) == cropped(photo, (50, 30, 40, 20), 1.0, 52)).all()
+
+
+def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
+    """Others take the places between the photo's admission and its last answer."""
+    calls = []
+
+    class Crowded:
+        def model(self):
+            return SimpleNamespace(size=150)
+
+        async def predict(self, image, model, crop):
+            calls.append(crop)
+            if len(calls) < 3:
+                raise QueueFull("full")
+            return "answered"
+
+    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty)
+    decoder = Decoder(1, 10**6)
+    detector = Detector(SimpleNamespace(current=segmenter), Crowded(), decoder, max_queue=2, images_at_once=2, deadline_s=20)  # type: ignore[arg-type]
+    detector.start()
+    try:
+        found = asyncio.run(detector.detect(fakes.image(), Asked(whole=True)))
+    finally:
+        detector.close()
+        decoder.close()
+    assert (found.whole, found.plants, calls) == ("answered", [], [None] * 3)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.errors import QueueFull, UndecodableImage
-from service.inference.fan_out import each
+from service.inference.fan_out import each, patiently
 
 
 def test_answers_and_errors_stand_in_order_and_few_run_at_once() -> None:
@@ -42,11 +42,13 @@ def test_a_full_queue_is_waited_for() -> None:
 
 
 def test_patience_ends() -> None:
-    async def ask(item: str) -> str:
+    async def ask(item: str = "") -> str:
         raise QueueFull("full")
 
     (answer,) = asyncio.run(each(ask, ["a"], at_once=1, patience_s=0))
     assert isinstance(answer, QueueFull)
+    with pytest.raises(QueueFull):
+        asyncio.run(patiently(ask, 0))
 
 
 def test_cancelled_it_cancels_what_it_asked_for() -> None:

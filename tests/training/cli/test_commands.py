@@ -15,6 +15,7 @@ from models_store import store
 from tests import drawn
 from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
+from training.fitting import one_writer
 
 
 def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
@@ -30,6 +31,9 @@ def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained
 
 def test_the_mean_of_two_runs_is_published_as_such(run_command, trained, tmp_path, capsys):
     shutil.copytree(trained, tmp_path / "two")  # of two random starts the mean knows nothing, and export refuses it
+    with one_writer.of_run(tmp_path / "mean"):
+        assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 1
+        assert "another process is training into" in capsys.readouterr().err
     assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 0
     assert f"{tmp_path / 'mean'}: the mean of tiny.tiny.0@" in capsys.readouterr().out
     assert run_command("export", "--run", tmp_path / "mean", "--store", tmp_path / "store") == 0

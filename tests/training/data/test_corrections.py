@@ -119,3 +119,12 @@ def test_where_days_and_plants_leave_a_side_empty_every_third_photo_is_held_out(
         "learn/Charlock": 6, "held-out/Charlock": 3, "learn/Maize": 8, "held-out/Maize": 4, "not-a-plant": 5
     }  # fmt: skip
     assert "single photos are held out" in capsys.readouterr().out
+
+
+def test_a_species_of_which_none_is_held_out_is_named(corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
+    for i in range(30):
+        accept(corrections, corrections.add(new(i, "Maize", plant=f"pot {i}")))
+    learnt = next(f"pot {i}" for i in range(30) if not is_held_out(corrections.get(corrections.add(new(i, "Maize", plant=f"pot {i}")).id)))
+    accept(corrections, corrections.add(new(100, "Charlock", plant=learnt)))
+    assert export(urls, tmp_path / "out") == 0
+    assert "None is held out of Charlock: so no figure tells how well that is learnt" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from training.fitting.batches import batches
-from training.recipe import Augment, FieldScenes, Recipe
+from training.recipe import Augment, Camera, FieldScenes, Recipe
 
 PLAIN = Recipe(network="tiny", epochs=1, augment=Augment(enabled=False))
 
@@ -22,7 +22,9 @@ def made(images):
         def answers(shown):
             return shown.flatten(1)[:, :3].softmax(1)
 
-        return rows, list(batches(images.pixels, targets, rows, recipe, 150, ahead, random, None, answers))
+        return rows, list(
+            batches(images.pixels, targets, rows, recipe, 150, ahead, random, None, torch.arange(len(images.files)) < 4, answers)
+        )
 
     return make
 
@@ -36,6 +38,14 @@ def test_each_row_once_with_its_target_and_the_teachers_answer(made, images, ahe
         assert torch.equal(batch.targets.argmax(1), images.labels[row])
         assert torch.equal(batch.answers, batch.images.flatten(1)[:, :3].softmax(1))
         assert not batch.moved.any()
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_the_camera_of_images_seen_again_and_again_is_that_of_their_rows(made, images, ahead):
+    rows, found = made(PLAIN.model_copy(update={"camera": Camera(repeated_share=1.0)}), ahead)
+    for batch, row in zip(found, rows, strict=True):
+        changed = (batch.images != images.pixels[row].float() / 255).flatten(1).any(1)
+        assert torch.equal(changed, row < 4)
 
 
 @pytest.mark.parametrize("ahead", [1, 3])

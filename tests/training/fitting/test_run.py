@@ -106,26 +106,6 @@ def test_a_run_is_finished_when_it_says_so_or_by_the_metrics_of_an_older_release
         run.load_best(folder)
 
 
-def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
-    folder = tmp_path / "runs" / "one"
-    with run.only_writer(folder):
-        with pytest.raises(RunError, match=r"another process is training into .*one; wait for it"), run.only_writer(folder):
-            pytest.fail("two writers")
-        assert folder.is_dir()  # the refused one took nothing away
-        (folder / "run.json").write_text("{}")
-    with run.only_writer(folder):  # the lock ended with its holder
-        assert (folder / "run.json").exists()
-
-
-def test_a_folder_in_which_no_run_began_does_not_stay(tmp_path):
-    with pytest.raises(ZeroDivisionError), run.only_writer(tmp_path / "one"):
-        raise ZeroDivisionError
-    assert not (tmp_path / "one").exists()
-    (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"file is a file; give a folder with --run"), run.only_writer(tmp_path / "file"):
-        pytest.fail("a file is no folder")
-
-
 def test_leftovers_of_a_killed_writer_are_no_run(tmp_path, description):
     (tmp_path / ".run.json-abc123_x").write_text("{")
     run.remove_leftovers_in(tmp_path)

@@ -44,6 +44,17 @@ def test_a_field_takes_the_place_of_the_augmentation(pixels):
     assert torch.equal(shown.moved, expected.moved)
 
 
+@pytest.mark.parametrize("field", [FieldScenes(), FIELD], ids=["augmented", "in a field"])
+def test_the_camera_may_change_what_is_seen_again_and_again_alone(pixels, field):
+    repeated = torch.arange(len(pixels)) % 3 == 0
+    plain = transformed(pixels, recipe(field=field), None, random()).images.clamp(1e-4, 1)  # as far as a camera sees
+    camera = Camera(share=0.0, repeated_share=1.0)
+    shown = transformed(pixels, recipe(field=field, camera=camera), None, random(), repeated=repeated).images
+    assert torch.equal((shown - plain).abs().flatten(1).amax(1) > 1e-6, repeated)
+    unknown = transformed(pixels, recipe(field=field, camera=camera), None, random()).images  # which of them are
+    assert torch.equal(unknown.clamp(1e-4, 1), plain)
+
+
 @pytest.mark.parametrize(("camera", "whose"), [({"own_share": 0.0}, "moved"), ({"own_share": 1.0}, "all"), ({}, "all")])
 def test_the_camera_may_leave_images_on_their_own_ground_alone(pixels, camera, whose):
     images = to_float(pixels)

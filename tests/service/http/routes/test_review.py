@@ -136,3 +136,8 @@ def test_the_name_of_a_key_stands_in_reviews(start: Start, publish_in: Callable[
         assert decided["reviewer"] == kept
     service.client.headers["X-API-Key"] = "secret"
     assert decide(service, decided, "accept", reviewer=None).json()["detail"].startswith("reviewer is empty")
+    for another in ("farm", " Farm ", "\uff46arm", "Ada (farm)", "Ada (FARM )"):
+        assert decide(service, decided, "accept", reviewer=another).json()["detail"].startswith("reviewer is the name of a key"), another
+    for own in ("Ada", "Ada (farmer)", "farm (Ada)"):
+        decided = decide(service, decided, "accept" if decided["state"] == "waiting" else "undo", reviewer=own).json()
+        assert decided["reviewer"] == own
