@@ -33,7 +33,7 @@ train: data-is-named .venv/train  ## train on the images in DATA=FOLDER by RECIP
 data-is-named:
 	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
 
-bench: .venv/bench  ## the service beside other frameworks, on this machine; BENCH='--rounds 1 --seconds 1' for a short look; figures go to OUT=build/serving.json and detect.json beside it
+bench: .venv/bench  ## the service beside other frameworks, into OUT=build/serving.json and detect.json beside it; 80 minutes on an idle machine, 6 with BENCH='--rounds 1 --seconds 1', 2 with BENCH='--only ours --rounds 1 --seconds 1'
 	@mkdir -p "$(dir $(OUT))"
 	$(BIN)/python -m benchmarks.serving --out "$(OUT)" $(BENCH); first=$$?; \
 	$(BIN)/python -m benchmarks.detect --out "$(dir $(OUT))detect.json" $(BENCH) && exit $$first

@@ -37,7 +37,7 @@ LAST = 5  # swaps whose median stands for the end
 
 
 @dataclass
-class Asked:
+class DetectionOptions:
     """What one client was answered."""
 
     statuses: Counter[int] = field(default_factory=Counter)  # 0: no answer
@@ -58,9 +58,9 @@ def publish_again(artifact: Path, root: Path) -> int:
     return int(made.name)
 
 
-def ask(port: int, body: bytes, ended: threading.Event) -> Asked:
+def ask(port: int, body: bytes, ended: threading.Event) -> DetectionOptions:
     """One client's questions until the end."""
-    asked, newest = Asked(), 0
+    asked, newest = DetectionOptions(), 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     while not ended.wait(PAUSE_S):
         try:

@@ -11,27 +11,29 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from corrections.database import ASKING
-from corrections.errors import Full
-from corrections.records import Kept, New
-from corrections.store import Corrections
+from corrections.errors import QuotaExceeded
+from corrections.records import NewCorrection, StoredCorrection
+from corrections.store import CorrectionStore
 from corrections.tables import CorrectionRow, PhotoRow
 
 NEAR_BITS = 10  # of 64, in which the looks of two photos of one scene differ at most
 _COMPARED = 2_000  # photos asked about before, the latest ones
 
 
-def is_worth_asking(corrections: Corrections, worth: float, a_day: int, now: datetime | None = None) -> bool:
-    """Whether a photo would be among today's `a_day`, before it is looked at more closely. Raises Unavailable."""
+def is_worth_asking(corrections: CorrectionStore, worth: float, a_day: int, now: datetime | None = None) -> bool:
+    """Whether a photo would be among today's `a_day`, before it is looked at more closely. Raises StorageUnavailable."""
     with corrections.database.reading() as session:
         today = session.execute(select(CorrectionRow.worth, CorrectionRow.version).where(*_of_today(now))).all()
     return len(today) < a_day or any(version == 1 and least is not None and least < worth for least, version in today)
 
 
-def ask(corrections: Corrections, new: New, worth: float, look: int, a_day: int, now: datetime | None = None) -> Kept | None:
+def ask(
+    corrections: CorrectionStore, new: NewCorrection, worth: float, look: int, a_day: int, now: datetime | None = None
+) -> StoredCorrection | None:
     """Keep a photo for a reviewer, if it is among the `a_day` of today that are worth most and like none that was asked about.
 
     `worth`: 0 to 1, how much its label would teach; `look`: 64 bits, as `models_store.learnt.fingerprints` gives them. None where it is
-    not kept, also where the quota is used up. Raises Unavailable.
+    not kept, also where the quota is used up. Raises StorageUnavailable.
     """
     if not is_worth_asking(corrections, worth, a_day, now):
         return None
@@ -47,12 +49,12 @@ def ask(corrections: Corrections, new: New, worth: float, look: int, a_day: int,
         return None
     try:
         kept = corrections.add(replace(new, species=None, source="asked", worth=worth, look=f"{look:016x}"), now)
-    except Full:
+    except QuotaExceeded:
         return None
     return None if kept.id in _remove_least(corrections, a_day, now) else kept
 
 
-def _remove_least(corrections: Corrections, a_day: int, now: datetime | None) -> list[str]:
+def _remove_least(corrections: CorrectionStore, a_day: int, now: datetime | None) -> list[str]:
     """Remove those of today that are too many, of which nobody has decided, and give their names."""
     with corrections.database.writing() as session:
         corrections.database.lock(session, ASKING)

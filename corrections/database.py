@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from corrections.errors import BadText, CorrectionsError, Unavailable
+from corrections.errors import CorrectionsError, InvalidText, StorageUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECTIONS = 4  # of one process
@@ -26,11 +26,11 @@ class Database:
     """Sessions for reading and for writing."""
 
     def __init__(self, url: str) -> None:
-        """Connects to nothing yet. Raises BadText for a URL that is none, or of a database that is not supported."""
+        """Connects to nothing yet. Raises InvalidText for a URL that is none, or of a database that is not supported."""
         self._engine = _engine(url)
 
     def migrate(self) -> None:
-        """Bring the tables up to date. Of several processes that start at once, one does it; the others wait. Raises Unavailable."""
+        """Bring the tables up to date. Of several processes that start at once, one does it; the others wait. Raises StorageUnavailable."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with _answering(), self._engine.begin() as connection:
@@ -39,7 +39,9 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise Unavailable(f"the database is of a newer release than this one, or no database of corrections: {error}") from error
+                raise StorageUnavailable(
+                    f"the database is of a newer release than this one, or no database of corrections: {error}"
+                ) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -89,8 +91,8 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "begin", _sqlite_begins)
             return engine
     except (ArgumentError, NoSuchModuleError, ImportError, TypeError, ValueError) as error:
-        raise BadText(f"the URL of the database is not understood: {str(error).splitlines()[0][:200]}") from None
-    raise BadText("the URL of the database is neither sqlite:///FILE nor postgresql://USER:PASSWORD@HOST/NAME")
+        raise InvalidText(f"the URL of the database is not understood: {str(error).splitlines()[0][:200]}") from None
+    raise InvalidText("the URL of the database is neither sqlite:///FILE nor postgresql://USER:PASSWORD@HOST/NAME")
 
 
 def _sqlite_connected(connection: Any, _: object) -> None:
@@ -112,6 +114,6 @@ def _answering() -> Iterator[None]:
     except CorrectionsError:
         raise
     except DBAPIError as error:
-        raise Unavailable(f"the database does not answer: {str(error.orig).splitlines()[0][:200]}") from error
+        raise StorageUnavailable(f"the database does not answer: {str(error.orig).splitlines()[0][:200]}") from error
     except SQLAlchemyError as error:
-        raise Unavailable(f"the database does not answer: {str(error).splitlines()[0][:200]}") from error
+        raise StorageUnavailable(f"the database does not answer: {str(error).splitlines()[0][:200]}") from error

@@ -11,32 +11,32 @@ CorrectionsError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from corrections.records import Kept
+    from corrections.records import StoredCorrection
 
 
 class CorrectionsError(Exception):
     """Base of all of them. The message says what is wrong and what to do."""
 
 
-class BadText(CorrectionsError):
+class InvalidText(CorrectionsError):
     """A name, a note or a URL cannot be kept as it is."""
 
 
-class Full(CorrectionsError):
+class QuotaExceeded(CorrectionsError):
     """The quota of rows or bytes is used up."""
 
 
-class Unknown(CorrectionsError):
+class CorrectionNotFound(CorrectionsError):
     """There is no such correction."""
 
 
-class Changed(CorrectionsError):
+class VersionConflict(CorrectionsError):
     """Somebody else decided meanwhile."""
 
-    def __init__(self, current: "Kept") -> None:
+    def __init__(self, current: "StoredCorrection") -> None:
         super().__init__(f"the correction is at version {current.version} by now; look at it again")
         self.current = current
 
 
-class Unavailable(CorrectionsError):
+class StorageUnavailable(CorrectionsError):
     """The database or the photos do not answer."""

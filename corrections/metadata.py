@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from models_store import pixels
-from models_store.pixels import About
+from models_store.pixels import ImageMetadata
 
 _LOOK = 64  # pixels a side at which a stripped photo is compared with what it was
 _QUALITY = 95  # of a JPEG written anew
@@ -70,7 +70,7 @@ def stripped(body: bytes, max_pixels: int = pixels.MAX_PIXELS) -> Photo:
     return _anew(body, kind in (*_PHOTOGRAPHS, "JPEG", "WEBP"), about, max_pixels)
 
 
-def _anew(body: bytes, photograph: bool, about: About, max_pixels: int) -> Photo:
+def _anew(body: bytes, photograph: bool, about: ImageMetadata, max_pixels: int) -> Photo:
     with pixels.opened(body, max_pixels) as picture:
         image = Image.fromarray(np.ascontiguousarray(picture.whole().transpose(1, 2, 0)))
     stream = io.BytesIO()
@@ -81,7 +81,7 @@ def _anew(body: bytes, photograph: bool, about: About, max_pixels: int) -> Photo
     return Photo(stream.getvalue(), ".jpg" if photograph else ".png", about.taken)
 
 
-def _exif(about: About) -> bytes:
+def _exif(about: ImageMetadata) -> bytes:
     """The two facts that pixels depend on, as an EXIF block; nothing where they are the usual ones."""
     if about.orientation == 1 and not about.adobe_rgb:
         return b""
@@ -92,7 +92,7 @@ def _exif(about: About) -> bytes:
     return exif.tobytes()
 
 
-def _jpeg(body: bytes, about: About) -> bytes:
+def _jpeg(body: bytes, about: ImageMetadata) -> bytes:
     kept = [b"\xff\xd8"]
     if exif := _exif(about):
         kept.append(struct.pack(">BBH", 0xFF, _EXIF_SEGMENT, 2 + len(exif)) + exif)
@@ -119,7 +119,7 @@ def _without_thumbnail(jfif: bytes) -> bytes:
     return b"\xff\xe0" + struct.pack(">H", 16) + jfif[4:16] + b"\0\0"
 
 
-def _png(body: bytes, about: About) -> bytes:
+def _png(body: bytes, about: ImageMetadata) -> bytes:
     kept, at = [_PNG], len(_PNG)
     while at + 8 <= len(body):
         (length,) = struct.unpack_from(">I", body, at)
@@ -143,7 +143,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _webp(body: bytes, about: About) -> bytes:
+def _webp(body: bytes, about: ImageMetadata) -> bytes:
     kept: list[bytes] = []
     flags, canvas, at = 0, b"", 12
     while at + 8 <= len(body):

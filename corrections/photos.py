@@ -8,7 +8,7 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from corrections.errors import BadText, Unavailable
+from corrections.errors import InvalidText, StorageUnavailable
 from models_store import temporary
 
 _WRITING = ".writing-"  # what the name of a file begins with until it is whole
@@ -24,11 +24,11 @@ class PhotoFiles:
     """Files by name. What fails is Unavailable."""
 
     def __init__(self, url: str) -> None:
-        """Raises BadText for a URL that no installed file system reads."""
+        """Raises InvalidText for a URL that no installed file system reads."""
         try:
             self._files, root = url_to_fs(url)
         except (ImportError, ValueError) as error:
-            raise BadText(f"photos cannot be kept at {url.partition('://')[0]}://…: {error}") from None
+            raise InvalidText(f"photos cannot be kept at {url.partition('://')[0]}://…: {error}") from None
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
 
@@ -70,9 +70,9 @@ def _answering(done: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise Unavailable(f"the photo cannot be {done}: there is no such file any more") from error
+        raise StorageUnavailable(f"the photo cannot be {done}: there is no such file any more") from error
     except Exception as error:  # each file system raises what its library does
-        raise Unavailable(f"the photo cannot be {done}: {str(error)[:200]}") from error
+        raise StorageUnavailable(f"the photo cannot be {done}: {str(error)[:200]}") from error
 
 
 def _sync(folder: Path) -> None:

@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]  # x, y, width and height in pixels of t
 
 
 @dataclass(frozen=True)
-class Said:
+class StoredPrediction:
     """What the model in service said of the photo."""
 
     model: str  # NAME/VERSION
@@ -25,12 +25,12 @@ class Said:
 
 
 @dataclass(frozen=True)
-class New:
+class NewCorrection:
     """A correction that is handed in."""
 
     photo: Photo
     species: str | None  # None: the model was unsure, and a person is asked
-    said: Said
+    said: StoredPrediction
     box: Box | None = None  # None: the central square of the photo
     note: str = ""
     plant: str = ""  # tells one plant from others: its photos stay together when training splits
@@ -40,7 +40,7 @@ class New:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredCorrection:
     """A correction that is kept."""
 
     id: str
@@ -48,7 +48,7 @@ class Kept:
     state: State
     species: str | None  # as a reviewer changed it, or as it was handed in
     handed_in: str | None  # the species as it was handed in
-    said: Said
+    said: StoredPrediction
     box: Box | None
     note: str
     plant: str

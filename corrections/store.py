@@ -14,9 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from corrections.database import COUNTING, Database
-from corrections.errors import BadText, Changed, Full, Unavailable, Unknown
+from corrections.errors import CorrectionNotFound, InvalidText, QuotaExceeded, StorageUnavailable, VersionConflict
 from corrections.photos import PhotoFiles
-from corrections.records import Box, Decision, Kept, New, Said, State
+from corrections.records import Box, Decision, NewCorrection, State, StoredCorrection, StoredPrediction
 from corrections.tables import CorrectionRow, PhotoRow, ReviewRow
 
 _AT_ONCE = 200  # rows of one transaction of a sweep
@@ -34,24 +34,24 @@ class Quota:
     keep_days: int | None = None  # None: until somebody removes it
 
 
-class Corrections:
+class CorrectionStore:
     """All corrections of one database and one place for photos. Calls block: an event loop hands them to threads."""
 
     def __init__(self, database: Database, photos: PhotoFiles, quota: Quota) -> None:
         self.database, self._photos, self._quota = database, photos, quota
 
     def open(self) -> None:
-        """Bring the tables up to date. Raises Unavailable."""
+        """Bring the tables up to date. Raises StorageUnavailable."""
         self.database.migrate()
 
     def close(self) -> None:
         """Give the connections back."""
         self.database.close()
 
-    def add(self, new: New, now: datetime | None = None) -> Kept:
-        """Keep a photo and what is said of it; where that was kept within the last hour, give what is kept. Raises Full or Unavailable.
+    def add(self, new: NewCorrection, now: datetime | None = None) -> StoredCorrection:
+        """Keep a photo and what is said of it; where that was kept within the last hour, give what is kept.
 
-        So a caller who got no answer may send it again.
+        So a caller who got no answer may send it again. Raises QuotaExceeded or StorageUnavailable.
         """
         now = now or datetime.now(UTC)
         photo = PhotoRow(
@@ -68,7 +68,7 @@ class Corrections:
             self._announce(photo)
             if kept := self._add(new, photo, now):
                 return kept
-        raise Unavailable("the same photo was removed again and again while it was being kept; send it again")
+        raise StorageUnavailable("the same photo was removed again and again while it was being kept; send it again")
 
     def _announce(self, photo: PhotoRow) -> None:
         """Put the photo's row there, if it is not, and if there is room."""
@@ -79,7 +79,7 @@ class Corrections:
             made = postgresql.insert(PhotoRow) if dialect == "postgresql" else sqlite.insert(PhotoRow)
             session.execute(made.values(**values).on_conflict_do_nothing())
 
-    def _add(self, new: New, photo: PhotoRow, now: datetime) -> Kept | None:
+    def _add(self, new: NewCorrection, photo: PhotoRow, now: datetime) -> StoredCorrection | None:
         """None where a sweep took the photo's row for waste."""
         with self.database.writing() as session:
             row = session.scalar(select(PhotoRow).where(PhotoRow.sha256 == photo.sha256).with_for_update())
@@ -117,27 +117,30 @@ class Corrections:
             return _kept(made, row)
 
     def _check_room(self, session: Session, photo: PhotoRow) -> None:
-        """Raises Full where neither this photo nor one row more has room."""
+        """Raises QuotaExceeded where neither this photo nor one row more has room."""
         rows = session.scalar(select(func.count()).select_from(CorrectionRow)) or 0
         others = select(func.coalesce(func.sum(PhotoRow.n_bytes), 0)).where(PhotoRow.sha256 != photo.sha256)
         n_bytes = int(session.scalar(others) or 0) + photo.n_bytes
         if rows >= self._quota.max_rows:
-            raise Full(f"{rows} corrections are kept, as many as may be; review and export them, then remove some")
+            raise QuotaExceeded(f"{rows} corrections are kept, as many as may be; review and export them, then remove some")
         if n_bytes > self._quota.max_bytes:
-            raise Full(f"photos of {self._quota.max_bytes} bytes are kept at most, and this one would be over it; remove some")
+            raise QuotaExceeded(f"photos of {self._quota.max_bytes} bytes are kept at most, and this one would be over it; remove some")
 
-    def get(self, correction: str) -> Kept:
-        """One correction. Raises Unknown or Unavailable."""
+    def get(self, correction: str) -> StoredCorrection:
+        """One correction. Raises CorrectionNotFound or StorageUnavailable."""
         with self.database.reading() as session:
             return _one(session, correction)
 
     def photo(self, correction: str) -> tuple[bytes, str]:
-        """Its photo's bytes, and the suffix of the file. Raises Unknown or Unavailable."""
+        """Its photo's bytes, and the suffix of the file. Raises CorrectionNotFound or StorageUnavailable."""
         kept = self.get(correction)
         return self._photos.read(kept.sha256 + kept.suffix), kept.suffix
 
     def remove(self, correction: str) -> None:
-        """Remove a correction, and its photo unless another correction is of the same one. Raises Unknown or Unavailable."""
+        """Remove a correction, and its photo unless another correction is of the same one.
+
+        Raises CorrectionNotFound or StorageUnavailable.
+        """
         with self.database.writing() as session:
             row = session.get(CorrectionRow, correction)
             if row is None:
@@ -148,7 +151,7 @@ class Corrections:
         self._remove_waste(sha256)
 
     def sweep(self, now: datetime | None = None) -> int:
-        """Remove what is older than it may be, and waste. Returns how many photo files went. Raises Unavailable."""
+        """Remove what is older than it may be, and waste. Returns how many photo files went. Raises StorageUnavailable."""
         if self._quota.keep_days is not None:
             oldest = (now or datetime.now(UTC)) - timedelta(days=self._quota.keep_days)
             while self._remove_older(oldest):
@@ -156,7 +159,7 @@ class Corrections:
         return self.remove_waste()
 
     def remove_waste(self) -> int:
-        """Remove photos without corrections. Returns how many. Raises Unavailable."""
+        """Remove photos without corrections. Returns how many. Raises StorageUnavailable."""
         with self.database.reading() as session:
             used = select(CorrectionRow.sha256).where(CorrectionRow.sha256 == PhotoRow.sha256).exists()
             waste = session.scalars(select(PhotoRow.sha256).where(~used)).all()
@@ -179,8 +182,11 @@ class Corrections:
             session.delete(row)
         return True
 
-    def waiting(self, state: State = "waiting", after: str | None = None, limit: int = 20) -> list[Kept]:
-        """Corrections of a state in the order in which they came, behind the one named `after`. Raises Unknown or Unavailable."""
+    def waiting(self, state: State = "waiting", after: str | None = None, limit: int = 20) -> list[StoredCorrection]:
+        """Corrections of a state in the order in which they came, behind the one named `after`.
+
+        Raises CorrectionNotFound or StorageUnavailable.
+        """
         with self.database.reading() as session:
             asked = select(CorrectionRow, PhotoRow).join(PhotoRow).where(CorrectionRow.state == state)
             if after is not None:
@@ -190,34 +196,35 @@ class Corrections:
             return [_kept(row, photo) for row, photo in session.execute(asked)]
 
     def count(self, state: State = "waiting") -> int:
-        """How many there are of a state. Raises Unavailable."""
+        """How many there are of a state. Raises StorageUnavailable."""
         with self.database.reading() as session:
             return session.scalar(select(func.count()).select_from(CorrectionRow).where(CorrectionRow.state == state)) or 0
 
-    def review(self, correction: str, version: int, decision: Decision, reviewer: str, species: str | None = None) -> Kept:
+    def review(self, correction: str, version: int, decision: Decision, reviewer: str, species: str | None = None) -> StoredCorrection:
         """Decide about the correction as it was at `version`; with a species: it is of this one. Undone, it is as it was handed in.
 
-        Raises Changed where it is at another version by now, BadText for one that is accepted as nothing, Unknown or Unavailable.
+        Raises VersionConflict where it is at another version by now, InvalidText for one that is accepted as nothing,
+        CorrectionNotFound or StorageUnavailable.
         """
         now = datetime.now(UTC)
         with self.database.writing() as session:
             current = _one(session, correction)
             decided = current.handed_in if decision == "undo" else species or current.species
             if decision == "accept" and decided is None:
-                raise BadText("nobody has said yet what is on the photo; accept it as a species")
+                raise InvalidText("nobody has said yet what is on the photo; accept it as a species")
             change = update(CorrectionRow).where(CorrectionRow.id == correction, CorrectionRow.version == version)
             values = {"version": version + 1, "state": _STATES[decision], "species": decided, "reviewer": reviewer, "reviewed": now}
             done = session.execute(change.values(**values).returning(CorrectionRow.id)).all()
             if not done:
                 session.expire_all()
-                raise Changed(_one(session, correction))
+                raise VersionConflict(_one(session, correction))
             row = {"correction": correction, "version": version + 1, "decision": decision}
             session.execute(insert(ReviewRow).values(**row, species=decided, reviewer=reviewer, at=now))
             session.expire_all()
             return _one(session, correction)
 
 
-def _repeated(session: Session, new: New, now: datetime) -> Kept | None:
+def _repeated(session: Session, new: NewCorrection, now: datetime) -> StoredCorrection | None:
     """The correction of a short while ago that says the same of the same photo."""
     same = (
         CorrectionRow.sha256 == new.photo.sha256,
@@ -232,20 +239,20 @@ def _repeated(session: Session, new: New, now: datetime) -> Kept | None:
     return None if found is None else replace(_kept(*found), repeated=True)
 
 
-def _one(session: Session, correction: str) -> Kept:
+def _one(session: Session, correction: str) -> StoredCorrection:
     found = session.execute(select(CorrectionRow, PhotoRow).join(PhotoRow).where(CorrectionRow.id == correction)).first()
     if found is None:
         raise _unknown(correction)
     return _kept(*found)
 
 
-def _unknown(correction: str) -> Unknown:
-    return Unknown(f"there is no correction {correction[:40]!r}; it may have been removed")
+def _unknown(correction: str) -> CorrectionNotFound:
+    return CorrectionNotFound(f"there is no correction {correction[:40]!r}; it may have been removed")
 
 
-def _kept(row: CorrectionRow, photo: PhotoRow) -> Kept:
-    said = Said(row.model, row.predicted, row.probability, row.confident, row.ood_score, row.familiar)
-    return Kept(
+def _kept(row: CorrectionRow, photo: PhotoRow) -> StoredCorrection:
+    said = StoredPrediction(row.model, row.predicted, row.probability, row.confident, row.ood_score, row.familiar)
+    return StoredCorrection(
         row.id,
         row.version,
         row.state,  # type: ignore[arg-type]  # written from the literals alone

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Date, DateTime, Dialect, Float, Fore
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
-class Moment(TypeDecorator[datetime.datetime]):
+class UtcDateTime(TypeDecorator[datetime.datetime]):
     """A moment in UTC. SQLite keeps none with a zone."""
 
     impl = DateTime(timezone=True)
@@ -70,9 +70,9 @@ class CorrectionRow(Base):
     confident: Mapped[bool] = mapped_column(Boolean)
     ood_score: Mapped[float | None] = mapped_column(Float)
     familiar: Mapped[bool | None] = mapped_column(Boolean)
-    created: Mapped[datetime.datetime] = mapped_column(Moment)
+    created: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     reviewer: Mapped[str] = mapped_column(Text)
-    reviewed: Mapped[datetime.datetime | None] = mapped_column(Moment)
+    reviewed: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     worth: Mapped[float | None] = mapped_column(Float)  # of one that the service chose
 
 
@@ -86,4 +86,4 @@ class ReviewRow(Base):
     decision: Mapped[str] = mapped_column(String(16))
     species: Mapped[str | None] = mapped_column(Text)
     reviewer: Mapped[str] = mapped_column(Text)
-    at: Mapped[datetime.datetime] = mapped_column(Moment)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)

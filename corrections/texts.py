@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from corrections.errors import BadText
+from corrections.errors import InvalidText
 from models_store.image_files import is_left_behind
 
 NOT_A_PLANT = "not a plant"
@@ -14,39 +14,39 @@ _NO_CHARACTERS = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # controls, format,
 
 
 def species_name(text: str, known: tuple[str, ...] = ()) -> str:
-    """`text` as the name of a species: one of `known` where only case or spaces differ. Raises BadText."""
+    """`text` as the name of a species: one of `known` where only case or spaces differ. Raises InvalidText."""
     name = _in_one_line("species", text)
     alike = {one.casefold(): one for one in (*known, NOT_A_PLANT)}
     return alike.get(name.casefold(), name)
 
 
 def plant_name(text: str) -> str:
-    """`text` as what tells one plant from others, such as a number of a pot. Raises BadText."""
+    """`text` as what tells one plant from others, such as a number of a pot. Raises InvalidText."""
     return _in_one_line("plant", text)
 
 
 def person_name(text: str) -> str:
-    """`text` as the name of a person who reviews. Raises BadText."""
+    """`text` as the name of a person who reviews. Raises InvalidText."""
     return _in_one_line("reviewer", text)
 
 
 def note(text: str) -> str:
-    """`text` as a note: lines are kept, other control characters are not. Raises BadText for a long one."""
+    """`text` as a note: lines are kept, other control characters are not. Raises InvalidText for a long one."""
     if len(text) > MAX_NOTE:
-        raise BadText(f"the note has {len(text)} characters; {MAX_NOTE} are allowed")
+        raise InvalidText(f"the note has {len(text)} characters; {MAX_NOTE} are allowed")
     return "".join(sign if sign == "\n" or sign in _JOINERS or not _is_none(sign) else " " for sign in text.replace("\r\n", "\n")).strip()
 
 
 def _in_one_line(field: str, text: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", text[: 2 * MAX_NAME]).split(" ")).strip()
     if not name:
-        raise BadText(f"{field} is empty; name one")
+        raise InvalidText(f"{field} is empty; name one")
     if len(text) > MAX_NAME or len(name.encode("utf-8", "replace")) > 2 * MAX_NAME:
-        raise BadText(f"{field} is longer than {MAX_NAME} characters, or {2 * MAX_NAME} bytes")
+        raise InvalidText(f"{field} is longer than {MAX_NAME} characters, or {2 * MAX_NAME} bytes")
     wrong = [sign for sign in name if sign in _OF_PATHS or (_is_none(sign) and sign not in _JOINERS)]
     if wrong or not (name[0].isalnum() or name[0] == "×") or name.endswith(".") or is_left_behind(name):
         signs = ", ".join(f"U+{ord(sign):04X}" for sign in wrong[:3])
-        raise BadText(
+        raise InvalidText(
             f"{field} cannot be kept under this name; begin with a letter or a digit, do not end with a full stop, and leave out"
             f" {_OF_PATHS} and what cannot be seen{f' (here {signs})' if signs else ''}"
         )

@@ -46,7 +46,7 @@ class Measuring(Model[Array], Protocol[Array]):
         """`forward` and the distance in one pass: uint8 [N,3,S,S] → float32 [N,species], float32 [N]."""
 
 
-class Looking(Measuring[Array], Protocol[Array]):
+class PlantViewing(Measuring[Array], Protocol[Array]):
     """It sees the plant alone, and tells how far the texture of the plant is from those that it was trained on."""
 
     def look(self, images: Array) -> tuple[Array, Array]:
@@ -64,7 +64,7 @@ class Segmenting(Protocol[Array]):
         """
 
 
-ANSWER, LOOK = Measuring.answer.__name__, Looking.look.__name__  # kept by name where a module is frozen
+ANSWER, LOOK = Measuring.answer.__name__, PlantViewing.look.__name__  # kept by name where a module is frozen
 
 
 class Capability(StrEnum):
@@ -72,10 +72,10 @@ class Capability(StrEnum):
 
     EXPLAIN = "explain"  # it is `Explaining`
     MEASURE = "measure"  # it is `Measuring`
-    LOOK = "look"  # it is `Looking`
+    LOOK = "look"  # it is `PlantViewing`
 
 
-_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring, Capability.LOOK: Looking}
+_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring, Capability.LOOK: PlantViewing}
 
 
 def capabilities(module: object) -> list[Capability]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from models_store.scaling import Wide, narrowed
+from models_store.scaling import WideImage, narrowed
 
 MAX_PROFILE_BYTES = 8_000_000  # the largest printing profiles take some 3 MB
 _SMALL_PROFILE_BYTES = 65_536  # transforms of more profiles up to this size are kept: cameras' and phones' take a few KB
@@ -39,9 +39,9 @@ SRGB: Chromaticities = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 _ADOBE: Chromaticities = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65)
 
 
-def to_srgb(image: Image.Image | Wide, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image | WideImage, profile: bytes | None) -> Image.Image:
     """An image of mode L, LA, RGB, RGBA or CMYK, or a wider one, in the colours of an ICC profile → RGB or RGBA in sRGB."""
-    if isinstance(image, Wide):
+    if isinstance(image, WideImage):
         transform = _transform_for(profile, image.mode)
         if transform is not None:
             converted = _interpolated(transform, image.colours)

@@ -26,7 +26,7 @@ def is_left_behind(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
-class Found(NamedTuple):
+class FoundFiles(NamedTuple):
     """What a walk met."""
 
     files: list[Path]  # sorted by path
@@ -34,12 +34,12 @@ class Found(NamedTuple):
     others: Counter[str]  # files that are no images by their name: how many of each suffix
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> FoundFiles:
     """The images in a folder and all folders in it. Links are followed, each folder once, under its own path before that of a link.
 
     Raises OSError for a folder that cannot be listed; one in it is a problem.
     """
-    found = Found([], {}, Counter())
+    found = FoundFiles([], {}, Counter())
     waiting, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
     while waiting or linked:
         inside = waiting.pop(0) if waiting else linked.pop(0)

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 2  # of what is written here, and the newest that this release knows
 MIN_READER_SCHEMA = 2  # the oldest schema whose readers understand what is written here; raised when they would misread it
@@ -16,6 +16,15 @@ Kind = Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"]
 Rank = Literal["species", "kind", "group"]  # of what is said of a photo
 _GRASSES = frozenset(["ALOMY", "APESV", "TRZAX", "ZEAMX"])
 RANKS: tuple[Rank, ...] = get_args(Rank)  # narrowest first
+_THRESHOLD_DIGITS = 10  # finer than any probability that is compared with one, so no answer depends on the digits that are cut
+
+
+def _without_tail(threshold: float) -> float:
+    """0.9774686 for 0.9774685999999999."""
+    return round(threshold, _THRESHOLD_DIGITS)
+
+
+Threshold = Annotated[float, Field(ge=0, le=1), AfterValidator(_without_tail)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -65,7 +74,7 @@ class AnswerFigures(_Part):
 class RankThreshold(_Part):
     """From which probability on a kind or a group can be relied upon: that of its species together."""
 
-    threshold: float | None = Field(ge=0, le=1)
+    threshold: Threshold | None
     threshold_reason: str | None = None  # why there is no threshold; None where there is one
 
     @model_validator(mode="after")
@@ -78,7 +87,7 @@ class Calibration(_Part):
     """How far the probabilities can be trusted. The temperature is already inside `model.pt`."""
 
     temperature: float = Field(gt=0)
-    threshold: float | None = Field(ge=0, le=1)  # of a species: under it an answer is "not confident"; None: no answer is confident
+    threshold: Threshold | None  # of a species: under it an answer is "not confident"; None: no answer is confident
     threshold_reason: str | None = None  # why there is no threshold, and what to do; None where there is one
     threshold_rule: str  # how the threshold was chosen, in words
     promise: float | None = Field(None, gt=0, lt=1)  # share of what is relied upon that is right, at least; None: nothing was promised

@@ -20,10 +20,10 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "SIZE",
-    "About",
     "Crop",
     "CropOutside",
-    "Fitted",
+    "FittedImage",
+    "ImageMetadata",
     "Picture",
     "PixelsError",
     "Square",
@@ -69,7 +69,7 @@ class Square(NamedTuple):
     crop: Crop  # which square it is
 
 
-class Fitted(NamedTuple):
+class FittedImage(NamedTuple):
     """All of an image, upright and scaled to fit."""
 
     pixels: NDArray[np.uint8]  # [3, height, width], RGB; channels last in memory, as Pillow and the networks take them
@@ -78,7 +78,7 @@ class Fitted(NamedTuple):
     position: tuple[float, float] | None  # latitude and longitude in degrees where it was taken; None where it does not say
 
 
-class About(NamedTuple):
+class ImageMetadata(NamedTuple):
     """What a file says of its pixels and their moment."""
 
     orientation: int  # of EXIF, 1–8
@@ -99,9 +99,9 @@ class Picture:
         return self._kind
 
     @property
-    def about(self) -> About:
+    def about(self) -> ImageMetadata:
         """What the file says beside its pixels."""
-        return About(self._file.orientation, self._file.adobe_rgb, self._file.taken)
+        return ImageMetadata(self._file.orientation, self._file.adobe_rgb, self._file.taken)
 
     def to_decode(self, size: int, crop: Crop | None = None) -> int:
         """The pixels that `square` of the same holds in memory: fewer than the image's where a JPEG is read at a scale."""
@@ -117,7 +117,7 @@ class Picture:
         width, height = self._file.size
         return width * height
 
-    def fitted(self, side: int) -> Fitted:
+    def fitted(self, side: int) -> FittedImage:
         """All of the image upright, its longer side `side` pixels at most. Once only.
 
         It is scaled when it is upright, so that a photo rotated by EXIF alone gives the same pixels. Raises UndecodableImage.
@@ -125,7 +125,7 @@ class Picture:
         with _named(self._kind):
             self._file.reduce_to(side)
             planes = fit(_seen(self._file.whole(side)), side)
-            return Fitted(planes, *self._file.upright_size, self._file.position)
+            return FittedImage(planes, *self._file.upright_size, self._file.position)
 
     def square(self, size: int, crop: Crop | None = None) -> Square:
         """The central square of the image, or of a crop of it, scaled to `size` pixels a side. Once only.

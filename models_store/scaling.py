@@ -12,14 +12,14 @@ _LOOKED_AT = 1_000  # rows and columns for the brightness of a whole image
 Samples = NDArray[Any]
 
 
-class Cut(NamedTuple):
+class CropSize(NamedTuple):
     """Which square of an image is wanted, and at which size."""
 
     size: int | tuple[int, int]  # pixels a side of the result; or its width and height, with a box of that shape
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom, in pixels; None: the central square
 
 
-class Wide(NamedTuple):
+class WideImage(NamedTuple):
     """An image of more than 8 bits a sample. Its colours become sRGB before they are narrowed, or dark tones would be lost."""
 
     colours: list[NDArray[np.uint16]]  # one of grey, three of RGB or four of CMYK: [H,W] each, white is 65535
@@ -30,11 +30,11 @@ class Wide(NamedTuple):
         """Pillow's name of the colours."""
         return {1: "L", 3: "RGB", 4: "CMYK"}[len(self.colours)]
 
-    def fitted(self, side: int) -> "Wide":
+    def fitted(self, side: int) -> "WideImage":
         """The same, its longer side `side` pixels at most."""
         height, width = self.colours[0].shape
         size = size_within((width, height), side)
-        return self if size == (width, height) else square_of_samples(self.colours, Cut(size, (0, 0, width, height)), self.alpha)
+        return self if size == (width, height) else square_of_samples(self.colours, CropSize(size, (0, 0, width, height)), self.alpha)
 
     def narrowed(self) -> Image.Image:
         """The same in 8 bits a sample: L, LA, RGB, RGBA or CMYK."""
@@ -49,7 +49,7 @@ def narrowed(samples: NDArray[np.uint16]) -> Image.Image:
     return Image.fromarray(((samples + np.uint32(128)) // 257).astype(np.uint8))
 
 
-def square(image: Image.Image, cut: Cut | None) -> Image.Image:
+def square(image: Image.Image, cut: CropSize | None) -> Image.Image:
     """A square of an image; the image itself for None, here and below."""
     if cut is None:
         return image
@@ -72,21 +72,21 @@ def central(width: float, height: float) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def square_of_grey16(image: Image.Image, cut: Cut | None, white: int = 65535) -> Wide:
+def square_of_grey16(image: Image.Image, cut: CropSize | None, white: int = 65535) -> WideImage:
     """A square of an image of mode I;16."""
     samples = np.asarray(square(image.convert("F"), cut), np.float32) / np.float32(white)  # only now, when the pixels are few
-    return Wide([_wide(samples)])
+    return WideImage([_wide(samples)])
 
 
 def square_of_samples(
     bands: Sequence[Samples],
-    cut: Cut | None,
+    cut: CropSize | None,
     alpha: Samples | None = None,
     *,
     white: float | None = None,
     inverted: bool = False,
     premultiplied: bool = False,
-) -> Wide:
+) -> WideImage:
     """A square of bands [H,W] of any number type: grey, RGB or CMYK by their number.
 
     `white` is the value of full brightness, `usual_white` if it is not given. What is over it is cut off, NaN counts as 0.
@@ -99,7 +99,7 @@ def square_of_samples(
     for band in bands:
         one = _scaled(band, full, cut, cover=None if premultiplied else cover, inverted=inverted)
         colours.append(_wide(one if opacity is None else np.divide(one, opacity, out=np.zeros_like(one), where=opacity > 0)))
-    return Wide(colours, None if opacity is None else _wide(opacity))
+    return WideImage(colours, None if opacity is None else _wide(opacity))
 
 
 def usual_white(samples: Samples) -> float:
@@ -122,7 +122,7 @@ def usual_white(samples: Samples) -> float:
     return next((usual for usual in whites if peak <= 2 * usual), whites[-1])
 
 
-def _scaled(band: Samples, white: float, cut: Cut | None, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
+def _scaled(band: Samples, white: float, cut: CropSize | None, *, cover: Samples | None, inverted: bool) -> NDArray[np.float32]:
     if cover is None and band.dtype.kind == "u" and band.dtype.itemsize <= 2:  # holds nothing to mend: without a second copy
         narrow = np.ascontiguousarray(band.astype(band.dtype.newbyteorder("="), copy=False))
         scaled = np.asarray(square(Image.fromarray(narrow).convert("F"), cut), np.float32) / np.float32(white)
@@ -140,7 +140,7 @@ def _clean(band: Samples, white: float, *, inverted: bool) -> NDArray[np.float32
     return np.float32(1) - clean if inverted else clean
 
 
-def _resized(plane: NDArray[np.float32], cut: Cut | None) -> NDArray[np.float32]:
+def _resized(plane: NDArray[np.float32], cut: CropSize | None) -> NDArray[np.float32]:
     resized: NDArray[np.float32] = np.asarray(square(Image.fromarray(plane), cut), np.float32)
     return resized
 

@@ -1,12 +1,12 @@
 """The shape of an answer, from a prediction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from models_store.manifest import Calibration, Rank
+from models_store.manifest import AnyManifest, Calibration, Rank
 from models_store.pixels import Crop
 from models_store.rollup import DIGITS
 from service.inference.predictor import Prediction, WantedCrop
@@ -72,7 +72,7 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AnswerOptions:
     """What a caller asks of an answer."""
 
     top_k: int | None = None  # only so many species, the most probable first; None: all, in the model's order
@@ -84,7 +84,7 @@ class Wanted:
         return None if calibration.threshold is None else max(calibration.threshold, self.threshold)
 
 
-def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
+def answer(prediction: Prediction, wanted: AnswerOptions = AnswerOptions()) -> dict[str, Any]:
     """The JSON of one prediction, as `Answer`."""
     manifest = prediction.model.manifest
     probabilities = [round(value, DIGITS) for value in prediction.probabilities.tolist()]
@@ -111,7 +111,7 @@ def answer(prediction: Prediction, wanted: Wanted = Wanted()) -> dict[str, Any]:
         "ood_limit": None if familiarity is None else familiarity.limit,
         "crop": numbers(prediction.crop),
         "probabilities": {manifest.species[i].name: probabilities[i] for i in shown},
-        "model": {"name": manifest.name, "version": prediction.model.version},
+        "model": model_name(manifest),
     }
 
 
@@ -128,4 +128,14 @@ def timing(*predictions: Prediction) -> str:
         "queue": sum(one.queue_s for one in predictions) / n,
         "inference": sum(one.inference_s for one in predictions) / n,
     }
+    return server_timing(spans)
+
+
+def server_timing(spans: Mapping[str, float]) -> str:
+    """The `Server-Timing` header of spans in seconds, by their names."""
     return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items())
+
+
+def model_name(manifest: AnyManifest) -> dict[str, str]:
+    """The JSON of a `ModelName`."""
+    return {"name": manifest.name, "version": str(manifest.version)}

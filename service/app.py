@@ -20,8 +20,8 @@ from models_store import __version__
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
-from service.http.connection import REFUSAL, SHARED, Shared
-from service.http.dependencies import of
+from service.http.connection import REFUSAL, SHARED, SharedState
+from service.http.dependencies import current_services
 from service.http.middleware import Observe
 from service.http.openapi import describe, document, encoded, operation_id
 from service.http.probes import MAX_CONNECTIONS, Probes
@@ -102,7 +102,7 @@ def create_app(settings: Settings, tracing: "Tracing | None" = None) -> FastAPI:
             probes.start()
         try:
             with services.shutdown.watching_signals():
-                yield {SHARED: Shared(services.turned_away)}
+                yield {SHARED: SharedState(services.turned_away)}
         finally:
             if probes is not None:
                 probes.close()
@@ -132,7 +132,7 @@ def _probe_app(services: Services) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {SHARED: Shared(services.turned_away, MAX_CONNECTIONS)}
+        yield {SHARED: SharedState(services.turned_away, MAX_CONNECTIONS)}
 
     app = _app_of(services, _PROBES, lifespan)
     app.add_middleware(Observe, shutdown=Shutdown(grace_s=0), metrics=services.metrics, root_path="")
@@ -182,7 +182,7 @@ def from_environment() -> FastAPI:
 
 async def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
-    services = await of(request)
+    services = await current_services(request)
     refusal = request.scope.get("state", {}).get(REFUSAL, error)
     services.metrics.rejected(refusal.slug)
     return _error_response(request, problem(error), error.headers)

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from models_store import learnt, pixels
-from service.errors import CorrectionChanged, MalformedRequest, NotKept, QueueFull, QuotaUsed, UnknownCorrection
+from service.errors import CorrectionChanged, CorrectionsUnavailable, MalformedRequest, QueueFull, QuotaUsed, UnknownCorrection
 from service.inference.decoder import Decoder
 from service.inference.predictor import Prediction, in_time
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from corrections.metadata import Photo
-    from corrections.records import Said
-    from corrections.store import Corrections
+    from corrections.records import StoredPrediction
+    from corrections.store import CorrectionStore
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -30,19 +30,19 @@ _RETRY_S = 5.0  # after the database did not answer
 _SWEEP_S = 600.0
 
 
-class Keeper:
+class CorrectionService:
     """The corrections of this service. The database may be away, at the start and later: only corrections suffer."""
 
     def __init__(self, settings: Settings, decoder: Decoder) -> None:
         """Connects to nothing yet. The settings name a database."""
         from corrections.database import Database
         from corrections.photos import PhotoFiles
-        from corrections.store import Corrections, Quota
+        from corrections.store import CorrectionStore, Quota
 
         assert settings.database is not None
         assert settings.photos_url is not None
         quota = Quota(settings.max_kept_rows, settings.max_kept_bytes, settings.keep_days)
-        self._corrections = Corrections(Database(settings.database.get_secret_value()), PhotoFiles(settings.photos_url), quota)
+        self._corrections = CorrectionStore(Database(settings.database.get_secret_value()), PhotoFiles(settings.photos_url), quota)
         self._settings, self._decoder = settings, decoder
         self._pool = ThreadPoolExecutor(_THREADS, "corrections")
         self._minding = threading.Thread(target=self._mind, name="mind-corrections", daemon=True)
@@ -89,7 +89,7 @@ class Keeper:
 
     async def _ask(self) -> None:
         from corrections import active_learning
-        from corrections.records import New
+        from corrections.records import NewCorrection
 
         while (candidate := self._candidate) is not None:
             self._candidate = None
@@ -100,18 +100,18 @@ class Keeper:
                 seen = await self._decoder.decode(candidate.image, pixels.SIZE, crop)
                 look = int(learnt.fingerprints(seen.pixels[None])[0])
                 box = (crop.x, crop.y, crop.width, crop.height) if candidate.cropped else None
-                new = New(await self.photo(candidate.image), None, said(candidate.prediction), box)
+                new = NewCorrection(await self.photo(candidate.image), None, stored_prediction(candidate.prediction), box)
                 await self.call(functools.partial(active_learning.ask, new=new, worth=worth, look=look, a_day=a_day))
             except Exception as error:  # whatever happens, the answer was given
                 log.warning("a photo was not kept for a reviewer: %s", error)
 
-    async def call(self, work: "Callable[[Corrections], T]") -> T:
+    async def call(self, work: "Callable[[CorrectionStore], T]") -> T:
         """What `work` gives in a thread, in time.
 
-        Raises NotKept, QueueFull, DeadlinePassed, UnknownCorrection, CorrectionChanged, QuotaUsed or MalformedRequest.
+        Raises CorrectionsUnavailable, QueueFull, DeadlinePassed, UnknownCorrection, CorrectionChanged, QuotaUsed or MalformedRequest.
         """
         if not self._open.is_set():
-            raise NotKept(self._failure, retry_after_s=_RETRY_S)
+            raise CorrectionsUnavailable(self._failure, retry_after_s=_RETRY_S)
         if self._in_hand >= _MAX_WAITING:
             raise QueueFull("too many corrections at once; try again later", retry_after_s=1)
         self._in_hand += 1
@@ -167,12 +167,12 @@ class _Candidate:
         return max(1 - float(self.prediction.probabilities.max()), strange)
 
 
-def said(prediction: Prediction) -> "Said":
+def stored_prediction(prediction: Prediction) -> "StoredPrediction":
     """What is kept of a prediction."""
-    from corrections.records import Said
+    from corrections.records import StoredPrediction
 
     manifest = prediction.model.manifest
-    return Said(
+    return StoredPrediction(
         f"{manifest.name}/{prediction.model.version}",
         prediction.species.name,
         float(prediction.probabilities.max()),
@@ -182,7 +182,7 @@ def said(prediction: Prediction) -> "Said":
     )
 
 
-def _do(work: "Callable[[Corrections], T]", corrections: "Corrections") -> T:
+def _do(work: "Callable[[CorrectionStore], T]", corrections: "CorrectionStore") -> T:
     with as_service_errors():
         return work(corrections)
 
@@ -194,14 +194,14 @@ def as_service_errors() -> Iterator[None]:
 
     try:
         yield
-    except errors.Unknown as error:
+    except errors.CorrectionNotFound as error:
         raise UnknownCorrection(str(error)) from None
-    except errors.Changed as error:
+    except errors.VersionConflict as error:
         raise CorrectionChanged(str(error)) from None
-    except errors.Full as error:
+    except errors.QuotaExceeded as error:
         raise QuotaUsed(str(error)) from None
-    except errors.BadText as error:
+    except errors.InvalidText as error:
         raise MalformedRequest(str(error)) from None
-    except errors.Unavailable as error:
+    except errors.StorageUnavailable as error:
         log.warning("corrections: %s", error)
-        raise NotKept(str(error), retry_after_s=_RETRY_S) from None
+        raise CorrectionsUnavailable(str(error), retry_after_s=_RETRY_S) from None

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from models_store import rollup
-from models_store.manifest import RANKS, Group
+from models_store.manifest import RANKS, Group, Manifest
 from models_store.rollup import DIGITS, Statement
-from service.answers import Answer, ModelName, Wanted, answer
+from service.answers import Answer, AnswerOptions, ModelName, answer, model_name, server_timing
 from service.answers import Statement as StatementModel
 from service.inference import run_lengths
 from service.inference.detector import UNKNOWN, Detection, FoundPlant, Segmentation
@@ -80,8 +80,8 @@ class Detected(BaseModel):
     segmenter: ModelName = Field(description="the model that found them")
 
 
-def detected(detection: Detection, model: dict[str, str], wanted: Wanted, *, masks: bool) -> dict[str, Any]:
-    """The JSON of one detection, as `Detected`; `model` is the model in service, which a photo without plants did not ask."""
+def detected(detection: Detection, served: Manifest, wanted: AnswerOptions, *, masks: bool) -> dict[str, Any]:
+    """The JSON of one detection, as `Detected`; `served` is the model in service, which a photo without plants did not ask."""
     fitted = detection.photo.fitted
     counts: dict[str, Counter[str]] = {rank: Counter() for rank in RANKS}
     cover: dict[Group | None, float] = defaultdict(float)
@@ -113,10 +113,8 @@ def detected(detection: Detection, model: dict[str, str], wanted: Wanted, *, mas
         },
         "position": None if fitted.position is None else [round(degrees, 7) for degrees in fitted.position],
         **({} if detection.whole is None else {"prediction": answer(detection.whole, wanted)}),
-        "model": _name(detection.plants[0].prediction.model.manifest.name, detection.plants[0].prediction.model.version)
-        if detection.plants
-        else model,
-        "segmenter": _name(detection.segmenter.manifest.name, detection.segmenter.version),
+        "model": model_name(detection.plants[0].prediction.model.manifest if detection.plants else served),
+        "segmenter": model_name(detection.segmenter.manifest),
     }
 
 
@@ -125,7 +123,7 @@ def relied_upon(found: FoundPlant, threshold: float) -> Statement | None:
     return None if found.plant.clump else found.prediction.relied_upon(threshold)
 
 
-def _plant(found: FoundPlant, said: Statement | None, detection: Detection, wanted: Wanted, *, masks: bool) -> dict[str, Any]:
+def _plant(found: FoundPlant, said: Statement | None, detection: Detection, wanted: AnswerOptions, *, masks: bool) -> dict[str, Any]:
     whole = answer(found.prediction, wanted)
     fitted = detection.photo.fitted
     plant = {
@@ -145,11 +143,7 @@ def _plant(found: FoundPlant, said: Statement | None, detection: Detection, want
     return plant
 
 
-def _name(name: str, version: str) -> dict[str, str]:
-    return {"name": name, "version": version}
-
-
 def timing(detection: Detection | Segmentation) -> str:
     """The `Server-Timing` header: where the milliseconds went."""
     spans = {"decode": detection.photo.decode_s, "segmentation": detection.segmentation_s}
-    return ", ".join(f"{name};dur={seconds * 1e3:.2f}" for name, seconds in spans.items())
+    return server_timing(spans)

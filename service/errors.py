@@ -8,7 +8,7 @@ ServiceError
 ├── UnknownModel           404  no model of that name or version is served
 ├── UnknownPage            404  the page has no such file
 ├── UnknownCorrection      404  there is no such correction
-├── NothingKept            404  corrections are not kept here
+├── CorrectionsDisabled    404  corrections are not kept here
 ├── NotExplainable         409  the model in service gives no heat maps
 ├── CorrectionChanged      409  somebody else decided about it meanwhile
 ├── BodyTooLarge           413  more bytes than allowed, counted as they arrive
@@ -20,7 +20,7 @@ ServiceError
 ├── CallerGone             499  the client closed the connection
 ├── ModelFailed            500  the model raised an error, or its answer is no number
 ├── NotReady               503  no model is loaded, or the process is shutting down
-├── NotKept                503  the database or the photos do not answer, so nothing was kept
+├── CorrectionsUnavailable 503  the database or the photos do not answer, so nothing was kept
 ├── DeadlinePassed         504  no answer within the deadline
 └── QuotaUsed              507  as much is kept as may be
 """
@@ -130,7 +130,7 @@ class UnknownCorrection(ServiceError):
     status, slug, title = 404, "unknown-correction", "No such correction"
 
 
-class NothingKept(ServiceError):
+class CorrectionsDisabled(ServiceError):
     """Corrections are not kept on this server: no database is set."""
 
     status, slug, title = 404, "nothing-kept", "Corrections are not kept here"
@@ -202,7 +202,7 @@ class NotReady(ServiceError):
     status, slug, title, passes = 503, "not-ready", "The service is not ready", True
 
 
-class NotKept(ServiceError):
+class CorrectionsUnavailable(ServiceError):
     """The database or the photos of corrections do not answer. Nothing was kept; predictions go on."""
 
     status, slug, title, passes = 503, "not-kept", "The correction cannot be kept now", True
@@ -258,9 +258,9 @@ _EXAMPLES: dict[type[ServiceError], str] = {
     NotReady: "the model is still being loaded",
     Forbidden: "the request comes from the page of another site, https://example.org",
     UnknownCorrection: "there is no correction '0b57'; it may have been removed",
-    NothingKept: "corrections are not kept here; set SEEDLINGS_DATABASE",
+    CorrectionsDisabled: "corrections are not kept here; set SEEDLINGS_DATABASE",
     CorrectionChanged: "the correction is at version 2 by now; look at it again",
-    NotKept: "the database does not answer: connection refused",
+    CorrectionsUnavailable: "the database does not answer: connection refused",
     QuotaUsed: "100000 corrections are kept, as many as may be; review and export them, then remove some",
     ModelFailed: "the model raised an error",
     DeadlinePassed: "no answer within 10 s; try again later",

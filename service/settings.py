@@ -14,7 +14,7 @@ from models_store import installing
 from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
-from service.process import cores, keys
+from service.process import cores, keys, otel_variables
 
 PREFIX = "SEEDLINGS_"
 Device = Literal["auto", "cpu", "cuda"]
@@ -231,13 +231,10 @@ def _check_otel(settings: Settings, environ: Mapping[str, str]) -> None:
         import opentelemetry.sdk  # noqa: F401
     except ImportError as error:
         raise BadSetting(f"{PREFIX}OTEL needs {error.name}: unset it, or run: {installing.command('seedlings[otel]')}") from None
-    for name, spoken in (
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
-    ):
-        if environ.get(name, "") not in ("", spoken):
-            raise BadSetting(f"{name}: traces are sent by {spoken} alone; set it to that, or unset it")
+    try:
+        otel_variables.check(environ)
+    except ValueError as error:
+        raise BadSetting(str(error)) from None
 
 
 def _check_database(settings: Settings) -> None:
@@ -247,20 +244,20 @@ def _check_database(settings: Settings) -> None:
         return
     try:
         from corrections.database import Database
-        from corrections.errors import BadText
+        from corrections.errors import InvalidText
         from corrections.photos import PhotoFiles
     except ImportError as error:
         hint = installing.command("seedlings[corrections]")
         raise BadSetting(f"{PREFIX}DATABASE needs {error.name}: unset it, or run: {hint}") from None
     try:
         Database(settings.database.get_secret_value())
-    except BadText as error:
+    except InvalidText as error:
         raise BadSetting(f"{PREFIX}DATABASE: {error}") from None
     if settings.photos_url is None:
         raise BadSetting(f"{PREFIX}PHOTOS: say where the photos of corrections are kept, such as a folder that all replicas share")
     try:
         PhotoFiles(settings.photos_url)
-    except BadText as error:
+    except InvalidText as error:
         raise BadSetting(f"{PREFIX}PHOTOS: {error}") from None
 
 

@@ -87,7 +87,7 @@ class Convolving(nn.Module):
         return logits.softmax(1)
 
 
-class Looking(Convolving):
+class PlantViewing(Convolving):
     """As Convolving, behind a view; those it was trained on are as dark as `DARK`, or darker."""
 
     @torch.jit.export
@@ -250,7 +250,7 @@ def manifest(
 
 def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedlings", **calibration: float | None) -> Path:
     """Publish the next version of a fake model; `calibration` is its thresholds and its promise."""
-    measured = {Measured: 1, Looking: None}  # → the convolution
+    measured = {Measured: 1, PlantViewing: None}  # → the convolution
     familiarity = (
         Familiarity(convolution=measured[network], limit=DARK, limit_rule="fixed", validation_share=1) if network in measured else None
     )

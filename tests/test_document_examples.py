@@ -16,6 +16,8 @@ from PIL import Image
 
 from models_store.__main__ import main as store_main
 from service.__main__ import main as service_main
+from service.answers import Answer
+from service.http import openapi_examples
 from service.settings import Settings
 from tests import fakes
 from tests.service.conftest import Running, serve
@@ -107,7 +109,7 @@ MAKE = [command for command in COMMANDS if command.words[0] == "make"]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of a small model that answers with all the fields of a real one."""
     store = tmp_path_factory.mktemp("store")
-    fakes.publish(store, fakes.Measured)
+    fakes.publish(store, fakes.Measured, promise=0.99)
     fakes.publish_segmenter(store, fakes.Middle)
     with serve(Settings.model_validate({"store": store, "threads": 1})) as running:
         running.wait_ready()
@@ -164,6 +166,12 @@ def test_requests_are_answered_as_shown(command: Command, service: Running, fold
     if command.output.startswith("{"):
         shown = re.sub(r'"probabilities": \{.*?\}', '"probabilities": {}', command.output, flags=re.DOTALL)
         assert set(re.findall(r'"(\w+)":', shown)) == set(keys(json.loads(answered)))
+
+
+def test_the_answers_compared_have_every_field(service: Running) -> None:
+    """So samples in the documents, which hold what this service answers, lack none that a model of the project answers with."""
+    answered = service.client.post("/predict", content=fakes.image()).json()
+    assert set(answered) == set(Answer.model_fields) == set(openapi_examples.SCHEMAS["Answer"])
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)

@@ -11,7 +11,7 @@ from PIL import BmpImagePlugin, Image
 from models_store import colour
 from models_store.containers.opened import Opened
 from models_store.errors import UndecodableImage
-from models_store.scaling import Cut, Wide, square_of_samples
+from models_store.scaling import CropSize, WideImage, square_of_samples
 
 SIGNATURE = b"BM"
 _MASKED = (3, 6)  # compressions: masks of red, green and blue, or of alpha as well
@@ -64,7 +64,7 @@ class _Masked(Opened):
     def load(self) -> None:
         """Nothing: the pixels lie there as they are."""
 
-    def scaled(self, cut: Cut | None) -> Wide:
+    def scaled(self, cut: CropSize | None) -> WideImage:
         layout = self._layout
         start = int.from_bytes(self._body[10:14], "little")
         row = -(-layout.width * layout.item // 4) * 4  # bytes

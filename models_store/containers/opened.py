@@ -8,7 +8,7 @@ from PIL import Image
 
 from models_store import colour
 from models_store.errors import CropOutside, UndecodableImage
-from models_store.scaling import Cut, Wide, central, square, square_of_grey16
+from models_store.scaling import CropSize, WideImage, central, square, square_of_grey16
 
 MIN_SIDE = 8  # pixels; under it there is nothing to recognise
 _ORIENTATION, _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x0112, 0x8769, 0xA005, 0xA001, 1  # EXIF tags
@@ -107,7 +107,7 @@ class Opened:
         """
         self.load()
         scaled = self.scaled(None)
-        if side is not None and isinstance(scaled, Wide):
+        if side is not None and isinstance(scaled, WideImage):
             scaled = scaled.fitted(side)
         return self._upright(colour.to_srgb(scaled, self.profile))
 
@@ -123,13 +123,13 @@ class Opened:
         if crop is not None:
             _check_inside(crop, upright)
             looked_at = crop.square
-        cut = Cut(size) if looked_at == centre else Cut(size, self._box(looked_at, stored, orientation))
+        cut = CropSize(size) if looked_at == centre else CropSize(size, self._box(looked_at, stored, orientation))
         profile = self.profile
         if colour.is_near_srgb(profile):
             return self._upright(colour.to_srgb(self.scaled(cut), profile)), looked_at  # few pixels to convert
         side = min(_BEFORE_CONVERSION * size, round(looked_at.width * self.scale))
-        between = self.scaled(Cut(side, self._box(looked_at, stored, orientation)))
-        return self._upright(square(colour.to_srgb(between, profile), Cut(size))), looked_at
+        between = self.scaled(CropSize(side, self._box(looked_at, stored, orientation)))
+        return self._upright(square(colour.to_srgb(between, profile), CropSize(size))), looked_at
 
     def _upright(self, image: Image.Image) -> Image.Image:
         transpose = _TRANSPOSE.get(self.orientation)
@@ -152,7 +152,7 @@ class Opened:
         """Decode the pixels."""
         self.image.load()
 
-    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+    def scaled(self, cut: CropSize | None) -> Image.Image | WideImage:
         """A square of the decoded image, or for None all of it, as it is stored: L, LA, RGB, RGBA or CMYK, or wider ones."""
         mode = self.image.mode
         if mode.startswith("I;16"):

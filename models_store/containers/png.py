@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 from models_store import colour
 from models_store.containers.opened import Opened
 from models_store.errors import UndecodableImage
-from models_store.scaling import Cut, Wide, square_of_samples
+from models_store.scaling import CropSize, WideImage, square_of_samples
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
@@ -61,7 +61,7 @@ class _WideGrey(Opened):
         super().__init__(image, profile)
         self._key = key
 
-    def scaled(self, cut: Cut | None) -> Wide:
+    def scaled(self, cut: CropSize | None) -> WideImage:
         grey = np.asarray(self.image)
         return square_of_samples([grey], cut, grey != self._key, white=65535)
 
@@ -69,7 +69,7 @@ class _WideGrey(Opened):
 class _WideGreyAlpha(Opened):
     """Grey and alpha of 16 bits, read as four bands of 8."""
 
-    def scaled(self, cut: Cut | None) -> Wide:
+    def scaled(self, cut: CropSize | None) -> WideImage:
         samples = np.asarray(self.image).view(">u2")
         return square_of_samples([samples[..., 0]], cut, samples[..., 1])
 
@@ -81,7 +81,7 @@ class _WideColours(Opened):
         super().__init__(image, profile)
         self._key, self._body, self._most_bytes = key, body, 4 * max_pixels
 
-    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+    def scaled(self, cut: CropSize | None) -> Image.Image | WideImage:
         if self._key is None and self.profile is None:
             return super().scaled(cut)
         width, height = self.size

@@ -19,7 +19,7 @@ from PIL import Image, TiffImagePlugin
 from models_store.containers.opened import Opened
 from models_store.containers.tiff_directory import Directory, Field, shorts, whole
 from models_store.errors import UndecodableImage
-from models_store.scaling import Cut, Wide, square_of_grey16, square_of_samples
+from models_store.scaling import CropSize, WideImage, square_of_grey16, square_of_samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _BANDS, _PLANAR, _PREDICTOR = 256, 257, 258, 259, 262, 274, 277, 284, 317
@@ -299,7 +299,7 @@ class _Whole(Opened):
     def load(self) -> None:
         _load(self.image)
 
-    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+    def scaled(self, cut: CropSize | None) -> Image.Image | WideImage:
         if self.image.mode.startswith("I"):  # 12 bits
             return square_of_grey16(self.image, cut, white=4095)
         return super().scaled(cut)
@@ -344,7 +344,7 @@ class _Samples(_Whole):
         for plane in self._planes:
             _load(plane)
 
-    def scaled(self, cut: Cut | None) -> Image.Image | Wide:
+    def scaled(self, cut: CropSize | None) -> Image.Image | WideImage:
         layout = self._layout
         bands: list[NDArray[Any]] = []
         while self._planes:  # let go of the bytes as soon as they are samples

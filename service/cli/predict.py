@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from models_store import image_files
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
-from service.answers import Wanted, answer
+from service.answers import AnswerOptions, answer
 from service.cli import csv_tables, plants, remote
 from service.cli.csv_tables import Result
 from service.cli.progress import Progress
@@ -163,12 +163,11 @@ async def _detect(photos: list[Path], settings: Settings, progress: Progress, ma
     """The plants on each photo, by the models in this process."""
     async with _running(settings) as services:
         await _loaded(services.segmenters)
-        manifest = services.predictor.model().manifest
-        model = {"name": manifest.name, "version": str(manifest.version)}
+        served = services.predictor.model().manifest
 
         async def one(photo: Path) -> Result:
             detection = await services.detector.detect(await _content(photo))
-            return await asyncio.to_thread(detected, detection, model, Wanted(), masks=masks)
+            return await asyncio.to_thread(detected, detection, served, AnswerOptions(), masks=masks)
 
         return await _each(one, photos, progress, at_once=PHOTOS_AT_ONCE)
 

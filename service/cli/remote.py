@@ -11,8 +11,8 @@ Look = Literal["auto", "centre"]  # where: at the largest plant, or at the middl
 _TRIES = 600  # as long as the deadline lasts
 
 
-class Asking(Protocol):
-    """What asks a service. It raises HandedOn or NotReady."""
+class RemoteService(Protocol):
+    """What asks a service. It raises RemoteProblem or NotReady."""
 
     async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
         """The answer to the bytes of an image file, as of `POST /predict`."""
@@ -21,7 +21,7 @@ class Asking(Protocol):
         """The same of `POST /detect`."""
 
 
-class HandedOn(ServiceError):
+class RemoteProblem(ServiceError):
     """What another service told of a request; it is handed on as it came."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -33,10 +33,10 @@ class HandedOn(ServiceError):
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[Asking]:
+async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterator[RemoteService]:
     """Gives what asks a service.
 
-    Raises HandedOn or NotReady if the service cannot be asked at all, NotReady without the client, ValueError for a wrong address.
+    Raises RemoteProblem or NotReady if the service cannot be asked at all, NotReady without the client, ValueError for a wrong address.
     """
     try:  # it is a package of its own: nothing else here needs it
         from seedlings_client import AsyncClient, NoAnswer, Problem
@@ -48,7 +48,7 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
         try:
             return await call
         except Problem as problem:
-            raise HandedOn(problem.document) from None
+            raise RemoteProblem(problem.document) from None
         except NoAnswer as error:
             raise NotReady(str(error)) from None
 

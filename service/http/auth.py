@@ -7,7 +7,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from starlette.types import Scope
 
 from service.errors import RateLimited, Unauthorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.services import Services
 
 _STATE = "key"  # in the state of one request: the name of its key
@@ -17,7 +17,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 async def authorized(
     request: Request,
-    services: Annotated[Services, Depends(of)],
+    services: Annotated[Services, Depends(current_services)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> None:

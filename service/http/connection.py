@@ -36,11 +36,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _OF_UPGRADES = (b"upgrade", b"http2-settings")  # headers, and what `Connection` says of them
 
 
-SHARED = "connections"  # the name in the state of the application's lifespan under which connections find their `Shared`
+SHARED = "connections"  # the name in the state of the application's lifespan under which connections find their `SharedState`
 REFUSAL = "refusal"  # in the state of one request: the error that was answered here while the application was at it
 
 
-class Shared:
+class SharedState:
     """What all connections of a server have in common.
 
     `report` is called with why a request was turned away here, its status (None: it got no answer), and the seconds since its
@@ -53,10 +53,10 @@ class Shared:
         self.buffer = memoryview(bytearray(_PIECE_BYTES))  # where the next piece arrives, whosever it is
 
 
-class _Pieces(asyncio.BufferedProtocol):
+class _ReadThrottle(asyncio.BufferedProtocol):
     """Stands between a connection and its transport: what arrives does so in small pieces, and these are read in turn."""
 
-    def __init__(self, connection: "Connection", shared: Shared) -> None:
+    def __init__(self, connection: "Connection", shared: SharedState) -> None:
         self._connection, self._shared = connection, shared
         self.unread: list[bytes] = []  # more than one piece only where uvicorn asks for more meanwhile
         self.pause_writing, self.resume_writing = connection.pause_writing, connection.resume_writing  # type: ignore[method-assign]
@@ -91,7 +91,7 @@ class _Pieces(asyncio.BufferedProtocol):
 class Connection(HttpToolsProtocol):
     """One connection of a client."""
 
-    _shared: Shared
+    _shared: SharedState
     _head_timer: asyncio.TimerHandle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
     _refusal: ServiceError | None = None
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._shared = self.app_state[SHARED]
         self._spared_from_s = time.monotonic()
-        self._pieces = _Pieces(self, self._shared)
+        self._pieces = _ReadThrottle(self, self._shared)
         transport.set_protocol(self._pieces)
         self._start_head()
         if len(self.connections) > (self._shared.max_connections or MAX_CONNECTIONS):

@@ -1,7 +1,9 @@
 """multipart/form-data, piece by piece as it arrives."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -9,12 +11,24 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from service.errors import MalformedRequest
 from service.http.buffer import Buffer
 
+FORM = "multipart/form-data"
 MAX_PARTS = 1024
 MAX_HEADERS = 8  # of a part
 MAX_HEADER_BYTES = 1024
 _MAX_OPTIONS = 16  # of a header: splitting them takes a while
 _MAX_NAMES = 8  # of parts, in a message
 _MAX_PADDING_BYTES = 64  # behind a boundary
+
+IMAGE_FILE: dict[str, Any] = {  # as OpenAPI describes a part that is a photo
+    "type": "string",
+    "format": "binary",
+    "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC",
+}
+
+
+def described(parts: dict[str, dict[str, Any]], required: Sequence[str]) -> dict[str, Any]:
+    """A form's media type, as OpenAPI describes it: `parts` are the schemas of its parts by their names."""
+    return {FORM: {"schema": {"type": "object", "properties": parts, "required": [*required]}}}
 
 
 @dataclass

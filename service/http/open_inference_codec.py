@@ -93,7 +93,7 @@ _REQUEST = msgspec.json.Decoder(InferRequest)
 
 
 @dataclass(frozen=True)
-class Takes:
+class InputLimits:
     """What a request to a model may hold."""
 
     size: tuple[int, int]  # height and width of pixels; -1: any
@@ -112,7 +112,7 @@ class Takes:
             raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {height}, {width}] with {n}{sides_of}; it has {shape}")
 
 
-def read(body: bytes, header_length: str | None, takes: Takes) -> tuple[InferRequest, list[Image]]:
+def read(body: bytes, header_length: str | None, takes: InputLimits) -> tuple[InferRequest, list[Image]]:
     """A request, without its inputs, and its images: files, or pixels uint8 [3, height, width].
 
     `header_length` is the header Inference-Header-Content-Length, the bytes of JSON in front. It may need three times
@@ -169,7 +169,7 @@ def _given(data: Raw) -> bool:
     return bytes(memoryview(data)[:5]) not in (b"", b"null")
 
 
-def _images(tensor: InputTensor, raw: bytes | None, takes: Takes) -> list[Image]:
+def _images(tensor: InputTensor, raw: bytes | None, takes: InputLimits) -> list[Image]:
     if raw is None and not _given(tensor.data):
         raise MalformedRequest(f"input {tensor.name[:50]!r} has no data")
     if len(memoryview(tensor.shape)) > _MAX_SHAPE_BYTES:
@@ -185,7 +185,7 @@ def _images(tensor: InputTensor, raw: bytes | None, takes: Takes) -> list[Image]
     raise MalformedRequest(f"inputs are {PIXELS!r} of UINT8 or {ENCODED!r} of BYTES, not {tensor.name[:50]!r} of {tensor.datatype[:20]!r}")
 
 
-def _pixels(tensor: InputTensor, shape: list[int], raw: bytes | None, takes: Takes) -> NDArray[np.uint8]:
+def _pixels(tensor: InputTensor, shape: list[int], raw: bytes | None, takes: InputLimits) -> NDArray[np.uint8]:
     """[n, 3, height, width]."""
     takes.check(shape)
     values = np.frombuffer(raw, np.uint8) if raw is not None else _integers(bytes(tensor.data), shape)

@@ -12,9 +12,9 @@ from models_store.manifest import Species
 from service import answers, detections
 from service.errors import ServiceError, UnknownModel
 from service.http import open_inference_codec as codec
-from service.http.open_inference_codec import Image, Takes
+from service.http.open_inference_codec import Image, InputLimits
 from service.http.services import Services
-from service.inference.detector import MOST_PLANTS, Asked, Segmentation
+from service.inference.detector import MOST_PLANTS, DetectionOptions, Segmentation
 from service.inference.fan_out import each
 from service.inference.predictor import Prediction
 from service.inference.registry import Model
@@ -27,14 +27,14 @@ Tensor = tuple[str, str, list[int]]  # name, datatype, shape; -1 is a free dimen
 
 
 @dataclass(frozen=True)
-class Inferred:
+class InferenceResult:
     """What a model says of the images of a request."""
 
     tensors: dict[str, NDArray[Any]]
     timing: str  # the `Server-Timing` header
 
 
-class Served(Protocol):
+class InferenceModel(Protocol):
     """A model as the protocol sees it."""
 
     name: str
@@ -43,20 +43,20 @@ class Served(Protocol):
     labels: list[Species]  # of the extension `classification`
 
     @property
-    def takes(self) -> Takes:
+    def takes(self) -> InputLimits:
         """What a request may hold."""
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
 
-    async def infer(self, images: list[Image]) -> Inferred:
+    async def infer(self, images: list[Image]) -> InferenceResult:
         """Ask it. Raises the error of the first image that has one, its number in front."""
 
 
-def named(services: Services, name: str, version: str | None) -> Served:
+def named(services: Services, name: str, version: str | None) -> InferenceModel:
     """The model in service of that name, if it is the version that is asked for. Raises UnknownModel or NotReady."""
     settings = services.settings
-    made: dict[str, Callable[[], Served]] = {
+    made: dict[str, Callable[[], InferenceModel]] = {
         settings.segmenter: lambda: ServedSegmenter(services, services.detector.segmenter()),
         settings.model: lambda: Classifier(services, services.predictor.model()),
     }
@@ -93,22 +93,22 @@ class Classifier:
         ]
 
     @property
-    def takes(self) -> Takes:
+    def takes(self) -> InputLimits:
         """Images of its size."""
-        return Takes((self._model.size, self._model.size), codec.MAX_IMAGES, codec.OUTPUTS)
+        return InputLimits((self._model.size, self._model.size), codec.MAX_IMAGES, codec.OUTPUTS)
 
     def check_open(self) -> None:
-        """As `Served` says."""
+        """As `InferenceModel` says."""
         self._services.check_open()
 
-    async def infer(self, images: list[Image]) -> Inferred:
-        """As `Served` says; all of them by one version."""
+    async def infer(self, images: list[Image]) -> InferenceResult:
+        """As `InferenceModel` says; all of them by one version."""
 
         async def one(image: Image) -> Prediction:
             return await self._services.predictor.predict(image, self._model)
 
         predictions = await _all(one, images, self._services)
-        return Inferred(codec.outputs(self.labels, predictions), answers.timing(*predictions))
+        return InferenceResult(codec.outputs(self.labels, predictions), answers.timing(*predictions))
 
 
 class ServedSegmenter:
@@ -129,19 +129,19 @@ class ServedSegmenter:
         self.labels: list[Species] = []
 
     @property
-    def takes(self) -> Takes:
+    def takes(self) -> InputLimits:
         """One photo of any size."""
-        return Takes((-1, -1), MOST_PHOTOS, tuple(name for name, _, _ in self.outputs), least_side=pixels.MIN_SIDE)
+        return InputLimits((-1, -1), MOST_PHOTOS, tuple(name for name, _, _ in self.outputs), least_side=pixels.MIN_SIDE)
 
     def check_open(self) -> None:
-        """As `Served` says."""
+        """As `InferenceModel` says."""
         self._services.check_open_for_segmenting()
 
-    async def infer(self, images: list[Image]) -> Inferred:
-        """As `Served` says."""
+    async def infer(self, images: list[Image]) -> InferenceResult:
+        """As `InferenceModel` says."""
 
         async def one(image: Image) -> Segmentation:
-            return await self._services.detector.segment(image, Asked(max_plants=MOST_PLANTS))
+            return await self._services.detector.segment(image, DetectionOptions(max_plants=MOST_PLANTS))
 
         (found,) = await _all(one, images, self._services)
         maps = dict(zip((PLANT, NEAR, AFAR), (values[None] for values in found.maps), strict=True))
@@ -151,7 +151,7 @@ class ServedSegmenter:
             AREAS: np.array([plant.area / area for plant, _ in found.plants], np.float32),
             CLUMPS: np.array([plant.clump for plant, _ in found.plants], bool),
         }
-        return Inferred(maps | plants, detections.timing(found))
+        return InferenceResult(maps | plants, detections.timing(found))
 
 
 async def _all(ask: Callable[[Image], Awaitable[Answer]], images: list[Image], services: Services) -> list[Answer]:

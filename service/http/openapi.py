@@ -13,7 +13,7 @@ from service.errors import Problem
 from service.http import openapi_examples
 from service.http.open_inference_codec import InferRequest
 from service.http.routes.explain import Saliency
-from service.http.routes.review import Review
+from service.http.routes.review import ReviewDecision
 from service.settings import Settings
 
 TAGS = [
@@ -51,7 +51,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = made["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
         schemas["Saliency"] = _described(Saliency)
-        schemas["Review"] = _described(Review)
+        schemas["ReviewDecision"] = _described(ReviewDecision)
         schemas |= msgspec.json.schema_components([InferRequest], ref_template="#/components/schemas/{name}")[1]
         for schema in schemas.values():
             _drop_null_defaults(schema)

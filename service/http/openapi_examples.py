@@ -30,6 +30,7 @@ ANSWER = {
     "group": "crop",
     "confident": True,
     "threshold": 0.9774686,
+    "promise": 0.99,
     "familiar": True,
     "ood_score": 14.21,
     "ood_limit": 18.96,
@@ -46,8 +47,8 @@ PROBLEM = {
 SCHEMAS: dict[str, Any] = {  # by the name of the schema
     "Answer": ANSWER,
     "Problem": PROBLEM,
-    "Review": {"decision": "accept", "version": 1, "reviewer": "Ada"},
-    "Batch": {"results": [{"file": "maize.jpg", "prediction": ANSWER}, {"file": "broken.jpg", "problem": PROBLEM}]},
+    "ReviewDecision": {"decision": "accept", "version": 1, "reviewer": "Ada"},
+    "PredictionBatch": {"results": [{"file": "maize.jpg", "prediction": ANSWER}, {"file": "broken.jpg", "problem": PROBLEM}]},
     "Saliency": {
         "species": "Maize",
         "probability": 0.9995109,

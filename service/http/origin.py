@@ -7,18 +7,18 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from service.errors import Forbidden
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.services import Services
 
 _OTHER_SITES = ("cross-site",)  # of Sec-Fetch-Site; a page of the same site is told by its Origin
 
 
-async def own_page(request: Request, services: Annotated[Services, Depends(of)]) -> None:
+async def own_page(request: Request, services: Annotated[Services, Depends(current_services)]) -> None:
     """Dependency of all that writes: programs, which send no Origin, and pages of this service. Raises Forbidden."""
     _check(request, services, allowed=[])
 
 
-async def allowed_page(request: Request, services: Annotated[Services, Depends(of)]) -> None:
+async def allowed_page(request: Request, services: Annotated[Services, Depends(current_services)]) -> None:
     """The same, and pages of SEEDLINGS_CORS_ORIGINS."""
     _check(request, services, services.settings.cors_origins)
 

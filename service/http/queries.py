@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import Request
 
 from models_store.pixels import MIN_SIDE, Crop
-from service.answers import Wanted
+from service.answers import AnswerOptions
 from service.errors import MalformedRequest
-from service.inference.detector import MAX_PLANTS, MOST_PLANTS, Asked
+from service.inference.detector import MAX_PLANTS, MOST_PLANTS, DetectionOptions
 from service.inference.predictor import WantedCrop
 
 MAX_TOP_K = 10_000
@@ -78,42 +78,44 @@ OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS]
 DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS, _PREDICTION]
 
 
-def asked(request: Request, parameters: Sequence[dict[str, Any]] = DETECT_PARAMETERS) -> tuple[Wanted, Asked, bool]:
+def detection_options(
+    request: Request, accepted: Sequence[dict[str, Any]] = DETECT_PARAMETERS
+) -> tuple[AnswerOptions, DetectionOptions, bool]:
     """What the query asks of the answers, of the plants, and whether of their masks. Raises MalformedRequest."""
-    query = known(request, [one["name"] for one in parameters])
+    query = parameters(request, [one["name"] for one in accepted])
     min_side, max_plants, masks = query.get("min_side"), query.get("max_plants"), query.get("masks")
     if masks not in (None, "rle"):
         raise MalformedRequest(f"masks = {masks[:50]!r} is not rle")
     side = None if min_side is None else _number(min_side)
     if side is not None and not 0 <= side < math.inf:
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
-    most = MAX_PLANTS if max_plants is None else whole("max_plants", max_plants, MOST_PLANTS)
+    most = MAX_PLANTS if max_plants is None else whole_number("max_plants", max_plants, MOST_PLANTS)
     prediction = _PREDICTION["name"]
-    wanted_plants = Asked(side, most, prediction in query, where(query, prediction))
-    return _answers_wanted(query), wanted_plants, masks is not None
+    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction))
+    return _answer_options(query), plants, masks is not None
 
 
-def wanted(request: Request) -> Wanted:
+def answer_options(request: Request) -> AnswerOptions:
     """What the query asks of answers. Raises MalformedRequest."""
-    query = known(request, [one["name"] for one in ANSWER_PARAMETERS])
-    return _answers_wanted(query)
+    query = parameters(request, [one["name"] for one in ANSWER_PARAMETERS])
+    return _answer_options(query)
 
 
-def _answers_wanted(query: Mapping[str, str]) -> Wanted:
+def _answer_options(query: Mapping[str, str]) -> AnswerOptions:
     top_k = query.get("top_k")
-    k = None if top_k is None else whole("top_k", top_k, MAX_TOP_K)
-    return Wanted(k, _share("threshold", query.get("threshold", "0")), where(query))
+    k = None if top_k is None else whole_number("top_k", top_k, MAX_TOP_K)
+    return AnswerOptions(k, _share("threshold", query.get("threshold", "0")), crop_option(query))
 
 
-def where(query: Mapping[str, str], name: str = "crop") -> WantedCrop:
+def crop_option(query: Mapping[str, str], name: str = "crop") -> WantedCrop:
     """Where a query asks to look. Raises MalformedRequest."""
     text = query.get(name, "centre")
     if text == "auto":
         return "auto"
-    return None if text == "centre" else crop(query, name)
+    return None if text == "centre" else rectangle(query, name)
 
 
-def crop(query: Mapping[str, str], name: str = "crop") -> Crop | None:
+def rectangle(query: Mapping[str, str], name: str = "crop") -> Crop | None:
     """The part of a photo that a query asks for; None for all of it. Raises MalformedRequest."""
     text = query.get(name)
     if text is None:
@@ -125,7 +127,7 @@ def crop(query: Mapping[str, str], name: str = "crop") -> Crop | None:
     return Crop(*values)
 
 
-def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
+def parameters(request: Request, names: Collection[str]) -> Mapping[str, str]:
     """The query parameters, each of a known name and given once. Raises MalformedRequest."""
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
@@ -136,7 +138,7 @@ def known(request: Request, names: Collection[str]) -> Mapping[str, str]:
     return request.query_params
 
 
-def whole(name: str, text: str, most: int) -> int:
+def whole_number(name: str, text: str, most: int) -> int:
     """A parameter that is a whole number from 1 to `most`. Raises MalformedRequest."""
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
         raise MalformedRequest(f"{name} = {text[:50]!r} is no whole number from 1 to {most}")

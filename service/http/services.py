@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models_store import store
-from service.corrections import Keeper
+from service.corrections import CorrectionService
 from service.errors import NotReady
 from service.http.uploads import Uploads
-from service.inference.batcher import Ran
+from service.inference.batcher import BatchReport
 from service.inference.decoder import Decoder
 from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
@@ -41,7 +41,7 @@ class Services:
     segmenters: Registry[Segmenter]
     detector: Detector
     shadow: Shadow | None  # None: no other version is compared with the one in service
-    keeper: Keeper | None  # None: corrections are not kept
+    corrections: CorrectionService | None  # None: corrections are not kept
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
     heartbeat: Heartbeat  # of the event loop
 
@@ -108,8 +108,8 @@ class Services:
         self.segmenters.start()
         if self.shadow is not None:
             self.shadow.start()
-        if self.keeper is not None:
-            self.keeper.start()
+        if self.corrections is not None:
+            self.corrections.start()
 
     async def measure(self, when_dead: Callable[[], object]) -> None:
         """Give the heartbeat, and keep the gauge of the queue true, whichever worker is asked for the metrics of all.
@@ -134,8 +134,8 @@ class Services:
         self.segmenters.close()
         self.detector.close()
         self.predictor.close()
-        if self.keeper is not None:
-            self.keeper.close()
+        if self.corrections is not None:
+            self.corrections.close()
 
 
 def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[Segmenter]) -> Services:
@@ -152,10 +152,10 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     def on_segmenter(segmenter: Segmenter) -> None:
         metrics.loaded(segmenter.manifest.name, segmenter.manifest.version)
 
-    def on_segmented(ran: Ran) -> None:
+    def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
 
-    def on_batch(ran: Ran) -> None:
+    def on_batch(ran: BatchReport) -> None:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
     def on_prediction(prediction: Prediction) -> None:
@@ -214,7 +214,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         on_plants=metrics.plants,
     )
     uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    keeper = None if settings.database is None else Keeper(settings, decoder)
+    corrections = None if settings.database is None else CorrectionService(settings, decoder)
     shutdown, parsing = Shutdown(settings.grace_s), asyncio.Semaphore(1)
     keys = Keys(settings.api_key.get_secret_value() if settings.api_key else None, settings.keys_file)
     return Services(
@@ -228,7 +228,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         segmenters,
         detector,
         shadow,
-        keeper,
+        corrections,
         parsing,
         Heartbeat(),
     )

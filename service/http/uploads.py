@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from starlette.requests import ClientDisconnect, Request
 
 from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull, SlowUpload, UnsupportedImage
+from service.http import forms
 from service.http.buffer import Buffer
-from service.http.forms import FormReader, Part
+from service.http.forms import FORM, FormReader, Part
 from service.http.throttle import Throttle
 
-_FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
 _PIECE_BYTES = 16 * 2**10
 _PIECES_AT_ONCE = 16  # in one round of the event loop: a millisecond
@@ -25,13 +25,12 @@ _WINDOW = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 MAX_MEMBERS = 1024  # of a gzip body, which may be several put together (RFC 1952, 2.2)
 _LINGER_S = 1.0  # a refused upload is read and dropped this long, so that its sender gets to see the answer
 
-_IMAGE = {"type": "string", "format": "binary", "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC"}
 IMAGE_BODY: dict[str, object] = {  # as OpenAPI describes it
     "required": True,
     "content": {
-        "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _IMAGE}, "required": ["file"]}},
-        "image/*": {"schema": _IMAGE},
-        "application/octet-stream": {"schema": _IMAGE},
+        **forms.described({"file": forms.IMAGE_FILE}, ["file"]),
+        "image/*": {"schema": forms.IMAGE_FILE},
+        "application/octet-stream": {"schema": forms.IMAGE_FILE},
     },
 }
 
@@ -43,7 +42,7 @@ class Uploads:
         self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
         self.buffered_bytes = 0
         self.pieces = Throttle(_PIECES_AT_ONCE)
-        self._rooms: set[Room] = set()
+        self._slots: set[UploadSlot] = set()
         self._joining = asyncio.Lock()
 
     async def join(self, buffer: Buffer) -> bytes:
@@ -59,24 +58,24 @@ class Uploads:
         Else a dozen callers who send all but the end of their bodies would keep out all others. Raises QueueFull.
         """
         while self.buffered_bytes + n_bytes > self.max_buffered_bytes:
-            slow = max(self._rooms, key=lambda room: room.burden, default=None)
+            slow = max(self._slots, key=lambda slot: slot.burden, default=None)
             if slow is None or not slow.burden:
                 raise QueueFull("too many uploads at once; try again later", retry_after_s=1)
             slow.give_way()
 
     @contextlib.contextmanager
-    def room(self) -> Iterator["Room"]:
+    def slot(self) -> Iterator["UploadSlot"]:
         """Room for the body of one request, given back at the end of the block."""
-        room = Room(self)
-        self._rooms.add(room)
+        slot = UploadSlot(self)
+        self._slots.add(slot)
         try:
-            yield room
+            yield slot
         finally:
-            self._rooms.discard(room)
-            self.buffered_bytes -= room.taken_bytes
+            self._slots.discard(slot)
+            self.buffered_bytes -= slot.taken_bytes
 
 
-class Room:
+class UploadSlot:
     """Reads the body of one request."""
 
     def __init__(self, uploads: Uploads) -> None:
@@ -106,7 +105,7 @@ class Room:
         Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
         """
         kind = _kind(request, "application/octet-stream")
-        if kind == _FORM:
+        if kind == FORM:
             parts, names = await self._read_form(request, "file")
             if len(parts) != 1:
                 raise MalformedRequest(f"the form needs one part 'file'; it has: {names}")
@@ -129,7 +128,7 @@ class Room:
         Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
         """
         kind = _kind(request, "")
-        if kind != _FORM:
+        if kind != FORM:
             raise UnsupportedImage(f"{kind[:100]!r} is not read here; send multipart/form-data with one part 'files' for each image")
         parts, names = await self._read_form(request, "files")
         if not parts:
@@ -142,7 +141,7 @@ class Room:
         Raises MalformedRequest, UnsupportedImage, BodyTooLarge, SlowUpload, QueueFull or CallerGone.
         """
         kind = _kind(request, "")
-        if kind != _FORM:
+        if kind != FORM:
             raise UnsupportedImage(f"{kind[:100]!r} is not read here; send multipart/form-data with the parts {file}, {', '.join(texts)}")
         parts, names = await self._read_form(request, file, *texts)
         given = [part.name for part in parts]

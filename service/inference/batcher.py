@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Served(Generic[Answer]):
+class BatchedAnswer(Generic[Answer]):
     """An answer, and what it took."""
 
     answer: Answer
@@ -43,7 +43,7 @@ class Served(Generic[Answer]):
 
 
 @dataclass(frozen=True)
-class Ran:
+class BatchReport:
     """One batch, as reported to `on_batch` from the thread that ran it."""
 
     size: int
@@ -54,7 +54,7 @@ class Ran:
 @dataclass(eq=False)
 class _Entry(Generic[Item, Answer]):
     item: Item
-    future: asyncio.Future[Served[Answer]]
+    future: asyncio.Future[BatchedAnswer[Answer]]
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None  # when its batch began
 
@@ -77,7 +77,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         max_queue: int,
         streams: int = 1,
         wait_s: float = 0.0,
-        on_batch: Callable[[Ran], None] | None = None,
+        on_batch: Callable[[BatchReport], None] | None = None,
         network: str = "classifier",
     ) -> None:
         self._network = network
@@ -116,12 +116,12 @@ class Batcher(Generic[Kind, Item, Answer]):
         """Whether an item is admitted, waits or runs."""
         return self._queue.busy
 
-    def admit(self) -> "Place[Kind, Item, Answer]":
+    def admit(self) -> "QueueSlot[Kind, Item, Answer]":
         """Take a place in the queue, to be used as a context manager. Raises QueueFull, or NotReady where a stream has ended."""
         with self._change() as queue:
             self.check_room()
             queue.announce()
-        return Place(self)
+        return QueueSlot(self)
 
     def check_room(self) -> None:
         """Raises QueueFull if no place could be taken at this moment, NotReady where a stream has ended."""
@@ -145,7 +145,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         with self._change() as queue:
             queue.withdraw()
 
-    async def _submit(self, kind: Kind, item: Item) -> Served[Answer]:
+    async def _submit(self, kind: Kind, item: Item) -> BatchedAnswer[Answer]:
         entry = _Entry[Item, Answer](item, asyncio.get_running_loop().create_future())
         with self._change() as queue:
             if queue.closed:
@@ -201,13 +201,13 @@ class Batcher(Generic[Kind, Item, Answer]):
             self._item_s += 0.1 * (inference_s / queue.finish(batch) - self._item_s)
         self._deliver(
             [
-                (entry, answer if isinstance(answer, Exception) else Served(answer, started - entry.submitted, inference_s, size))
+                (entry, answer if isinstance(answer, Exception) else BatchedAnswer(answer, started - entry.submitted, inference_s, size))
                 for entry, answer in zip(batch.entries, answers, strict=True)
             ]
         )
         if self._on_batch is not None:
             try:
-                self._on_batch(Ran(size, inference_s, tuple(answer for answer in answers if isinstance(answer, Exception))))
+                self._on_batch(BatchReport(size, inference_s, tuple(answer for answer in answers if isinstance(answer, Exception))))
             except Exception:
                 log.exception("the report of a batch failed; its answers were given")
 
@@ -225,7 +225,7 @@ class Batcher(Generic[Kind, Item, Answer]):
             return [failure]
         return [self._answers(kind, [item], alone)[0] for item in items]  # the bad one fails alone
 
-    def _deliver(self, outcomes: list[tuple[_Entry[Item, Answer], Served[Answer] | Exception]]) -> None:
+    def _deliver(self, outcomes: list[tuple[_Entry[Item, Answer], BatchedAnswer[Answer] | Exception]]) -> None:
         """Hand outcomes to the callers' event loop, all in one wake-up of it."""
         if not outcomes:
             return
@@ -233,7 +233,7 @@ class Batcher(Generic[Kind, Item, Answer]):
             outcomes[0][0].future.get_loop().call_soon_threadsafe(_settle, outcomes)
 
 
-def _settle(outcomes: list[tuple[_Entry[Item, Answer], Served[Answer] | Exception]]) -> None:
+def _settle(outcomes: list[tuple[_Entry[Item, Answer], BatchedAnswer[Answer] | Exception]]) -> None:
     for entry, outcome in outcomes:
         if entry.future.done():  # its caller has gone
             continue
@@ -243,7 +243,7 @@ def _settle(outcomes: list[tuple[_Entry[Item, Answer], Served[Answer] | Exceptio
             entry.future.set_result(outcome)
 
 
-class Place(Generic[Kind, Item, Answer]):
+class QueueSlot(Generic[Kind, Item, Answer]):
     """A place in the queue, given back on leaving the `with` block if no item was submitted."""
 
     def __init__(self, batcher: Batcher[Kind, Item, Answer]) -> None:
@@ -258,7 +258,7 @@ class Place(Generic[Kind, Item, Answer]):
             self._open = False
             self._batcher._leave()
 
-    async def submit(self, kind: Kind, item: Item) -> Served[Answer]:
+    async def submit(self, kind: Kind, item: Item) -> BatchedAnswer[Answer]:
         """Queue the item and wait for its answer; cancelling this takes the item out again.
 
         Raises what `run` raised for this very item, or NotReady when the batcher closes.

@@ -37,7 +37,7 @@ class _Step:
     arguments: list[Any]
 
 
-class Forward(nn.Module):
+class TappedChain(nn.Module):
     """A chain of layers that gives what flows through it at one place, too."""
 
     def __init__(self, first: list[nn.Module], rest: list[nn.Module]) -> None:
@@ -50,7 +50,7 @@ class Forward(nn.Module):
         return self.rest(activations), activations
 
 
-def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float32, whole: bool = True) -> Forward | None:
+def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float32, whole: bool = True) -> TappedChain | None:
     """The forward pass of a frozen TorchScript module as a module to be scripted, or None where it cannot be built.
 
     It also gives the activations after that convolution, counted from 1, and its ReLU; with 0, the images as they are.
@@ -63,11 +63,11 @@ def rebuild(module: Any, convolution: int = 0, dtype: torch.dtype = torch.float3
     if (layers := _layers(steps, dtype, before > 0) if steps else None) is None:
         return None
     if before and whole:
-        layers.insert(0, _Before(_up_to(module, before)))
+        layers.insert(0, _Prefix(_up_to(module, before)))
     ends = [0] + [count for count, layer in enumerate(layers, 1) if isinstance(layer, Winograd | Convolution)]
     if convolution >= len(ends) or (before and len(ends) == 1):  # a chain without convolutions is not worth the change
         return None
-    return Forward(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
+    return TappedChain(layers[: ends[convolution]], layers[ends[convolution] :]).eval()
 
 
 def _chain(module: Any) -> tuple[list[_Step], int]:
@@ -151,7 +151,7 @@ def _layers(steps: list[_Step], dtype: torch.dtype, begun: bool) -> list[nn.Modu
     return layers
 
 
-class _Before(nn.Module):
+class _Prefix(nn.Module):
     """What is in front of the chain, in its own form."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels
-from models_store.pixels import Crop, Fitted
+from models_store.pixels import Crop, FittedImage
 from service.errors import MalformedRequest, UndecodableImage, UnsupportedImage
 from service.process import tracing
 
@@ -24,7 +24,7 @@ LARGE_PIXELS = 16_000_000  # over it one image is decoded at a time: decoders ta
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedSquare:
     """An image as the model wants it, and what that took."""
 
     pixels: NDArray[np.uint8]  # [3, size, size]
@@ -36,7 +36,7 @@ class Decoded:
 class Photo:
     """All of an image, upright, and what that took."""
 
-    fitted: Fitted
+    fitted: FittedImage
     decode_s: float
 
 
@@ -48,7 +48,7 @@ class Decoder:
         self._max_pixels = max_pixels
         self._large = threading.Lock()
 
-    async def decode(self, body: bytes, size: int, crop: Crop | None = None) -> Decoded:
+    async def decode(self, body: bytes, size: int, crop: Crop | None = None) -> DecodedSquare:
         """Decode the central square of an image file, or of a crop of it, to `size` pixels a side.
 
         Raises UnsupportedImage, UndecodableImage, or MalformedRequest for a crop that does not lie in the image.
@@ -75,13 +75,13 @@ class Decoder:
                 fitted = picture.fitted(side)
         return Photo(fitted, time.monotonic() - started)
 
-    def _decode(self, body: bytes, size: int, crop: Crop | None) -> Decoded:
+    def _decode(self, body: bytes, size: int, crop: Crop | None) -> DecodedSquare:
         started = time.monotonic()
         with _as_errors_of_the_service(), pixels.opened(body, self._max_pixels) as picture:
             large = picture.to_decode(size, crop) > LARGE_PIXELS
             with self._large if large else contextlib.nullcontext():
                 square = picture.square(size, crop)
-        return Decoded(square.pixels, time.monotonic() - started, square.crop)
+        return DecodedSquare(square.pixels, time.monotonic() - started, square.crop)
 
     def close(self) -> None:
         """End the threads after the images they are at."""

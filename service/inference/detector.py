@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels, plants
-from models_store.pixels import Crop, Fitted
+from models_store.pixels import Crop, FittedImage
 from models_store.plants import Plant
 from service.errors import NotReady, ServiceError
-from service.inference.batcher import Batcher, Ran
+from service.inference.batcher import Batcher, BatchReport
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
@@ -34,7 +34,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the upright 
 
 
 @dataclass(frozen=True)
-class Asked:
+class DetectionOptions:
     """What a caller wants of a photo."""
 
     min_side: float | None = None  # pixels of the upright photo, of a plant's longer side; None: 1% of the width
@@ -87,7 +87,7 @@ class _Segmented:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundPlants:
     cover: float
     plants: list[tuple[Plant, Box]]
     truncated: bool
@@ -106,7 +106,7 @@ class Detector:
         max_queue: int,
         images_at_once: int,
         deadline_s: float,
-        on_segmented: Callable[[Ran], None] | None = None,
+        on_segmented: Callable[[BatchReport], None] | None = None,
         on_plants: Callable[[Counter[str]], None] | None = None,
     ) -> None:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
@@ -147,7 +147,7 @@ class Detector:
             raise NotReady(self._registry.error or "the segmenter is still being loaded", retry_after_s=1)
         return segmenter
 
-    async def detect(self, image: bytes, asked: Asked = Asked()) -> Detection:
+    async def detect(self, image: bytes, asked: DetectionOptions = DetectionOptions()) -> Detection:
         """The plants on the photo in the bytes of an image file.
 
         Raises QueueFull and NotReady at once, UnsupportedImage, UndecodableImage or MalformedRequest (the crop) after decoding,
@@ -182,7 +182,7 @@ class Detector:
         async with self._segmented(image) as seen:
             return await self._decoder.run(_around_largest, seen)
 
-    async def segment(self, image: bytes | Pixels, asked: Asked = Asked()) -> Segmentation:
+    async def segment(self, image: bytes | Pixels, asked: DetectionOptions = DetectionOptions()) -> Segmentation:
         """The maps of a photo, in the bytes of an image file or as pixels uint8 [3, height, width], and its plants, not named.
 
         Raises what `detect` raises of the photo and the segmenter.
@@ -226,22 +226,22 @@ def _segment(segmenter: Segmenter, photos: list[Pixels], _: bool) -> list[Maps]:
 
 
 def _decoded(photo: Pixels) -> Photo:
-    return Photo(Fitted(pixels.fit(photo, PHOTO_SIDE), photo.shape[2], photo.shape[1], None), 0.0)
+    return Photo(FittedImage(pixels.fit(photo, PHOTO_SIDE), photo.shape[2], photo.shape[1], None), 0.0)
 
 
-def _asked_for(seen: _Segmented, asked: Asked) -> list[tuple[Plant, Box]]:
+def _asked_for(seen: _Segmented, asked: DetectionOptions) -> list[tuple[Plant, Box]]:
     """The plants of a photo, largest first, those that are too small left out."""
     return _boxed(seen, _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side)
 
 
-def _find(seen: _Segmented, asked: Asked, size: int) -> _Found:
+def _find(seen: _Segmented, asked: DetectionOptions, size: int) -> _FoundPlants:
     """The plants of a photo, largest first, and each as the classifier is to see it."""
     fitted = seen.photo.fitted
     found = _asked_for(seen, asked)
     kept = found[: asked.max_plants]
     cover = float(np.count_nonzero(seen.maps[0] >= seen.segmenter.manifest.thresholds.plant) / seen.maps[0].size)
     across = fitted.pixels.shape[2] / fitted.width
-    return _Found(cover, kept, len(found) > len(kept), [cropped(fitted.pixels, box, across, size) for _, box in kept])
+    return _FoundPlants(cover, kept, len(found) > len(kept), [cropped(fitted.pixels, box, across, size) for _, box in kept])
 
 
 def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
@@ -270,7 +270,7 @@ def _around_largest(seen: _Segmented) -> Crop | None:
     return Crop(left, top, side, side)
 
 
-def _box(plant: Plant, scale: tuple[float, float], fitted: Fitted) -> Box:
+def _box(plant: Plant, scale: tuple[float, float], fitted: FittedImage) -> Box:
     left, top = math.floor(plant.left * scale[0]), math.floor(plant.top * scale[1])
     right = min(fitted.width, math.ceil((plant.left + plant.width) * scale[0]))
     bottom = min(fitted.height, math.ceil((plant.top + plant.height) * scale[1]))

@@ -14,7 +14,7 @@ from service.errors import ModelFailed
 from service.inference.runtimes import choice
 from service.inference.runtimes.faults import EngineError, blame_machine
 from service.inference.runtimes.runtime import Runtime, Threads
-from service.inference.runtimes.torchscript import COMPARED, Published
+from service.inference.runtimes.torchscript import COMPARED, TorchScriptModel
 from service.inference.segmenter import Segmenter
 from service.settings import Device, Precision, RuntimeChoice, Settings
 
@@ -30,7 +30,7 @@ class Engine:
     sooner than one after the other with two threads: these wait for each other at the end of each layer.
     """
 
-    def __init__(self, manifest: Manifest, published: Published, runtime: Runtime) -> None:
+    def __init__(self, manifest: Manifest, published: TorchScriptModel, runtime: Runtime) -> None:
         self.manifest = manifest
         self._published = published  # its halves explain an answer
         self.capabilities = published.capabilities
@@ -129,7 +129,7 @@ def load(
     where = _device(device)
     dtype = _dtype(precision, where)
     pool = Threads.of(threads, streams)
-    published = Published(opened, where, pool)
+    published = TorchScriptModel(opened, where, pool)
     quickest, manifest = published.answers(opened.manifest, dtype), opened.manifest
     shape = (manifest.input.channels, manifest.input.size, manifest.input.size)
     batches = [_drawn(1, shape), _drawn(max(COMPARED, batch_size), shape)]
@@ -150,7 +150,7 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Seg
     """Load and check a verified segmenter. Raises ArtifactCorrupt or EngineError."""
     where = _device(settings.device)
     pool = Threads.of(settings.inference_threads, 1)
-    maps, multiple = Published(opened, where, pool).maps(), opened.manifest.input.multiple
+    maps, multiple = TorchScriptModel(opened, where, pool).maps(), opened.manifest.input.multiple
     photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
     on_cpu = where.type == "cpu"
     segmenter = Segmenter(opened.manifest, choice.choose(settings.runtime, opened, maps, maps, photos, pool, on_cpu=on_cpu, optional=True))

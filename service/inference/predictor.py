@@ -15,8 +15,8 @@ from models_store import rollup
 from models_store.manifest import Species
 from models_store.pixels import Crop
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
-from service.inference.batcher import STREAM_ENDED, Batcher, Ran, Served
-from service.inference.decoder import Decoded, Decoder
+from service.inference.batcher import STREAM_ENDED, BatchedAnswer, Batcher, BatchReport
+from service.inference.decoder import DecodedSquare, Decoder
 from service.inference.fan_out import patiently
 from service.inference.registry import Model, Registry
 
@@ -81,7 +81,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _BatchKind:
     """What a batch is for; images of the same work run together."""
 
     model: Model
@@ -115,14 +115,14 @@ class Predictor:
         max_queue: int,
         batch_wait_s: float,
         deadline_s: float,
-        on_batch: Callable[[Ran], None] | None = None,
+        on_batch: Callable[[BatchReport], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
         shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what was answered
     ) -> None:
         self._registry, self._decoder = registry, decoder
         self._deadline_s = deadline_s
         self._report_batch, self._report_prediction, self._shadow = on_batch, on_prediction, shadow
-        self._batcher = Batcher[_Work, _Image, _Output](
+        self._batcher = Batcher[_BatchKind, _Image, _Output](
             _infer, streams=streams, batch_size=batch_size, max_queue=max_queue, wait_s=batch_wait_s, on_batch=self._on_batch
         )
         self._failing = False  # the last batch had failures only
@@ -183,8 +183,8 @@ class Predictor:
                 if isinstance(image, bytes):
                     decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
                 else:
-                    decoded = Decoded(image, 0.0, Crop(0, 0, model.size, model.size))
-                served = await place.submit(_Work(model), _Image(decoded.pixels))
+                    decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size))
+                served = await place.submit(_BatchKind(model), _Image(decoded.pixels))
         return self._prediction(model, decoded, served, image)
 
     async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
@@ -201,21 +201,22 @@ class Predictor:
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place:
                 decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
-                served = await place.submit(_Work(model), _Image(decoded.pixels))
+                served = await place.submit(_BatchKind(model), _Image(decoded.pixels))
             prediction = self._prediction(model, decoded, served, image)
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
-            saliency = await patiently(lambda: self._saliency(_Work(model, saliency=True), _Image(decoded.pixels, index)), self._deadline_s)
+            kind, shown = _BatchKind(model, saliency=True), _Image(decoded.pixels, index)
+            saliency = await patiently(lambda: self._saliency(kind, shown), self._deadline_s)
         return Explanation(prediction, model.manifest.species[index], saliency.answer.values)
 
-    async def _saliency(self, work: _Work, image: _Image) -> Served[_Output]:
+    async def _saliency(self, kind: _BatchKind, image: _Image) -> BatchedAnswer[_Output]:
         with self._batcher.admit() as place:
-            return await place.submit(work, image)
+            return await place.submit(kind, image)
 
     async def picture(self, image: bytes, side: int, crop: Crop | None = None) -> Pixels:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
 
-    def _prediction(self, model: Model, decoded: Decoded, served: Served[_Output], image: bytes | Pixels) -> Prediction:
+    def _prediction(self, model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Output], image: bytes | Pixels) -> Prediction:
         output = served.answer
         prediction = Prediction(
             model,
@@ -233,7 +234,7 @@ class Predictor:
             self._shadow(prediction, decoded.pixels, image)
         return prediction
 
-    def _on_batch(self, ran: Ran) -> None:
+    def _on_batch(self, ran: BatchReport) -> None:
         if ran.failures:
             log.error("the model failed for %d of %d images", len(ran.failures), ran.size, exc_info=ran.failures[0])
         self._failing = len(ran.failures) == ran.size
@@ -255,7 +256,7 @@ async def _place(image: bytes, where: Where) -> Crop | None:
     return where if where is None or isinstance(where, Crop) else await where(image)
 
 
-def _infer(work: _Work, images: list[_Image], alone: bool) -> list[_Output | Exception]:
+def _infer(work: _BatchKind, images: list[_Image], alone: bool) -> list[_Output | Exception]:
     pixels = np.stack([image.pixels for image in images])
     if work.saliency:
         outputs = [_Output(values) for values in work.model.saliency(pixels, [image.species for image in images], alone)]

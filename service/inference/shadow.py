@@ -40,7 +40,7 @@ _PAUSES_S = (5.0, 300.0)  # before a process that ended is started again: at fir
 
 
 @dataclass
-class Compared:
+class ShadowComparison:
     """How the answers of two versions were alike, in this process since the second one is beside the first one."""
 
     served: str | None = None  # the version in service
@@ -93,7 +93,7 @@ class Shadow:
         self._size: int | None = None  # pixels a side of what it takes
         self._pause_s = pauses_s[0]
         self._answered_s = 0.0  # monotonic: the last answer of the version in service
-        self.compared = Compared()
+        self.compared = ShadowComparison()
         self.error: str | None = None  # why nothing is compared, or no newer copy of the version
 
     def start(self) -> None:
@@ -124,7 +124,7 @@ class Shadow:
             return
         version = prediction.model.version
         if version != self.compared.served:
-            self.compared = Compared(version, shadow)
+            self.compared = ShadowComparison(version, shadow)
         same_size = self._size == prediction.model.size
         content = pixels.tobytes() if same_size else image
         with self._changed:
@@ -154,7 +154,7 @@ class Shadow:
             except Exception as error:  # whatever is wrong with it, answers go on without it
                 if self._stop.is_set():
                     return
-                self.compared = Compared()
+                self.compared = ShadowComparison()
                 told = str(error) or type(error).__name__
                 self.error = f"the process of the shadow ended: {told}; it is started again in {self._pause_s:g} s"
                 log.error("%s", self.error)  # noqa: TRY400  (the traceback would be one of this thread)
@@ -203,7 +203,7 @@ class Shadow:
         if state["version"] is not None:
             self._pause_s = self._pauses_s[0]
         if state["version"] != self.compared.shadow:
-            self.compared = Compared(None, state["version"])
+            self.compared = ShadowComparison(None, state["version"])
 
     def _compare(self, image: _Image, answer: dict[str, Any]) -> None:
         shadow = answer["version"] or str(self._settings.shadow)

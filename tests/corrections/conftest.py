@@ -10,12 +10,12 @@ from PIL import Image
 from corrections.database import Database
 from corrections.metadata import Photo
 from corrections.photos import PhotoFiles
-from corrections.records import New, Said
-from corrections.store import Corrections, Quota
+from corrections.records import NewCorrection, StoredPrediction
+from corrections.store import CorrectionStore, Quota
 from tests.postgres import Server
 
-SAID = Said("seedlings/1", "Maize", 0.75, True, 3.5, True)
-Open = Callable[..., Corrections]
+SAID = StoredPrediction("seedlings/1", "Maize", 0.75, True, 3.5, True)
+Open = Callable[..., CorrectionStore]
 
 
 def png(colour: int) -> Photo:
@@ -25,8 +25,8 @@ def png(colour: int) -> Photo:
     return Photo(stream.getvalue(), ".png", None)
 
 
-def new(colour: int = 0, species: str | None = "Sugar beet", **values: object) -> New:
-    return New(png(colour), species, SAID, **values)  # type: ignore[arg-type]
+def new(colour: int = 0, species: str | None = "Sugar beet", **values: object) -> NewCorrection:
+    return NewCorrection(png(colour), species, SAID, **values)  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> set[str]:
@@ -46,10 +46,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def opened(database_url: str, tmp_path: Path) -> Iterator[Open]:
     """Open the test's database; each call is a process of its own to it."""
-    made: list[Corrections] = []
+    made: list[CorrectionStore] = []
 
-    def begin(max_rows: int = 100, max_bytes: int = 10**6, keep_days: int | None = None) -> Corrections:
-        corrections = Corrections(Database(database_url), PhotoFiles(f"file://{tmp_path}/photos"), Quota(max_rows, max_bytes, keep_days))
+    def begin(max_rows: int = 100, max_bytes: int = 10**6, keep_days: int | None = None) -> CorrectionStore:
+        corrections = CorrectionStore(
+            Database(database_url), PhotoFiles(f"file://{tmp_path}/photos"), Quota(max_rows, max_bytes, keep_days)
+        )
         corrections.open()
         made.append(corrections)
         return corrections

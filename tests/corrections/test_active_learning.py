@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from corrections import active_learning
-from corrections.errors import BadText
-from corrections.records import Kept
-from corrections.store import Corrections
+from corrections.errors import InvalidText
+from corrections.records import StoredCorrection
+from corrections.store import CorrectionStore
 from corrections.tables import CorrectionRow
 from tests.corrections.conftest import Open, files, new
 
@@ -19,12 +19,12 @@ LOOKS = [0xFFFF << 16 * (i % 4) ^ int(f"{0x0101 * (i // 4 * 3 + 1) & 0xFFFF:04x}
 
 
 def ask(
-    corrections: Corrections, i: int, worth: float, now: datetime.datetime = NOON, look: int | None = None, a_day: int = 3
-) -> Kept | None:
+    corrections: CorrectionStore, i: int, worth: float, now: datetime.datetime = NOON, look: int | None = None, a_day: int = 3
+) -> StoredCorrection | None:
     return active_learning.ask(corrections, new(i, None), worth, LOOKS[i] if look is None else look, a_day, now)
 
 
-def worths(corrections: Corrections) -> list[float]:
+def worths(corrections: CorrectionStore) -> list[float]:
     with corrections.database.reading() as session:
         return sorted(worth for worth in session.scalars(select(CorrectionRow.worth)) if worth is not None)
 
@@ -53,7 +53,7 @@ def test_what_a_person_handed_in_or_decided_makes_no_room(opened: Open) -> None:
     decided = [ask(corrections, i, 0.1) for i in range(3)]
     for one in decided:
         assert one is not None
-        with pytest.raises(BadText, match="nobody has said yet"):
+        with pytest.raises(InvalidText, match="nobody has said yet"):
             corrections.review(one.id, 1, "accept", "Ada")
         corrections.review(one.id, 1, "accept", "Ada", "Maize")
     assert ask(corrections, 4, 0.9) is None

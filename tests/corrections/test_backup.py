@@ -9,7 +9,7 @@ import pytest
 
 from corrections.database import Database
 from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
+from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import Open, new, png
 
 
@@ -36,7 +36,7 @@ def test_what_was_backed_up_is_there_again(opened: Open, database_url: str, tmp_
     copy = copied(database_url, tmp_path, request)
     corrections.add(new(9))  # comes between the two
     shutil.copytree(tmp_path / "photos", tmp_path / "copied photos")
-    restored = Corrections(Database(copy), PhotoFiles(str(tmp_path / "copied photos")), Quota(100, 10**6))
+    restored = CorrectionStore(Database(copy), PhotoFiles(str(tmp_path / "copied photos")), Quota(100, 10**6))
     restored.open()
     restored.sweep()
     assert restored.get(kept[0].id) == decided

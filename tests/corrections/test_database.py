@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from corrections import migrations
 from corrections.database import Database
-from corrections.errors import BadText, Unavailable
+from corrections.errors import InvalidText, StorageUnavailable
 from corrections.tables import Base, PhotoRow
 
 
@@ -67,18 +67,18 @@ def test_a_database_of_a_newer_release_is_left_alone(database_url: str) -> None:
     database.migrate()
     with database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(Unavailable, match="newer release"):
+    with pytest.raises(StorageUnavailable, match="newer release"):
         database.migrate()
     database.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/name", "sqlite://", "sqlite:///:memory:", "postgresql://host:port/name"])
 def test_a_url_of_another_kind_is_refused(url: str) -> None:
-    with pytest.raises(BadText, match="URL of the database"):
+    with pytest.raises(InvalidText, match="URL of the database"):
         Database(url)
 
 
 def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     for url in ("postgresql://nobody@127.0.0.1:1/none", f"sqlite:///{tmp_path}/none/corrections.db"):
-        with pytest.raises(Unavailable, match="does not answer"):
+        with pytest.raises(StorageUnavailable, match="does not answer"):
             Database(url).migrate()

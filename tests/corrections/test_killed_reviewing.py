@@ -17,7 +17,7 @@ import pytest
 from benchmarks.processes import free_port
 from corrections.database import Database
 from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
+from corrections.store import CorrectionStore, Quota
 from service.settings import Settings
 from tests import fakes
 from tests.corrections.conftest import new
@@ -51,7 +51,7 @@ def service(store: Path, database: str, photos: Path) -> Iterator[tuple[subproce
 
 @pytest.mark.slow
 def test_killed_while_people_review_nothing_is_lost(database_url: str, tmp_path: Path) -> None:
-    corrections = Corrections(Database(database_url), PhotoFiles(str(tmp_path / "photos")), Quota(1000, 10**7))
+    corrections = CorrectionStore(Database(database_url), PhotoFiles(str(tmp_path / "photos")), Quota(1000, 10**7))
     corrections.open()
     waiting = [corrections.add(new(i)).id for i in range(60)]
     fakes.publish(tmp_path / "store", fakes.Shares)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from corrections.database import Database
-from corrections.errors import Full, Unavailable
+from corrections.errors import QuotaExceeded, StorageUnavailable
 from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
+from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import new, png
 from training.__main__ import main
 
@@ -43,8 +43,8 @@ def stored(folder: str) -> set[str]:
     return {name.rpartition("/")[2] for name in s3fs.S3FileSystem(skip_instance_cache=True).find(f"plants/{folder}")}
 
 
-def opened(folder: Path, place: str, max_rows: int = 100) -> Corrections:
-    corrections = Corrections(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(place), Quota(max_rows, 10**6))
+def opened(folder: Path, place: str, max_rows: int = 100) -> CorrectionStore:
+    corrections = CorrectionStore(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(place), Quota(max_rows, 10**6))
     corrections.open()
     return corrections
 
@@ -55,7 +55,7 @@ def test_photos_are_kept_read_exported_and_removed(endpoint: str, tmp_path: Path
     assert corrections.add(new(0, "Maize", plant="pot 0")).id == kept[0].id  # sent again, kept once
     assert stored("field") == {f"{png(i).sha256}.png" for i in range(3)}
     assert corrections.photo(kept[1].id) == (png(1).content, ".png")
-    with pytest.raises(Full):
+    with pytest.raises(QuotaExceeded):
         corrections.add(new(7))
     for one in kept:
         corrections.review(one.id, 1, "accept", "Ada")
@@ -71,7 +71,7 @@ def test_photos_are_kept_read_exported_and_removed(endpoint: str, tmp_path: Path
 
 def test_a_bucket_that_is_not_there_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
     corrections = opened(tmp_path, "s3://weeds/field")
-    with pytest.raises(Unavailable, match="cannot be written"):
+    with pytest.raises(StorageUnavailable, match="cannot be written"):
         corrections.add(new(1))
     assert corrections.count() == 0
     corrections.close()

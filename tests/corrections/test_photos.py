@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corrections.errors import BadText, Unavailable
+from corrections.errors import InvalidText, StorageUnavailable
 from corrections.photos import PhotoFiles
 
 
@@ -17,7 +17,7 @@ def test_written_read_and_removed(where: str, tmp_path: Path) -> None:
         assert PhotoFiles(url).read("abc.jpg") == b"content"
     for _ in range(2):
         photos.remove("abc.jpg")
-    with pytest.raises(Unavailable, match="no such file"):
+    with pytest.raises(StorageUnavailable, match="no such file"):
         photos.read("abc.jpg")
 
 
@@ -29,5 +29,5 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_is_not_there_is_named() -> None:
-    with pytest.raises(BadText, match="nonsense"):
+    with pytest.raises(InvalidText, match="nonsense"):
         PhotoFiles("nonsense://bucket/photos")

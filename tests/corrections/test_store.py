@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from corrections.errors import Changed, Full, Unavailable, Unknown
-from corrections.store import Corrections
+from corrections.errors import CorrectionNotFound, QuotaExceeded, StorageUnavailable, VersionConflict
+from corrections.store import CorrectionStore
 from tests.corrections.conftest import SAID, Open, files, new, png
 
 
@@ -37,7 +37,7 @@ def test_a_photo_goes_with_its_last_correction(opened: Open, tmp_path: Path) -> 
     corrections.remove(two.id)
     assert files(tmp_path / "photos") == set()
     for ask in (corrections.get, corrections.photo, corrections.remove):
-        with pytest.raises(Unknown):
+        with pytest.raises(CorrectionNotFound):
             ask(two.id)
 
 
@@ -45,11 +45,11 @@ def test_the_quota_of_rows_and_of_bytes_holds(opened: Open, tmp_path: Path) -> N
     few = opened(max_rows=2)
     for colour in range(2):
         few.add(new(colour))
-    with pytest.raises(Full, match="as many as may be"):
+    with pytest.raises(QuotaExceeded, match="as many as may be"):
         few.add(new(3))
     small = opened(max_bytes=3 * len(png(0).content) - 1)
     small.add(new(1))  # a photo that is there takes no room
-    with pytest.raises(Full, match="bytes"):
+    with pytest.raises(QuotaExceeded, match="bytes"):
         small.add(new(4))
     assert small.sweep() == 0
     assert len(files(tmp_path / "photos")) == 2
@@ -61,7 +61,7 @@ def test_the_quota_holds_for_many_at_the_same_time(opened: Open) -> None:
     def add(colour: int) -> bool:
         try:
             replicas[colour % 2].add(new(colour))
-        except Full:
+        except QuotaExceeded:
             return False
         return True
 
@@ -81,7 +81,7 @@ def test_the_same_sent_again_is_kept_once(opened: Open) -> None:
     corrections.remove(first.id)
     later = corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now)
     assert (later.id != first.id, later.repeated) == (True, False)
-    with pytest.raises(Full):
+    with pytest.raises(QuotaExceeded):
         corrections.add(new(1, box=(0, 0, 8, 8), note="n"), now + datetime.timedelta(hours=1))  # a new one by then
 
 
@@ -130,7 +130,7 @@ def test_of_two_reviewers_the_second_is_told(opened: Open) -> None:
     assert winner.reviewer == f"reviewer {errors.index(None)}"
     for error in errors:
         if error is not None:
-            assert isinstance(error, Changed)
+            assert isinstance(error, VersionConflict)
             assert error.current == winner
 
 
@@ -149,7 +149,7 @@ def test_ten_thousand_that_wait_come_in_pieces_in_their_order(opened: Open) -> N
     assert [kept.id for kept in corrections.waiting(after=seen[4999], limit=1)] == [seen[5001]]
 
 
-def copies(corrections: Corrections, of: str, n: int) -> None:
+def copies(corrections: CorrectionStore, of: str, n: int) -> None:
     """Copies of one row: each by itself would take too long."""
     from sqlalchemy import insert, select
 
@@ -188,10 +188,10 @@ KILLED = """
 import sys
 from corrections.database import Database
 from corrections.photos import PhotoFiles
-from corrections.store import Corrections, Quota
+from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import new
 
-corrections = Corrections(Database(sys.argv[1]), PhotoFiles(sys.argv[2]), Quota(10**6, 10**9))
+corrections = CorrectionStore(Database(sys.argv[1]), PhotoFiles(sys.argv[2]), Quota(10**6, 10**9))
 corrections.open()
 print("open", flush=True)
 kept = None
@@ -230,6 +230,6 @@ def test_killed_at_any_point_leaves_nothing_half(opened: Open, database_url: str
 def test_a_photo_that_cannot_be_written_leaves_no_row(opened: Open, tmp_path: Path) -> None:
     corrections = opened()
     (tmp_path / "photos").write_text("a file where the folder should be")
-    with pytest.raises(Unavailable, match="cannot be written"):
+    with pytest.raises(StorageUnavailable, match="cannot be written"):
         corrections.add(new(1))
     assert corrections.count() == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corrections.errors import BadText
+from corrections.errors import InvalidText
 from corrections.texts import NOT_A_PLANT, note, plant_name, species_name
 
 KNOWN = ("Maize", "Small-flowered Cranesbill")
@@ -35,11 +35,11 @@ def test_names_in_any_script(text: str, name: str) -> None:
 )
 def test_names_that_could_do_harm_are_refused(text: str) -> None:
     for name in (species_name, plant_name):
-        with pytest.raises(BadText):
+        with pytest.raises(InvalidText):
             name(text)
 
 
 def test_a_note_keeps_its_lines_and_loses_what_steers() -> None:
     assert note(" one\r\ntwo\x1b[31m\0 three\u202e ") == "one\ntwo [31m  three"
-    with pytest.raises(BadText, match="1001 characters"):
+    with pytest.raises(InvalidText, match="1001 characters"):
         note("x" * 1001)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from models_store import scaling
-from models_store.scaling import Cut
+from models_store.scaling import CropSize
 
 
 def test_a_square_is_cut_from_the_middle_and_each_pixel_is_a_mean():
@@ -14,13 +14,13 @@ def test_a_square_is_cut_from_the_middle_and_each_pixel_is_a_mean():
     wide[:, 2:4], wide[:, 4:6] = 100, 50
     # A triangle four pixels wide, weights 1/8, 3/8, 3/8, 1/8: it reaches half a pixel of the answer over the cut, where there is more.
     expected = [(255 + 3 * 100 + 3 * 100 + 50) / 8, (100 + 3 * 50 + 3 * 50 + 255) / 8]
-    assert np.asarray(scaling.square(Image.fromarray(wide), Cut(2))).astype(float) == pytest.approx(np.array([expected] * 2), abs=1)
-    assert (np.asarray(scaling.square(Image.fromarray(wide), Cut(4))) == wide[:, 2:6]).all()
+    assert np.asarray(scaling.square(Image.fromarray(wide), CropSize(2))).astype(float) == pytest.approx(np.array([expected] * 2), abs=1)
+    assert (np.asarray(scaling.square(Image.fromarray(wide), CropSize(4))) == wide[:, 2:6]).all()
 
 
 def test_the_square_that_is_asked_for():
     image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
-    assert (np.asarray(scaling.square(image, Cut(3, (4, 1, 7, 4)))) == np.asarray(image)[1:4, 4:7]).all()
+    assert (np.asarray(scaling.square(image, CropSize(3, (4, 1, 7, 4)))) == np.asarray(image)[1:4, 4:7]).all()
     assert scaling.square(image, None) is image
     assert (scaling.central(8, 6), scaling.central(5, 8)) == ((1, 0, 7, 6), (0, 1.5, 5, 6.5))
 
@@ -53,26 +53,26 @@ def test_a_few_glints_do_not_decide():
 def test_samples_become_bytes():
     half = np.full((3, 3), 0.5, np.float32)
     for inverted in (False, True):
-        wide = scaling.square_of_samples([half], Cut(3), inverted=inverted)
+        wide = scaling.square_of_samples([half], CropSize(3), inverted=inverted)
         assert (wide.colours[0] == 32768).all()
         assert np.asarray(wide.narrowed()).tolist() == [[128] * 3] * 3
     dark = np.full((3, 3), 0.25, np.float32)
-    image = scaling.square_of_samples([dark, half, half * 0], Cut(3), inverted=True).narrowed()
+    image = scaling.square_of_samples([dark, half, half * 0], CropSize(3), inverted=True).narrowed()
     assert (image.mode, image.getpixel((1, 1))) == ("RGB", (191, 128, 255))
 
 
 def test_premultiplied_colours_are_divided_by_their_alpha():
     alpha = np.full((3, 3), 0.5, np.float32)
     colour = np.full((3, 3), 0.2, np.float32)
-    image = scaling.square_of_samples([colour], Cut(3), alpha, premultiplied=True).narrowed()
+    image = scaling.square_of_samples([colour], CropSize(3), alpha, premultiplied=True).narrowed()
     assert (image.mode, image.getpixel((1, 1))) == ("LA", (102, 128))
-    assert scaling.square_of_samples([colour], Cut(3), alpha).narrowed().getpixel((1, 1)) == (51, 128)
+    assert scaling.square_of_samples([colour], CropSize(3), alpha).narrowed().getpixel((1, 1)) == (51, 128)
 
 
 def test_sixteen_bits_of_grey():
     image = Image.fromarray(np.full((5, 5), 0x8000, np.uint16))
-    assert np.asarray(scaling.square_of_grey16(image, Cut(5)).narrowed()).tolist() == [[128] * 5] * 5
-    assert (scaling.square_of_grey16(Image.fromarray(np.full((5, 5), 1023, np.uint16)), Cut(5), white=1023).colours[0] == 65535).all()
+    assert np.asarray(scaling.square_of_grey16(image, CropSize(5)).narrowed()).tolist() == [[128] * 5] * 5
+    assert (scaling.square_of_grey16(Image.fromarray(np.full((5, 5), 1023, np.uint16)), CropSize(5), white=1023).colours[0] == 65535).all()
 
 
 def test_sixteen_bits_are_rounded_to_eight():
@@ -84,7 +84,7 @@ def test_a_wide_image_fits_as_a_narrow_one_does():
     random = np.random.default_rng(0)
     colours = [random.integers(0, 65536, (30, 50)).astype(np.uint16) for _ in range(3)]
     alpha = random.integers(0, 65536, (30, 50)).astype(np.uint16)
-    for wide in (scaling.Wide(colours), scaling.Wide(colours, alpha)):
+    for wide in (scaling.WideImage(colours), scaling.WideImage(colours, alpha)):
         expected = wide.narrowed().resize((20, 12), Image.Resampling.BILINEAR)
         assert np.abs(np.asarray(wide.fitted(20).narrowed()).astype(int) - np.asarray(expected)).max() <= 3
         assert wide.fitted(50) is wide

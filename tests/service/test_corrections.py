@@ -9,35 +9,35 @@ from pathlib import Path
 
 import pytest
 
-from corrections.store import Corrections
-from service.corrections import Keeper
-from service.errors import DeadlinePassed, NotKept, QueueFull
+from corrections.store import CorrectionStore
+from service.corrections import CorrectionService
+from service.errors import CorrectionsUnavailable, DeadlinePassed, QueueFull
 from service.inference.decoder import Decoder
 from service.settings import Settings
 
 
-def run(tmp_path: Path, use: Callable[[Keeper], object], **values: object) -> None:
-    """`use`, a coroutine function, with a keeper whose database is open."""
+def run(tmp_path: Path, use: Callable[[CorrectionService], object], **values: object) -> None:
+    """`use`, a coroutine function, with corrections whose database is open."""
 
     async def main() -> None:
         settings = Settings.model_validate(
             {"database": f"sqlite:///{tmp_path}/corrections.db", "photos": str(tmp_path / "photos")} | values
         )
         decoder = Decoder(1, settings.max_pixels)
-        keeper = Keeper(settings, decoder)
-        with pytest.raises(NotKept, match="being opened"):
-            await keeper.call(lambda corrections: corrections.count())
-        keeper.start()
+        corrections = CorrectionService(settings, decoder)
+        with pytest.raises(CorrectionsUnavailable, match="being opened"):
+            await corrections.call(lambda store: store.count())
+        corrections.start()
         try:
             for _ in range(1000):
                 try:
-                    assert await keeper.call(lambda corrections: corrections.count()) == 0
+                    assert await corrections.call(lambda store: store.count()) == 0
                     break
-                except NotKept:
+                except CorrectionsUnavailable:
                     await asyncio.sleep(0.02)
-            await use(keeper)  # type: ignore[misc]
+            await use(corrections)  # type: ignore[misc]
         finally:
-            keeper.close()
+            corrections.close()
             decoder.close()
 
     asyncio.run(main())
@@ -46,18 +46,18 @@ def run(tmp_path: Path, use: Callable[[Keeper], object], **values: object) -> No
 def test_calls_that_hang_end_in_time_and_too_many_are_turned_away(tmp_path: Path) -> None:
     hanging = threading.Event()
 
-    async def use(keeper: Keeper) -> None:
+    async def use(corrections: CorrectionService) -> None:
         started = time.monotonic()
-        calls = [keeper.call(lambda _: hanging.wait(60)) for _ in range(40)]
+        calls = [corrections.call(lambda _: hanging.wait(60)) for _ in range(40)]
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert time.monotonic() - started < 20
         assert [type(result) for result in results] == [DeadlinePassed] * 32 + [QueueFull] * 8
         with pytest.raises(QueueFull):  # they still hold their threads
-            await keeper.call(lambda corrections: corrections.count())
+            await corrections.call(lambda store: store.count())
         hanging.set()
         for _ in range(500):
             try:
-                assert await keeper.call(lambda corrections: corrections.count()) == 0
+                assert await corrections.call(lambda store: store.count()) == 0
                 return
             except QueueFull:
                 await asyncio.sleep(0.02)
@@ -73,10 +73,10 @@ def test_what_goes_wrong_once_does_not_end_the_minding(
         return sum(thread.name == "mind-corrections" for thread in threading.enumerate())
 
     before = minding()
-    monkeypatch.setattr(Corrections, "sweep", lambda self: 1 // 0)
+    monkeypatch.setattr(CorrectionStore, "sweep", lambda self: 1 // 0)
     caplog.set_level(logging.WARNING)
 
-    async def use(_: Keeper) -> None:
+    async def use(_: CorrectionService) -> None:
         until = time.monotonic() + 60
         while "keeping corrections failed: ZeroDivisionError" not in caplog.text:
             assert time.monotonic() < until
@@ -87,8 +87,8 @@ def test_what_goes_wrong_once_does_not_end_the_minding(
 
 
 def test_the_event_loop_goes_on_meanwhile(tmp_path: Path) -> None:
-    async def use(keeper: Keeper) -> None:
-        call = asyncio.ensure_future(keeper.call(lambda _: time.sleep(0.5)))
+    async def use(corrections: CorrectionService) -> None:
+        call = asyncio.ensure_future(corrections.call(lambda _: time.sleep(0.5)))
         turns = 0
         while not call.done():
             await asyncio.sleep(0.01)

@@ -2,10 +2,10 @@
 
 from models_store import rollup
 from models_store.manifest import RANKS, AnswerFigures, Calibration, Species
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 
 
-def figures(species: list[Species], calibration: Calibration, photos: HeldOut) -> AnswerFigures:
+def figures(species: list[Species], calibration: Calibration, photos: HeldOutAnswers) -> AnswerFigures:
     """How many photos are answered at each rank, how many of these wrongly, and how many crops are called weeds."""
     answered, wrong = dict.fromkeys(RANKS, 0), dict.fromkeys(RANKS, 0)
     crops = crops_called_weeds = 0

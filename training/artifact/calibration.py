@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models_store.manifest import Calibration, Familiarity, Species
 from training.artifact import answer_figures, binomial, thresholds
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 
 PROMISE = 0.99  # share of what is relied upon that is to be right
 
@@ -16,8 +16,8 @@ PROMISE = 0.99  # share of what is relied upon that is to be right
 def calibrate(
     temperature: float,
     species: list[Species],
-    validation: HeldOut,
-    field: Sequence[HeldOut] = (),
+    validation: HeldOutAnswers,
+    field: Sequence[HeldOutAnswers] = (),
     familiarity: Familiarity | None = None,
 ) -> Calibration:
     """The thresholds of each rank from validation answers at this temperature; they hold on all photos of the `field` too.

@@ -33,7 +33,7 @@ _Answers = tuple[Tensor, ...]
 _Asked = Callable[[Tensor], _Answers]
 
 
-class _Answering(nn.Module):
+class _AnswerAsForward(nn.Module):
     """All that `model.pt` answers with, as `forward`: other formats have no methods beside it."""
 
     def __init__(self, exported: Exported) -> None:
@@ -54,7 +54,7 @@ def files(
     They are asked one at a time, too. Raises RunError where a library is missing, a network cannot be put into a format, or answers
     are more than TOLERANCE apart.
     """
-    answering = _Answering(exported(network, temperature, distance))
+    answering = _AnswerAsForward(exported(network, temperature, distance))
     published: Any = module
 
     def apart(ask: _Asked) -> float:

@@ -27,7 +27,7 @@ _PROMISES = (0.98, 0.95, 0.9)  # that are suggested; with less an answer is not 
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutAnswers:
     """A model's answers to N photos that it was not trained on, and what is on them."""
 
     name: str  # in words, such as "validation answers"
@@ -38,14 +38,14 @@ class HeldOut:
     few: bool = False  # where fewer are answered than any bound takes, it is enough that none is wrong
 
 
-def held_out(name: str, probabilities: Tensor, truth: list[Species], familiar: Tensor | None, promise: float) -> HeldOut:
+def held_out(name: str, probabilities: Tensor, truth: list[Species], familiar: Tensor | None, promise: float) -> HeldOutAnswers:
     """From tensors: probabilities float [N,species], familiar bool [N], or None where the model cannot tell."""
-    return HeldOut(name, probabilities.tolist(), truth, [True] * len(truth) if familiar is None else familiar.tolist(), promise)
+    return HeldOutAnswers(name, probabilities.tolist(), truth, [True] * len(truth) if familiar is None else familiar.tolist(), promise)
 
 
-def together(name: str, sets: Sequence[HeldOut]) -> HeldOut:
+def together(name: str, sets: Sequence[HeldOutAnswers]) -> HeldOutAnswers:
     """Photos of several places as one set, which may be too few for a bound."""
-    return HeldOut(
+    return HeldOutAnswers(
         name,
         [row for one in sets for row in one.probabilities],
         [truth for one in sets for truth in one.truth],
@@ -55,7 +55,7 @@ def together(name: str, sets: Sequence[HeldOut]) -> HeldOut:
     )
 
 
-def rule(sets: Sequence[HeldOut]) -> str:
+def rule(sets: Sequence[HeldOutAnswers]) -> str:
     """How thresholds are chosen on the first set, and on the others, which may be few."""
     first, *others = sets
     text = (
@@ -104,7 +104,7 @@ class _Judged:
         return self.alone_right[n] >= self.promise * self.alone[n]
 
 
-def choose(species: list[Species], sets: Sequence[HeldOut]) -> dict[Rank, RankThreshold]:
+def choose(species: list[Species], sets: Sequence[HeldOutAnswers]) -> dict[Rank, RankThreshold]:
     """The threshold of each rank, which keeps the promise of each set by itself, or the reason why there is none.
 
     Besides, of the photos that a rank answers and no narrower one does, as many are right in each set as promised.
@@ -127,7 +127,7 @@ def choose(species: list[Species], sets: Sequence[HeldOut]) -> dict[Rank, RankTh
     return chosen
 
 
-def _judge(species: list[Species], rank: Rank, one: HeldOut, answered: list[bool]) -> _Judged:
+def _judge(species: list[Species], rank: Rank, one: HeldOutAnswers, answered: list[bool]) -> _Judged:
     found = []
     for row, truth, familiar, narrower in zip(one.probabilities, one.truth, one.familiar, answered, strict=True):
         said = rollup.statement(species, rank, row) if familiar else None
@@ -177,7 +177,7 @@ def _starts(sets: Sequence[_Judged]) -> list[int]:
     return halvings
 
 
-def _ways_to_more(one: HeldOut) -> str:
+def _ways_to_more(one: HeldOutAnswers) -> str:
     """What to do where a set is too small for its promise: a smaller one is named only if so many photos can show it."""
     ways = "Add images, or let those of the training count, too: fit with --folds 5"
     shown = (promise for promise in _PROMISES if promise < one.promise and binomial.least_answers(promise) <= len(one.truth))
@@ -185,7 +185,7 @@ def _ways_to_more(one: HeldOut) -> str:
     return ways if smaller is None else f"{ways}. Or promise less: --promise {smaller}"
 
 
-def _reason(sets: Sequence[HeldOut], judged: Sequence[_Judged]) -> str:
+def _reason(sets: Sequence[HeldOutAnswers], judged: Sequence[_Judged]) -> str:
     certainty = f"at {binomial.CERTAINTY:.0%} certainty"
     for one in sets:
         least = binomial.least_answers(one.promise)

@@ -18,6 +18,7 @@ from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from training import networks
 from training.artifact.mahalanobis import Distance
+from training.artifact.store_errors import as_training_errors
 from training.errors import TrainingError
 from training.networks.network import Network
 from training.networks.photo_segmenter import STRIDE, PhotoSegmenter
@@ -208,10 +209,8 @@ def load_segmenter(path: Path) -> tuple[SegmenterManifest, nn.Module]:
 
 
 def _loaded(path: Path, open_version: Callable[[Path], Opened[_Described]]) -> tuple[_Described, nn.Module]:
-    try:
+    with as_training_errors():
         opened = open_version(path)
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
     try:
         return opened.manifest, open_module(opened.model)
     except RuntimeError as error:

@@ -50,7 +50,7 @@ def _perform(options: argparse.Namespace) -> None:
             options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
         )
         say(written.text())
-        corrected = adaptation.Corrected.of(work / "corrected", work / "cache", written.alike)
+        corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike)
         adapted = adaptation.adapt(
             loop.make_fabric(options.device, precision=options.precision),
             corrected,

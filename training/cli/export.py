@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.cli.options import Commands, add_appraisal, add_data, outside
+from training.cli.options import Commands, add_appraisal, add_data, external_folders
 from training.cli.output import say
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _perform(options: argparse.Namespace) -> None:
         forms=options.format,
         promise=options.promise,
         data=options.data,
-        outside=outside(options),
+        outside=external_folders(options),
         force=options.force,
         twin=options.twin,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from training.old_names import say_new_name
 
 if TYPE_CHECKING:
-    from training.publishing.appraisal import Outside
+    from training.publishing.appraisal import ExternalFolders
 
 Commands = argparse._SubParsersAction  # of argparse.ArgumentParser
 
@@ -85,11 +85,11 @@ def add_appraisal(command: argparse.ArgumentParser) -> None:
 OOD = "pictures of anything else, to measure how well they are told from photos of the model's own species"
 
 
-def outside(options: argparse.Namespace) -> "Outside":
+def external_folders(options: argparse.Namespace) -> "ExternalFolders":
     """The folders of `add_appraisal`. Raises DataError where they contradict each other."""
-    from training.publishing.appraisal import Outside
+    from training.publishing.appraisal import ExternalFolders
 
-    return Outside(options.field, options.measure, options.ood, options.field_promise, options.cache)
+    return ExternalFolders(options.field, options.measure, options.ood, options.field_promise, options.cache)
 
 
 def add_results(command: argparse.ArgumentParser) -> None:

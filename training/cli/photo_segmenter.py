@@ -63,7 +63,7 @@ def _fit(options: argparse.Namespace) -> None:
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
-    plan = photo_segmenter.Plan(options.steps, options.seed, options.batch_size, options.learning_rate)
+    plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate)
     fabric = loop.make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of(images, 0, "report")

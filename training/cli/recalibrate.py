@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_appraisal, add_data, outside
+from training.cli.options import Commands, add_appraisal, add_data, external_folders
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -25,6 +25,6 @@ def _perform(options: argparse.Namespace) -> None:
 
     images = data.load(options.data, options.cache)
     folder = recalibrate.recalibrate(
-        options.artifact, images, options.store, promise=options.promise, data=options.data, outside=outside(options)
+        options.artifact, images, options.store, promise=options.promise, data=options.data, outside=external_folders(options)
     )
     say_published(folder)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from training.data import outlines
-from training.data.outlines import Outline, Outlined
+from training.data.outlines import Outline, OutlinedPhoto
 from training.errors import DataError
 
 
@@ -35,7 +35,7 @@ class _File(BaseModel):
     annotations: list[_Plant]
 
 
-def read(file: Path, document: Any) -> list[Outlined]:
+def read(file: Path, document: Any) -> list[OutlinedPhoto]:
     """The photos of a file's JSON and the plants on them, each annotation a plant. Raises DataError naming what is wrong."""
     try:
         read = _File.model_validate(document)
@@ -52,7 +52,7 @@ def read(file: Path, document: Any) -> list[Outlined]:
             raise DataError(f"{file}: annotations are of image {plant.image_id}, which is not among its images; export the file again")
         those = of_photo[plant.image_id]
         those.append(Outline(f"annotation {number}", functools.partial(_shape, plant.segmentation, photos[plant.image_id]), len(those)))
-    return [Outlined(outlines.file_name(photo.file_name), photo.width, photo.height, of_photo[photo.id]) for photo in read.images]
+    return [OutlinedPhoto(outlines.file_name(photo.file_name), photo.width, photo.height, of_photo[photo.id]) for photo in read.images]
 
 
 def _shape(segmentation: _RunLengths | list[list[float]], photo: _Photo) -> list[list[float]] | NDArray[np.bool_]:

@@ -13,8 +13,8 @@ from PIL import Image
 from corrections.database import Database
 from corrections.errors import CorrectionsError
 from corrections.photos import PhotoFiles, place_of
-from corrections.records import Box, Kept, State
-from corrections.store import Corrections, Quota
+from corrections.records import Box, State, StoredCorrection
+from corrections.store import CorrectionStore, Quota
 from corrections.texts import NOT_A_PLANT
 from models_store import pixels, temporary
 from models_store.pixels import Crop
@@ -28,7 +28,7 @@ _NO_LIMITS = Quota(max_rows=1, max_bytes=1)  # nothing is added here
 
 
 @dataclass
-class Written:
+class WrittenCounts:
     """How many images were written where."""
 
     learn: int = 0
@@ -57,7 +57,7 @@ class Written:
         return said
 
 
-def write(database: str, photos: str | None, out: Path, states: tuple[State, ...] = ("accepted",)) -> Written:
+def write(database: str, photos: str | None, out: Path, states: tuple[State, ...] = ("accepted",)) -> WrittenCounts:
     """Write corrections to a new folder: `learn` and `held-out` with a folder for each species, and `not-a-plant`.
 
     All photos of a plant, and where it is not named all photos of a day, are on the same side, whatever comes later. Where this leaves
@@ -67,7 +67,7 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
     """
     if out.exists():
         raise DataError(f"{out} is there already; name a new folder")
-    written = Written()
+    written = WrittenCounts()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _opened(database, photos) as corrections, temporary.folder(out.parent, f".{out.name}-") as folder:
@@ -100,13 +100,13 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
     return written
 
 
-def is_held_out(kept: Kept) -> bool:
+def is_held_out(kept: StoredCorrection) -> bool:
     """Whether a photo is to be measured on, not learnt from: by its plant, or its day. A fifth of these are."""
     group = f"plant {kept.plant.casefold()}" if kept.plant else f"day {kept.taken.isoformat()}"
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) < _HELD_OUT_SHARE * 2**64
 
 
-def _held_out(corrections: list[Kept]) -> tuple[set[str], bool]:
+def _held_out(corrections: list[StoredCorrection]) -> tuple[set[str], bool]:
     """The photos to be measured on, by their SHA-256, and whether these had to be chosen one by one."""
     shown = [kept for kept in corrections if kept.species != NOT_A_PLANT]
     photos = {kept.sha256 for kept in shown}
@@ -118,11 +118,11 @@ def _held_out(corrections: list[Kept]) -> tuple[set[str], bool]:
 
 
 @contextlib.contextmanager
-def _opened(database: str, photos: str | None) -> Iterator[Corrections]:
+def _opened(database: str, photos: str | None) -> Iterator[CorrectionStore]:
     place = place_of(database, photos)
     if place is None:
         raise DataError("say where the photos are: --photos URL, as SEEDLINGS_PHOTOS of the service")
-    corrections = Corrections(Database(database), PhotoFiles(place), _NO_LIMITS)
+    corrections = CorrectionStore(Database(database), PhotoFiles(place), _NO_LIMITS)
     try:
         corrections.open()
         yield corrections
@@ -130,9 +130,9 @@ def _opened(database: str, photos: str | None) -> Iterator[Corrections]:
         corrections.close()
 
 
-def _last_of_each(corrections: Corrections, states: tuple[State, ...]) -> list[Kept]:
+def _last_of_each(corrections: CorrectionStore, states: tuple[State, ...]) -> list[StoredCorrection]:
     """The correction that counts of each part of each photo, in the order in which they came."""
-    last: dict[tuple[str, Box | None], Kept] = {}
+    last: dict[tuple[str, Box | None], StoredCorrection] = {}
     for state in states:
         after = None
         while page := corrections.waiting(state, after, _AT_ONCE):
@@ -144,7 +144,7 @@ def _last_of_each(corrections: Corrections, states: tuple[State, ...]) -> list[K
     return sorted(last.values(), key=lambda kept: (kept.created, kept.id))
 
 
-def _rank(kept: Kept) -> tuple[bool, float]:
+def _rank(kept: StoredCorrection) -> tuple[bool, float]:
     """What a reviewer decided counts before what was handed in, and of two the later."""
     return kept.state == "accepted", (kept.reviewed or kept.created).timestamp()
 

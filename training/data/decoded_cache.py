@@ -30,7 +30,7 @@ UNUSED_S = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImages:
     """What is kept of a data folder."""
 
     pixels: NDArray[np.uint8]  # [N,3,150,150]
@@ -42,7 +42,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seedlings"
 
 
-def load(cache: Path, root: Path, files: Sequence[str], decode: Callable[[NDArray[np.uint8]], list[str]]) -> Decoded:
+def load(cache: Path, root: Path, files: Sequence[str], decode: Callable[[NDArray[np.uint8]], list[str]]) -> DecodedImages:
     """What is kept of `files`, relative to `root`, as they are now; where nothing is, `decode` is called.
 
     `decode` fills an array uint8 [N,3,150,150] and returns the files' SHA-256. Raises what it raises, and DiskError.
@@ -69,10 +69,10 @@ def _state(root: Path, files: Sequence[str]) -> str:
     return state.hexdigest()[:32]
 
 
-def _read(kept: Path) -> Decoded | None:
+def _read(kept: Path) -> DecodedImages | None:
     try:
         digests = json.loads((kept / _INDEX).read_text())["digests"]
-        return Decoded(np.load(kept / _PIXELS), digests)
+        return DecodedImages(np.load(kept / _PIXELS), digests)
     except FileNotFoundError:  # not there, or another process has just removed it
         return None
 

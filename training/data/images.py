@@ -59,7 +59,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadFile:
     """One file of a data folder, as far as it could be read."""
 
     file: str
@@ -128,20 +128,20 @@ def photos_beside_masks(folder: Path) -> list[Path]:
     return [file for file in found.files if "masks" not in file.relative_to(folder).parts]
 
 
-def read(folder: Folder) -> Iterable[Read]:
+def read(folder: Folder) -> Iterable[ReadFile]:
     """Decode every file in order."""
 
-    def one(file: str) -> Read:
+    def one(file: str) -> ReadFile:
         try:
             content = (folder.root / file).read_bytes()
         except OSError as error:
-            return Read(file, None, f"cannot be read ({error.strerror})", "", None)
+            return ReadFile(file, None, f"cannot be read ({error.strerror})", "", None)
         digest = hashlib.sha256(content).hexdigest()
         try:
             with pixels.opened(content) as picture:
-                return Read(file, picture.square(pixels.SIZE).pixels, "", digest, (picture.width, picture.height))
+                return ReadFile(file, picture.square(pixels.SIZE).pixels, "", digest, (picture.width, picture.height))
         except pixels.PixelsError as error:
-            return Read(file, None, str(error), digest, None)
+            return ReadFile(file, None, str(error), digest, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow decodes outside the interpreter's lock
         yield from tqdm(threads.map(one, folder.files), "decoding", len(folder.files), leave=False, disable=None)

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
 from training.data import outlines
-from training.data.outlines import Corners, Outline, Outlined
+from training.data.outlines import Corners, Outline, OutlinedPhoto
 from training.errors import DataError
 
 _MOST_FILES = 100_000
@@ -55,7 +55,7 @@ def files(folder: Path) -> list[Path]:
     return found
 
 
-def read(file: Path, document: Any) -> Outlined:
+def read(file: Path, document: Any) -> OutlinedPhoto:
     """The photo of a file's JSON and the plants on it. Raises DataError naming what is wrong.
 
     A shape is a plant. Shapes of one label and one group are the same plant. What is labelled `background`, `ground`, `soil`,
@@ -74,7 +74,7 @@ def read(file: Path, document: Any) -> Outlined:
         where = f"{file.name}, shape {number} ({shape.label[:50]!r})"
         is_ground = shape.label.strip().lower() in _GROUND
         found.append(Outline(where, functools.partial(_drawn, shape, read), None if is_ground else plant))
-    return Outlined(outlines.file_name(read.image_path), read.width, read.height, found)
+    return OutlinedPhoto(outlines.file_name(read.image_path), read.width, read.height, found)
 
 
 def _drawn(shape: _Shape, photo: _File) -> list[Corners] | NDArray[np.bool_]:

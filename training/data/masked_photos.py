@@ -22,7 +22,7 @@ _PLANT = 0.01  # share of a square that is plant, at least
 
 
 @dataclass(frozen=True)
-class Masked:
+class MaskedSquares:
     """Squares of photos and how much of each pixel is plant."""
 
     pixels: Tensor  # uint8 [M,3,S,S]
@@ -52,7 +52,7 @@ def squares(
     *,
     each: int = _SQUARES,
     anywhere: int = 0,
-) -> Masked:
+) -> MaskedSquares:
     """Squares with plants from photos in a folder beside a folder `masks` with a PNG for each, 0 for background.
 
     sides: pixels of the photo, of a square's side, log-uniform between the two. each: squares of a photo; the first `anywhere` of them
@@ -75,7 +75,7 @@ def squares(
                     break
     if not photos:
         raise DataError(f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants")
-    return Masked(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks)) / 255)
+    return MaskedSquares(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks)) / 255)
 
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:

@@ -29,7 +29,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Outlined:
+class OutlinedPhoto:
     """A photo and what was drawn on it, the later ones on top."""
 
     name: str  # of its file, in the folder of photos
@@ -43,7 +43,7 @@ def file_name(path: str) -> str:
     return Path(path.replace("\\", "/")).name
 
 
-def write(source: Path, found: Sequence[Outlined], photos: Path) -> list[Path]:
+def write(source: Path, found: Sequence[OutlinedPhoto], photos: Path) -> list[Path]:
     """Write a PNG for each photo into a folder `masks` beside the folder `photos`. Returns them.
 
     0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
@@ -66,7 +66,7 @@ def write(source: Path, found: Sequence[Outlined], photos: Path) -> list[Path]:
     return masks
 
 
-def _check_size(file: Path, photo: Outlined) -> None:
+def _check_size(file: Path, photo: OutlinedPhoto) -> None:
     """Whether the photo is there, as large as the file says. Raises DataError."""
     try:
         with pixels.opened(file) as picture:
@@ -79,7 +79,7 @@ def _check_size(file: Path, photo: Outlined) -> None:
         raise DataError(f"{file} is {width}×{height}, its annotations are for {photo.width}×{photo.height}; annotate the very same file")
 
 
-def _drawn(source: Path, photo: Outlined) -> Mask:
+def _drawn(source: Path, photo: OutlinedPhoto) -> Mask:
     """The mask of one photo, uint8 [height,width]. Raises DataError naming the outline."""
     drawn = Image.new("L", (photo.width, photo.height))
     pen = ImageDraw.Draw(drawn)

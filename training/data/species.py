@@ -28,7 +28,7 @@ Sugar beet                | Beta vulgaris                | BEAVA | broadleaf cro
 """
 
 
-class Entry(BaseModel):
+class SpeciesProperties(BaseModel):
     """One species of `species.toml`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -75,11 +75,11 @@ def _own(file: Path, names: list[str]) -> dict[str, dict[str, str]]:
 
 def _entry(where: str, written: object) -> dict[str, str]:
     try:
-        entry = Entry.model_validate(written)
+        entry = SpeciesProperties.model_validate(written)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{where} {place}: {first['msg']}; keys are {', '.join(Entry.model_fields)}") from None
+        raise DataError(f"{where} {place}: {first['msg']}; keys are {', '.join(SpeciesProperties.model_fields)}") from None
     given: dict[str, str] = entry.model_dump(exclude_none=True)
     group = None if entry.kind is None else entry.kind.split()[-1]
     if group is not None and given.setdefault("group", group) != group:

@@ -11,7 +11,7 @@ from training.data.tensors import plants
 _SMALLEST = 1e-12  # an image on which nothing speaks for a species has a saliency of 0, not 0/0
 
 
-class TwoHalves(Protocol):
+class FeatureClassifier(Protocol):
     """A network, or the module of an artifact: logits are `classify(features(images))`."""
 
     def features(self, images: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ class TwoHalves(Protocol):
         """[N,C,h,w] → float [N,species]."""
 
 
-def maps(network: TwoHalves, inputs: Tensor, species: Tensor) -> Tensor:
+def maps(network: FeatureClassifier, inputs: Tensor, species: Tensor) -> Tensor:
     """Where the last convolution spoke for `species`, int64 [N]: inputs [N,3,S,S] as the network takes them → float [N,h,w], 0–1.
 
     Grad-CAM with each activation weighted by its own gradient (HiResCAM, Draelos & Carin 2020), as the service's `/explain` has it.

@@ -8,8 +8,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from training import recipe as recipes
 from training.data import split
@@ -20,9 +19,12 @@ from training.fitting import loop as fitting
 from training.fitting import one_writer, run
 from training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds
+
 
 @dataclass(frozen=True)
-class Entry:
+class SweepEntry:
     """One row of a sweep, trained once for each seed."""
 
     recipe: str
@@ -41,26 +43,26 @@ class Entry:
         return recipes.load(self.recipe, seed=seed, **({"network": self.network} if self.network else {}))
 
 
-SWEEPS: dict[str, tuple[Entry, ...]] = {
+SWEEPS: dict[str, tuple[SweepEntry, ...]] = {
     "ablation": (
-        Entry("report-base", "what the report ran"),
-        Entry("report-dropout", "what the report ran, with dropout", against="report-base", main=False),
-        Entry("ablation-1-logits", "no softmax before the loss", against="report-base"),
-        Entry("ablation-2-rate", "half the learning rate", against="ablation-1-logits"),
-        Entry("ablation-3-augmentation", "augmentation", against="ablation-2-rate"),
-        Entry("ablation-4-schedule", "warm-up and half-cosine schedule", against="ablation-3-augmentation"),
-        Entry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
-        Entry("comparison", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch", network="base"),
-        Entry("seedlings", "80 epochs in place of 10", against="base"),
-        Entry("comparison", "dropout", against="base", network="dropout", main=False),
-        Entry("ablation-8-report-softmax", "the softmax put back", against="base", main=False),
-        Entry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base", main=False),
+        SweepEntry("report-base", "what the report ran"),
+        SweepEntry("report-dropout", "what the report ran, with dropout", against="report-base", main=False),
+        SweepEntry("ablation-1-logits", "no softmax before the loss", against="report-base"),
+        SweepEntry("ablation-2-rate", "half the learning rate", against="ablation-1-logits"),
+        SweepEntry("ablation-3-augmentation", "augmentation", against="ablation-2-rate"),
+        SweepEntry("ablation-4-schedule", "warm-up and half-cosine schedule", against="ablation-3-augmentation"),
+        SweepEntry("ablation-5-batch", "batches of 64", against="ablation-4-schedule"),
+        SweepEntry("comparison", "averaged weights, smoothed labels, weight decay", against="ablation-5-batch", network="base"),
+        SweepEntry("seedlings", "80 epochs in place of 10", against="base"),
+        SweepEntry("comparison", "dropout", against="base", network="dropout", main=False),
+        SweepEntry("ablation-8-report-softmax", "the softmax put back", against="base", main=False),
+        SweepEntry("ablation-9-report-slow", "the softmax kept, a tenth of the learning rate", against="report-base", main=False),
     ),
-    "networks": tuple(Entry("comparison", name, network=name) for name in ("lenet", "alexnet", "resnet", "base", "dropout")),
+    "networks": tuple(SweepEntry("comparison", name, network=name) for name in ("lenet", "alexnet", "resnet", "base", "dropout")),
 }
 
 
-def choose(sweep: str, only: Sequence[str] | None) -> list[Entry]:
+def choose(sweep: str, only: Sequence[str] | None) -> list[SweepEntry]:
     """The entries of a sweep, or those that `only` names. Raises RecipeError for a name that is not in it."""
     entries = SWEEPS[sweep]
     if unknown := set(only or ()) - {entry.key for entry in entries}:
@@ -68,7 +70,7 @@ def choose(sweep: str, only: Sequence[str] | None) -> list[Entry]:
     return [entry for entry in entries if not only or entry.key in only]
 
 
-def sweep(fabric: Fabric, entries: Iterable[Entry], seeds: Sequence[int], images: Images, runs: Path, into: Path) -> None:
+def sweep(fabric: "Fabric", entries: Iterable[SweepEntry], seeds: Sequence[int], images: Images, runs: Path, into: Path) -> None:
     """Train and record what has no result yet: all entries with the first seed, then with the next.
 
     A run lies in `runs/<recipe>.<network>.<seed>`, its result in the folder of results `into`. Weights of the best

@@ -7,23 +7,25 @@ compared by them.
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any
 
 from training import machine, networks
 from training.data import split
 from training.data.images import Images
 from training.evaluation import latency
-from training.experiments.sweep import Entry
+from training.experiments.sweep import SweepEntry
 from training.fitting import loop as fitting
 from training.fitting import run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds
+
 
 FILE = "throughput.json"  # in the folder of results
 OLD_FILE = "pace.json"  # what release 0.1 called it
 
 
-def document(fabric: Fabric, entries: Iterable[Entry], images: Images) -> dict[str, Any]:
+def document(fabric: "Fabric", entries: Iterable[SweepEntry], images: Images) -> dict[str, Any]:
     """Seconds of an epoch, validation included, and milliseconds of a prediction (one image, exported, on the CPU) of each entry.
 
     Raises RecipeError, RunError, DiskError.

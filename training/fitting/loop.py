@@ -5,15 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from models_store import store
@@ -38,6 +36,10 @@ from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
 from training.references import reference
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds
+
 
 TENSORBOARD = "tensorboard"  # in the folder of a run
 _QUICK_S = 0.2  # a checkpoint that takes less is written after each epoch
@@ -74,11 +76,13 @@ class _State:
             self.averaged.load_state_dict(tensors["averaged"])
 
 
-def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "auto") -> Fabric:
+def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "auto") -> "Fabric":
     """A launched Fabric: `device` auto, cpu or cuda; `precision` auto, 32-true or bf16-mixed. Raises RunError.
 
     auto takes bfloat16 where the processor computes in it (tensor cores; AVX512-BF16 or AMX), else float32.
     """
+    from lightning_fabric import Fabric
+
     accelerator = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and torch.cuda.device_count() < devices:
         raise RunError(f"{devices} CUDA devices were asked for, {torch.cuda.device_count()} are there; use --devices or --device cpu")
@@ -91,7 +95,7 @@ def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precisio
 
 
 def fit(
-    fabric: Fabric,
+    fabric: "Fabric",
     recipe: Recipe,
     recipe_name: str,
     images: Images,
@@ -247,7 +251,7 @@ def _file_reference(file: Path | None) -> str:
 
 
 def _epoch(
-    fabric: Fabric,
+    fabric: "Fabric",
     model: nn.Module,
     optimizer: Any,
     state: _State,
@@ -298,7 +302,7 @@ def _epoch(
     return mean, rate
 
 
-def _validate(fabric: Fabric, network: nn.Module, validation: _Rows, recipe: Recipe) -> dict[str, float]:
+def _validate(fabric: "Fabric", network: nn.Module, validation: _Rows, recipe: Recipe) -> dict[str, float]:
     with fabric.autocast():
         outputs = logits(network, validation.pixels)  # [N,species], on the CPU
     labels = validation.labels.cpu()
@@ -316,6 +320,8 @@ class _Record:
 
     def __init__(self, folder: Path, recipe: Recipe, epochs: int) -> None:
         """`epochs`: finished before."""
+        from torch.utils.tensorboard import SummaryWriter  # it takes a second
+
         self._folder, self._recipe = folder, recipe
         with disk_errors(folder / TENSORBOARD):
             self._writer = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs + 1)

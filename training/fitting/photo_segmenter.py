@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
 from models_store.manifest import SegmenterTraining
 from training.data import masked_photos
-from training.data.masked_photos import Half, Masked
+from training.data.masked_photos import Half, MaskedSquares
 from training.data.tensors import to_float
 from training.errors import RunError
 from training.fitting import ema, run
@@ -26,6 +26,10 @@ from training.fitting.plant_view_segmenter import mask_loss
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds
+
 
 # On the CPU, where composing is slow: times that a composed batch is used, each in another light, and how many steps lie between.
 _USES, _KEPT = 3, 5  # prime to each other
@@ -44,16 +48,16 @@ CHECKPOINT_STEPS = 50  # between two checkpoints
 
 
 @dataclass(frozen=True)
-class Field:
+class LabelledSquares:
     """Squares of photos to learn from."""
 
-    name: str  # as in `MadeOf`
-    masked: Masked  # [M,3,S,S] with S = `SIDE`
+    name: str  # as in `SegmenterOrigin`
+    masked: MaskedSquares  # [M,3,S,S] with S = `SIDE`
     single: bool  # whether each connected part of a mask is one plant, so that centres are learnt too
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a training is told."""
 
     steps: int
@@ -63,7 +67,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class MadeOf:
+class SegmenterOrigin:
     """How weights came to be; kept beside them."""
 
     steps: int
@@ -98,42 +102,42 @@ class MadeOf:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedSegmenter:
     """A segmenter and how it came to be."""
 
     network: PhotoSegmenter
-    made_of: MadeOf
+    made_of: SegmenterOrigin
     name: str  # of its file
 
 
 def bare(folders: Sequence[Path]) -> list[str]:
-    """What `MadeOf` calls those of the folders of background photos that have masks: they may be measured on, too."""
-    return [f"{MadeOf.name_of(folder)}:bare" for folder in folders if (folder.resolve().parent / "masks").is_dir()]
+    """What `SegmenterOrigin` calls those of the folders of background photos that have masks: they may be measured on, too."""
+    return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if (folder.resolve().parent / "masks").is_dir()]
 
 
-def field(folder: Path, *, single: bool, half: Half | None) -> Field:
+def field(folder: Path, *, single: bool, half: Half | None) -> LabelledSquares:
     """The squares of a folder of photos with masks. Raises DataError."""
     sides = _SIDES_SINGLE if single else _SIDES
-    name = MadeOf.name_of(folder) + (f":{half}" if half else "")
-    return Field(name, masked_photos.squares(folder, SIDE, 0, sides, half, each=_SQUARES, anywhere=_ANYWHERE), single)
+    name = SegmenterOrigin.name_of(folder) + (f":{half}" if half else "")
+    return LabelledSquares(name, masked_photos.squares(folder, SIDE, 0, sides, half, each=_SQUARES, anywhere=_ANYWHERE), single)
 
 
 def train(
-    fabric: Fabric,
+    fabric: "Fabric",
     pixels: Tensor,
     backgrounds: Tensor | None,
-    fields: Sequence[Field],
-    plan: Plan,
+    fields: Sequence[LabelledSquares],
+    plan: TrainingPlan,
     out: Path,
     *,
     split_digest: str,
     bare: Sequence[str] = (),
-    start: Trained | None = None,
+    start: TrainedSegmenter | None = None,
     log: Callable[[str], None] = lambda _: None,
-) -> Trained:
+) -> TrainedSegmenter:
     """Train on plants, uint8 [N,3,S,S] in the data set's own light, and write the weights to `out` with how they came to be.
 
-    backgrounds: squares of photos to set plants on, or None. bare: what `MadeOf` calls the folders with masks that these are from.
+    backgrounds: squares of photos to set plants on, or None. bare: what `SegmenterOrigin` calls the folders with masks that these are from.
     start: begin with its weights. log: gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed draws the
     same pictures on one kind of device.
 
@@ -147,13 +151,13 @@ def train(
     given += start.network.state_dict().values() if start is not None else []
     network = (PhotoSegmenter() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
     pixels, backgrounds = pixels.to(device), None if backgrounds is None else backgrounds.to(device)
-    here = [replace(one, masked=Masked(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
+    here = [replace(one, masked=MaskedSquares(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
     composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=_DECAY)
     masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields), *bare]))
     began_with = start.name if start else None
-    made_of = MadeOf(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
+    made_of = SegmenterOrigin(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
     checkpoint = StepCheckpoint(out, asdict(made_of) | {"given": digest_of(given)}, network, averaged, optimizer)
 
     def drawn(step: int) -> torch.Generator:
@@ -192,10 +196,10 @@ def train(
     segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
     run.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
     checkpoint.remove()
-    return Trained(segmenter, made_of, out.name)
+    return TrainedSegmenter(segmenter, made_of, out.name)
 
 
-def load(file: Path) -> Trained:
+def load(file: Path) -> TrainedSegmenter:
     """A segmenter that `train` wrote. Raises RunError."""
     if not file.is_file():
         raise RunError(f"{file} is not there; make one with 'python -m training photo-segmenter fit'")
@@ -203,7 +207,7 @@ def load(file: Path) -> Trained:
     try:
         kept = run.load_weights(file)
         segmenter.load_state_dict(kept[_KEY])
-        return Trained(segmenter.eval(), MadeOf(**kept["made_of"]), file.name)
+        return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name)
     except (KeyError, RuntimeError, TypeError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training photo-segmenter fit'") from None
 
@@ -215,7 +219,7 @@ def centre_loss(logits: Tensor, hills: Tensor, plants: Tensor, known: Tensor) ->
     return (entropy * near).sum() / near.sum().clamp(min=1)
 
 
-def _batch(scenes: Scenes, fields: Sequence[Field], size: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _batch(scenes: Scenes, fields: Sequence[LabelledSquares], size: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pictures as a camera takes them, masks of all plants, hills on their centres, and of which pictures these are known.
 
     float [B,3,S,S], [B,1,S,S], [B,1,S/4,S/4], [B]; B is the scenes and about `size` squares of the fields.

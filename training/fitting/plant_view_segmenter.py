@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models_store.learnt import Learnt
-from training.data.masked_photos import Masked
+from training.data.masked_photos import MaskedSquares
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
 from training.fitting import ema, known_background, run
@@ -38,7 +38,7 @@ def train(
     pixels: Tensor,
     validation: Tensor,
     backgrounds: Tensor | None,
-    masked: Sequence[Masked],
+    masked: Sequence[MaskedSquares],
     steps: int,
     seed: int,
     out: Path,
@@ -108,7 +108,7 @@ def mask_loss(logits: Tensor, plants: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def iou(segmenter: Segmenter, masked: Masked) -> float:
+def iou(segmenter: Segmenter, masked: MaskedSquares) -> float:
     """Intersection over union of the plants, over all pixels of all squares."""
     both = either = 0
     for images, plants in zip(torch.split(masked.pixels, BATCH), torch.split(masked.plants, BATCH), strict=True):
@@ -117,7 +117,7 @@ def iou(segmenter: Segmenter, masked: Masked) -> float:
     return both / max(1, either)
 
 
-def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[Masked], random: torch.Generator) -> tuple[Tensor, Tensor]:
+def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[MaskedSquares], random: torch.Generator) -> tuple[Tensor, Tensor]:
     """Pictures as a camera takes them and the masks of all plants on them: float [B,3,S,S], [B,1,S,S]."""
     images = to_float(pixels[torch.randint(len(pixels), (BATCH,), generator=random)])
     scene = compose(images, cut_out(images), backgrounds, _FIELD, random)

@@ -16,6 +16,7 @@ import numpy as np
 from models_store import pixels, store
 from models_store.learnt import FILE, Learnt, records
 from training import data
+from training.artifact.store_errors import as_training_errors
 from training.data import split
 from training.data.images import Images
 from training.data.split import Split
@@ -40,11 +41,9 @@ class Provenance:
 
 def of_version(folder: Path, images: Images | None = None) -> Provenance:
     """Of a published version; `images` may be those of its training. Raises TrainingError naming the file."""
-    try:
+    with as_training_errors():
         manifest = store.read_manifest(folder)
         content = store.beside(folder, manifest, FILE)
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
     training, recipe = manifest.training, manifest.training.recipe
     if content is not None:
         return Provenance(_read(content, folder), tuple(training.unknown_origins))

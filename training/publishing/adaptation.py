@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from models_store import store
@@ -23,6 +22,10 @@ from training.publishing.gates import Verdict
 from training.publishing.measured_model import MeasuredModel
 from training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # its import takes two seconds
+
+
 RECIPE = "adapt"
 LEAST_STEPS = 150  # fewer leave the weights nearly where they were
 MAY_LOSE = 0.005  # of the accuracy on the version's own test images
@@ -30,7 +33,7 @@ NAME = "corrections"  # what the card calls the photos that were held out
 
 
 @dataclass(frozen=True)
-class Corrected:
+class CorrectionFolders:
     """Folders of `training.data.corrections`; None where there is nothing of the kind."""
 
     learn: Path
@@ -52,7 +55,7 @@ class Corrected:
 
 
 @dataclass(frozen=True)
-class Both:
+class PairedAnswers:
     """Right answers of the version before and of the new one, to the same photos."""
 
     before: Tensor  # bool [N]
@@ -83,13 +86,13 @@ class Both:
 
 
 @dataclass(frozen=True)
-class Adapted:
+class Adaptation:
     """What was published, and how it compares."""
 
     folder: Path
     before: str  # name/version
-    held_out: Both
-    test: Both
+    held_out: PairedAnswers
+    test: PairedAnswers
 
 
 def in_service(destination: Path, name: str) -> Path:
@@ -103,8 +106,8 @@ def in_service(destination: Path, name: str) -> Path:
 
 
 def adapt(
-    fabric: Fabric,
-    corrected: Corrected,
+    fabric: "Fabric",
+    corrected: CorrectionFolders,
     original: Path,
     destination: Path,
     name: str,
@@ -114,7 +117,7 @@ def adapt(
     cache: Path | None = None,
     seed: int = 0,
     force: bool = False,
-) -> Adapted:
+) -> Adaptation:
     """Fit the version in service to corrections and its own training images, and publish it as the next one if it is better.
 
     Better: on the corrections held out its share of right answers is higher by the whole of a paired 95% interval, and on the test images
@@ -137,7 +140,7 @@ def adapt(
     made = _recipe(recipe, manifest, folder, seed, len(mixed.train))
     with one_writer.of_run(run_folder):
         loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
-    found: list[Both] = []
+    found: list[PairedAnswers] = []
 
     def judge(model: MeasuredModel) -> Verdict:
         both = compare(before, model, held_out, originals.only(parts.test))
@@ -156,15 +159,15 @@ def adapt(
         forms=tuple(form for form in formats.FORMATS if form == "torchscript" or formats.FILES[form] in manifest.files),
         promise=manifest.calibration.promise or export.PROMISE,
         data=original,
-        outside=appraisal.Outside(measure={NAME: corrected.held_out}, cache=corrected.cache),
+        outside=appraisal.ExternalFolders(measure={NAME: corrected.held_out}, cache=corrected.cache),
         strangers=corrected.no_plants,
         parts=mixed,
         judge=judge,
     )
-    return Adapted(published, before.name, *found)
+    return Adaptation(published, before.name, *found)
 
 
-def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[Both, Both]:
+def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[PairedAnswers, PairedAnswers]:
     """Both models on corrections held out and on test images, without photos that either has learnt from. Raises DataError for none."""
     seen = before.provenance(held_out).learnt.holds(held_out.records) | now.provenance(held_out).learnt.holds(held_out.records)
     if seen.all():
@@ -172,17 +175,17 @@ def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested:
     return _both(before, now, held_out.only((~seen).nonzero()[0].tolist())), _both(before, now, tested)
 
 
-def _both(before: MeasuredModel, now: MeasuredModel, images: Images) -> Both:
+def _both(before: MeasuredModel, now: MeasuredModel, images: Images) -> PairedAnswers:
     shown = [images.species[label] for label in images.labels.tolist()]
 
     def right(model: MeasuredModel) -> Tensor:
         answers = model.probabilities(images.pixels).argmax(1).tolist()
         return torch.tensor([model.species[answer] == species for answer, species in zip(answers, shown, strict=True)])
 
-    return Both(right(before), right(now))
+    return PairedAnswers(right(before), right(now))
 
 
-def verdict(before: str, held_out: Both, test: Both, *, force: bool, alike: bool) -> Verdict:
+def verdict(before: str, held_out: PairedAnswers, test: PairedAnswers, *, force: bool, alike: bool) -> Verdict:
     """What the card is to say. Raises RunError where the new version is not better and that was not forced."""
     against = []
     if held_out.interval[0] <= 0:

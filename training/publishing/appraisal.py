@@ -13,20 +13,20 @@ from torch import Tensor
 from models_store.manifest import Calibration, ElsewhereFigures, Familiarity, Figures, OodFigures
 from training.artifact import answer_figures, thresholds
 from training.artifact import calibration as calibrating
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 from training.data import pictures
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import metrics
 from training.publishing import external_photos, field_limit, out_of_distribution
-from training.publishing.field_limit import Asked
+from training.publishing.field_limit import FieldAnswers
 from training.publishing.measured_model import MeasuredModel
 from training.publishing.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalFolders:
     """Folders of photos in no split, by the names that the card has for them."""
 
     field: Mapping[str, Path] = dataclasses.field(default_factory=dict)  # thresholds are chosen to hold on them too
@@ -50,7 +50,7 @@ class Outside:
             raise DataError("--field-promise is for the photos of --field; name these, or leave it out")
 
 
-NOWHERE = Outside()
+NOWHERE = ExternalFolders()
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def appraise(
     split: Split,
     *,
     promise: float = calibrating.PROMISE,
-    outside: Outside = NOWHERE,
+    outside: ExternalFolders = NOWHERE,
     folds: OutOfFold | None = None,
 ) -> Appraisal:
     """Choose the thresholds of `model` on its validation images, or out-of-fold answers, and on photos from the field, and measure it.
@@ -79,17 +79,17 @@ def appraise(
     The images count their labels in the model's order; the temperature is inside the model already. Raises DataError.
     """
 
-    def part(name: str, rows: list[int]) -> Asked:
+    def part(name: str, rows: list[int]) -> FieldAnswers:
         shown = [model.described[label] for label in images.labels[rows].tolist()]
-        return Asked(*external_photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise))
+        return FieldAnswers(*external_photos.ask(model, familiarity, f"{name} images", images.pixels[rows], shown, promise))
 
-    def ask(found: external_photos.Photos, promised: float) -> Asked:
-        return Asked(*external_photos.ask(model, familiarity, found.name, found.pixels, found.shown(), promised))
+    def ask(found: external_photos.Photos, promised: float) -> FieldAnswers:
+        return FieldAnswers(*external_photos.ask(model, familiarity, found.name, found.pixels, found.shown(), promised))
 
     field = [external_photos.load(name, folder, outside.cache, model) for name, folder in outside.field.items()]
     in_field = [ask(found, outside.field_promise or promise) for found in field]
     validation = part("validation", split.validation)
-    held = validation if folds is None else Asked(_of_folds(folds, model, temperature, promise), None)
+    held = validation if folds is None else FieldAnswers(_of_folds(folds, model, temperature, promise), None)
     calibration = field_limit.calibrate(temperature, model.described, held, in_field, familiarity, validation.distances)
     calibration = calibration.model_copy(update={"folds": None if folds is None else folds.folds})
     calibrated, known = dataclasses.replace(model, calibration=calibration), calibration.familiarity
@@ -110,7 +110,9 @@ def appraise(
     )
 
 
-def taken_over(model: MeasuredModel, calibration: Calibration, chosen_on: Collection[str], outside: Outside) -> tuple[Appraisal, Images]:
+def taken_over(
+    model: MeasuredModel, calibration: Calibration, chosen_on: Collection[str], outside: ExternalFolders
+) -> tuple[Appraisal, Images]:
     """Measure a model that has temperature, thresholds and limit from another one, and no test images of its own.
 
     Its figures are those on the first folder of `outside.measure` that shows each species and was not chosen by. Returns its images
@@ -137,7 +139,7 @@ def taken_over(model: MeasuredModel, calibration: Calibration, chosen_on: Collec
     return Appraisal(calibration, figures, elsewhere, ood), images
 
 
-def _of_folds(folds: OutOfFold, model: MeasuredModel, temperature: float, promise: float) -> HeldOut:
+def _of_folds(folds: OutOfFold, model: MeasuredModel, temperature: float, promise: float) -> HeldOutAnswers:
     """All count as familiar: the distance is measured by the published network, which has learnt from most of them."""
     shown = [model.described[label] for label in folds.labels.tolist()]
     return thresholds.held_out("out-of-fold answers", (folds.logits / temperature).softmax(1), shown, None, promise)

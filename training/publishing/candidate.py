@@ -47,7 +47,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Assembled:
+class AssembledFiles:
     """The files of a version, and the model in them."""
 
     model: bytes
@@ -93,7 +93,7 @@ def assemble(
     forms: tuple[formats.Format, ...],
     compared: Tensor,
     described: list[Species],
-) -> Assembled:
+) -> AssembledFiles:
     """Export it with its temperature and distance; `forms` are compared with TorchScript on pictures uint8 [N,3,S,S]. Raises RunError."""
     served, origin = candidate.served, candidate.origin
     model = torchscript.to_torchscript(served, temperature, distance)
@@ -107,7 +107,7 @@ def assemble(
         lambda pixels: predictions.answers(module, pixels),
         module=module,
     )
-    return Assembled(model, beside, module, measured)
+    return AssembledFiles(model, beside, module, measured)
 
 
 def _numbers(network: nn.Module) -> int:

@@ -12,7 +12,7 @@ from models_store.manifest import Manifest
 from models_store.republish import republish
 from training.artifact import formats, published, torchscript
 from training.artifact.formats import FILES, Format
-from training.errors import DiskError, TrainingError
+from training.artifact.store_errors import as_training_errors
 
 _COARSE = (150, 40, 10, 3)  # blocks a side of the pictures that formats are compared on
 _PHOTOS = ((2, 2, 3), (1, 1, 1), (1, 6, 8))  # of a segmenter: images, and multiples of its sides
@@ -23,19 +23,13 @@ def convert(folder: Path, destination: Path, forms: tuple[Format, ...]) -> Path:
 
     Each format answers as `model.pt` does, compared on drawn pictures. Raises RunError, TrainingError naming the file, DiskError.
     """
-    try:
+    with as_training_errors():
         manifest = store.read_any_manifest(folder.absolute())
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
     made = _of_classifier(folder, forms) if isinstance(manifest, Manifest) else _of_segmenter(folder, forms)
     beside = " and ".join(FILES[form] for form in forms if form in FILES)
     why = f"Beside them lies the same network as {beside}, compared with {store.MODEL}." if beside else None
-    try:
+    with as_training_errors():
         return republish(destination, folder.absolute(), manifest.name, why, made)
-    except store.PublishFailed as error:
-        raise DiskError(str(error)) from None
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
 
 
 def _of_classifier(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:

@@ -14,27 +14,28 @@ from models_store.pixels import SIZE
 from training import networks
 from training.artifact import calibration as calibrating
 from training.artifact import formats, model_card
+from training.artifact.store_errors import as_training_errors
 from training.data import pictures, species
 from training.data.images import Images
 from training.data.split import Split
-from training.errors import DiskError, RunError
+from training.errors import RunError
 from training.evaluation import metrics, predictions
 from training.fitting import run
 from training.networks.network import Network
 from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor
 from training.publishing import candidate as candidates
 from training.publishing import twin as twins
-from training.publishing.candidate import Assembled, Candidate, Rank, Storage
+from training.publishing.candidate import AssembledFiles, Candidate, Rank, Storage
 from training.publishing.measured_model import MeasuredModel
 
 PROMISE = calibrating.PROMISE
 
 
 @dataclass(frozen=True)
-class _Made:
+class _UnpublishedVersion:
     """A version before it is published."""
 
-    assembled: Assembled
+    assembled: AssembledFiles
     found: appraisal.Appraisal
     compact: Compact | None
     tested: Images  # that its figures are of
@@ -54,7 +55,7 @@ def export(
     forms: tuple[formats.Format, ...] = ("torchscript",),
     promise: float = PROMISE,
     data: Path | None = None,
-    outside: appraisal.Outside = appraisal.NOWHERE,
+    outside: appraisal.ExternalFolders = appraisal.NOWHERE,
     force: bool = False,
     strangers: Path | None = None,
     parts: Split | None = None,
@@ -115,10 +116,8 @@ def export(
             size_bytes=size_bytes,
         )
 
-    try:
+    with as_training_errors():
         return store.publish(destination, made.assembled.model, describe, model_card.text, name, beside)
-    except store.PublishFailed as error:
-        raise DiskError(str(error)) from None
 
 
 def _on_its_split(
@@ -128,10 +127,10 @@ def _on_its_split(
     forms: tuple[formats.Format, ...],
     promise: float,
     described: list[Species],
-    outside: appraisal.Outside,
+    outside: appraisal.ExternalFolders,
     force: bool,
     strangers: Path | None,
-) -> _Made:
+) -> _UnpublishedVersion:
     """Choose on validation images, or out-of-fold answers, and measure on test images."""
     served, split = candidate.served, candidate.split
     folds = out_of_fold.answers(folder, images, functools.partial(candidates.compact, rank=candidate.rank, storage=candidate.storage))
@@ -153,7 +152,7 @@ def _on_its_split(
     unknown = None if strangers is None else pictures.load(strangers)
     familiarity = None if distance is None else out_of_distribution.choose_limit(served, assembled.module, images, split, unknown)
     found = appraisal.appraise(assembled.measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
-    return _Made(assembled, found, compact, tested, forced)
+    return _UnpublishedVersion(assembled, found, compact, tested, forced)
 
 
 def _as_its_twin(
@@ -163,10 +162,10 @@ def _as_its_twin(
     forms: tuple[formats.Format, ...],
     promise: float,
     described: list[Species],
-    outside: appraisal.Outside,
+    outside: appraisal.ExternalFolders,
     force: bool,
     strangers: Path | None,
-) -> _Made:
+) -> _UnpublishedVersion:
     """Take over what a twin has chosen, and measure on photos in no split."""
     if twins.is_version(twin):
         taken = twins.of_version(twin, candidate, outside, promise)
@@ -176,7 +175,7 @@ def _as_its_twin(
         chosen_on = dataclasses.replace(outside, measure={}, ood={})
         settled = _on_its_split(other, twin, images, ("torchscript",), promise, described, chosen_on, force, strangers)
         reference = Twin(name=run.run_reference(twin, other.identity), figures=settled.found.figures)
-        taken = twins.TakenOver(reference, described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
+        taken = twins.TwinAppraisal(reference, described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
     calibration, recipe = taken.calibration, candidate.identity.recipe
     distance = None
     if calibration.familiarity is not None:
@@ -190,10 +189,10 @@ def _as_its_twin(
     if candidate.served is not candidate.network:
         compact = candidate.compact(_figures(candidate.network, calibration.temperature, tested, part))
     warning = twins.other_epoch(candidate.epoch, taken.epoch)
-    return _Made(assembled, found, compact, tested, forced or taken.forced, taken.twin, warning)
+    return _UnpublishedVersion(assembled, found, compact, tested, forced or taken.forced, taken.twin, warning)
 
 
-def _warnings(candidate: Candidate, made: _Made, images: Images, destination: Path, name: str) -> list[str]:
+def _warnings(candidate: Candidate, made: _UnpublishedVersion, images: Images, destination: Path, name: str) -> list[str]:
     """What whoever publishes it is to know, one sentence each."""
     figures = made.found.figures
     answers = made.assembled.measured.probabilities(made.tested.pixels)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models_store.manifest import Familiarity, Species
 from training.artifact import answer_figures, thresholds
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 from training.data import images as data
 from training.data import species
 from training.data.images import Images
@@ -61,14 +61,14 @@ def unseen(model: MeasuredModel, images: Images, folder: Path) -> tuple[Images, 
 
 def ask(
     model: MeasuredModel, familiarity: Familiarity | None, name: str, pixels: Tensor, truth: list[Species], promise: float
-) -> tuple[HeldOut, Tensor | None]:
+) -> tuple[HeldOutAnswers, Tensor | None]:
     """Answers to pixels uint8 [N,3,S,S] that show `truth`, and the distances float [N] where the model measures them."""
     probabilities, distances = model.answers(pixels)
     familiar = None if distances is None or familiarity is None else distances <= familiarity.limit
     return thresholds.held_out(name, probabilities, truth, familiar, promise), distances
 
 
-def figures(model: MeasuredModel, photos: Photos, asked: HeldOut) -> dict[str, Any]:
+def figures(model: MeasuredModel, photos: Photos, asked: HeldOutAnswers) -> dict[str, Any]:
     """`external.figures` of answers to photos; of a calibrated model with what they are worth that can be relied upon."""
     calibration = model.calibration
     tells = calibration is not None and calibration.familiarity is not None

@@ -16,19 +16,19 @@ from torch import Tensor
 
 from models_store.manifest import RANKS, Calibration, Familiarity, Rank, Species
 from training.artifact import calibration as calibrating
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 
 SHARES = tuple(share / 1000 for share in range(990, 945, -5))  # of validation images within the limits that are tried, 99% to 95%
 
 
 @dataclass(frozen=True)
-class Asked:
+class FieldAnswers:
     """Answers to photos, and how far these are from the training images: float [N], or None where nobody asks."""
 
-    answers: HeldOut
+    answers: HeldOutAnswers
     distances: Tensor | None
 
-    def within(self, familiarity: Familiarity | None) -> HeldOut:
+    def within(self, familiarity: Familiarity | None) -> HeldOutAnswers:
         """The answers, with those photos familiar that lie within a limit."""
         if self.distances is None or familiarity is None:
             return self.answers
@@ -38,8 +38,8 @@ class Asked:
 def calibrate(
     temperature: float,
     species: list[Species],
-    held: Asked,
-    field: Sequence[Asked],
+    held: FieldAnswers,
+    field: Sequence[FieldAnswers],
     familiarity: Familiarity | None,
     validation: Tensor | None,
 ) -> Calibration:
@@ -49,7 +49,7 @@ def calibrate(
     has one on `held` alone. If there is no such limit, it stays as it is, and the thresholds' reasons say why there are none.
     """
 
-    def at(known: Familiarity | None, fields: Sequence[Asked]) -> Calibration:
+    def at(known: Familiarity | None, fields: Sequence[FieldAnswers]) -> Calibration:
         return calibrating.calibrate(temperature, species, held.within(known), [one.within(known) for one in fields], known)
 
     usual = at(familiarity, field)

@@ -15,11 +15,11 @@ from models_store import canopy, store
 from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
 from training import networks
 from training.artifact import segmenter_card, torchscript
+from training.artifact.store_errors import as_training_errors
 from training.data.masked_photos import Half
-from training.errors import DiskError
 from training.evaluation import plants
 from training.fitting import photo_segmenter
-from training.fitting.photo_segmenter import MadeOf
+from training.fitting.photo_segmenter import SegmenterOrigin
 
 INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU on the halves of the fields' photos that the shipped weights have learnt from. Plants count three times in the loss, so that
@@ -34,7 +34,7 @@ class MeasuredSegmenter:
     module: nn.Module
     input: PhotoInput
     thresholds: PlantThresholds
-    masks: Sequence[str]  # what it learnt from, as `MadeOf` names it
+    masks: Sequence[str]  # what it learnt from, as `SegmenterOrigin` names it
 
     def segment(self, photo: NDArray[np.uint8]) -> plants.Maps:
         """uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
@@ -96,15 +96,13 @@ def export(
             size_bytes=size_bytes,
         )
 
-    try:
+    with as_training_errors():
         return store.publish(destination, model, describe, segmenter_card.text, name), found
-    except store.PublishFailed as error:
-        raise DiskError(str(error)) from None
 
 
 def _learnt_from(folder: Path, half: Half | None, masks: Sequence[str]) -> str:
     """In words, what weights have learnt from a folder, given what is measured of it."""
-    name = MadeOf.name_of(folder)
+    name = SegmenterOrigin.name_of(folder)
     learnt = [entry for entry in masks if entry.split(":")[0] == name]
     if not learnt:
         return "no photo of this folder"

@@ -8,9 +8,10 @@ from models_store import store
 from models_store.manifest import MIN_READER_SCHEMA, SCHEMA_VERSION, Manifest
 from training.artifact import calibration as calibrating
 from training.artifact import model_card
+from training.artifact.store_errors import as_training_errors
 from training.data import species
 from training.data.images import Images
-from training.errors import DiskError, TrainingError
+from training.errors import TrainingError
 from training.publishing import appraisal, measured_model, predecessor
 
 
@@ -21,7 +22,7 @@ def recalibrate(
     *,
     promise: float = calibrating.PROMISE,
     data: Path | None = None,
-    outside: appraisal.Outside = appraisal.NOWHERE,
+    outside: appraisal.ExternalFolders = appraisal.NOWHERE,
 ) -> Path:
     """Publish the artifact in `folder` as the next version of its model, with new thresholds and figures. Returns its folder.
 
@@ -31,10 +32,8 @@ def recalibrate(
 
     Raises DataError when these are not the images of the training, TrainingError naming the file, DiskError.
     """
-    try:
+    with as_training_errors():
         old, files = store.read_manifest(folder), store.contents(folder)[1]
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
     if old.twin is not None:
         raise TrainingError(
             f"{old.name}/{old.version} has learnt from all images, and has its thresholds from {old.twin.name}; recalibrate that, and"
@@ -65,7 +64,5 @@ def recalibrate(
             }
         )
 
-    try:
+    with as_training_errors():
         return store.publish(destination, files.pop(store.MODEL), describe, model_card.text, old.name, files)
-    except store.PublishFailed as error:
-        raise DiskError(str(error)) from None

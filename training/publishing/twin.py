@@ -11,9 +11,10 @@ from pathlib import Path
 from models_store import store
 from models_store.manifest import Calibration, Species, Twin
 from training.artifact.calibration import PROMISE
-from training.errors import RunError, TrainingError
+from training.artifact.store_errors import as_training_errors
+from training.errors import RunError
 from training.fitting import run
-from training.publishing.appraisal import Outside
+from training.publishing.appraisal import ExternalFolders
 from training.publishing.candidate import Candidate
 
 _ALIKE = (
@@ -29,7 +30,7 @@ _ALIKE = (
 
 
 @dataclass(frozen=True)
-class TakenOver:
+class TwinAppraisal:
     """What a network that learnt from all images has from its twin."""
 
     twin: Twin
@@ -54,12 +55,10 @@ def is_version(folder: Path) -> bool:
     return (folder / store.MANIFEST).is_file()
 
 
-def of_version(folder: Path, candidate: Candidate, outside: Outside, promise: float) -> TakenOver:
+def of_version(folder: Path, candidate: Candidate, outside: ExternalFolders, promise: float) -> TwinAppraisal:
     """What a published version gives. Raises RunError where it is no twin, TrainingError naming the file."""
-    try:
+    with as_training_errors():
         manifest = store.read_manifest(folder)
-    except store.StoreError as error:
-        raise TrainingError(str(error)) from None
     name = f"{manifest.name}/{manifest.version}"
     check(candidate, run.Identity.of_manifest(manifest), name)
     compact = manifest.compact
@@ -74,7 +73,7 @@ def of_version(folder: Path, candidate: Candidate, outside: Outside, promise: fl
         raise RunError(f"the thresholds are those of {name}, chosen already; leave --promise out")
     chosen_on = [one for one, found in manifest.elsewhere.items() if found.chosen_by]
     twin = Twin(name=f"{name}@{manifest.sha256[:12]}", figures=manifest.figures)
-    return TakenOver(twin, manifest.species, manifest.calibration, manifest.training.epoch, manifest.forced, chosen_on)
+    return TwinAppraisal(twin, manifest.species, manifest.calibration, manifest.training.epoch, manifest.forced, chosen_on)
 
 
 def other_epoch(epoch: int, twin: int) -> str | None:

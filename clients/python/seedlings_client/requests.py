@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import httpx
 
 from .errors import NoAnswer, Problem, problem_of
-from .generated.models import Answer, Answered, Batch, Detected, Health, SpeciesList
+from .generated.models import Answer, AnsweredPhoto, Detected, Health, PredictionBatch, SpeciesList
 from .version import __version__
 
 Photo = bytes | str | os.PathLike[str]  # what an image file holds, or where it lies
@@ -115,10 +115,10 @@ def predict_batch(contents: Sequence[bytes], query: dict[str, Any]) -> Call[list
 
     def read(response: httpx.Response, body: bytes) -> list[Answer | Problem]:
         request_id = response.headers.get("X-Request-ID")
-        results = Batch.from_dict(json.loads(body)).results
+        results = PredictionBatch.from_dict(json.loads(body)).results
         if len(results) != len(contents):
             raise ValueError
-        return [one.prediction if isinstance(one, Answered) else Problem(one.problem.to_dict(), request_id) for one in results]
+        return [one.prediction if isinstance(one, AnsweredPhoto) else Problem(one.problem.to_dict(), request_id) for one in results]
 
     return Call("POST", "/predict/batch", read, {"files": files, "params": _given(query)})
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from corrections.tables import Moment
+from corrections.tables import UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -36,9 +36,9 @@ def upgrade() -> None:
         sa.Column("confident", sa.Boolean, nullable=False),
         sa.Column("ood_score", sa.Float),
         sa.Column("familiar", sa.Boolean),
-        sa.Column("created", Moment, nullable=False),
+        sa.Column("created", UtcDateTime, nullable=False),
         sa.Column("reviewer", sa.Text, nullable=False),
-        sa.Column("reviewed", Moment),
+        sa.Column("reviewed", UtcDateTime),
     )
     op.create_index("corrections_in_order", "corrections", ["state", "created", "id"])
     op.create_index("corrections_by_age", "corrections", ["created"])
@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.String(16), nullable=False),
         sa.Column("species", sa.Text),
         sa.Column("reviewer", sa.Text, nullable=False),
-        sa.Column("at", Moment, nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
     )
 
 

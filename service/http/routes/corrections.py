@@ -9,18 +9,18 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from service import errors
-from service.corrections import Keeper, as_service_errors, said
-from service.errors import MalformedRequest, NothingKept, documented
-from service.http import queries
+from service.corrections import CorrectionService, as_service_errors, stored_prediction
+from service.errors import CorrectionsDisabled, MalformedRequest, documented
+from service.http import forms, queries
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.disconnect import unless_gone
 from service.http.origin import allowed_page
 from service.http.services import Services
 
 if TYPE_CHECKING:
-    from corrections.records import Kept
-    from corrections.store import Corrections
+    from corrections.records import StoredCorrection
+    from corrections.store import CorrectionStore
 
 router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized)])
 
@@ -30,22 +30,11 @@ FIELDS = {
     "note": "anything else, up to 1000 characters",
     "plant": "what tells this plant from others, such as the number of its pot: training keeps its photos together",
 }
-_FILE = {"type": "string", "format": "binary", "description": "an image file: JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC"}
-_FORM = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {"file": _FILE} | {name: {"type": "string", "description": text} for name, text in FIELDS.items()},
-                "required": ["file", "species"],
-            }
-        }
-    },
-}
+_TEXTS = {name: {"type": "string", "description": text} for name, text in FIELDS.items()}
+_FORM = {"required": True, "content": forms.described({"file": forms.IMAGE_FILE} | _TEXTS, ["file", "species"])}
 
 
-class Keeping(BaseModel):
+class RetentionPolicy(BaseModel):
     """What this server keeps of photos."""
 
     kept: bool = Field(description="whether corrections are kept, with their photos")
@@ -57,7 +46,7 @@ class Keeping(BaseModel):
     days: int | None = Field(description="after how many days they are removed; null: when somebody removes them")
 
 
-class SaidBefore(BaseModel):
+class ModelPrediction(BaseModel):
     """What the model in service said of the photo when it was handed in."""
 
     model: str = Field(description="the model: its name and version, with a stroke between them")
@@ -76,7 +65,7 @@ class Correction(BaseModel):
     state: str = Field(description="waiting for a reviewer, accepted or rejected")
     species: str | None = Field(description="what is on the photo; null while nobody has said it")
     handed_in: str | None = Field(description="the species as it was handed in, before any reviewer")
-    said: SaidBefore = Field(description="what the model said")
+    said: ModelPrediction = Field(description="what the model said")
     box: list[float] | None = Field(description="the part of the photo that is meant: x, y, width, height; null: the central square")
     note: str = Field(description="the note; empty if there is none")
     plant: str = Field(description="what tells the plant from others; empty if that was not said")
@@ -88,20 +77,20 @@ class Correction(BaseModel):
     reviewed: datetime | None = Field(description="when; null while nobody has")
 
 
-async def keeper(services: Annotated[Services, Depends(of)]) -> Keeper:
-    """Dependency: where corrections are kept. Raises NothingKept."""
-    if services.keeper is None:
-        raise NothingKept("corrections are not kept here; whoever runs the service can set SEEDLINGS_DATABASE")
-    return services.keeper
+async def correction_service(services: Annotated[Services, Depends(current_services)]) -> CorrectionService:
+    """Dependency: where corrections are kept. Raises CorrectionsDisabled."""
+    if services.corrections is None:
+        raise CorrectionsDisabled("corrections are not kept here; whoever runs the service can set SEEDLINGS_DATABASE")
+    return services.corrections
 
 
-@router.get("/corrections", response_model=Keeping, responses=documented(*errors.OF_KEYS))
-async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
+@router.get("/corrections", response_model=RetentionPolicy, responses=documented(*errors.OF_KEYS))
+async def keeping_of_photos(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
     """Tell what this server keeps of photos, so that it can be said before one is sent."""
     settings = services.settings
     return {
-        "kept": services.keeper is not None,
-        "asked": settings.ask if services.keeper else 0,
+        "kept": services.corrections is not None,
+        "asked": settings.ask if services.corrections else 0,
         "positions": settings.keep_positions,
         "days": settings.keep_days,
     }
@@ -112,19 +101,23 @@ async def keeping_of_photos(services: Annotated[Services, Depends(of)]) -> dict[
     status_code=201,
     response_model=Correction,
     openapi_extra={"requestBody": _FORM},
-    responses=documented(*errors.OF_IMAGES, errors.Forbidden, errors.NothingKept, errors.NotKept, errors.QuotaUsed)
+    responses=documented(*errors.OF_IMAGES, errors.Forbidden, errors.CorrectionsDisabled, errors.CorrectionsUnavailable, errors.QuotaUsed)
     | {201: {"headers": {"Location": {"description": "Where it can be removed.", "schema": {"type": "string"}}}}},
     dependencies=[Depends(allowed_page)],
 )
-async def correct(request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+async def correct(
+    request: Request,
+    services: Annotated[Services, Depends(current_services)],
+    corrections: Annotated[CorrectionService, Depends(correction_service)],
+) -> Response:
     """Keep what a photo really shows, with the photo, for a reviewer and the next model. Sent again within an hour, it is kept once."""
-    from corrections.records import New
+    from corrections.records import NewCorrection
     from corrections.texts import note, plant_name, species_name
 
-    queries.known(request, [])
+    queries.parameters(request, [])
     services.check_open()
-    with services.uploads.room() as room:
-        image, fields = await room.read_fields(request, "file", tuple(FIELDS))
+    with services.uploads.slot() as upload:
+        image, fields = await upload.read_fields(request, "file", tuple(FIELDS))
         if "species" not in fields:
             raise MalformedRequest("the form needs a part 'species': a name of a species, or 'not a plant'")
         known = tuple(species.name for species in services.predictor.model().manifest.species)
@@ -132,36 +125,38 @@ async def correct(request: Request, services: Annotated[Services, Depends(of)], 
             species = species_name(fields["species"], known)
             plant = plant_name(fields["plant"]) if fields.get("plant") else ""
             text = note(fields.get("note", ""))
-        box = queries.crop(fields, "box") if fields.get("box") else None
+        box = queries.rectangle(fields, "box") if fields.get("box") else None
         prediction = await unless_gone(request, services.predictor.predict(image, crop=box))
-        photo = await keeper.photo(image)
-    new = New(photo, species, said(prediction), box, text, plant)
+        photo = await corrections.photo(image)
+    new = NewCorrection(photo, species, stored_prediction(prediction), box, text, plant)
 
-    def add(corrections: "Corrections") -> "Kept":
+    def add(corrections: "CorrectionStore") -> "StoredCorrection":
         kept = corrections.add(new)
         if not kept.repeated:  # counted here, for it is kept even where its request does not wait for that
             services.metrics.corrected(new.said.species, right=new.said.species == species)
         return kept
 
-    kept = await keeper.call(add)
-    return JSONResponse(described(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"})
+    kept = await corrections.call(add)
+    return JSONResponse(
+        correction_document(kept), status_code=201, headers={"Location": f"{services.settings.root_path}/corrections/{kept.id}"}
+    )
 
 
 @router.delete(
     "/corrections/{correction}",
     status_code=204,
     responses=documented(
-        *(*errors.OF_KEYS, errors.Forbidden, errors.UnknownCorrection, errors.NothingKept),
-        *(errors.QueueFull, errors.NotKept, errors.DeadlinePassed),
+        *(*errors.OF_KEYS, errors.Forbidden, errors.UnknownCorrection, errors.CorrectionsDisabled),
+        *(errors.QueueFull, errors.CorrectionsUnavailable, errors.DeadlinePassed),
     ),
     dependencies=[Depends(allowed_page)],
 )
-async def remove_correction(correction: str, keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+async def remove_correction(correction: str, corrections: Annotated[CorrectionService, Depends(correction_service)]) -> Response:
     """Remove a correction, and its photo unless another correction is of the same one."""
-    await keeper.call(lambda corrections: corrections.remove(correction))
+    await corrections.call(lambda store: store.remove(correction))
     return Response(status_code=204)
 
 
-def described(kept: "Kept") -> dict[str, Any]:
+def correction_document(kept: "StoredCorrection") -> dict[str, Any]:
     """The JSON of a correction, as `Correction`."""
     return Correction.model_validate(dataclasses.asdict(kept)).model_dump(mode="json")

@@ -1,7 +1,9 @@
 """`POST /detect`: a photo of many plants in, each of them boxed, named and counted; as numbers, or as a picture."""
 
 import asyncio
+import functools
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -9,41 +11,33 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from service import errors
-from service.answers import Wanted
 from service.detections import Detected, detected, timing
-from service.errors import Problem, ServiceError, documented, problem
+from service.errors import documented
 from service.http import batches, queries
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.batches import FailedPhoto, PhotoResult
+from service.http.dependencies import current_services
 from service.http.disconnect import unless_gone
 from service.http.services import Services
 from service.http.uploads import IMAGE_BODY
 from service.inference import overlay
-from service.inference.detector import PHOTO_SIDE, PHOTOS_AT_ONCE, Detection
+from service.inference.detector import PHOTO_SIDE, PHOTOS_AT_ONCE
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 _JPEG, _OCTETS = "image/jpeg", "application/octet-stream"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-class DetectedIn(BaseModel):
+class DetectedPhoto(PhotoResult):
     """The plants of one photo."""
 
-    file: str | None = Field(description="the file name of the part; null if it has none")
     detection: Detected = Field(description="as of `POST /detect`")
 
 
-class NotDetected(BaseModel):
-    """The error of one photo."""
-
-    file: str | None = Field(description="the file name of the part; null if it has none")
-    problem: Problem = Field(description="why this photo has no answer; other photos are not affected")
-
-
-class DetectedBatch(BaseModel):
+class DetectionBatch(BaseModel):
     """One result for each photo, in order."""
 
-    results: list[DetectedIn | NotDetected] = Field(description="one result for each photo, in the order of the request")
+    results: list[DetectedPhoto | FailedPhoto] = Field(description="one result for each photo, in the order of the request")
 
 
 class Overlay(Response):
@@ -58,36 +52,35 @@ class Overlay(Response):
     openapi_extra={"requestBody": IMAGE_BODY, "parameters": queries.DETECT_PARAMETERS},
     responses=documented(*errors.OF_IMAGES),
 )
-async def detect(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+async def detect(request: Request, services: Annotated[Services, Depends(current_services)]) -> Response:
     """Find the plants on one photo, and tell the species of each: the part `file` of a form, or the bytes as the body."""
-    wanted, asked, masks = queries.asked(request)
+    answers, plants, masks = queries.detection_options(request)
     services.check_open_for_photos()
-    with services.uploads.room() as room:
-        image = await room.read_image(request)
-        detection = await unless_gone(request, services.detector.detect(image, asked))
-    return await _json(_document, detection, _model(services), wanted, masks, headers={"Server-Timing": timing(detection)})
+    with services.uploads.slot() as upload:
+        image = await upload.read_image(request)
+        detection = await unless_gone(request, services.detector.detect(image, plants))
+    document = functools.partial(detected, detection, services.predictor.model().manifest, answers, masks=masks)
+    return await _json(document, {"Server-Timing": timing(detection)})
 
 
 @router.post(
     "/detect/batch",
-    response_model=DetectedBatch,
+    response_model=DetectionBatch,
     openapi_extra={"requestBody": batches.FILES_BODY, "parameters": queries.DETECT_PARAMETERS},
     responses=documented(*batches.ERRORS),
 )
-async def detect_batch(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+async def detect_batch(request: Request, services: Annotated[Services, Depends(current_services)]) -> Response:
     """Find the plants on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
-    wanted, asked, masks = queries.asked(request)
+    answers, plants, masks = queries.detection_options(request)
     services.check_open_for_photos()
 
     async def found(image: bytes) -> dict[str, Any]:
-        detection = await services.detector.detect(image, asked)
-        return await asyncio.to_thread(_document, detection, _model(services), wanted, masks)  # and let go of the photo
+        detection = await services.detector.detect(image, plants)
+        served = services.predictor.model().manifest
+        return await asyncio.to_thread(detected, detection, served, answers, masks=masks)  # and let go of the photo
 
-    results: list[dict[str, Any]] = [
-        {"file": file, "problem": problem(outcome)} if isinstance(outcome, ServiceError) else {"file": file, "detection": outcome}
-        for file, outcome in await batches.outcomes(request, services, found, PHOTOS_AT_ONCE)
-    ]
-    return await _json(lambda: {"results": results})
+    outcomes = await batches.outcomes(request, services, found, PHOTOS_AT_ONCE)
+    return await _json(lambda: {"results": batches.results(outcomes, "detection", lambda document: document)})
 
 
 @router.post(
@@ -103,31 +96,22 @@ async def detect_batch(request: Request, services: Annotated[Services, Depends(o
         }
     },
 )
-async def detect_overlay(request: Request, services: Annotated[Services, Depends(of)]) -> Response:
+async def detect_overlay(request: Request, services: Annotated[Services, Depends(current_services)]) -> Response:
     """Draw the plants found on one photo: crops blue, weeds orange, what is not known white."""
-    wanted, asked, _ = queries.asked(request, queries.OVERLAY_PARAMETERS)
+    answers, plants, _ = queries.detection_options(request, queries.OVERLAY_PARAMETERS)
     services.check_open_for_photos()
-    with services.uploads.room() as room:
-        image = await room.read_image(request)
-        detection = await unless_gone(request, services.detector.detect(image, asked))
-    jpeg = await asyncio.to_thread(overlay.render, detection, wanted.threshold)
+    with services.uploads.slot() as upload:
+        image = await upload.read_image(request)
+        detection = await unless_gone(request, services.detector.detect(image, plants))
+    jpeg = await asyncio.to_thread(overlay.render, detection, answers.threshold)
     kind = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
     return Overlay(jpeg, headers={"Server-Timing": timing(detection)}, media_type=_OCTETS if kind == _OCTETS else None)
 
 
-def _document(detection: Detection, model: dict[str, str], wanted: Wanted, masks: bool) -> dict[str, Any]:
-    return detected(detection, model, wanted, masks=masks)
-
-
-def _model(services: Services) -> dict[str, str]:
-    model = services.predictor.model()
-    return {"name": model.manifest.name, "version": model.version}
-
-
-async def _json(make: Any, *arguments: Any, headers: dict[str, str] | None = None) -> Response:
+async def _json(make: Callable[[], dict[str, Any]], headers: dict[str, str] | None = None) -> Response:
     """What `make` gives as JSON, made in a thread: masks of hundreds of plants are long."""
 
     def encoded() -> bytes:
-        return json.dumps(make(*arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(make(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     return Response(await asyncio.to_thread(encoded), headers=headers, media_type="application/json")

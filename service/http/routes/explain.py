@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 
 from models_store.rollup import DIGITS
 from service import errors
-from service.answers import ModelName, numbers, timing
+from service.answers import ModelName, model_name, numbers, timing
 from service.errors import documented
 from service.http import queries
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.disconnect import unless_gone
 from service.http.services import Services
 from service.http.uploads import IMAGE_BODY
@@ -70,15 +70,15 @@ class Picture(Response):
 )
 async def explain(
     request: Request,
-    services: Annotated[Services, Depends(of)],
+    services: Annotated[Services, Depends(current_services)],
     species: Annotated[str | None, Query(description="the species to explain, by its name; the most probable one if left out")] = None,
 ) -> Response:
     """Show which parts of one photo raised the probability of its species: a PNG of the square looked at, with a heat map."""
-    crop = queries.where(queries.known(request, ["species", queries.CROP_PARAMETER["name"]]))
+    crop = queries.crop_option(queries.parameters(request, ["species", queries.CROP_PARAMETER["name"]]))
     where = services.where(crop)
     kind = _accepted(request.headers.get("accept", ""))
-    with services.uploads.room() as room:
-        image = await room.read_image(request)
+    with services.uploads.slot() as upload:
+        image = await upload.read_image(request)
         explanation = await unless_gone(request, services.predictor.explain(image, species, where))
         # A header is ASCII and a name may be anything, hence the quotes of an URL.
         headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
@@ -98,7 +98,7 @@ def _heat_map(explanation: Explanation) -> dict[str, Any]:
         "crop": numbers(prediction.crop),
         "shape": list(explanation.saliency.shape),
         "heat_map": [[round(value, _HEAT_DIGITS) for value in row] for row in explanation.saliency.tolist()],
-        "model": {"name": prediction.model.manifest.name, "version": prediction.model.version},
+        "model": model_name(prediction.model.manifest),
     }
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from service.errors import probe_status
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.services import Services, Status
 from service.inference.shadow import Shadow
 from service.settings import Settings
@@ -91,19 +91,19 @@ def not_live(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/health", response_model=Health, responses=not_ready(Health))
-async def health(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+async def health(services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
     """Tell whether predictions can be answered, and by which model."""
     return JSONResponse(_state(services), probe_status(ready=services.status == "ready"))
 
 
 @router.get("/health/live", response_model=Live, responses=not_live(Live))
-async def live(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+async def live(services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
     """Tell whether the process can go on, or has to be restarted."""
     return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
 @router.get("/health/ready", response_model=Ready, responses=not_ready(Ready))
-async def ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+async def ready(services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
     """Tell whether predictions can be answered."""
     is_ready = services.status == "ready"
     return JSONResponse({"ready": is_ready, "status": services.status}, probe_status(is_ready))

@@ -11,9 +11,10 @@ from fastapi.responses import StreamingResponse
 
 from models_store import store
 from models_store.manifest import RANKS, Manifest
+from service.answers import model_name
 from service.errors import UnknownPage
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.routes.page import onnx_runtime_bytes
 from service.http.services import Services
 
@@ -23,12 +24,12 @@ _PIECE_BYTES = 2**16  # a slow reader is given its time for each piece
 
 
 @router.get("/model.json")
-async def about(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
+async def about(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
     """Tell what an answer takes beside the network, and how much there is to fetch."""
     manifest, content = await _model(services)
     calibration = manifest.calibration
     return {
-        "model": {"name": manifest.name, "version": str(manifest.version)},
+        "model": model_name(manifest),
         "size": manifest.input.size,
         "thresholds": {rank: calibration.threshold_of(rank) for rank in RANKS},
         "promise": calibration.promise,
@@ -41,7 +42,7 @@ async def about(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
 
 
 @router.get("/model.onnx")
-async def model(services: Annotated[Services, Depends(of)]) -> StreamingResponse:
+async def model(services: Annotated[Services, Depends(current_services)]) -> StreamingResponse:
     """Serve the network as ONNX."""
     _, content = await _model(services)
     return StreamingResponse(

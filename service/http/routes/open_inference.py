@@ -12,7 +12,7 @@ from service import errors
 from service.errors import NotReady, documented_as_protocol, probe_status
 from service.http import open_inference_codec, open_inference_models, queries
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.disconnect import unless_gone
 from service.http.routes.health import not_live, not_ready
 from service.http.services import Services
@@ -96,13 +96,13 @@ async def server_metadata(request: Request) -> dict[str, Any]:
 
 
 @probes.get("/health/live", response_model=ServerLive, responses=not_live(ServerLive))
-async def server_live(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+async def server_live(services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
     """Tell whether the process can go on, or has to be restarted."""
     return JSONResponse({"live": services.live}, probe_status(services.live))
 
 
 @probes.get("/health/ready", response_model=ServerReady, responses=not_ready(ServerReady))
-async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONResponse:
+async def server_ready(services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
     """Tell whether inference can be answered."""
     is_ready = services.status == "ready"
     return JSONResponse({"ready": is_ready}, probe_status(is_ready))
@@ -110,7 +110,7 @@ async def server_ready(services: Annotated[Services, Depends(of)]) -> JSONRespon
 
 @guarded.get("/models/{name}", response_model=ModelMetadata, responses=_UNKNOWN)
 @guarded.get("/models/{name}/versions/{version}", response_model=ModelMetadata, responses=_UNKNOWN)
-async def model_metadata(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> dict[str, Any]:
+async def model_metadata(services: Annotated[Services, Depends(current_services)], name: str, version: str | None = None) -> dict[str, Any]:
     """Describe the inputs and outputs of a model."""
     model = open_inference_models.named(services, name, version)
     inputs = [
@@ -129,7 +129,7 @@ async def model_metadata(services: Annotated[Services, Depends(of)], name: str, 
 
 @probes.get("/models/{name}/ready", response_model=ModelReady, responses=_MODEL_READY)
 @probes.get("/models/{name}/versions/{version}/ready", response_model=ModelReady, responses=_MODEL_READY)
-async def model_ready(services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> JSONResponse:
+async def model_ready(services: Annotated[Services, Depends(current_services)], name: str, version: str | None = None) -> JSONResponse:
     """Tell whether a model can be asked."""
     is_ready = open_inference_models.ready(services, name)
     try:
@@ -167,13 +167,15 @@ _INFER: dict[str, Any] = {
 
 @guarded.post("/models/{name}/infer", **_INFER)
 @guarded.post("/models/{name}/versions/{version}/infer", **_INFER)
-async def infer(request: Request, services: Annotated[Services, Depends(of)], name: str, version: str | None = None) -> Response:
+async def infer(
+    request: Request, services: Annotated[Services, Depends(current_services)], name: str, version: str | None = None
+) -> Response:
     """Ask a model about the images of a request, all of them by one version: the species, or of one photo the plants."""
     model = open_inference_models.named(services, name, version)
-    queries.known(request, [])
+    queries.parameters(request, [])
     model.check_open()
-    with services.uploads.room() as room:
-        body = await room.read(request)
+    with services.uploads.slot() as upload:
+        body = await upload.read(request)
         async with services.parsing:
             asked, images = await asyncio.to_thread(open_inference_codec.read, body, request.headers.get(_HEADER_LENGTH), model.takes)
         del body  # the images are copies

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models_store.image_files import SUFFIXES
 from service import errors
-from service.corrections import Keeper, as_service_errors
+from service.corrections import CorrectionService, as_service_errors
 from service.errors import Forbidden, MalformedRequest, documented
 from service.http import queries
 from service.http.auth import authorized, name_of_key
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.origin import own_page
-from service.http.routes.corrections import Correction, described, keeper
+from service.http.routes.corrections import Correction, correction_document, correction_service
 from service.http.services import Services
 from service.process.keys import Keys
 
@@ -30,7 +30,7 @@ _STATES: dict[str, "State"] = {"waiting": "waiting", "accepted": "accepted", "re
 _TYPES = {".jpg": "image/jpeg", ".tif": "image/tiff"}
 
 
-async def reviewing(services: Annotated[Services, Depends(of)]) -> None:
+async def reviewing(services: Annotated[Services, Depends(current_services)]) -> None:
     """Dependency: whether anybody may review. Raises Forbidden."""
     if not services.keys.needed:
         raise Forbidden(
@@ -40,17 +40,24 @@ async def reviewing(services: Annotated[Services, Depends(of)]) -> None:
 
 
 router = APIRouter(tags=["corrections"], dependencies=[Depends(authorized), Depends(reviewing)])
-_ERRORS = (*errors.OF_KEYS, errors.Forbidden, errors.NothingKept, errors.QueueFull, errors.NotKept, errors.DeadlinePassed)
+_ERRORS = (
+    *errors.OF_KEYS,
+    errors.Forbidden,
+    errors.CorrectionsDisabled,
+    errors.QueueFull,
+    errors.CorrectionsUnavailable,
+    errors.DeadlinePassed,
+)
 
 
-class Waiting(BaseModel):
+class CorrectionList(BaseModel):
     """Corrections in the order in which they came."""
 
     count: int = Field(description="how many there are of this state in all")
     corrections: list[Correction] = Field(description=f"the first ones, or those behind `after`; {MAX_AT_ONCE} at most")
 
 
-class Review(BaseModel):
+class ReviewDecision(BaseModel):
     """What a reviewer decides."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,22 +75,22 @@ class Review(BaseModel):
     species: str | None = Field(None, description="accept it as this species; as it is if left out")
 
 
-@router.get("/corrections/waiting", response_model=Waiting, responses=documented(*_ERRORS, errors.MalformedRequest))
+@router.get("/corrections/waiting", response_model=CorrectionList, responses=documented(*_ERRORS, errors.MalformedRequest))
 async def waiting(
     request: Request,
-    keeper: Annotated[Keeper, Depends(keeper)],
+    corrections: Annotated[CorrectionService, Depends(correction_service)],
     state: Annotated[str, Query(description="waiting, accepted or rejected; waiting if left out")] = "waiting",
     after: Annotated[str | None, Query(description="give those that came after the correction of this id")] = None,
     limit: Annotated[str, Query(description=f"give so many at most, 1 to {MAX_AT_ONCE}; 20 if left out")] = "20",
 ) -> JSONResponse:
     """List the corrections that wait for a reviewer, the oldest first."""
-    queries.known(request, ["state", "after", "limit"])
+    queries.parameters(request, ["state", "after", "limit"])
     of_state = _STATES.get(state)
     if of_state is None:
         raise MalformedRequest(f"state = {state[:50]!r} is none of {', '.join(_STATES)}")
-    most = queries.whole("limit", limit, MAX_AT_ONCE)
-    count, listed = await keeper.call(lambda corrections: (corrections.count(of_state), corrections.waiting(of_state, after, most)))
-    return JSONResponse({"count": count, "corrections": [described(one) for one in listed]})
+    most = queries.whole_number("limit", limit, MAX_AT_ONCE)
+    count, listed = await corrections.call(lambda store: (store.count(of_state), store.waiting(of_state, after, most)))
+    return JSONResponse({"count": count, "corrections": [correction_document(one) for one in listed]})
 
 
 _PHOTO = {"schema": {"type": "string", "format": "binary"}}
@@ -95,9 +102,9 @@ _PHOTO = {"schema": {"type": "string", "format": "binary"}}
     responses=documented(*_ERRORS, errors.UnknownCorrection)
     | {200: {"description": "The photo as it is kept.", "content": {"image/*": _PHOTO, "application/octet-stream": _PHOTO}}},
 )
-async def photo_of_correction(correction: str, keeper: Annotated[Keeper, Depends(keeper)]) -> Response:
+async def photo_of_correction(correction: str, corrections: Annotated[CorrectionService, Depends(correction_service)]) -> Response:
     """Show the photo of a correction."""
-    content, suffix = await keeper.call(lambda corrections: corrections.photo(correction))
+    content, suffix = await corrections.call(lambda store: store.photo(correction))
     kind = _TYPES.get(suffix, f"image/{suffix[1:]}") if suffix in SUFFIXES else "application/octet-stream"
     return Response(content, media_type=kind, headers=_HEADERS)
 
@@ -105,7 +112,7 @@ async def photo_of_correction(correction: str, keeper: Annotated[Keeper, Depends
 @router.post(
     "/corrections/{correction}/review",
     response_model=Correction,
-    openapi_extra={"requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Review"}}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": "#/components/schemas/ReviewDecision"}}}}},
     responses=documented(
         *(*_ERRORS, errors.MalformedRequest, errors.UnknownCorrection, errors.CorrectionChanged),
         *(errors.BodyTooLarge, errors.SlowUpload, errors.UnsupportedImage),
@@ -113,17 +120,20 @@ async def photo_of_correction(correction: str, keeper: Annotated[Keeper, Depends
     dependencies=[Depends(own_page)],
 )
 async def review(
-    correction: str, request: Request, services: Annotated[Services, Depends(of)], keeper: Annotated[Keeper, Depends(keeper)]
+    correction: str,
+    request: Request,
+    services: Annotated[Services, Depends(current_services)],
+    corrections: Annotated[CorrectionService, Depends(correction_service)],
 ) -> dict[str, Any]:
     """Decide about a correction: accept it, perhaps as another species, reject it, or undo a decision."""
     from corrections.texts import person_name, species_name
 
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         raise MalformedRequest(f"the decision is sent as JSON, typed {_JSON}")
-    with services.uploads.room() as room:
-        body = await room.read(request, MAX_DECISION_BYTES)
+    with services.uploads.slot() as upload:
+        body = await upload.read(request, MAX_DECISION_BYTES)
     try:
-        asked = Review.model_validate_json(body)
+        asked = ReviewDecision.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:100]
@@ -133,8 +143,8 @@ async def review(
     with as_service_errors():
         reviewer = person_name(_signed(asked.reviewer or "", name_of_key(request.scope), services.keys))
         species = species_name(asked.species, known) if asked.species else None
-    decided = await keeper.call(lambda corrections: corrections.review(correction, asked.version, asked.decision, reviewer, species))
-    return described(decided)
+    decided = await corrections.call(lambda store: store.review(correction, asked.version, asked.decision, reviewer, species))
+    return correction_document(decided)
 
 
 def _signed(written: str, key: str | None, keys: Keys) -> str:

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 
 from models_store.manifest import RANKS, SpeciesFigures
 from service import errors
-from service.answers import ModelName
+from service.answers import ModelName, model_name
 from service.errors import documented
 from service.http.auth import authorized
-from service.http.dependencies import of
+from service.http.dependencies import current_services
 from service.http.services import Services
 
 router = APIRouter(tags=["model"], dependencies=[Depends(authorized)])
@@ -53,18 +53,18 @@ class SpeciesList(BaseModel):
 
 
 @router.get("/species", response_model=SpeciesList, responses=documented(*errors.OF_KEYS, errors.NotReady))
-async def species(services: Annotated[Services, Depends(of)]) -> dict[str, Any]:
+async def species(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
     manifest, segmenter = model.manifest, services.segmenters.current
     figures = manifest.figures.per_species
     return {
-        "model": {"name": manifest.name, "version": model.version},
+        "model": model_name(manifest),
         **manifest.calibration.model_dump(include={"threshold", "threshold_reason", "promise"}),
         "thresholds": {rank: manifest.calibration.threshold_of(rank) for rank in RANKS},
         "training_images": manifest.training.images.get("train"),
         "explainable": model.explainable,
-        "segmenter": None if segmenter is None else {"name": segmenter.manifest.name, "version": segmenter.version},
+        "segmenter": None if segmenter is None else model_name(segmenter.manifest),
         "species": [
             species.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) | _measured(figures.get(species.name))
             for species in manifest.species

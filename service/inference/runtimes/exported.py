@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from service.inference.runtimes.runtime import InTorch, Threads
+from service.inference.runtimes.runtime import Threads, TorchRuntime
 
 
-def load(model: bytes, threads: Threads) -> InTorch:
+def load(model: bytes, threads: Threads) -> TorchRuntime:
     """The network in the bytes of a `model.pt2`. Raises whatever torch does of one that is none."""
     module: Any = torch.export.load(io.BytesIO(model)).module()
-    return InTorch(module, torch.device("cpu"), threads)
+    return TorchRuntime(module, torch.device("cpu"), threads)

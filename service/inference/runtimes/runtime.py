@@ -36,7 +36,7 @@ class Threads:
         torch.set_num_threads(self.whole if alone else self.share)
 
 
-class InTorch:
+class TorchRuntime:
     """A function on torch's tensors as a `Runtime`."""
 
     def __init__(self, function: Callable[[Tensor], Sequence[Tensor]], device: torch.device, threads: Threads) -> None:

@@ -22,7 +22,7 @@ from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
 from service.inference import cpu_graph
 from service.inference.runtimes.faults import blame_machine, first_line
-from service.inference.runtimes.runtime import InTorch, Threads, to_numpy, to_tensor
+from service.inference.runtimes.runtime import Threads, TorchRuntime, to_numpy, to_tensor
 
 log = logging.getLogger(__name__)
 _COMPILING = threading.Lock()  # torch's compiler keeps tables that all threads share, and two models are loaded at one time
@@ -35,7 +35,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0  # before the quicker form of a forw
 TOLERANCE: dict[torch.dtype, float] = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 
 
-class Published:
+class TorchScriptModel:
     """A `model.pt`."""
 
     def __init__(self, opened: Opened[Any], device: torch.device, threads: Threads) -> None:
@@ -44,24 +44,24 @@ class Published:
         self._device, self._threads = device, threads
         self.capabilities = artifact.capabilities(self._module)
 
-    def answers(self, manifest: Manifest, dtype: torch.dtype) -> InTorch:
+    def answers(self, manifest: Manifest, dtype: torch.dtype) -> TorchRuntime:
         """Probabilities, and distances where there is a limit on them: by the form that is quickest here."""
         with _COMPILING:
             answers = _quickest(self._module, manifest, self._device, dtype)
-        return InTorch(lambda images: [part for part in answers(images) if part is not None], self._device, self._threads)
+        return TorchRuntime(lambda images: [part for part in answers(images) if part is not None], self._device, self._threads)
 
-    def as_published(self, manifest: Manifest) -> InTorch:
+    def as_published(self, manifest: Manifest) -> TorchRuntime:
         """The same by its own operations, in float32."""
         if Capability.MEASURE in self.capabilities and manifest.calibration.familiarity is not None:
-            return InTorch(self._module.answer, self._device, self._threads)
-        return InTorch(lambda images: (self._module(images),), self._device, self._threads)
+            return TorchRuntime(self._module.answer, self._device, self._threads)
+        return TorchRuntime(lambda images: (self._module(images),), self._device, self._threads)
 
-    def maps(self) -> InTorch:
+    def maps(self) -> TorchRuntime:
         """All that a segmenter gives."""
         form = self._module
         with _COMPILING, contextlib.suppress(Exception):  # it is quicker, no more
             form = torch.jit.freeze(self._module.to(memory_format=torch.channels_last))
-        return InTorch(form, self._device, self._threads)
+        return TorchRuntime(form, self._device, self._threads)
 
     def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool = True) -> NDArray[np.float32]:
         """Where the last convolution spoke for a species, one for each image: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.

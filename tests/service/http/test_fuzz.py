@@ -1,5 +1,6 @@
 """Damaged images on every route, over HTTP: the small form of `benchmarks.fuzz`."""
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -10,7 +11,12 @@ from tests import drawn, fakes
 from tests.service.conftest import Start
 
 CASES = 300
-FILES = [file for species in range(3) for file in mutations.files(drawn.plant(species, 0, side=48))]
+
+
+@functools.cache
+def files() -> list[bytes]:
+    """The images that cases damage."""
+    return [file for species in range(3) for file in mutations.files(drawn.plant(species, 0, side=48))]
 
 
 @pytest.mark.filterwarnings("ignore")  # decoders warn of what is wrong with a file they read all the same
@@ -19,7 +25,7 @@ def test_every_request_is_answered_as_promised(start: Start, publish_in) -> None
     service = start(max_pixels=10**6)
 
     def ask(case: int) -> tuple[int, int, str | None]:
-        made = fuzz_cases.make(Random(case), FILES)
+        made = fuzz_cases.make(Random(case), files())
         answer = service.client.post(made.path, content=made.body, headers=made.headers)
         return case, answer.status_code, fuzz_cases.fault(made, answer.status_code, answer.headers, answer.content)
 
@@ -33,7 +39,7 @@ def test_every_request_is_answered_as_promised(start: Start, publish_in) -> None
 
 
 def test_a_case_is_always_the_same() -> None:
-    assert fuzz_cases.make(Random(7), FILES) == fuzz_cases.make(Random(7), FILES)
+    assert fuzz_cases.make(Random(7), files()) == fuzz_cases.make(Random(7), files())
 
 
 @pytest.mark.parametrize(

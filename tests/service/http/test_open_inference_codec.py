@@ -13,7 +13,7 @@ from service.http import open_inference_codec as codec
 
 SPECIES = [Species(name="Maize"), Species(name="Charlock")]
 PROBABILITIES = np.array([[0.75, 0.25], [0.125, 0.875]], np.float32)
-SMALL = codec.Takes((2, 2), codec.MAX_IMAGES, codec.OUTPUTS)
+SMALL = codec.InputLimits((2, 2), codec.MAX_IMAGES, codec.OUTPUTS)
 TENSORS = {
     "probabilities": PROBABILITIES,
     "species": np.array(["Maize", "Charlock"], object),

@@ -4,9 +4,9 @@ import pytest
 from starlette.requests import Request
 
 from models_store.pixels import Crop
-from service.answers import Wanted
+from service.answers import AnswerOptions
 from service.errors import MalformedRequest
-from service.http.queries import wanted
+from service.http.queries import answer_options
 
 
 def asked(query: str) -> Request:
@@ -16,18 +16,18 @@ def asked(query: str) -> Request:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", Wanted(None, 0)),
-        ("top_k=3", Wanted(3, 0)),
-        ("threshold=0.95", Wanted(None, 0.95)),
-        ("threshold=1&top_k=10000", Wanted(10_000, 1)),
-        ("crop=auto", Wanted(crop="auto")),
-        ("crop=centre", Wanted()),
-        ("crop=1,2.5,30,40", Wanted(crop=Crop(1, 2.5, 30, 40))),
-        ("crop=%201,2,+30,4e1", Wanted(crop=Crop(1, 2, 30, 40))),
+        ("", AnswerOptions(None, 0)),
+        ("top_k=3", AnswerOptions(3, 0)),
+        ("threshold=0.95", AnswerOptions(None, 0.95)),
+        ("threshold=1&top_k=10000", AnswerOptions(10_000, 1)),
+        ("crop=auto", AnswerOptions(crop="auto")),
+        ("crop=centre", AnswerOptions()),
+        ("crop=1,2.5,30,40", AnswerOptions(crop=Crop(1, 2.5, 30, 40))),
+        ("crop=%201,2,+30,4e1", AnswerOptions(crop=Crop(1, 2, 30, 40))),
     ],
 )
-def test_reads_what_is_asked(query: str, expected: Wanted) -> None:
-    assert wanted(asked(query)) == expected
+def test_reads_what_is_asked(query: str, expected: AnswerOptions) -> None:
+    assert answer_options(asked(query)) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_reads_what_is_asked(query: str, expected: Wanted) -> None:
 )
 def test_a_wrong_parameter_is_named(query: str, message: str) -> None:
     with pytest.raises(MalformedRequest, match=message):
-        wanted(asked(query))
+        answer_options(asked(query))

@@ -34,8 +34,8 @@ def read_image(uploads: Uploads, chunks: Iterator[bytes], **headers: str) -> byt
     images = []
 
     async def read() -> None:
-        with uploads.room() as room:
-            images.append(await room.read_image(requested(chunks, **headers)))
+        with uploads.slot() as upload:
+            images.append(await upload.read_image(requested(chunks, **headers)))
             assert uploads.buffered_bytes >= len(images[0])
 
     asyncio.run(read())  # its own result it would print, and that is long
@@ -156,10 +156,12 @@ def test_other_work_has_its_turn_while_a_body_is_read() -> None:
 
     async def read() -> None:
         other = asyncio.ensure_future(count())
-        with pytest.raises(MalformedRequest), Uploads(100 * MIB, 100 * MIB, 60).room() as room:
-            await room.read_image(requested(iter([b"\r\n--b\r\n" + b"a: b\r\n" * 400_000]), content_type="multipart/form-data; boundary=b"))
-        with Uploads(100 * MIB, 100 * MIB, 60).room() as room:
-            await room.read(requested(iter([gzip.compress(bytes(5 * MIB))]), content_encoding="gzip"))
+        with pytest.raises(MalformedRequest), Uploads(100 * MIB, 100 * MIB, 60).slot() as upload:
+            await upload.read_image(
+                requested(iter([b"\r\n--b\r\n" + b"a: b\r\n" * 400_000]), content_type="multipart/form-data; boundary=b")
+            )
+        with Uploads(100 * MIB, 100 * MIB, 60).slot() as upload:
+            await upload.read(requested(iter([gzip.compress(bytes(5 * MIB))]), content_encoding="gzip"))
         other.cancel()
 
     asyncio.run(read())

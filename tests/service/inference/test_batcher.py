@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import ModelFailed, NotReady, QueueFull
-from service.inference.batcher import Batcher, Ran, Served
+from service.inference.batcher import BatchedAnswer, Batcher, BatchReport
 
 Run = Callable[[str, list[int], bool], Sequence[int | Exception]]
 
@@ -33,7 +33,7 @@ def running(run: Run, **values: Any):
         batcher.close()
 
 
-async def ask(batcher: Batcher, item: int, kind: str = "a") -> Served:
+async def ask(batcher: Batcher, item: int, kind: str = "a") -> BatchedAnswer:
     with batcher.admit() as place:
         return await place.submit(kind, item)
 
@@ -121,7 +121,7 @@ def test_every_answer_reaches_its_own_caller(callers: list[Caller], batch_size: 
 def test_a_batch_forms_while_the_last_one_runs() -> None:
     gate = Gate()
 
-    async def scenario() -> list[Served]:
+    async def scenario() -> list[BatchedAnswer]:
         with running(gate) as batcher:
             first = asyncio.ensure_future(ask(batcher, 0))
             await asyncio.to_thread(gate.entered.wait)
@@ -140,7 +140,7 @@ def test_a_batch_forms_while_the_last_one_runs() -> None:
 def test_two_streams_share_what_there_is() -> None:
     gate = Gate()
 
-    async def scenario() -> list[Served]:
+    async def scenario() -> list[BatchedAnswer]:
         with running(gate, streams=2, batch_size=8, wait_s=30) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
@@ -254,7 +254,7 @@ def test_a_place_is_given_back_when_decoding_fails() -> None:
 
 
 def test_one_bad_item_fails_alone_and_is_reported() -> None:
-    reports: list[Ran] = []
+    reports: list[BatchReport] = []
     gate = threading.Event()
 
     def run(_: str, items: list[int], alone: bool) -> list[float]:
@@ -303,7 +303,7 @@ def test_closing_answers_everyone(streams: int) -> None:
 def test_kinds_that_alternate_run_in_full_batches() -> None:
     gate = Gate()
 
-    async def scenario() -> list[Served]:
+    async def scenario() -> list[BatchedAnswer]:
         with running(gate, batch_size=6) as batcher:
             tasks = [asyncio.ensure_future(ask(batcher, 0))]
             await asyncio.to_thread(gate.entered.wait)
@@ -336,7 +336,7 @@ def test_an_item_that_leaves_beside_a_batch_holds_up_no_later_one() -> None:
 
 
 def test_a_report_that_cannot_be_kept_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    def full_disk(_: Ran) -> None:
+    def full_disk(_: BatchReport) -> None:
         raise OSError(28, "No space left on device")
 
     async def scenario() -> None:

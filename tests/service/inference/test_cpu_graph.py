@@ -14,7 +14,7 @@ from service.inference import cpu_graph
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
 
 
-class Published(nn.Module):
+class TorchScriptModel(nn.Module):
     """Layers as an artifact holds them: uint8 in, probabilities out."""
 
     def __init__(self, *layers: nn.Module, temperature: float = 0.7, divisor: float = 255) -> None:
@@ -96,7 +96,7 @@ CHAINS = {
 @pytest.fixture(params=CHAINS)
 def chain(request: pytest.FixtureRequest) -> torch.jit.ScriptModule:
     torch.manual_seed(0)
-    module = Published(*CHAINS[request.param](), *head())
+    module = TorchScriptModel(*CHAINS[request.param](), *head())
     module.layers(torch.zeros(2, 3, 30, 30))  # gives the lazy layers their size
     return frozen(module)
 
@@ -134,8 +134,8 @@ def test_a_chain_answers_nearly_the_same_in_bfloat16(chain: torch.jit.ScriptModu
     assert not answers_alike(chain, bfloat16, 1e-7)
 
 
-def two_convolutions() -> tuple[Published, torch.jit.ScriptModule]:
-    module = Published(*convolutions(), *head())
+def two_convolutions() -> tuple[TorchScriptModel, torch.jit.ScriptModule]:
+    module = TorchScriptModel(*convolutions(), *head())
     module.layers(torch.zeros(2, 3, 30, 30))
     return module, frozen(module)
 
@@ -162,8 +162,8 @@ def test_activations_are_given_in_bfloat16(bfloat16: torch.dtype) -> None:
         assert torch.allclose(activations.float(), module.layers[:2](images().float() / 255), atol=0.02)
 
 
-def behind_a_join() -> tuple[Published, torch.jit.ScriptModule]:
-    module = Published(Residual(), nn.BatchNorm2d(3), *convolutions(), *head())
+def behind_a_join() -> tuple[TorchScriptModel, torch.jit.ScriptModule]:
+    module = TorchScriptModel(Residual(), nn.BatchNorm2d(3), *convolutions(), *head())
     module.layers(torch.zeros(2, 3, 30, 30))
     return module, frozen(module)
 
@@ -191,11 +191,11 @@ def test_in_bfloat16_only_the_chain_is_rounded(bfloat16: torch.dtype) -> None:
 
 
 def test_a_chain_without_convolutions_is_left_as_it_is() -> None:
-    assert cpu_graph.rebuild(frozen(Published(Residual(), nn.Flatten(), nn.Linear(2700, 5)))) is None
+    assert cpu_graph.rebuild(frozen(TorchScriptModel(Residual(), nn.Flatten(), nn.Linear(2700, 5)))) is None
 
 
 def test_an_unknown_operation_is_left_as_it_is() -> None:
-    assert cpu_graph.rebuild(frozen(Published(nn.Sigmoid(), nn.Flatten(), nn.Linear(2700, 5)))) is None
+    assert cpu_graph.rebuild(frozen(TorchScriptModel(nn.Sigmoid(), nn.Flatten(), nn.Linear(2700, 5)))) is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -18,7 +18,7 @@ def png(side: int) -> bytes:
     return stream.getvalue()
 
 
-async def all_of(running: Decoder, bodies: list[bytes]) -> list[decoder.Decoded]:
+async def all_of(running: Decoder, bodies: list[bytes]) -> list[decoder.DecodedSquare]:
     return await asyncio.gather(*(running.decode(body, 32) for body in bodies))
 
 

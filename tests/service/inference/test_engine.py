@@ -294,7 +294,7 @@ def test_the_distance_stands_beside_the_probabilities(publish_in) -> None:
 
 def test_what_a_plant_view_sees_is_measured(publish_in, monkeypatch) -> None:
     """By the quick form and by the published one alike."""
-    path = publish_in(fakes.Looking)
+    path = publish_in(fakes.PlantViewing)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, fakes.SIZE, fakes.SIZE), np.uint8)
     pixels[1] = 51
     quick = load(path).predict_batch(pixels)

@@ -136,7 +136,7 @@ def test_without_a_collector_answers_go_on(settings: Settings, monkeypatch: pyte
 
 def test_settings_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_environment({"SEEDLINGS_OTEL": "1", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}).otel
-    for name, value in (("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_TRACES_EXPORTER", "zipkin")):
+    for name, value in (("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_BSP_SCHEDULE_DELAY", "soon")):
         assert not from_environment({name: value}).otel
         with pytest.raises(BadSetting, match=name):
             from_environment({"SEEDLINGS_OTEL": "1", name: value})

@@ -8,7 +8,7 @@ from scipy import stats
 
 from models_store.manifest import Calibration, Species
 from training.artifact import answer_figures, thresholds
-from training.artifact.thresholds import HeldOut
+from training.artifact.thresholds import HeldOutAnswers
 
 SPECIES = [
     Species(name="Black-grass", group="weed", kind="grass weed"),
@@ -23,7 +23,7 @@ UNKNOWN = Species(name="Nettle", group="weed", kind="broadleaf weed")
 def pair(sure, right, promise=0.95, name="images"):
     """Photos of species a, answered "a" with these probabilities, or else "b"."""
     rows = [[p, 1 - p] if good else [1 - p, p] for p, good in zip(sure, right, strict=True)]
-    return HeldOut(name, rows, [PAIR[0]] * len(rows), [True] * len(rows), promise)
+    return HeldOutAnswers(name, rows, [PAIR[0]] * len(rows), [True] * len(rows), promise)
 
 
 def of_species(*sets):
@@ -119,9 +119,12 @@ def test_of_few_photos_from_a_field_none_may_be_answered_wrongly():
 
 def test_unfamiliar_photos_are_no_answers():
     box = pair(falling(100), [True] * 60 + [False] * 40)
-    familiar = HeldOut(box.name, box.probabilities, box.truth, [True] * 60 + [False] * 40, box.promise)
+    familiar = HeldOutAnswers(box.name, box.probabilities, box.truth, [True] * 60 + [False] * 40, box.promise)
     assert 0.6 < falling(100)[59] - 1e-5 < of_species(familiar).threshold < falling(100)[59]
-    assert of_species(HeldOut(box.name, box.probabilities, box.truth, [False] * 100, 0.95)).threshold_reason == "every photo is unfamiliar"
+    assert (
+        of_species(HeldOutAnswers(box.name, box.probabilities, box.truth, [False] * 100, 0.95)).threshold_reason
+        == "every photo is unfamiliar"
+    )
 
 
 def grasses(n=400):
@@ -131,7 +134,7 @@ def grasses(n=400):
         sure = i % 2 == 0
         rows.append([0.97, 0.02, 0.01 - i * 1e-6, i * 1e-6] if sure else [0.5, 0.49, 0.01 - i * 1e-6, i * 1e-6])
         truth.append(SPECIES[0] if sure else SPECIES[i // 2 % 2])
-    return HeldOut("images", rows, truth, [True] * n, 0.95)
+    return HeldOutAnswers("images", rows, truth, [True] * n, 0.95)
 
 
 def test_what_is_unsure_rolls_up():
@@ -150,19 +153,21 @@ def test_what_is_unsure_rolls_up():
     )
     found = answer_figures.figures(SPECIES, calibration, photos)
     assert (found.n, found.answered, found.wrong) == (400, {"species": 200, "kind": 200, "group": 0}, dict.fromkeys(found.wrong, 0))
-    unfamiliar = HeldOut("", photos.probabilities, photos.truth, [False] * 400, 0.95)
+    unfamiliar = HeldOutAnswers("", photos.probabilities, photos.truth, [False] * 400, 0.95)
     assert sum(answer_figures.figures(SPECIES, calibration, unfamiliar).answered.values()) == 0
 
 
 def test_those_that_only_a_kind_answers_are_as_good_by_their_share():
     photos = grasses(400)
     truth = [one if i % 20 != 1 else SPECIES[3] for i, one in enumerate(photos.truth)]  # every tenth of the unsure is no grass weed
-    few_wrong = HeldOut("images", photos.probabilities, truth, photos.familiar, 0.9)
+    few_wrong = HeldOutAnswers("images", photos.probabilities, truth, photos.familiar, 0.9)
     assert bound(380, 400) > 0.9  # of all the promise is kept
     chosen = thresholds.choose(SPECIES, [few_wrong])
     assert chosen["species"].threshold is not None
     assert chosen["kind"].threshold == pytest.approx(0.99, abs=1e-3)  # exactly a tenth of the last 200 is wrong
-    worse = HeldOut("images", photos.probabilities, [SPECIES[3] if i == 3 else one for i, one in enumerate(truth)], photos.familiar, 0.9)
+    worse = HeldOutAnswers(
+        "images", photos.probabilities, [SPECIES[3] if i == 3 else one for i, one in enumerate(truth)], photos.familiar, 0.9
+    )
     assert thresholds.choose(SPECIES, [worse])["kind"].threshold is None
 
 
@@ -176,7 +181,7 @@ def test_no_kind_no_threshold():
 
 def test_crops_called_weeds_are_counted_apart():
     rows = [[0.96, 0.02, 0.01, 0.01], [0.5, 0.48, 0.01, 0.01], [0.34, 0.32, 0.33, 0.01], [0.0, 0.0, 0.02, 0.98], [0.3, 0.2, 0.2, 0.3]]
-    photos = HeldOut("images", rows, [SPECIES[3], SPECIES[3], SPECIES[0], SPECIES[3], UNKNOWN], [True] * 5, 0.95)
+    photos = HeldOutAnswers("images", rows, [SPECIES[3], SPECIES[3], SPECIES[0], SPECIES[3], UNKNOWN], [True] * 5, 0.95)
     broad = {"threshold": 0.95, "threshold_reason": None}
     calibration = Calibration(
         temperature=1, threshold=0.95, threshold_rule="", kind=broad, group=broad, validation_coverage=0, validation_accuracy=None
@@ -193,6 +198,6 @@ def test_a_plant_that_the_model_does_not_know_may_still_be_a_weed():
         temperature=1, threshold=0.99, threshold_rule="", kind=weed, group=weed, validation_coverage=0, validation_accuracy=None
     )
     rows = [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.95, 0.05], [0.3, 0.3, 0.35, 0.05]]
-    found = answer_figures.figures(SPECIES, calibration, HeldOut("", rows, [UNKNOWN] * 3, [True] * 3, 0.9))
+    found = answer_figures.figures(SPECIES, calibration, HeldOutAnswers("", rows, [UNKNOWN] * 3, [True] * 3, 0.9))
     assert found.answered == {"species": 1, "kind": 1, "group": 1}
     assert found.wrong == {"species": 1, "kind": 0, "group": 0}

@@ -8,15 +8,15 @@ import pytest
 from corrections.database import Database
 from corrections.metadata import Photo
 from corrections.photos import PhotoFiles
-from corrections.records import New, Said
-from corrections.store import Corrections, Quota
+from corrections.records import NewCorrection, StoredPrediction
+from corrections.store import CorrectionStore, Quota
 from models_store import store
 from models_store.learnt import FILE, Learnt
 from tests import drawn
 from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
 
-SAID = Said("seedlings/1", "Maize", 0.5, False, None, None)
+SAID = StoredPrediction("seedlings/1", "Maize", 0.5, False, None, None)
 SHOWN = {"Maize": 4, "Cleavers": 60}  # photos of each; the second is new to the model, so before it is never right of these
 
 
@@ -28,11 +28,11 @@ def in_the_field(species: str, seed: int) -> Photo:
 
 
 def hand_in(folder: Path, species: str, seeds: range, *, accepted: bool = True, plants: bool = True) -> None:
-    corrections = Corrections(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(f"{folder}/c.db-photos"), Quota(10**4, 10**9))
+    corrections = CorrectionStore(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(f"{folder}/c.db-photos"), Quota(10**4, 10**9))
     corrections.open()
     for seed in seeds:
         photo = in_the_field(species if species in drawn.SPECIES else "Fat Hen", seed)
-        kept = corrections.add(New(photo, species, SAID, plant=f"{species} {seed}" if plants else ""))
+        kept = corrections.add(NewCorrection(photo, species, SAID, plant=f"{species} {seed}" if plants else ""))
         if accepted:
             corrections.review(kept.id, 1, "accept", "Ada")
     corrections.close()

@@ -12,8 +12,8 @@ from PIL import Image
 from corrections.database import Database
 from corrections.metadata import Photo
 from corrections.photos import PhotoFiles
-from corrections.records import Kept
-from corrections.store import Corrections, Quota
+from corrections.records import StoredCorrection
+from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import new
 from training.__main__ import main
 from training.data.corrections import is_held_out
@@ -27,8 +27,8 @@ def urls(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def corrections(urls: tuple[str, str]) -> Iterator[Corrections]:
-    made = Corrections(Database(urls[0]), PhotoFiles(urls[1]), Quota(1000, 10**7))
+def corrections(urls: tuple[str, str]) -> Iterator[CorrectionStore]:
+    made = CorrectionStore(Database(urls[0]), PhotoFiles(urls[1]), Quota(1000, 10**7))
     made.open()
     yield made
     made.close()
@@ -46,11 +46,11 @@ def export(urls: tuple[str, str], out: Path, *more: str) -> int:
     return main(["data", "corrections", "--database", urls[0], "--photos", urls[1], "--out", str(out), *more])
 
 
-def accept(corrections: Corrections, kept: Kept) -> Kept:
+def accept(corrections: CorrectionStore, kept: StoredCorrection) -> StoredCorrection:
     return corrections.review(kept.id, kept.version, "accept", "Ada")
 
 
-def test_accepted_ones_become_folders(corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
+def test_accepted_ones_become_folders(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
     plants = [f"pot {i}" for i in range(40)]
     for i, plant in enumerate(plants):
         accept(corrections, corrections.add(new(i, "Wild Oat" if i % 2 else "wild oat", plant=plant)))
@@ -72,7 +72,7 @@ def test_accepted_ones_become_folders(corrections: Corrections, urls: tuple[str,
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
 
 
-def test_sides_are_stable_and_plants_and_days_stay_together(corrections: Corrections) -> None:
+def test_sides_are_stable_and_plants_and_days_stay_together(corrections: CorrectionStore) -> None:
     sides = set()
     for i in range(30):
         one = corrections.add(new(2 * i, plant=f"Pot {i}"), NOON)
@@ -84,7 +84,7 @@ def test_sides_are_stable_and_plants_and_days_stay_together(corrections: Correct
     assert len({is_held_out(kept) for kept in days}) == 1
 
 
-def test_the_box_is_cut_and_the_last_word_counts(corrections: Corrections, urls: tuple[str, str], tmp_path: Path) -> None:
+def test_the_box_is_cut_and_the_last_word_counts(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path) -> None:
     seen = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(seen).save(stream, "PNG")
@@ -108,7 +108,7 @@ def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys)
 
 
 def test_where_days_and_plants_leave_a_side_empty_every_third_photo_is_held_out(
-    corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys
+    corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys
 ) -> None:
     for i in range(21):
         accept(corrections, corrections.add(new(i, "Maize" if i < 12 else "Charlock"), NOON))
@@ -121,7 +121,7 @@ def test_where_days_and_plants_leave_a_side_empty_every_third_photo_is_held_out(
     assert "single photos are held out" in capsys.readouterr().out
 
 
-def test_a_species_of_which_none_is_held_out_is_named(corrections: Corrections, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
+def test_a_species_of_which_none_is_held_out_is_named(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
     for i in range(30):
         accept(corrections, corrections.add(new(i, "Maize", plant=f"pot {i}")))
     learnt = next(f"pot {i}" for i in range(30) if not is_held_out(corrections.get(corrections.add(new(i, "Maize", plant=f"pot {i}")).id)))

@@ -8,7 +8,7 @@ import pytest
 from training import recipe as recipes
 from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
-from training.experiments.sweep import Entry
+from training.experiments.sweep import SweepEntry
 from training.fitting import loop as fitting
 from training.fitting import plant_view_segmenter, run
 
@@ -19,7 +19,7 @@ RECIPE = 'network = "tiny"\nepochs = 3\nbatch_size = 8\n'
 def entries(tmp_path):
     (tmp_path / "one.toml").write_text(RECIPE)
     (tmp_path / "two.toml").write_text(RECIPE + "label_smoothing = 0.0\n")
-    return [Entry(str(tmp_path / "one.toml"), "as it is"), Entry(str(tmp_path / "two.toml"), "no smoothing", against="one")]
+    return [SweepEntry(str(tmp_path / "one.toml"), "as it is"), SweepEntry(str(tmp_path / "two.toml"), "no smoothing", against="one")]
 
 
 @pytest.fixture

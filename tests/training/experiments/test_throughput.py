@@ -5,14 +5,16 @@ import time
 from tests.training.conftest import Laborious
 from training import networks
 from training.experiments import throughput
-from training.experiments.sweep import Entry
+from training.experiments.sweep import SweepEntry
 
 
 def test_each_network_is_timed(fabric, images, tmp_path, monkeypatch):
     monkeypatch.setitem(networks.NETWORKS, "laborious", Laborious)
     (tmp_path / "one.toml").write_text('network = "tiny"\nepochs = 3\nbatch_size = 8\n')
     began = time.perf_counter()
-    found = throughput.document(fabric, [Entry(str(tmp_path / "one.toml"), name, network=name) for name in ("tiny", "laborious")], images)
+    found = throughput.document(
+        fabric, [SweepEntry(str(tmp_path / "one.toml"), name, network=name) for name in ("tiny", "laborious")], images
+    )
     passed_s = time.perf_counter() - began
     quick, slow = (found["networks"][name] for name in ("tiny", "laborious"))
     assert list(found["networks"]) == ["tiny", "laborious"]

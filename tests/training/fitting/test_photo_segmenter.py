@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from training.data.masked_photos import Masked
+from training.data.masked_photos import MaskedSquares
 from training.errors import RunError
 from training.fitting import loop, photo_segmenter
-from training.fitting.photo_segmenter import Field, Plan, centre_loss
+from training.fitting.photo_segmenter import LabelledSquares, TrainingPlan, centre_loss
 
 
 def test_the_loss_of_centres_counts_on_plants_alone():
@@ -29,9 +29,11 @@ def test_it_learns_from_masks(images, tmp_path):
     mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
-    field = Field("discs", Masked(pixels, mask), single=True)
+    field = LabelledSquares("discs", MaskedSquares(pixels, mask), single=True)
     fabric = loop.make_fabric("cpu")
-    trained = photo_segmenter.train(fabric, images.pixels, None, [field], Plan(12, batch_size=2), tmp_path / "one.pt", split_digest="0")
+    trained = photo_segmenter.train(
+        fabric, images.pixels, None, [field], TrainingPlan(12, batch_size=2), tmp_path / "one.pt", split_digest="0"
+    )
     with torch.inference_mode():
         plant, centre = trained.network(pixels.float() / 255)
         again = photo_segmenter.load(tmp_path / "one.pt").network(pixels.float() / 255)[0]
@@ -47,7 +49,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, mo
     fabric, loss, calls = loop.make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
 
     def train(name, steps=11, backgrounds=None):  # more than twice as many as pictures are kept
-        given = (images.pixels, backgrounds, [], Plan(steps, batch_size=1), tmp_path / name)
+        given = (images.pixels, backgrounds, [], TrainingPlan(steps, batch_size=1), tmp_path / name)
         return photo_segmenter.train(fabric, *given, split_digest="0").network.state_dict()
 
     def interrupted(logits, plants):

@@ -10,13 +10,13 @@ from models_store import store
 from models_store.artifact import Answer
 from training.errors import DataError, RunError
 from training.publishing import adaptation, measured_model
-from training.publishing.adaptation import Both, Corrected
+from training.publishing.adaptation import CorrectionFolders, PairedAnswers
 
 
-def both(only_now: int, only_before: int, same: int = 0) -> Both:
+def both(only_now: int, only_before: int, same: int = 0) -> PairedAnswers:
     now = [True] * only_now + [False] * only_before + [True] * same
     before = [False] * only_now + [True] * only_before + [True] * same
-    return Both(torch.tensor(before), torch.tensor(now))
+    return PairedAnswers(torch.tensor(before), torch.tensor(now))
 
 
 def test_a_difference_has_its_interval():
@@ -83,6 +83,6 @@ def test_the_version_in_service_is_the_store_s_and_else_the_shipped_one(publishe
 def test_a_side_without_photos_is_refused(tmp_path):
     (tmp_path / "learn").mkdir()
     with pytest.raises(DataError, match="too few corrections"):
-        Corrected.of(tmp_path, tmp_path / "cache", alike=False)
+        CorrectionFolders.of(tmp_path, tmp_path / "cache", alike=False)
     (tmp_path / "held-out").mkdir()
-    assert Corrected.of(tmp_path, tmp_path / "cache", alike=False).no_plants is None
+    assert CorrectionFolders.of(tmp_path, tmp_path / "cache", alike=False).no_plants is None

@@ -49,7 +49,7 @@ def test_photos_from_elsewhere_stand_apart(model, images, drawn_folder, tmp_path
     shutil.copytree(drawn_folder / "Maize", field / "Maize")
     wrong = tmp_path / "wrong"
     shutil.copytree(drawn_folder / "Maize", wrong / "Charlock")
-    outside = appraisal.Outside(field={"a field": field}, measure={"wrong | names": wrong}, ood={}, cache=cache)
+    outside = appraisal.ExternalFolders(field={"a field": field}, measure={"wrong | names": wrong}, ood={}, cache=cache)
     found = appraise(model, images, outside)
     assert list(found.elsewhere) == ["a field", "wrong | names"]
     right, none = found.elsewhere.values()
@@ -68,7 +68,7 @@ def test_thresholds_hold_in_the_field_too(model, images, drawn_folder, tmp_path,
     alone = appraise(model, images, appraisal.NOWHERE)
     assert alone.calibration.threshold is not None
     assert alone.calibration.field_promise is None
-    both = appraise(model, images, appraisal.Outside(field={"field": wrong}, field_promise=0.9, cache=cache))
+    both = appraise(model, images, appraisal.ExternalFolders(field={"field": wrong}, field_promise=0.9, cache=cache))
     assert both.calibration.field_promise == 0.9
     assert both.calibration.threshold is None
     assert "on the 12 field photos too many of the surest answers are wrong for a promise of 0.9" in both.calibration.threshold_reason
@@ -90,7 +90,7 @@ def test_what_contradicts_itself_is_refused(given, message, tmp_path):
         option: {name: tmp_path / folder for name, folder in value.items()} for option, value in given.items() if option != "field_promise"
     }
     with pytest.raises(DataError, match=message):
-        appraisal.Outside(**folders, field_promise=given.get("field_promise"))
+        appraisal.ExternalFolders(**folders, field_promise=given.get("field_promise"))
 
 
 def test_pictures_of_anything_else_by_hand(model, images):

@@ -8,7 +8,7 @@ import torch
 from models_store.manifest import Familiarity, Species
 from training.artifact import thresholds
 from training.publishing import field_limit
-from training.publishing.field_limit import Asked
+from training.publishing.field_limit import FieldAnswers
 
 SPECIES = [Species(name="a", kind="grass weed", group="weed"), Species(name="b", kind="grass crop", group="crop")]
 USUAL = Familiarity(convolution=3, limit=996.0, limit_rule="usual", validation_share=0.996)
@@ -18,7 +18,9 @@ DISTANCES = torch.arange(1, 1001).float()  # 1000 validation images
 def asked(name, right, distances):
     """Answers of 0.999 to photos of b at these distances, `right` or not."""
     answer = [0.001, 0.999] if right else [0.999, 0.001]
-    return Asked(thresholds.held_out(name, torch.tensor([answer] * len(distances)), [SPECIES[1]] * len(distances), None, 0.99), distances)
+    return FieldAnswers(
+        thresholds.held_out(name, torch.tensor([answer] * len(distances)), [SPECIES[1]] * len(distances), None, 0.99), distances
+    )
 
 
 def calibrate(field, validation=DISTANCES, familiarity=USUAL):

@@ -48,7 +48,7 @@ def others(tmp_path_factory):
 
 @pytest.fixture
 def outside(others, cache):
-    return appraisal.Outside(measure={"others": others}, cache=cache)
+    return appraisal.ExternalFolders(measure={"others": others}, cache=cache)
 
 
 def test_all_that_is_chosen_is_its_twin_s_and_all_that_is_measured_its_own(refit, twin, images, outside, others, cache, tmp_path):
@@ -141,7 +141,7 @@ def test_what_does_not_fit_together_is_refused(refit, learnt, twin, images, outs
     refused(learnt, "has images to choose thresholds on; --twin is for a run of 'fit --all-images'", twin=twin)
     refused(refit, "--twin .* has learnt from all images itself", twin=refit)
     refused(refit, "published in another form, .* give --storage float32", twin=twin, rank=8, storage="int8")
-    refused(refit, "name these photos by --measure in place of --field", twin=twin, outside=appraisal.Outside(field={"a": others}))
+    refused(refit, "name these photos by --measure in place of --field", twin=twin, outside=appraisal.ExternalFolders(field={"a": others}))
     refused(refit, "leave --promise out", twin=twin, promise=0.9)
     refused(refit, "with --measure NAME=DIR; they have to show each of the 3 species", DataError, twin=twin, outside=appraisal.NOWHERE)
     refused(refit, "is no run", twin=tmp_path)
@@ -157,7 +157,7 @@ def test_nothing_of_it_is_measured_or_chosen_on_what_it_has_learnt_from(refit, t
             model.split(images)
     with pytest.raises(TrainingError, match=r"has its thresholds from seedlings/1@.*; recalibrate that, and export the run anew"):
         recalibrate.recalibrate(folder, images, tmp_path)
-    nothing = adaptation.Corrected(tmp_path, tmp_path)
+    nothing = adaptation.CorrectionFolders(tmp_path, tmp_path)
     with pytest.raises(DataError, match=r"what it would forget cannot be measured; adapt seedlings/1@.*, its twin"):
         adaptation.adapt(fabric, nothing, tmp_path, tmp_path, "seedlings", tmp_path / "adapted")
 

@@ -13,13 +13,13 @@ from training.experiments import results
 from training.experiments.report import measured as measuring
 from training.experiments.report import sections, sections_measured, sections_model
 from training.experiments.report.material import Material
-from training.experiments.report.measured import Measured
+from training.experiments.report.measured import EvaluatedModel
 from training.experiments.report.page import PAGE, Section, missing, render
 
 _EXPORT = "python -m training export --run RUN --data DIR --store models_store --compact"
 
 
-def _of_model(title: str, make: Callable[[Measured, Path], Markup]) -> Callable[[Material], Section]:
+def _of_model(title: str, make: Callable[[EvaluatedModel, Path], Markup]) -> Callable[[Material], Section]:
     def section(material: Material) -> Section:
         if material.measured is None:
             return Section(title, missing(f"There is no model to measure: {material.reason}.", _EXPORT))
@@ -67,7 +67,7 @@ def build(images: Images, kept: Path, artifact: Path | None, out: Path) -> Path:
     return out / PAGE
 
 
-def _measured(images: Images, artifact: Path | None) -> tuple[Measured | None, str]:
+def _measured(images: Images, artifact: Path | None) -> tuple[EvaluatedModel | None, str]:
     if artifact is not None:
         return measuring.of_artifact(artifact, images), ""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from training.data.images import Images
 from training.errors import RunError
-from training.experiments.report.measured import Measured
+from training.experiments.report.measured import EvaluatedModel
 from training.experiments.results import RunResult
 
 
@@ -21,7 +21,7 @@ class Material:
     runs: list[RunResult]
     results: Path
     out: Path
-    measured: Measured | None
+    measured: EvaluatedModel | None
     reason: str
 
     def of(self, recipe: str, network: str | None = None) -> list[RunResult]:

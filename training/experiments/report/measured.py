@@ -20,7 +20,7 @@ from training.publishing import measured_model
 
 
 @dataclass(frozen=True)
-class Measured:
+class EvaluatedModel:
     """A run or a published version, and its answers, computed when the page is built."""
 
     name: str
@@ -51,7 +51,7 @@ class Measured:
         return f"{names[species]}\n{float(probability):.0%}{told}"
 
 
-def of_artifact(folder: Path, images: Images) -> Measured:
+def of_artifact(folder: Path, images: Images) -> EvaluatedModel:
     """The answers of a published version to its test images. Raises DataError when it is not of these images, TrainingError."""
     model = measured_model.of_artifact(folder)
     if set(images.species) != set(model.species):
@@ -70,10 +70,10 @@ def of_artifact(folder: Path, images: Images) -> Measured:
     probabilities, distances = model.answers(ordered.pixels[rows])
     limit = manifest.calibration.familiarity
     familiar = torch.ones(len(rows), dtype=torch.bool) if distances is None or limit is None else distances <= limit.limit
-    return Measured(model.name, source, "test", ordered, rows, probabilities, familiar, model.calibration, explain)
+    return EvaluatedModel(model.name, source, "test", ordered, rows, probabilities, familiar, model.calibration, explain)
 
 
-def of_run(folder: Path, images: Images, part: str) -> Measured:
+def of_run(folder: Path, images: Images, part: str) -> EvaluatedModel:
     """The answers of a run's best weights to the validation or test images of its split. Raises RunError, DataError."""
     description, network, epoch = run.load_best(folder)
     split = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt)
@@ -86,4 +86,4 @@ def of_run(folder: Path, images: Images, part: str) -> Measured:
     probabilities = predictions.logits(network, images.pixels[rows]).softmax(1)
     source = f"answers of {folder.name}, the weights of its epoch {epoch}, computed when this page was built"
     familiar = torch.ones(len(rows), dtype=torch.bool)
-    return Measured(folder.name, source, part, images, rows, probabilities, familiar, None, explain)
+    return EvaluatedModel(folder.name, source, part, images, rows, probabilities, familiar, None, explain)

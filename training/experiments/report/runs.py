@@ -14,7 +14,7 @@ from training.data.images import Images
 from training.errors import DataError
 from training.evaluation import metrics
 from training.experiments.report import charts, measured, pictures, sections_measured
-from training.experiments.report.measured import Measured
+from training.experiments.report.measured import EvaluatedModel
 from training.experiments.report.page import PAGE, Section, figure, paragraph, render, table
 from training.fitting import folds, run
 
@@ -24,13 +24,13 @@ _MINUTE_S = 60
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A run, how it went, and its answers."""
 
     identity: run.Identity
     folds: list[folds.Fold]
     epochs: list[dict[str, float]]
-    measured: Measured
+    measured: EvaluatedModel
 
     @property
     def species(self) -> list[str]:
@@ -69,11 +69,11 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return [str(folder.resolve().relative_to(above)) for folder in folders]
 
 
-def _trained(folder: Path, images: Images, part: str) -> Trained:
-    return Trained(run.read_description(folder), folds.results(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
+def _trained(folder: Path, images: Images, part: str) -> TrainedRun:
+    return TrainedRun(run.read_description(folder), folds.results(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
 
 
-def _accuracy(found: Measured) -> float:
+def _accuracy(found: EvaluatedModel) -> float:
     return sum(found.right) / len(found.right)
 
 
@@ -89,7 +89,7 @@ def _photos(images: Images, out: Path) -> Markup:
     )
 
 
-def _comparison(trained: dict[str, Trained], best: str, part: str) -> Markup:
+def _comparison(trained: dict[str, TrainedRun], best: str, part: str) -> Markup:
     rows = []
     for name, one in trained.items():
         recipe, n = one.identity.recipe, len(one.measured.rows)
@@ -122,7 +122,7 @@ def _comparison(trained: dict[str, Trained], best: str, part: str) -> Markup:
     return body + paragraph(note)
 
 
-def _pairs(trained: dict[str, Trained]) -> Markup:
+def _pairs(trained: dict[str, TrainedRun]) -> Markup:
     """Each two runs that were measured on the same images."""
     rows = []
     for (name, one), (other_name, other) in itertools.combinations(trained.items(), 2):
@@ -137,7 +137,7 @@ def _pairs(trained: dict[str, Trained]) -> Markup:
     return paragraph(text) + table(("run", "other run", "only the run right", "only the other right", "by chance"), rows, text=(0, 1))
 
 
-def _losses(trained: dict[str, Trained], out: Path) -> Markup:
+def _losses(trained: dict[str, TrainedRun], out: Path) -> Markup:
     charts.losses(trained, out / "loss.png")
     text = (
         "Labels are smoothed in training, where the recipe says so, and never in validation."
@@ -146,7 +146,7 @@ def _losses(trained: dict[str, Trained], out: Path) -> Markup:
     return paragraph(text) + figure("loss.png", "Loss by epoch.")
 
 
-def _accuracies(trained: dict[str, Trained], out: Path) -> Markup:
+def _accuracies(trained: dict[str, TrainedRun], out: Path) -> Markup:
     first = next(iter(trained.values())).measured.labels
     charts.accuracies(trained, float(first.bincount().max()) / len(first), out / "accuracy.png")
     return figure("accuracy.png", "Share of the validation images that are answered rightly after each epoch.")

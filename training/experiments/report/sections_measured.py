@@ -10,14 +10,14 @@ from training.artifact import binomial
 from training.data.tensors import to_float
 from training.evaluation import metrics, saliency
 from training.experiments.report import charts, pictures
-from training.experiments.report.measured import Measured
+from training.experiments.report.measured import EvaluatedModel
 from training.experiments.report.page import figure, paragraph, source, table
 
 _SHOWN = 18  # photos of a gallery
 _EXPLAINED = 120  # images of which the saliency is computed; lines of pictures show a few
 
 
-def confusion(measured: Measured, out: Path) -> Markup:
+def confusion(measured: EvaluatedModel, out: Path) -> Markup:
     """Which species is taken for which, and precision, recall and F1 of each."""
     figures = metrics.figures(measured.part, measured.images.species, measured.probabilities, measured.labels)
     charts.confusion(figures, out / "confusion.png")
@@ -35,7 +35,7 @@ def confusion(measured: Measured, out: Path) -> Markup:
     return paragraph(text) + figure("confusion.png", caption) + per_species + source(measured.source)
 
 
-def reliability(measured: Measured, out: Path) -> Markup:
+def reliability(measured: EvaluatedModel, out: Path) -> Markup:
     """How far probabilities can be trusted."""
     charts.reliability(measured.probabilities, measured.labels, out / "reliability.png")
     calibration = measured.calibration
@@ -59,7 +59,7 @@ def reliability(measured: Measured, out: Path) -> Markup:
     return paragraph(text) + figure("reliability.png", caption, 64) + source(measured.source)
 
 
-def mistakes(measured: Measured, out: Path) -> Markup:
+def mistakes(measured: EvaluatedModel, out: Path) -> Markup:
     """The wrong answers that sounded surest."""
     highest, answers = measured.probabilities.max(1)
     wrong = torch.nonzero(answers != measured.labels)[:, 0]
@@ -70,7 +70,7 @@ def mistakes(measured: Measured, out: Path) -> Markup:
     return paragraph(text) + _gallery(measured, worst, out / "mistakes.png", "Species, probability of the answer, → answer.")
 
 
-def least_sure(measured: Measured, out: Path) -> Markup:
+def least_sure(measured: EvaluatedModel, out: Path) -> Markup:
     """The answers with the lowest probability: photos like these teach most."""
     least = measured.probabilities.max(1).values.argsort()[:_SHOWN].tolist()
     text = (
@@ -82,7 +82,7 @@ def least_sure(measured: Measured, out: Path) -> Markup:
     )
 
 
-def looked_at(measured: Measured, out: Path) -> Markup:
+def looked_at(measured: EvaluatedModel, out: Path) -> Markup:
     """Where the network saw what spoke for its answer."""
     if measured.explain is None:
         return paragraph(f"{measured.name} was exported without the two halves that saliency is computed by.")
@@ -106,13 +106,13 @@ def looked_at(measured: Measured, out: Path) -> Markup:
     return paragraph(text) + figure("saliency.png", caption) + source(measured.source)
 
 
-def _gallery(measured: Measured, chosen: list[int], file: Path, caption: str) -> Markup:
+def _gallery(measured: EvaluatedModel, chosen: list[int], file: Path, caption: str) -> Markup:
     titles = [measured.title(index) for index in chosen]
     pictures.gallery(measured.images, [measured.rows[index] for index in chosen], titles, file)
     return figure(file.name, caption) + source(measured.source)
 
 
-SECTIONS: dict[str, Callable[[Measured, Path], Markup]] = {
+SECTIONS: dict[str, Callable[[EvaluatedModel, Path], Markup]] = {
     "Species by species": confusion,
     "Are the probabilities honest?": reliability,
     "The worst mistakes": mistakes,

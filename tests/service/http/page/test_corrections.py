@@ -7,8 +7,8 @@ import pytest
 
 from corrections.database import Database
 from corrections.photos import PhotoFiles
-from corrections.records import Kept
-from corrections.store import Corrections, Quota
+from corrections.records import StoredCorrection
+from corrections.store import CorrectionStore, Quota
 from tests import fakes
 from tests.service.conftest import Running, Start
 from tests.service.http.page.browsing import no_defects_for, opened, photo
@@ -25,10 +25,10 @@ def keeping(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> 
     return service
 
 
-def kept(service: Running) -> list[Kept]:
+def kept(service: Running) -> list[StoredCorrection]:
     """What is in the database."""
     assert service.services.settings.database is not None
-    corrections = Corrections(Database(service.services.settings.database.get_secret_value()), PhotoFiles("memory://"), Quota(1, 1))
+    corrections = CorrectionStore(Database(service.services.settings.database.get_secret_value()), PhotoFiles("memory://"), Quota(1, 1))
     try:
         return corrections.waiting()
     finally:

@@ -22,7 +22,7 @@ INFER = "/v2/models/seedlings/infer"
 COLOURS = [(200, 40, 10), (10, 90, 30), (3, 9, 250)]
 PIXELS = np.stack([np.broadcast_to(np.array(c, np.uint8)[:, None, None], (3, fakes.SIZE, fakes.SIZE)) for c in COLOURS])
 SHARES = np.stack([fakes.shares(colour) for colour in COLOURS])
-TAKES = open_inference_codec.Takes((150, 150), open_inference_codec.MAX_IMAGES, open_inference_codec.OUTPUTS)
+TAKES = open_inference_codec.InputLimits((150, 150), open_inference_codec.MAX_IMAGES, open_inference_codec.OUTPUTS)
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gevent's hub, as Triton's client leaves it
 
 

@@ -2,8 +2,7 @@
 
 from .answer import Answer
 from .answer_probabilities import AnswerProbabilities
-from .answered import Answered
-from .batch import Batch
+from .answered_photo import AnsweredPhoto
 from .counts import Counts
 from .counts_group import CountsGroup
 from .counts_kind import CountsKind
@@ -13,10 +12,11 @@ from .detect_masks import DetectMasks
 from .detected import Detected
 from .detected_plant import DetectedPlant
 from .detected_plant_probabilities import DetectedPlantProbabilities
-from .failed import Failed
+from .failed_photo import FailedPhoto
 from .health import Health
 from .health_status import HealthStatus
 from .model_name import ModelName
+from .prediction_batch import PredictionBatch
 from .problem import Problem
 from .refused_version import RefusedVersion
 from .run_lengths import RunLengths
@@ -32,9 +32,8 @@ from .thresholds import Thresholds
 
 __all__ = (
     "Answer",
-    "Answered",
+    "AnsweredPhoto",
     "AnswerProbabilities",
-    "Batch",
     "Counts",
     "CountsGroup",
     "CountsKind",
@@ -44,10 +43,11 @@ __all__ = (
     "DetectedPlant",
     "DetectedPlantProbabilities",
     "DetectMasks",
-    "Failed",
+    "FailedPhoto",
     "Health",
     "HealthStatus",
     "ModelName",
+    "PredictionBatch",
     "Problem",
     "RefusedVersion",
     "RunLengths",

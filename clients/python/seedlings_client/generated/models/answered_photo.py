@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from ..models.answer import Answer
 
 
-T = TypeVar("T", bound="Answered")
+T = TypeVar("T", bound="AnsweredPhoto")
 
 
 @_attrs_define
-class Answered:
-    """The answer to one image.
+class AnsweredPhoto:
+    """The answer to one photo.
 
     Attributes:
         file (None | str): the file name of the part; null if it has none
@@ -58,13 +58,13 @@ class Answered:
 
         prediction = Answer.from_dict(d.pop("prediction"))
 
-        answered = cls(
+        answered_photo = cls(
             file=file,
             prediction=prediction,
         )
 
-        answered.additional_properties = d
-        return answered
+        answered_photo.additional_properties = d
+        return answered_photo
 
     @property
     def additional_keys(self) -> list[str]:

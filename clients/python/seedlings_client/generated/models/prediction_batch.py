@@ -7,31 +7,31 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
-    from ..models.answered import Answered
-    from ..models.failed import Failed
+    from ..models.answered_photo import AnsweredPhoto
+    from ..models.failed_photo import FailedPhoto
 
 
-T = TypeVar("T", bound="Batch")
+T = TypeVar("T", bound="PredictionBatch")
 
 
 @_attrs_define
-class Batch:
-    """One result for each image, in order.
+class PredictionBatch:
+    """One result for each photo, in order.
 
     Attributes:
-        results (list[Answered | Failed]): one result for each image, in the order of the request
+        results (list[AnsweredPhoto | FailedPhoto]): one result for each photo, in the order of the request
     """
 
-    results: list[Answered | Failed]
+    results: list[AnsweredPhoto | FailedPhoto]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.answered import Answered  # noqa: PLC0415
+        from ..models.answered_photo import AnsweredPhoto  # noqa: PLC0415
 
         results = []
         for results_item_data in self.results:
             results_item: dict[str, Any]
-            if isinstance(results_item_data, Answered):
+            if isinstance(results_item_data, AnsweredPhoto):
                 results_item = results_item_data.to_dict()
             else:
                 results_item = results_item_data.to_dict()
@@ -50,26 +50,26 @@ class Batch:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.answered import Answered  # noqa: PLC0415
-        from ..models.failed import Failed  # noqa: PLC0415
+        from ..models.answered_photo import AnsweredPhoto  # noqa: PLC0415
+        from ..models.failed_photo import FailedPhoto  # noqa: PLC0415
 
         d = dict(src_dict)
         results = []
         _results = d.pop("results")
         for results_item_data in _results:
 
-            def _parse_results_item(data: object) -> Answered | Failed:
+            def _parse_results_item(data: object) -> AnsweredPhoto | FailedPhoto:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
-                    results_item_type_0 = Answered.from_dict(data)
+                    results_item_type_0 = AnsweredPhoto.from_dict(data)
 
                     return results_item_type_0
                 except (TypeError, ValueError, AttributeError, KeyError):
                     pass
                 if not isinstance(data, dict):
                     raise TypeError()
-                results_item_type_1 = Failed.from_dict(data)
+                results_item_type_1 = FailedPhoto.from_dict(data)
 
                 return results_item_type_1
 
@@ -77,12 +77,12 @@ class Batch:
 
             results.append(results_item)
 
-        batch = cls(
+        prediction_batch = cls(
             results=results,
         )
 
-        batch.additional_properties = d
-        return batch
+        prediction_batch.additional_properties = d
+        return prediction_batch
 
     @property
     def additional_keys(self) -> list[str]:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from ..models.problem import Problem
 
 
-T = TypeVar("T", bound="Failed")
+T = TypeVar("T", bound="FailedPhoto")
 
 
 @_attrs_define
-class Failed:
-    """The error of one image.
+class FailedPhoto:
+    """The error of one photo.
 
     Attributes:
         file (None | str): the file name of the part; null if it has none
@@ -58,13 +58,13 @@ class Failed:
 
         problem = Problem.from_dict(d.pop("problem"))
 
-        failed = cls(
+        failed_photo = cls(
             file=file,
             problem=problem,
         )
 
-        failed.additional_properties = d
-        return failed
+        failed_photo.additional_properties = d
+        return failed_photo
 
     @property
     def additional_keys(self) -> list[str]:
