@@ -43,6 +43,7 @@ from service.http.services import Services, build_services
 from service.inference import engine
 from service.inference.segmenter import Segmenter
 from service.process import logs, memory
+from service.process.parent import end_with_parent
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 from service.settings import from_environment as read_environment
@@ -174,6 +175,7 @@ def from_environment() -> FastAPI:
     memory.keep_freed()
     sys.setswitchinterval(_SWITCH_S)
     logs.configure(settings.log_format, settings.log_level)
+    end_with_parent()
     app = create_app(settings)
     encoded(app)  # it takes half a second, and once it serves nobody may wait for that
     memory.settle()

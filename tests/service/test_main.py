@@ -46,7 +46,7 @@ def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
         try:
             yield running, client
         finally:
-            with contextlib.suppress(ProcessLookupError):  # workers outlive a process that is killed
+            with contextlib.suppress(ProcessLookupError):  # workers that are still at an answer
                 os.killpg(running.pid, signal.SIGKILL)
 
 
