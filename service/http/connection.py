@@ -137,7 +137,7 @@ class Connection(HttpToolsProtocol):
             self._overhead_bytes += len(piece)
             self._parse(piece)
             if self.in_head and self._overhead_bytes > MAX_HEAD_BYTES:
-                self._refuse(HeadTooLarge(f"the head of the request is longer than {MAX_HEAD_BYTES} bytes"))
+                self._refuse(_head_too_large())
             elif self._overhead_bytes > MAX_HEAD_BYTES + MAX_FRAMING_BYTES:
                 self._refuse(MalformedRequest(f"more than {MAX_FRAMING_BYTES} bytes frame the body; send it in larger chunks"))
 
@@ -192,7 +192,9 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """The head is there. It is counted once more: it may end, or begin, within a piece."""
+        if len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers) > MAX_HEAD_BYTES:
+            raise self._refused(_head_too_large())
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise self._refused(MalformedRequest("CONNECT is for proxies, and this is none"))
@@ -350,3 +352,7 @@ class Connection(HttpToolsProtocol):
         if ask and not cycle.response_started and not self.pipeline and cycle.scope["http_version"] == "1.1":
             self.transport.write(_CONTINUE)
         self.loop.call_later(_LOOK_S, self._look_for_client, False)
+
+
+def _head_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"the head of the request is longer than {MAX_HEAD_BYTES} bytes")

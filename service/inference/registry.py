@@ -114,21 +114,30 @@ class Registry(Generic[Served]):
         self._expected, self._setting, self._doing = expected, setting, doing
         self._poll_s, self._fallback, self._clock, self._patience_s = poll_s, fallback, clock, patience_s
         self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
-        self._path: Path | None = None
-        self._state: _State = ()  # of the files in `_path` when they were loaded
+        self._in_service: tuple[Served, Path] | None = None
+        self._state: _State = ()  # of the files in `path` when they were loaded
         self._own_served = False  # a version of `root` was in service: from then on the fallback never is
         self._refused: dict[Path, _Refused] = {}
         self._loads = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="registry", daemon=True)
-        self.current: Served | None = None
         self.error: str | None = None  # why no better version is in service
         self.refused: tuple[Refusal, ...] = ()  # the versions of the store that are not served for a fault, newest first
 
     @property
+    def in_service(self) -> tuple[Served, Path] | None:
+        """The version in service and its folder, both of one moment."""
+        return self._in_service
+
+    @property
+    def current(self) -> Served | None:
+        """The version in service; None until the first one is warm."""
+        return None if self._in_service is None else self._in_service[0]
+
+    @property
     def path(self) -> Path | None:
         """The folder of the version in service."""
-        return self._path
+        return None if self._in_service is None else self._in_service[1]
 
     def start(self) -> None:
         """Begin loading and watching, in the background."""
@@ -150,7 +159,7 @@ class Registry(Generic[Served]):
         self._refused = {path: refused for path, refused in self._refused.items() if path in paths and _state(path) == refused.state}
         for path in paths:
             state = _state(path)
-            served = path == self._path
+            served = path == self.path
             if served and _written(state) == _written(self._state):
                 break
             refused = self._refused.get(path)
@@ -163,7 +172,7 @@ class Registry(Generic[Served]):
                     return
             if served:  # its files were changed to something worse: what is in memory is still the best
                 break
-        better = paths[: paths.index(self._path) + 1] if self._path in paths else paths
+        better = paths[: paths.index(self.path) + 1] if self.path in paths else paths
         reasons = [self._refused[path].refusal.reason for path in better if path in self._refused]
         self.refused = tuple(self._refused[path].refusal for path in paths if path in self._refused)
         self._report(reasons[0] if reasons else self._missing(paths))
@@ -186,7 +195,7 @@ class Registry(Generic[Served]):
         if self._stop.is_set():
             return False  # it may not be warm
         self._refused.pop(path, None)
-        self.current, self._path, self._state = model, path, state
+        self._in_service, self._state = (model, path), state
         self._own_served = self._own_served or path.parent.parent == self._root
         log.info("%s %s version %s from %s", self._doing, model.manifest.name, model.manifest.version, path)
         if (on_swap := self._on_swap) is not None:

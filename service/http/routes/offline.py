@@ -59,11 +59,12 @@ async def pieces(content: bytes) -> AsyncIterator[memoryview]:
 
 async def _model(services: Services) -> tuple[Manifest, bytes]:
     """The manifest of the version in service, and its network as ONNX. Raises NotReady, or UnknownPage where it has none."""
-    manifest, path = services.predictor.model().manifest, services.registry.path
-    if path is None or _MODEL not in manifest.files:
+    served = services.registry.in_service  # at one moment: another version may take its place between two looks
+    manifest = services.predictor.model().manifest if served is None else served[0].manifest
+    if served is None or _MODEL not in manifest.files:
         raise UnknownPage("the version in service has no model.onnx for browsers; 'python -m training convert' makes one")
     try:
-        return manifest, await asyncio.to_thread(_content, path, manifest.files[_MODEL])
+        return manifest, await asyncio.to_thread(_content, served[1], manifest.files[_MODEL])
     except store.StoreError as error:
         raise UnknownPage(f"model.onnx cannot be had: {error}") from None
 

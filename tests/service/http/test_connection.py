@@ -52,6 +52,26 @@ def test_a_large_head_is_431(service: Running, pieces: list[bytes]) -> None:
     assert service.client.get("/health").status_code == 200
 
 
+def head(n_bytes: int) -> bytes:
+    """The head of a good request, so many bytes long."""
+    start = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+    left = n_bytes - len(start) - 2
+    lines = [b"x-%d: " % index for index in range(4)]
+    lengths = [left // 4 + (index < left % 4) - len(line) - 2 for index, line in enumerate(lines)]
+    return start + b"".join(line + b"a" * length + b"\r\n" for line, length in zip(lines, lengths, strict=True)) + b"\r\n"
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "sent behind another one"])
+def test_a_head_a_little_too_large_is_refused_though_it_ends_within_a_piece(service: Running, before: bytes) -> None:
+    assert len(head(40_000)) == 40_000
+    answer = asked(service, before + head(40_000))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 200 " if before else b"HTTP/1.1 431 ")  # behind another one it ends the connection
+    assert b" 431 " in asked(service, head(bounds.MAX_HEAD_BYTES + 64))
+    with service.raw(before + head(bounds.MAX_HEAD_BYTES)) as connection:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_request_before_a_bad_one_gets_its_answer(service: Running) -> None:
     answer = asked(service, GET + hostile_requests.long_path())
     assert answer.startswith(b"HTTP/1.1 200 ")

@@ -40,6 +40,37 @@ def test_an_empty_store_falls_back_until_a_version_appears(tmp_path: Path) -> No
     assert held.current is not first
 
 
+def test_the_version_in_service_and_its_folder_are_of_one_moment(tmp_path: Path) -> None:
+    folders = [fakes.publish(tmp_path) for _ in range(2)]
+    held = registry(tmp_path)
+    assert held.in_service is None
+    seen, swapping = set(), threading.Event()
+
+    def look() -> None:
+        while not swapping.is_set():
+            if (both := held.in_service) is not None:
+                seen.add((both[0].version, both[1].name))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for name in ["1", "2"] * 20:
+            for folder in folders:
+                hidden = tmp_path / "hidden" / folder.name
+                hidden.parent.mkdir(exist_ok=True)
+                if folder.name != name and folder.exists():
+                    folder.rename(hidden)
+                elif folder.name == name and hidden.exists():
+                    hidden.rename(folder)
+            held.refresh()
+            assert (held.current and held.current.version, held.path and held.path.name) == (name, name)
+    finally:
+        swapping.set()
+        looking.join()
+    assert seen <= {("1", "1"), ("2", "2")}
+    assert seen
+
+
 def test_nothing_to_serve_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     held = registry(tmp_path)
     held.refresh()
