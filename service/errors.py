@@ -250,7 +250,7 @@ _EXAMPLES: dict[type[ServiceError], str] = {
     MalformedRequest: "the form needs one part 'file'; it has: 'photo'",
     SlowUpload: "the body did not arrive within 30 s",
     NotExplainable: "the model in service was exported without what a heat map needs; export it again",
-    BodyTooLarge: "the body is longer than 20971520 bytes; scale the image down",
+    BodyTooLarge: "the body is longer than 20971520 bytes; scale the image down, or send fewer at a time",
     UnsupportedImage: "not an image of a format read here (JPEG, PNG, WEBP, GIF, TIFF, BMP, AVIF, HEIF)",
     UndecodableImage: "the image cannot be decoded: image file is truncated",
     QueueFull: "64 images are waiting already; try again later",

@@ -203,7 +203,7 @@ class UploadSlot:
                 if too_long:
                     if arrived_bytes or "expect" not in request.headers:  # else it waits to be asked for its body
                         await _drop(stream, limit)
-                    advice = "" if most_bytes else "; scale the image down"
+                    advice = "" if most_bytes else "; scale the image down, or send fewer at a time"
                     raise BodyTooLarge(f"the body is longer than {limit} bytes{advice}")
         except TimeoutError:
             if self._gave_way:

@@ -20,6 +20,7 @@ export class Problem extends Error {
 
 const KEY = "seedlings-key";
 const TRIES_WHEN_BUSY = 30;
+const BAD_GATEWAY = 502; // this one and those above it
 export const useKey = (key) => sessionStorage.setItem(KEY, key);
 
 async function ask(path, options = {}) {
@@ -31,9 +32,22 @@ async function ask(path, options = {}) {
     throw new Problem();
   }
   if (response.ok) return response;
-  const document = await response.json().catch(() => ({})); // a proxy's error is no problem document
+  const own = response.headers.get("Content-Type")?.startsWith("application/problem+json");
+  if (!own && response.status >= BAD_GATEWAY) throw new Problem(); // a proxy answers for a server that it cannot reach
+  const document = own ? await response.json().catch(() => ({})) : {};
   throw new Problem(response.status, document.detail ?? "", Number(response.headers.get("Retry-After")) || 1);
 }
+
+/** What an answer holds, by one of its methods. One that breaks off is none, nor is the page of a network that wants a login first. */
+async function read(as, path, options) {
+  const response = await ask(path, options);
+  try {
+    return await response[as]();
+  } catch {
+    throw new Problem();
+  }
+}
+const json = (path, options) => read("json", path, options);
 
 async function patiently(work) {
   for (let tried = 1; ; tried++) {
@@ -49,41 +63,39 @@ async function patiently(work) {
 const octets = { "Content-Type": "application/octet-stream" };
 
 /** `signal` ends it; it takes as long as it takes where none is given. */
-export const species = async (signal) => (await ask("species", { signal })).json();
+export const species = (signal) => json("species", { signal });
 
 const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined))}`;
 
 /** The plants of a photo, and the answer to `crop` of it as `prediction`. */
-export const detect = (file, crop) =>
-  patiently(async () => (await ask(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file })).json());
-export const overlay = (file) => patiently(async () => (await ask("detect/overlay", { method: "POST", headers: octets, body: file })).blob());
+export const detect = (file, crop) => patiently(() => json(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file }));
+export const overlay = (file) => patiently(() => read("blob", "detect/overlay", { method: "POST", headers: octets, body: file }));
 
 /** `crop`: the part looked at, [x, y, width, height] in pixels, or "auto", the largest plant; the central square if it is left out. */
-export const predict = (file, crop) =>
-  patiently(async () => (await ask(asked("predict", { crop }), { method: "POST", headers: octets, body: file })).json());
+export const predict = (file, crop) => patiently(() => json(asked("predict", { crop }), { method: "POST", headers: octets, body: file }));
 
 /** What there is to keep for answers without the server; a Problem of 404 where there is nothing. */
-export const offline = async () => (await ask("offline/model.json")).json();
+export const offline = () => json("offline/model.json");
 /** A file as the server has it now, never as it was kept before. */
 export const file = (path) => ask(path, { cache: "reload" });
 
 /** What the server keeps of photos. */
-export const keeping = async () => (await ask("corrections")).json();
+export const keeping = () => json("corrections");
 
 /** What a photo really shows; `fields`: species, and the box that is meant. */
 export function correct(file, fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("file", file);
-  return patiently(async () => (await ask("corrections", { method: "POST", body: form })).json());
+  return patiently(() => json("corrections", { method: "POST", body: form }));
 }
 export const takeBack = (id) => ask(`corrections/${id}`, { method: "DELETE" });
 
 /** Corrections that wait for a reviewer, those behind the id `after`. */
-export const waiting = async (after, limit) => (await ask(asked("corrections/waiting", { after: after ?? undefined, limit }))).json();
-export const photoOf = async (id) => (await ask(`corrections/${id}/photo`)).blob();
-export const review = async (id, decision) =>
-  (await ask(`corrections/${id}/review`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(decision) })).json();
+export const waiting = (after, limit) => json(asked("corrections/waiting", { after: after ?? undefined, limit }));
+export const photoOf = (id) => read("blob", `corrections/${id}/photo`);
+export const review = (id, decision) =>
+  json(`corrections/${id}/review`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(decision) });
 
 export const explain = (file, species, crop) =>
-  patiently(async () => (await ask(asked("explain", { species, crop }), { method: "POST", headers: octets, body: file })).blob());
+  patiently(() => read("blob", asked("explain", { species, crop }), { method: "POST", headers: octets, body: file }));

@@ -75,7 +75,7 @@ async function meet() {
 async function leave(problem) {
   lost(problem);
   if (problem.status !== 0 || !offline.ready()) return false;
-  $("down-text").textContent = t.offline_away;
+  $("down-text").textContent = `${t.offline_away} ${t.offline_less}`;
   if (!away) uses({ ...(await offline.species()), explainable: false, segmenter: null });
   away = true;
   return true;

@@ -47,7 +47,8 @@ function show(failed = "") {
   const size = offered && megabytes(offered.bytes + offered.runtime_bytes);
   const newer = about && offered && about.sha256 !== offered.sha256;
   $("offline").hidden = !about && !offered;
-  $("offline-text").textContent = !about ? t.offline_offer(size) : newer ? t.offline_newer(size) : t.offline_kept(about.model.name, about.model.version);
+  const said = !about ? t.offline_offer(size) : newer ? t.offline_newer(size) : t.offline_kept(about.model.name, about.model.version);
+  $("offline-text").textContent = `${said} ${t.offline_less}`;
   $("offline-keep").hidden = !offered || (about && !newer);
   $("offline-forget").hidden = !about;
   $("offline-progress").hidden = true;

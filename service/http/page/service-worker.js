@@ -7,6 +7,7 @@ const CACHE = `${KEPT}<!-- digest -->`;
 const FILES = [/* files */];
 const RUNTIME = "page/onnxruntime/"; // where it is kept, it is of one release with the model beside it
 const PATIENCE_MS = 4000; // for a server at the end of a weak connection
+const BAD_GATEWAY = 502; // this one and those above it
 const fromHere = new Set(); // pages that came from here: so do their other files, which need not wait for the server again
 
 self.addEventListener("install", (event) => {
@@ -29,7 +30,9 @@ async function answer({ request, clientId, resultingClientId }, within) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), PATIENCE_MS);
   try {
-    return await fetch(request, { signal: late.signal });
+    const response = await fetch(request, { signal: late.signal });
+    if (response.status >= BAD_GATEWAY) throw new Error("a proxy answers for a server that it cannot reach");
+    return response;
   } catch {
     fromHere.add(resultingClientId || clientId);
     return kept;

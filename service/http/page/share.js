@@ -3,42 +3,44 @@
 import { t } from "./language.js";
 import { told } from "./verdict.js";
 
-const COPIED_MS = 2000;
+const SHOWN_MS = 3000; // what a button says instead of its own text
 const $ = (id) => document.getElementById(id);
 
 /** A button that hands on what is said of the photo that `shown` gives. */
 export function offerToShare(button, shown) {
   button.addEventListener("click", async () => {
-    if (!(await share(shown()))) return;
-    button.textContent = $("said").textContent = t.copied;
-    setTimeout(() => (button.textContent = t.share), COPIED_MS);
+    const said = await share(shown());
+    if (!said) return;
+    button.textContent = $("said").textContent = said;
+    setTimeout(() => (button.textContent = t.share), SHOWN_MS);
   });
 }
 
-/** Whether the text now lies in the clipboard; false: the device took it over, or its user thought better of it. */
+/** What there is to say of it; nothing where the device took the text over, or its user thought better of it. */
 async function share(photo) {
   const text = told(photo);
   const whole = { text, files: [photo.file] };
-  if (navigator.canShare?.(whole)) return handOver(whole);
-  if (navigator.share) return handOver({ text });
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else copy(text); // browsers keep both from pages that came over plain HTTP
-  return true;
-}
-
-async function handOver(what) {
-  try {
-    await navigator.share(what);
-  } catch (error) {
-    if (error.name !== "AbortError") throw error; // closed without a choice
+  const ways = [navigator.canShare?.(whole) && whole, navigator.share && { text }].filter(Boolean);
+  for (const way of ways) {
+    try {
+      return await navigator.share(way);
+    } catch (error) {
+      if (error.name === "AbortError") return ""; // closed without a choice
+    }
   }
-  return false;
+  try {
+    await navigator.clipboard.writeText(text);
+    return t.copied;
+  } catch {
+    return copy(text) ? t.copied : t.not_shared; // browsers keep the clipboard from pages that came over plain HTTP, but not this
+  }
 }
 
 function copy(text) {
   const area = Object.assign(document.createElement("textarea"), { value: text, className: "unseen" });
   document.body.append(area);
   area.select();
-  document.execCommand("copy");
+  const copied = document.execCommand("copy");
   area.remove();
+  return copied;
 }

@@ -82,6 +82,28 @@ def test_an_answer_is_handed_on_as_a_text(browser: Any, service: Running) -> Non
         assert text.endswith("Check before you act.")
 
 
+@pytest.mark.parametrize(
+    ("refusing", "said"),
+    [
+        ("navigator.share = async () => { throw new DOMException('', 'NotAllowedError'); }", "Copied"),
+        ("navigator.clipboard.writeText = async () => { throw new DOMException('', 'NotAllowedError'); }", "Copied"),
+        (
+            "navigator.clipboard.writeText = async () => { throw new Error(); }; document.execCommand = () => false",
+            "This browser does not allow it",
+        ),
+    ],
+    ids=["sharing", "the clipboard", "both"],
+)
+def test_a_browser_that_refuses_to_share_says_so_or_copies(page: Any, refusing: str, said: str) -> None:
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    answered(page, "Maize")
+    page.evaluate(f"() => {{ {refusing} }}")
+    page.click("#share")
+    page.wait_for_selector(f"#share:text-is('{said}')")
+    assert page.text_content("#said") == said
+    page.wait_for_selector("#share:text-is('Share')")
+
+
 def test_an_unfamiliar_photo_gets_no_name(browser: Any, start: Start, publish_in: Any) -> None:
     publish_in(fakes.Measured)
     for page in opened(browser, start(), viewport={"width": 1200, "height": 800}):

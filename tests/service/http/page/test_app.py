@@ -24,6 +24,19 @@ def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
     assert page.text_content("#headline") == "Maize"
 
 
+@pytest.mark.parametrize("status", [200, 502, 504])
+def test_a_page_of_a_proxy_in_place_of_an_answer_is_a_server_out_of_reach(page: Any, status: int) -> None:
+    """A proxy answers so for a server that it cannot reach, and a network that wants a login first, with 200."""
+    page.route("**/detect*", lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>Bad Gateway</h1>"))
+    page.route("**/predict*", lambda route: route.fulfill(status=status, content_type="text/html", body="<h1>Bad Gateway</h1>"))
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    page.wait_for_selector("#result.failed #advice:not(:empty)")
+    assert "The server does not answer" in page.text_content("#advice")
+    page.unroute("**/detect*")
+    page.unroute("**/predict*")
+    answered(page, "Maize")  # and it goes on by itself
+
+
 def test_a_photo_that_the_busy_server_refused_is_sent_again_by_a_button(page: Any) -> None:
     busy = {"status": 504, "content_type": "application/problem+json", "body": '{"status": 504, "detail": "no answer within 10 s"}'}
     page.route("**/predict*", lambda route: route.fulfill(**busy))

@@ -1,6 +1,10 @@
 """Without reception: the page opens, and answers photos in the browser as the server does, once the user wanted that."""
 
 import base64
+import contextlib
+import select
+import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +31,45 @@ ASK = """async (files) => {
 }"""
 
 
+BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """Stands before a service, and answers in its place while that is `gone`."""
+
+    daemon_threads = allow_reuse_address = True
+
+    def __init__(self, port: int) -> None:
+        self.behind, self.gone = port, False
+        super().__init__(("127.0.0.1", 0), _Through)
+
+
+class _Through(socketserver.BaseRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        if self.server.gone:
+            self.request.recv(2**16)
+            head = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            self.request.sendall(head % len(BAD_GATEWAY) + BAD_GATEWAY)
+            return
+        with socket.create_connection(("127.0.0.1", self.server.behind)) as behind, contextlib.suppress(OSError):
+            other = {self.request: behind, behind: self.request}
+            while not self.server.gone:
+                for ready in select.select(list(other), [], [], 0.05)[0]:
+                    if not (piece := ready.recv(2**16)):
+                        return
+                    other[ready].sendall(piece)
+
+
+@pytest.fixture(scope="module")
+def proxy(service: Running) -> Iterator[Proxy]:
+    with Proxy(service.port) as standing:
+        threading.Thread(target=standing.serve_forever, args=(0.05,)).start()
+        yield standing
+        standing.shutdown()
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of the shipped model, which has a model.onnx."""
@@ -36,16 +79,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def kept(browser: Any, service: Running) -> Iterator[Any]:
-    """The page on a phone, which keeps the model."""
+def kept(browser: Any, proxy: Proxy) -> Iterator[Any]:
+    """The page on a phone, which keeps the model. The service is behind a proxy, as docs/operating.md advises."""
     context = browser.new_context(**PHONE)
     context.set_default_timeout(60_000)
     page = context.new_page()
     defects: list[str] = []
     page.on("pageerror", lambda error: defects.append(str(error)))
-    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.goto(f"http://127.0.0.1:{proxy.server_address[1]}/")
     page.wait_for_selector("#offline:not([hidden])")
     assert "11 MB" in page.text_content("#offline-text")  # said before
+    assert "plants are not found and counted, and there are no heat maps" in page.text_content("#offline-text")
     assert page.evaluate("caches.has('seedlings-offline')") is False  # and nothing fetched
     no_defects_for(page)
     page.click("#offline-keep")
@@ -80,6 +124,7 @@ def test_a_field_without_reception(kept: Any, service: Running) -> None:
     kept.reload()
     kept.wait_for_selector("#model:not(:empty)")
     assert "answered in this browser" in kept.text_content("#down-text")
+    assert "plants are not found and counted" in kept.text_content("#down-text")
     kept.set_input_files("#take", [photo("plant.png", fakes.encoded(drawn.plant(0, 0)))])
     kept.wait_for_selector("#here:not([hidden])")
     assert kept.text_content("#headline")
@@ -92,6 +137,20 @@ def test_a_field_without_reception(kept: Any, service: Running) -> None:
     kept.wait_for_selector("#down", state="hidden")
     kept_when(kept, "kept.length === 1 && kept[0].answer && !kept[0].answer.here")
     assert 'route="/detect",status="200"' in service.client.get("/metrics").text
+
+
+def test_a_proxy_whose_service_is_gone_is_a_server_out_of_reach(kept: Any, proxy: Proxy) -> None:
+    proxy.gone = True
+    try:
+        kept.reload()
+        kept.wait_for_selector("#down:not([hidden])")
+        assert "answered in this browser" in kept.text_content("#down-text")
+        kept.set_input_files("#take", [photo("leaf.png", fakes.encoded(drawn.plant(1, 0)))])
+        kept.wait_for_selector("#here:not([hidden])")
+    finally:
+        proxy.gone = False
+    kept.wait_for_selector("#down", state="hidden")
+    kept.click("#clear")
 
 
 @pytest.mark.slow
