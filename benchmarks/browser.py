@@ -1,9 +1,10 @@
 """The page without reception beside the service: the same answers, and how long a photo takes in a browser.
 
-    python -m benchmarks.browser --store DIR --data DIR [--large 50]
+    python -m benchmarks.browser --store DIR --data DIR [--model seedlings-field] [--large 50] [--every 1]
 
-The newest version of `seedlings` in the store answers over HTTP, and in Chromium by its `model.onnx`, on one thread: all validation and
-test images of the data, and some of them enlarged to 12 megapixels, with grain, as JPEGs of all EXIF turns. Needs Playwright and Chromium.
+The newest version of a model in the store answers over HTTP. In Chromium, on a phone's viewport and with the network off, its `model.onnx`
+answers on one thread: all validation and test images of the data, and some of them enlarged to 12 megapixels, with grain, as JPEGs of all
+EXIF turns. Needs Playwright and Chromium.
 """
 
 import argparse
@@ -31,6 +32,7 @@ MOST_APART = 0.01  # of a probability
 SIZES = ((4000, 3000), (3000, 4000))
 TURNS = 8  # of EXIF
 ORIENTATION = 0x0112  # the EXIF tag
+PHONE = "Pixel 7"
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 PREDICT = """async ([name, body]) => {
     const { predict } = await import("/page/offline.js");
@@ -77,6 +79,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, required=True, help="holds a version with model.onnx: python -m training convert makes it")
     parser.add_argument("--data", type=Path, required=True, help="the images, one folder for each species")
+    parser.add_argument("--model", default="seedlings", help="name of the model in the store (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=1, help="every so many of the images of the data (default: all)")
     parser.add_argument("--large", type=int, default=50, help="so many photos of 12 megapixels (default: %(default)s)")
     options = parser.parse_args()
     if options.large < 1:
@@ -85,19 +89,22 @@ def main() -> int:
 
     loaded = images.load(options.data)
     of = split.of(loaded)
-    files = [options.data / loaded.files[row] for row in (*of.rows("validation"), *of.rows("test"))]
+    files = [options.data / loaded.files[row] for row in (*of.rows("validation"), *of.rows("test"))][:: options.every]
     few = files[:: max(1, len(files) // options.large)][: options.large]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    server = ours(store.resolve(options.store, "seedlings"), port)
+    server = ours(store.resolve(options.store, options.model), port)
     browser = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium")
     with running(server, port, load.request("/predict", files[0].read_bytes())), sync_playwright() as playwright:
-        page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page()
+        context = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_context(**playwright.devices[PHONE])
+        page = context.new_page()
         page.goto(url)
         page.click("#offline-keep")
         begun = time.monotonic()
         page.wait_for_selector("#offline-forget:not([hidden])")
         print(f"kept in {time.monotonic() - begun:.1f} s", file=sys.stderr)
+        context.set_offline(True)
+        page.reload()
         found = {
             "images of the data": compare(page, url, ((file.name, file.read_bytes()) for file in files)),
             "12 megapixels": compare(page, url, ((file.name, enlarged(file, number)) for number, file in enumerate(few))),

@@ -1,10 +1,12 @@
 """Version after version taken over by a service at work: no request fails, and its memory stays where it was.
 
     python -m benchmarks.swaps --swaps 50 --out benchmarks/results/swaps.json
+    python -m benchmarks.swaps --swaps 10 --formats pt2 onnx --pause 0       by turns with model.pt2 and model.onnx, under load
 
 The same artifact is published again and again as the next version of a store, with a manifest that says so. Meanwhile
 clients ask at their leisure, and every answer has to name one version, never an older one than the answer before.
-Memory is read once a swap has settled, and compared with what it was after the first few.
+Memory is read once a swap has settled, and compared with what it was after the first few. Where formats change, memory
+changes with them: it is shown, not judged.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +29,9 @@ from benchmarks import images, load, results
 from benchmarks.processes import free_port, memory_mib, ours, running, shipped
 from benchmarks.results import Requirement
 from models_store import store
+from models_store.republish import republish
+from training.artifact.formats import FORMATS
+from training.publishing.convert import convert
 
 CLIENTS = 2
 PAUSE_S = 0.05  # between an answer and the next question
@@ -37,7 +43,7 @@ LAST = 5  # swaps whose median stands for the end
 
 
 @dataclass
-class DetectionOptions:
+class Asked:
     """What one client was answered."""
 
     statuses: Counter[int] = field(default_factory=Counter)  # 0: no answer
@@ -47,22 +53,22 @@ class DetectionOptions:
 
 def publish_again(artifact: Path, root: Path) -> int:
     """Publish a copy of an artifact as the next version of the same model in another store. Returns its number."""
+    return int(republish(root, artifact, store.read_manifest(artifact).name).name)
+
+
+def in_formats(artifact: Path, forms: Sequence[str], root: Path) -> list[Path]:
+    """A copy of the artifact for each format, with the file of that format alone beside `model.pt`."""
     manifest = store.read_manifest(artifact)
-    made = store.publish(
-        root,
-        (artifact / store.MODEL).read_bytes(),
-        lambda version, _, __: manifest.model_copy(update={"version": version}),
-        lambda _: (artifact / store.CARD).read_text(),
-        manifest.name,
-    )
-    return int(made.name)
+    bare = manifest.model_copy(update={"files": {store.MODEL: manifest.sha256}})
+    plain = store.publish(root, (artifact / store.MODEL).read_bytes(), lambda *_: bare, lambda _: "# bare\n", f"{manifest.name}-bare")
+    return [convert(plain, root / form, (form,)) for form in FORMATS if form in forms]
 
 
-def ask(port: int, body: bytes, ended: threading.Event) -> DetectionOptions:
+def ask(port: int, body: bytes, pause_s: float, ended: threading.Event) -> Asked:
     """One client's questions until the end."""
-    asked, newest = DetectionOptions(), 0
+    asked, newest = Asked(), 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-    while not ended.wait(PAUSE_S):
+    while not ended.wait(pause_s):
         try:
             connection.request("POST", "/predict", body, {"Content-Type": "image/png"})
             response = connection.getresponse()
@@ -94,18 +100,18 @@ def wait_for(port: int, version: int) -> float:
     raise TimeoutError(f"version {version} was not taken over within {PATIENCE_S:g} s")
 
 
-def measure(pid: int, port: int, artifact: Path, root: Path, swaps: int) -> dict[str, Any]:
-    """Swap after swap under a light load."""
+def measure(pid: int, port: int, artifacts: Sequence[Path], root: Path, swaps: int, pause_s: float) -> dict[str, Any]:
+    """Swap after swap under load; `artifacts` follow each other by turns, the first one is in service."""
     ended, body = threading.Event(), images.small_png()
     memory, took_s = [], []
     with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = [pool.submit(ask, port, body, ended) for _ in range(CLIENTS)]
+        clients = [pool.submit(ask, port, body, pause_s, ended) for _ in range(CLIENTS)]
         try:
-            for _ in range(swaps + 1):  # the first is what it started with
+            for turn in range(1, swaps + 2):  # the first is what it started with
                 time.sleep(3 * POLL_S)  # memory is given back at a load and at the look after it
                 memory.append(memory_mib(pid))
                 if len(memory) <= swaps:
-                    took_s.append(round(wait_for(port, publish_again(artifact, root)), 2))
+                    took_s.append(round(wait_for(port, publish_again(artifacts[turn % len(artifacts)], root)), 2))
         finally:
             ended.set()
         asked = [client.result() for client in clients]
@@ -122,12 +128,12 @@ def measure(pid: int, port: int, artifact: Path, root: Path, swaps: int) -> dict
     }
 
 
-def requirements(found: dict[str, Any], swaps: int) -> list[Requirement]:
-    """What has to hold, and whether it does."""
+def requirements(found: dict[str, Any], swaps: int, alike: bool = True) -> list[Requirement]:
+    """What has to hold, and whether it does; of memory only where all versions are `alike`."""
     answered, memory = found["answers_by_version"], found["memory_mib"]
     took_s = found["swap_s"]
     growth = found["end_mib"] / found["warm_mib"] - 1
-    return [
+    judged = [
         Requirement(
             "no request fails",
             ", ".join(f"{count} × {status}" for status, count in found["statuses"].items()),
@@ -146,6 +152,7 @@ def requirements(found: dict[str, Any], swaps: int) -> list[Requirement]:
             growth <= FLAT,
         ),
     ]
+    return judged if alike else judged[:-1]
 
 
 def main() -> int:
@@ -155,19 +162,24 @@ def main() -> int:
     )
     parser.add_argument("--artifact", type=Path, help="folder of one version; the newest shipped one by default")
     parser.add_argument("--swaps", type=int, default=50, help="how many versions take over")
+    parser.add_argument("--formats", nargs="+", choices=["pt2", "onnx"], help="put the artifact into these formats, by turns")
+    parser.add_argument("--runtime", default="auto", help="SEEDLINGS_RUNTIME of the service")
+    parser.add_argument("--pause", type=float, default=PAUSE_S, help="seconds between an answer and a client's next question")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the service is ended with it
     artifact, port = (options.artifact or shipped()).resolve(), free_port()
     found: dict[str, Any] = {"machine": results.machine(), "artifact": f"{artifact.parent.name}/{artifact.name}", "swaps": options.swaps}
+    found |= {"formats": options.formats, "runtime": options.runtime}
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        name = store.read_manifest(artifact).name
-        publish_again(artifact, root)
-        server = ours(root / name / "1", port, pinned=False, poll_s=POLL_S)
+        root = Path(folder) / "served"
+        artifacts = in_formats(artifact, options.formats, Path(folder) / "made") if options.formats else [artifact]
+        name = store.read_manifest(artifacts[0]).name
+        publish_again(artifacts[0], root)
+        server = ours(root / name / "1", port, pinned=False, poll_s=POLL_S, runtime=options.runtime)
         with running(server, port, load.request("/predict", images.small_png())) as pid:
-            found |= measure(pid, port, artifact, root, options.swaps)
-    return results.judge(options.out, found, requirements(found, options.swaps))
+            found |= measure(pid, port, artifacts, root, options.swaps, options.pause)
+    return results.judge(options.out, found, requirements(found, options.swaps, alike=len(artifacts) == 1))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class Settings(BaseModel):
         "float32", description="float32, or bfloat16: quicker on CPUs that compute in it, answers rounded to about 0.01"
     )
     runtime: RuntimeChoice = Field(
-        "torchscript",
+        "auto",
         description="what runs networks on CPUs; any but torchscript needs `model.pt2` (exported) or `model.onnx` beside `model.pt`; auto:"
         " the quickest one here of those that a version has a file for",
     )
@@ -211,7 +211,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     if settings.probe_port == settings.port:
         raise BadSetting(f"{PREFIX}PROBE_PORT: {settings.port} is the port of the service itself; choose another one")
     if settings.runtime in ("onnxruntime", "openvino") and importlib.util.find_spec(settings.runtime) is None:
-        hint = installing.command(f"seedlings[{settings.runtime}]")
+        hint = installing.command(settings.runtime)
         raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; set it to torchscript, or run: {hint}")
     if settings.keys_file is not None:
         try:

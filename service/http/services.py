@@ -20,6 +20,7 @@ from service.process import memory
 from service.process.heartbeat import Heartbeat
 from service.process.keys import Keys
 from service.process.metrics import UNMATCHED, Metrics
+from service.process.neighbours import Neighbours
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 
@@ -174,8 +175,10 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         give_back_memory=memory.give_back,
     )
 
+    neighbours = Neighbours()
+
     def busy() -> bool:
-        return predictor.busy or detector.busy
+        return predictor.busy or detector.busy or (settings.workers > 1 and neighbours.busy)
 
     shadow = None if settings.shadow is None else Shadow(settings, busy=busy, report=metrics.shadowed)
     decoder = Decoder(settings.decoding_threads, settings.max_pixels)

@@ -1,8 +1,8 @@
 """Another version of the model beside the one in service: it sees a share of the images, and its answers are only compared.
 
 It runs in a process of its own, at the lowest priority, with one thread, on the CPU. So neither Python's lock nor a fault of that version
-can hold up an answer. It gets its next image when nothing is being answered, and nothing was for a moment. What it has no time for is
-dropped.
+can hold up an answer. It gets its next image when no worker answers anything, and none has for a moment. What it has no time for
+is dropped.
 """
 
 import contextlib
@@ -37,24 +37,6 @@ _LOOK_S, _STATE_S = 0.2, 1.0
 _QUIET_S = 0.025  # since the last answer: whoever asks again at once comes first
 _LOOK_QUIET_S = 0.005
 _PAUSES_S = (5.0, 300.0)  # before a process that ended is started again: at first, and at most
-
-
-@dataclass
-class ShadowComparison:
-    """How the answers of two versions were alike, in this process since the second one is beside the first one."""
-
-    served: str | None = None  # the version in service
-    shadow: str | None = None  # the one beside it; None while it is not loaded
-    agreed: int = 0  # images for which both name the same species
-    differed: int = 0
-    dropped: int = 0  # there was no time for them, or they cannot be shown to the other version
-    failed: int = 0  # the shadow gave no answer
-
-    @property
-    def agreement(self) -> float | None:
-        """Share of the images compared for which both name the same species; None before the first one."""
-        compared = self.agreed + self.differed
-        return self.agreed / compared if compared else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +75,7 @@ class Shadow:
         self._size: int | None = None  # pixels a side of what it takes
         self._pause_s = pauses_s[0]
         self._answered_s = 0.0  # monotonic: the last answer of the version in service
-        self.compared = ShadowComparison()
+        self.loaded: str | None = None  # the version that it answers with; None while there is none
         self.error: str | None = None  # why nothing is compared, or no newer copy of the version
 
     def start(self) -> None:
@@ -119,12 +101,9 @@ class Shadow:
 
     def _offer(self, prediction: Prediction, pixels: NDArray[np.uint8], image: bytes | NDArray[np.uint8]) -> None:
         self._answered_s = time.monotonic()
-        shadow = self.compared.shadow
+        shadow, version = self.loaded, prediction.model.version
         if shadow is None or self._draw() >= self._settings.shadow_share:
             return
-        version = prediction.model.version
-        if version != self.compared.served:
-            self.compared = ShadowComparison(version, shadow)
         same_size = self._size == prediction.model.size
         content = pixels.tobytes() if same_size else image
         with self._changed:
@@ -137,13 +116,7 @@ class Shadow:
                 self._waiting_bytes += len(content)
                 self._changed.notify()
                 return
-        self._count(version, shadow, "dropped", None)
-
-    def _count(self, version: str, shadow: str, outcome: Outcome, distance: float | None) -> None:
-        compared = self.compared
-        if (version, shadow) == (compared.served, compared.shadow):
-            setattr(compared, outcome, getattr(compared, outcome) + 1)
-        self._report(version, shadow, outcome, distance)
+        self._report(version, shadow, "dropped", None)
 
     # ---- the thread -------------------------------------------------------------------------------------------------
 
@@ -154,7 +127,7 @@ class Shadow:
             except Exception as error:  # whatever is wrong with it, answers go on without it
                 if self._stop.is_set():
                     return
-                self.compared = ShadowComparison()
+                self.loaded = None
                 told = str(error) or type(error).__name__
                 self.error = f"the process of the shadow ended: {told}; it is started again in {self._pause_s:g} s"
                 log.error("%s", self.error)  # noqa: TRY400  (the traceback would be one of this thread)
@@ -200,19 +173,18 @@ class Shadow:
 
     def _learn(self, state: dict[str, Any]) -> None:
         self._size, self.error = state["size"], state["error"]
-        if state["version"] is not None:
+        self.loaded = state["version"]
+        if self.loaded is not None:
             self._pause_s = self._pauses_s[0]
-        if state["version"] != self.compared.shadow:
-            self.compared = ShadowComparison(None, state["version"])
 
     def _compare(self, image: _Image, answer: dict[str, Any]) -> None:
         shadow = answer["version"] or str(self._settings.shadow)
         if answer["probabilities"] is None:
-            self._count(image.version, shadow, "failed", None)
+            self._report(image.version, shadow, "failed", None)
             return
         probabilities: dict[str, float] = answer["probabilities"]
         outcome: Outcome = "agreed" if max(probabilities, key=lambda name: probabilities[name]) == image.species else "differed"
-        self._count(image.version, shadow, outcome, abs(probabilities.get(image.species, 0.0) - image.probability))
+        self._report(image.version, shadow, outcome, abs(probabilities.get(image.species, 0.0) - image.probability))
 
 
 def _started(theirs: Connection, settings: Settings) -> subprocess.Popen[bytes]:

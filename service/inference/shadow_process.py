@@ -57,6 +57,8 @@ def _answer(connection: Connection, settings: dict[str, Any]) -> None:
     registry.start()
     with contextlib.suppress(OSError):  # of this thread alone, which now begins to answer; not everywhere do threads have their own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _ANSWERING)
+    with contextlib.suppress(OSError, AttributeError):  # Linux: it runs on cores that nobody else has a use for
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     while True:
         asked, content = json.loads(connection.recv_bytes()), connection.recv_bytes()
         model = registry.current

@@ -4,11 +4,12 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition, values
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service.errors import NotReady
@@ -173,6 +174,19 @@ class Metrics:
         if distance is not None:
             self._shadow_distance.labels(version, shadow).observe(distance)
 
+    def compared(self, version: str, shadow: str) -> dict[str, int]:
+        """Outcome → images that were shown to the shadow beside this version, over all workers, since the service started.
+
+        Raises NotReady, as `render` does.
+        """
+        found: dict[str, int] = {}
+        for metric in self._all_workers() if self._directory else self._shadow.collect():
+            for sample in metric.samples:
+                labels = sample.labels
+                if sample.name == "seedlings_shadow_images_total" and (labels["version"], labels["shadow"]) == (version, shadow):
+                    found[labels["outcome"]] = int(sample.value)
+        return found
+
     @_never_raises
     def rejected(self, reason: str) -> None:
         """A request, or one image of it, was not answered."""
@@ -207,18 +221,29 @@ class Metrics:
         self.queue_length(queue_length)
         if self._directory is None:
             return exposition.generate_latest(self._registry)
-        try:
+        with _readable():
             _bury(self._directory)
             shared = CollectorRegistry()
             MultiProcessCollector(shared, str(self._directory))  # type: ignore[no-untyped-call]
             return exposition.generate_latest(shared)
-        except Exception as error:
-            raise NotReady(f"the folder of the workers' measurements cannot be read ({error}); restart the service") from error
+
+    def _all_workers(self) -> Iterable[Metric]:
+        with _readable():
+            files = [str(file) for file in Path(self._directory or "").glob("counter_*.db")]
+            return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
 
     @_never_raises
     def queue_length(self, length: int) -> None:
         """Places taken now."""
         self._length.set(length)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise NotReady(f"the folder of the workers' measurements cannot be read ({error}); restart the service") from error
 
 
 def _reserve(directory: Path) -> bool:

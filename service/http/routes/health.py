@@ -6,11 +6,10 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from service.errors import probe_status
+from service.errors import NotReady, probe_status
 from service.http.dependencies import current_services
 from service.http.services import Services, Status
 from service.inference.shadow import Shadow
-from service.settings import Settings
 
 router = APIRouter(tags=["health"])
 
@@ -39,13 +38,17 @@ class Shadowed(BaseModel):
     version: str = Field(description="the version")
     status: Literal["loading", "comparing", "failed"] = Field(description="only one that compares is loaded")
     share: float = Field(description="share of the images that it sees")
-    beside: str | None = Field(description="the version that answered; null before the first image")
-    agreed: int = Field(description="number of images for which both name the same species, in this process, for these two versions")
+    beside: str | None = Field(description="the version in service; null while there is none")
+    agreed: int = Field(
+        description="images for which both name the same species, of all workers since the service started, for these two versions"
+    )
     differed: int = Field(description="number of images for which they do not")
     agreement: float | None = Field(description="agreed / (agreed + differed); null before the first image")
     dropped: int = Field(description="number of images that there was no time for")
     failed: int = Field(description="number of images for which it gave no answer")
-    error: str | None = Field(description="why nothing is compared, or what is wrong with its files; null if nothing")
+    error: str | None = Field(
+        description="why nothing is compared, what is wrong with its files, or why what was counted cannot be told; null if nothing"
+    )
 
 
 class Health(BaseModel):
@@ -124,7 +127,7 @@ def _state(services: Services) -> dict[str, Any]:
     registry = services.registry
     refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
     queued = services.predictor.queued
-    shadow = None if services.shadow is None else _shadowed(services.shadow, services.settings)
+    shadow = None if services.shadow is None else _shadowed(services.shadow, services)
     return {
         "status": services.status,
         "model": described,
@@ -135,18 +138,23 @@ def _state(services: Services) -> dict[str, Any]:
     }
 
 
-def _shadowed(shadow: Shadow, settings: Settings) -> dict[str, Any]:
-    compared = shadow.compared
-    status = "comparing" if compared.shadow is not None else "failed" if shadow.error else "loading"
+def _shadowed(shadow: Shadow, services: Services) -> dict[str, Any]:
+    model, wanted = services.registry.current, str(services.settings.shadow)
+    error = shadow.error
+    try:
+        counted = {} if model is None else services.metrics.compared(model.version, wanted)
+    except NotReady as unreadable:
+        counted, error = {}, error or str(unreadable)
+    agreed, differed = counted.get("agreed", 0), counted.get("differed", 0)
     return {
-        "version": str(settings.shadow),
-        "status": status,
-        "share": settings.shadow_share,
-        "beside": compared.served,
-        "agreed": compared.agreed,
-        "differed": compared.differed,
-        "agreement": compared.agreement,
-        "dropped": compared.dropped,
-        "failed": compared.failed,
-        "error": shadow.error,
+        "version": wanted,
+        "status": "comparing" if shadow.loaded is not None else "failed" if shadow.error else "loading",
+        "share": services.settings.shadow_share,
+        "beside": None if model is None else model.version,
+        "agreed": agreed,
+        "differed": differed,
+        "agreement": agreed / (agreed + differed) if agreed + differed else None,
+        "dropped": counted.get("dropped", 0),
+        "failed": counted.get("failed", 0),
+        "error": error,
     }

@@ -1,10 +1,12 @@
 """Which runtime answers: the one asked for, or the quickest of those that a version has a file for."""
 
+import functools
 import importlib.util
 import logging
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 import numpy as np
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 FILES: dict[RuntimeName, str] = {"exported": "model.pt2", "onnxruntime": "model.onnx", "openvino": "model.onnx"}  # beside model.pt
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 MEASURED_S = 1.0  # how long runtimes are compared, all together
+_TURNS = 3  # in which each has its turn: what else the machine does in that second meets all of them
+_WARM = 2  # calls of a shape that are slow: torch records at the first one, and specialises at the second one
 CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
 
 
@@ -46,7 +50,7 @@ def choose(
     ArtifactUnsuitable, another StoreError, or EngineError.
     """
     name = f"{opened.manifest.name}/{opened.manifest.version}"
-    if wanted == "torchscript":
+    if wanted == "torchscript" or (wanted == "auto" and not on_cpu):
         return quickest
     if not on_cpu:
         log.warning("SEEDLINGS_RUNTIME is %s, but that is for CPUs: %s is served by torchscript, on the GPU", wanted, name)
@@ -70,7 +74,7 @@ def choose(
                 log.warning("%s is not served by %s: %s", name, other, error)
     if len(found) == 1:
         return quickest
-    rates = _rates(found, batches)
+    rates = _rates(found, batches, threads)
     best = max(rates, key=lambda one: rates[one] if one != "torchscript" else CLEARLY * rates[one])
     log.info("%s is served by %s; images/s: %s", name, best, ", ".join(f"{one} {rate:.0f}" for one, rate in rates.items()))
     return found[best]
@@ -85,7 +89,7 @@ def _checked(name: RuntimeName, opened: Opened[Any], published: Runtime, batches
         runtime = _open(name, content, threads)
         apart = max(_apart(runtime(images, True), published(images, True)) for images in batches)
     except ModuleNotFoundError as error:
-        hint = installing.command(f"seedlings[{name}]")
+        hint = installing.command(name)
         raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: {hint}") from None
     except Exception as error:
         blame_machine(error, opened)
@@ -118,20 +122,48 @@ def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.fl
     return max(float((np.abs(one - other) / np.maximum(1, np.abs(other))).max()) for one, other in zip(ours, published, strict=False))
 
 
-def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]]) -> dict[RuntimeName, float]:
-    """Images a second, the geometric mean over the batches."""
-    each_s = MEASURED_S / len(found) / len(batches)
+def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], threads: Threads) -> dict[RuntimeName, float]:
+    """Images a second as the service asks: the first batch by itself, the last one several times side by side; their geometric mean."""
+    first, last, streams = batches[0], batches[-1], threads.whole // threads.share
+    with ThreadPoolExecutor(streams) as pool:
 
-    def geometric(runtime: Runtime) -> float:
-        return math.exp(sum(math.log(_rate(lambda: runtime(images, True), len(images), each_s)) for images in batches) / len(batches))  # noqa: B023
+        def side_by_side(runtime: Runtime) -> None:
+            list(pool.map(lambda _: runtime(last, streams == 1), range(streams)))
 
-    return {name: geometric(runtime) for name, runtime in found.items()}
+        paces = {
+            name: (
+                _Pace(functools.partial(runtime, first, True), len(first)),
+                _Pace(functools.partial(side_by_side, runtime), streams * len(last)),
+            )
+            for name, runtime in found.items()
+        }
+        for _ in range(_TURNS):
+            for pair in paces.values():
+                for pace in pair:
+                    pace.go_on(MEASURED_S / _TURNS / len(found) / len(pair))
+    return {name: math.sqrt(alone.per_s * beside.per_s) for name, (alone, beside) in paces.items()}
 
 
-def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
-    work()  # the first call of a shape is slow
-    calls, started = 0, time.monotonic()
-    while calls == 0 or time.monotonic() - started < seconds:
-        work()
-        calls += 1
-    return images * calls / (time.monotonic() - started)
+class _Pace:
+    """How quick some work is, measured piece by piece."""
+
+    def __init__(self, work: Callable[[], object], images: int) -> None:
+        self._work, self._images = work, images
+        self._calls, self._seconds = 0, 0.0
+        for _ in range(_WARM):
+            work()
+
+    @property
+    def per_s(self) -> float:
+        """Images a second so far."""
+        return self._images * self._calls / self._seconds
+
+    def go_on(self, seconds: float) -> None:
+        """Work for so long, once at least."""
+        started = time.monotonic()
+        while True:
+            self._work()
+            self._calls += 1
+            if time.monotonic() - started >= seconds:
+                break
+        self._seconds += time.monotonic() - started

@@ -20,6 +20,7 @@ from service.inference.shadow import MAX_WAITING, MAX_WAITING_BYTES, Shadow
 from service.settings import Settings
 from tests import drawn, fakes
 from tests.service.conftest import PATIENCE_S, Running, Start
+from tests.service.test_main import alone, process, wait_ready
 
 RED = (200, 40, 10)
 
@@ -78,7 +79,7 @@ class Compares:
         self.wait_until_it_compares()
 
     def wait_until_it_compares(self) -> None:
-        until(lambda: self.shadow.compared.shadow == "2", "the shadow is loaded")
+        until(lambda: self.shadow.loaded == "2", "the shadow is loaded")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,6 @@ def compares(halves: Compares) -> Compares:
     """With no image before."""
     halves.wait_until_it_compares()
     halves.busy, halves.drawn, halves.reports = False, 0.0, []
-    halves.shadow.compared = type(halves.shadow.compared)(None, "2")
     return halves
 
 
@@ -107,8 +107,6 @@ def test_both_answers_are_compared(compares: Compares) -> None:
     ((version, shadow, outcome, distance),) = compares.reports
     assert (version, shadow, outcome) == ("1", "2", "agreed")
     assert distance == pytest.approx(abs(spoken[0] / sum(spoken) - 200 / 250), abs=1e-5)
-    compared = compares.shadow.compared
-    assert (compared.served, compared.agreed, compared.differed, compared.agreement) == ("1", 1, 0, 1.0)
 
 
 def test_a_version_of_another_size_sees_the_photo_itself(compares: Compares) -> None:
@@ -117,7 +115,6 @@ def test_a_version_of_another_size_sees_the_photo_itself(compares: Compares) -> 
     compares.shadow.offer(green, np.zeros((3, 32, 32), np.uint8), fakes.image((10, 200, 40)))
     until(lambda: compares.reports, "a comparison")
     assert compares.reports[0][:3] == ("1", "2", "differed")
-    assert compares.shadow.compared.agreement == 0.0
     compares.shadow.offer(green, np.zeros((3, 32, 32), np.uint8), np.zeros((3, 32, 32), np.uint8))  # of which there is no photo
     assert compares.reports[1] == ("1", "2", "dropped", None)
     compares.shadow.offer(green, np.zeros((3, 32, 32), np.uint8), b"no image")
@@ -139,8 +136,7 @@ def test_what_there_is_no_time_for_is_dropped(compares: Compares) -> None:
     assert [report[2] for report in compares.reports] == ["dropped"] * 5
     compares.busy = False
     until(lambda: len(compares.reports) == MAX_WAITING + 5, "all were compared")
-    compared = compares.shadow.compared
-    assert (compared.agreed, compared.dropped) == (MAX_WAITING, 5)
+    assert [report[2] for report in compares.reports[5:]] == ["agreed"] * MAX_WAITING
     compares.busy, compares.reports = True, []
     for _ in range(2):  # files are bounded by their bytes, too
         compares.shadow.offer(answered(RED, Loaded(size=32)), planes(), bytes(MAX_WAITING_BYTES // 2 + 1))
@@ -149,17 +145,17 @@ def test_what_there_is_no_time_for_is_dropped(compares: Compares) -> None:
     until(lambda: len(compares.reports) == 2, "the other one failed")
 
 
-def test_another_version_in_service_begins_anew(compares: Compares) -> None:
-    compares.shadow.offer(answered(), planes(), b"")
-    until(lambda: compares.shadow.compared.agreed == 1, "a comparison")
-    compares.shadow.offer(answered(model=Loaded(3)), planes(), b"")
-    until(lambda: len(compares.reports) == 2, "another one")
-    assert (compares.shadow.compared.served, compares.shadow.compared.agreed) == ("3", 1)
+def test_each_comparison_names_the_version_that_answered(compares: Compares) -> None:
+    for version in (1, 3):
+        compares.shadow.offer(answered(model=Loaded(version)), planes(), b"")
+    until(lambda: len(compares.reports) == 2, "two comparisons")
+    assert [report[0] for report in compares.reports] == ["1", "3"]
 
 
 def test_its_process_may_be_killed(compares: Compares) -> None:
     nice = os.getpriority(os.PRIO_PROCESS, process_of_the_shadow())
     assert nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 19)
+    assert os.sched_getscheduler(process_of_the_shadow()) == os.SCHED_IDLE
     os.kill(process_of_the_shadow(), signal.SIGKILL)
     until(lambda: "the process of the shadow ended" in str(compares.shadow.error), "it is told")
     compares.shadow.offer(answered(), planes(), b"")  # nobody is there, and nothing happens
@@ -167,6 +163,25 @@ def test_its_process_may_be_killed(compares: Compares) -> None:
     assert compares.shadow.error is None
     compares.shadow.offer(answered(), planes(), b"")
     until(lambda: compares.reports, "a comparison")
+
+
+def test_comparisons_of_all_workers_are_told_by_each(tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Shares)
+    fakes.publish(tmp_path, fakes.Halves)
+    variables = {"SEEDLINGS_WORKERS": "2", "SEEDLINGS_VERSION": "1", "SEEDLINGS_SHADOW": "2", "SEEDLINGS_SHADOW_SHARE": "1"}
+    with process(tmp_path, **variables) as (_, client):
+
+        def told() -> list[dict]:
+            answers = [alone("GET", f"{client.base_url}/health") for _ in range(8)]  # each worker is asked, nearly surely
+            return [answer.json()["shadow"] or {} for answer in answers if answer.status_code == 200]
+
+        wait_ready(client)
+        until(lambda: {one.get("status") for one in told()} == {"comparing"}, "both shadows are loaded")
+        for _ in range(10):
+            assert alone("POST", f"{client.base_url}/predict", fakes.image(RED)).status_code == 200
+        until(lambda: sum(told()[0][name] for name in ("agreed", "dropped")) == 10, "ten images")
+        seen = told()
+    assert {(one["version"], one["beside"], one["agreed"], one["agreement"]) for one in seen} == {("2", "1", seen[0]["agreed"], 1.0)}
 
 
 def test_a_version_that_cannot_be_loaded_harms_nothing(start: Start, publish_in: Callable[..., Path]) -> None:

@@ -92,3 +92,11 @@ def test_what_is_expected_is_that_of_the_version_in_service() -> None:
     assert "seedlings_expected_unfamiliar_share -1.0" in text
     assert 'seedlings_ood_ratio_bucket{le="0.9"} 0.0' in text
     assert 'seedlings_ood_ratio_bucket{le="1.0"} 1.0' in text
+
+
+def test_comparisons_are_counted_by_version_and_shadow() -> None:
+    metrics = Metrics()
+    for version, outcome in (("1", "agreed"), ("1", "agreed"), ("1", "differed"), ("2", "agreed")):
+        metrics.shadowed(version, "3", outcome, 0.1)
+    assert metrics.compared("1", "3") == {"agreed": 2, "differed": 1}
+    assert metrics.compared("3", "1") == {}

@@ -19,13 +19,15 @@ class Shadowed:
         version (str): the version
         status (ShadowedStatus): only one that compares is loaded
         share (float): share of the images that it sees
-        beside (None | str): the version that answered; null before the first image
-        agreed (int): number of images for which both name the same species, in this process, for these two versions
+        beside (None | str): the version in service; null while there is none
+        agreed (int): images for which both name the same species, of all workers since the service started, for these
+            two versions
         differed (int): number of images for which they do not
         agreement (float | None): agreed / (agreed + differed); null before the first image
         dropped (int): number of images that there was no time for
         failed (int): number of images for which it gave no answer
-        error (None | str): why nothing is compared, or what is wrong with its files; null if nothing
+        error (None | str): why nothing is compared, what is wrong with its files, or why what was counted cannot be
+            told; null if nothing
     """
 
     version: str
