@@ -60,7 +60,7 @@ clean:  ## remove what the targets above made
 	touch $@ .venv/service
 
 .venv/all: pyproject.toml clients/python/pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[corrections,onnx,s3,train,test]' --editable clients/python
+	$(BIN)/python -m pip install --quiet --editable '.[corrections,onnx,ray,s3,train,test]' --editable clients/python
 	touch $@ .venv/service .venv/train
 
 .venv/bin/python:

@@ -2,7 +2,8 @@
 
 import os
 import unicodedata
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,39 +40,46 @@ def find(folder: Path) -> FoundFiles:
 
     Raises OSError for a folder that cannot be listed; one in it is a problem.
     """
-    found = FoundFiles([], {}, Counter())
-    waiting, linked, seen = [folder], list[Path](), set[tuple[int, int]]()
+    problems, others = dict[str, str](), Counter[str]()
+    files = [Path(file) for file in walk(os.fspath(folder), problems, others)]
+    files.sort(key=os.fspath)
+    return FoundFiles(files, {Path(file): problems[file] for file in sorted(problems)}, others)
+
+
+def walk(folder: str, problems: dict[str, str], others: Counter[str] | None = None) -> Iterator[str]:
+    """As `find`, but gives the paths as texts and in no order, and adds to `problems` and `others`: a folder may hold millions."""
+    waiting, linked, seen = deque([folder]), deque[str](), set[tuple[int, int]]()
     while waiting or linked:
-        inside = waiting.pop(0) if waiting else linked.pop(0)
+        inside = waiting.popleft() if waiting else linked.popleft()
+        folders: list[tuple[str, bool]] = []
         try:
-            status = inside.stat()
-            entries = sorted(os.scandir(inside), key=lambda entry: entry.name)
+            status = os.stat(inside)
+            if (status.st_dev, status.st_ino) in seen:  # by a link to a folder above, too
+                continue
+            with os.scandir(inside) as entries:
+                seen.add((status.st_dev, status.st_ino))
+                for entry in entries:
+                    if is_left_behind(entry.name):
+                        continue
+                    path = entry.name if inside == os.curdir else os.path.join(inside, entry.name)
+                    try:
+                        directory, file = entry.is_dir(), entry.is_file()
+                    except OSError:  # a link to itself
+                        directory = file = False
+                    if directory:
+                        folders.append((path, entry.is_symlink()))
+                    elif is_image(entry.name) and file:
+                        yield path
+                    elif is_image(entry.name):
+                        problems[path] = "has the name of an image, but is no file, or a link to none"
+                    elif file and others is not None:
+                        others[os.path.splitext(entry.name)[1].lower() or "no suffix"] += 1
         except OSError as error:
             if inside == folder:
                 raise
-            found.problems[inside] = f"cannot be listed ({error.strerror})"
-            continue
-        if (status.st_dev, status.st_ino) in seen:  # by a link to a folder above, too
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in entries:
-            path = inside / entry.name
-            if is_left_behind(entry.name):
-                continue
-            try:
-                directory, file = entry.is_dir(), entry.is_file()
-            except OSError:  # a link to itself
-                directory = file = False
-            if directory:
-                (linked if entry.is_symlink() else waiting).append(path)
-            elif is_image(entry.name) and file:
-                found.files.append(path)
-            elif is_image(entry.name):
-                found.problems[path] = "has the name of an image, but is no file, or a link to none"
-            elif file:
-                found.others[path.suffix.lower() or "no suffix"] += 1
-    found.files.sort(key=os.fspath)
-    return found
+            problems[inside] = f"cannot be listed ({error.strerror})"
+        for path, is_link in sorted(folders):
+            (linked if is_link else waiting).append(path)
 
 
 def printable(path: Path | str) -> str:

@@ -20,6 +20,7 @@ from models_store.store import SHIPPED_STORE
 from scripts import generate_client
 from service import errors
 from service.app import create_app
+from service.cli.predict import parser as predict_parser
 from service.http import connection, forms, open_inference_codec, open_inference_models, uploads
 from service.http.openapi import LIMITS
 from service.settings import PREFIX, Settings
@@ -59,6 +60,7 @@ def reference() -> str:
         "Made from the code by `make docs`. Do not edit it: a test compares both.",
         "",
         "- [Settings of the service](#settings-of-the-service)",
+        "- [The command predict](#the-command-predict)",
         "- [Recipes](#recipes)",
         "- [Commands of training](#commands-of-training)",
         "- [Commands of a store](#commands-of-a-store)",
@@ -68,6 +70,14 @@ def reference() -> str:
         "Environment variables. All are optional, and an empty one counts as unset.",
         "",
         *table(("variable", "default", "values", "meaning"), map(setting, Settings.model_fields)),
+        "",
+        "## The command predict",
+        "",
+        "`python -m service predict`, or `seedlings predict` after an installation with pip.",
+        "",
+        *table(
+            ("option", "meaning"), [option(action) for action in predict_parser()._actions if not isinstance(action, argparse._HelpAction)]
+        ),
         "",
         "## Recipes",
         "",

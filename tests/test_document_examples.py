@@ -17,6 +17,7 @@ from PIL import Image
 from models_store.__main__ import main as store_main
 from service.__main__ import main as service_main
 from service.answers import Answer
+from service.cli.predict import parser as predict_parser
 from service.http import openapi_examples
 from service.settings import Settings
 from tests import fakes
@@ -186,7 +187,7 @@ def test_javascript_runs(block: Block, service: Running, folder: Path) -> None:
     assert "Maize" in run([node, "--input-type=module", "--eval", at(service, block.text)], folder)
 
 
-@pytest.mark.parametrize("command", PREDICT, ids=str)
+@pytest.mark.parametrize("command", [command for command in PREDICT if "--out" not in command.words], ids=str)
 def test_predict_answers(
     command: Command, service: Running, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +200,22 @@ def test_predict_answers(
     monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
     assert service_main(words) == 0
     assert "Maize" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [command for command in PREDICT if "--out" in command.words], ids=str)
+def test_predict_keeps_archives(command: Command, service: Running, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object stores and clusters: tests/service/cli/archive."""
+    words = command.of_module("service") or command.words[1:]
+    options = predict_parser().parse_args(words[1:])
+    if "://" in options.out:
+        return
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'seedlings[archive]'")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SEEDLINGS_STORE", str(service.services.settings.store))
+    monkeypatch.setenv("SEEDLINGS_THREADS", "1")
+    monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
+    assert service_main(words) == 0
+    assert b"Maize" in (folder / options.out / "part-000000.parquet").read_bytes()
 
 
 @pytest.mark.parametrize("command", TRAINING, ids=str)

@@ -4,6 +4,11 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+COLUMNS = (  # of a row for each photo
+    *("file", "answer", "answer_rank", "answer_probability"),
+    *("species", "scientific_name", "group", "probability", "confident", "familiar"),
+    *("second_species", "second_probability", "crop", "model", "date", "problem"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
 _YES_OR_NO = ("confident", "familiar", "clump")
 Result = dict[str, Any]
@@ -23,7 +28,7 @@ def percent(probability: float) -> str:
 
 
 def flat(result: Result) -> Result:
-    """What an answer says, in columns: each of them holds a text or a number."""
+    """What an answer says, in columns: each of them holds a text, a number, or the numbers of a square."""
     said, model = result["answer"] or {}, result["model"]
     ranked = sorted(result["probabilities"].items(), key=lambda one: -one[1])
     second = ranked[1] if len(ranked) > 1 else (None, None)
@@ -43,6 +48,8 @@ def _cell(row: Result, column: str) -> str:
         value = value["detail"]
     if column in _YES_OR_NO and value is not None:
         value = "yes" if value else "no"
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     if isinstance(value, int | float):
         return str(value)  # a number below 0 is no formula
     text = "" if value is None else str(value)

@@ -18,7 +18,7 @@ _UNKNOWN = "unknown"
 def write(results: list[Result], style: str, stream: TextIO) -> None:
     """Write the plants of photos as a table for people, CSV, JSON, COCO or GeoJSON."""
     if style == "csv":
-        write_csv(COLUMNS, [row for result in results for row in _rows(result)], stream)
+        write_csv(COLUMNS, [row for result in results for row in rows(result)], stream)
     elif style == "table":
         answered = [result for result in results if "problem" not in result]
         width = max((len(result["file"]) for result in answered), default=0)
@@ -35,19 +35,19 @@ def without_position(results: list[Result]) -> list[str]:
     return [result["file"] for result in results if "problem" not in result and result["position"] is None]
 
 
-def _rows(result: Result) -> list[Result]:
+def rows(result: Result) -> list[Result]:
     """A row for each plant; one for a photo without plants, and for one without an answer."""
     if "problem" in result:
         return [result]
     latitude, longitude = result["position"] or (None, None)
     shared = {name: result[name] for name in ("file", "date")} | {"latitude": latitude, "longitude": longitude}
     shared |= {"segmenter": f"{result['segmenter']['name']} {result['segmenter']['version']}"}
-    rows = []
+    found = []
     for number, plant in enumerate(result["plants"], 1):
         x, y, width, height = plant["box"]
         box = {"plant": number, "x": x, "y": y, "width": width, "height": height}
-        rows.append(flat(plant | {"model": result["model"]}) | shared | box)
-    return rows or [shared]
+        found.append(flat(plant | {"model": result["model"]}) | shared | box)
+    return found or [shared]
 
 
 def _sentence(result: Result) -> str:

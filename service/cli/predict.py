@@ -2,42 +2,26 @@
 
 import argparse
 import asyncio
-import contextlib
-import datetime
 import io
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from models_store import image_files
-from models_store.manifest import Manifest, SegmenterManifest
-from models_store.store import Opened
-from service.answers import AnswerOptions, answer
-from service.cli import csv_tables, plants, remote
-from service.cli.csv_tables import Result
+from service.cli import answering, csv_tables, plants, remote
+from service.cli.archive import command as archive
+from service.cli.csv_tables import COLUMNS, Result
 from service.cli.progress import Progress
 from service.cli.remote import Look
-from service.detections import detected
-from service.errors import NotReady, ServiceError, UndecodableImage, problem
-from service.http.services import Services, build_services
-from service.inference import engine
+from service.errors import ServiceError, UndecodableImage
 from service.inference.detector import PHOTOS_AT_ONCE
-from service.inference.fan_out import each
-from service.inference.registry import Registry
-from service.inference.segmenter import Segmenter
-from service.process import logs, memory
+from service.process import logs
 from service.settings import BadSetting, Settings, from_environment, warnings
 
-COLUMNS = (
-    *("file", "answer", "answer_rank", "answer_probability"),
-    *("species", "scientific_name", "group", "probability", "confident", "familiar"),
-    *("second_species", "second_probability", "crop", "model", "date", "problem"),
-)
 _REMOTE_AT_ONCE = 8
-_PATIENCE_S = 600.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,44 +29,34 @@ def main(arguments: Sequence[str]) -> int:
 
     Raises KeyboardInterrupt.
     """
-    parser = argparse.ArgumentParser(prog="python -m service predict", description="Tells the species on photos.")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PHOTO|FOLDER", help="folders are searched for images, whole trees of them")
-    parser.add_argument(
-        "--url", help="ask a running service instead, such as http://localhost:8000; its key is read from SEEDLINGS_API_KEY"
-    )
-    parser.add_argument("--detect", action="store_true", help="find all plants on each photo, and tell the species of each")
-    parser.add_argument(
-        "--crop",
-        choices=["auto", "centre"],
-        help="what of a photo is looked at: the square around its largest plant, or the one in the middle (default: auto)",
-    )
-    parser.add_argument(
-        "--format",
-        choices=["table", "csv", "json", *plants.STYLES],
-        default="table",
-        help="what is written to stdout; coco and geojson with --detect (default: table)",
-    )
-    options = parser.parse_args(arguments)
+    asked = parser()
+    options = asked.parse_args(arguments)
     if sys.stdout is None:  # as Python has it where a shell has closed it
-        parser.error("standard output is closed; give it a file or a terminal")
+        asked.error("standard output is closed; give it a file or a terminal")
     logs.quiet_libraries()
-    if options.format in plants.STYLES and not options.detect:
-        parser.error(f"--format {options.format} is of the plants that --detect finds: add it")
-    if options.crop and options.detect:
-        parser.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
+    _check(asked, options)
     look: Look = options.crop or "auto"
     try:
-        photos, problems = find(options.paths)
         settings = from_environment(os.environ)
-    except (FileNotFoundError, BadSetting) as error:
-        parser.error(str(error))
-    except OSError as error:
-        parser.error(f"{error.filename} cannot be listed ({error.strerror})")
+    except BadSetting as error:
+        asked.error(str(error))
     for sentence in warnings(os.environ):
         print(f"warning: {sentence}", file=sys.stderr)
+    if options.out is not None:
+        try:
+            return archive.run(options, settings, look)
+        except archive.WrongCall as error:
+            asked.error(str(error))
+    try:
+        photos, problems = find([Path(source) for source in options.sources])
+    except FileNotFoundError as error:
+        asked.error(str(error))
+    except OSError as error:
+        asked.error(f"{error.filename} cannot be listed ({error.strerror})")
+    style = options.format or "table"
     progress = Progress(len(photos), sys.stderr)
     try:
-        masks = options.format == "coco" if options.detect else None
+        masks = style == "coco" if options.detect else None
         if options.url:
             results = asyncio.run(_ask(options.url, photos, settings, progress, masks, look))
         elif masks is not None:
@@ -94,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         progress.close()
     try:
-        (plants.write if options.detect else write)(results, options.format, _open(sys.stdout, options.format))
+        (plants.write if options.detect else write)(results, style, _open(sys.stdout, style))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -108,9 +82,74 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
     for reason in problems:
         print(f"not looked at: {reason}", file=sys.stderr)
-    for name in plants.without_position(results) if options.format == "geojson" else ():
+    for name in plants.without_position(results) if style == "geojson" else ():
         print(f"not on the map, since it does not say where it was taken: {name}", file=sys.stderr)
     return 1 if failed or problems else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    command = argparse.ArgumentParser(prog="python -m service predict", description="Tells the species on photos.")
+    command.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="photos, and folders, which are searched for images, whole trees of them. With --out also patterns in quotes, s3://… and gs://…"
+        " (objects, folders, patterns), https://… and text lists of all these (.txt, one a line)",
+    )
+    command.add_argument(
+        "--url", help="ask a running service instead, such as http://localhost:8000; its key is read from SEEDLINGS_API_KEY"
+    )
+    command.add_argument("--detect", action="store_true", help="find all plants on each photo, and tell the species of each")
+    command.add_argument(
+        "--crop",
+        choices=["auto", "centre"],
+        help="what of a photo is looked at: the square around its largest plant, or the one in the middle (default: auto)",
+    )
+    command.add_argument(
+        "--format",
+        choices=["table", "csv", "json", *plants.STYLES, "parquet"],
+        help="what is written to stdout (default: table); coco and geojson with --detect; with --out parquet (default) or csv",
+    )
+    archives = command.add_argument_group("archives", "photos by the million: see docs/archives.md")
+    archives.add_argument(
+        "--out",
+        metavar="RESULTS",
+        help="write rows into this folder, here or at s3://… or gs://…, a file for each block of photos; started again, it goes on",
+    )
+    archives.add_argument("--block", type=_positive, metavar="N", help=f"photos of a file of --out (default: {archive.BLOCK})")
+    archives.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or a Ray cluster (default: local)")
+    archives.add_argument(
+        "--address", help="of --engine ray: where the cluster is, as 'ray start' prints it (default: on this machine, else one is started)"
+    )
+    archives.add_argument(
+        "--workers", type=_positive, metavar="N", help="of --engine ray: models (default: as many as cores have room for)"
+    )
+    archives.add_argument("--worker-cpus", type=_positive, metavar="N", help="of --engine ray: cores of each (default: 2)")
+    return command
+
+
+def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends with a message where options do not go together."""
+    if options.format in plants.STYLES and not options.detect:
+        command.error(f"--format {options.format} is of the plants that --detect finds: add it")
+    if options.crop and options.detect:
+        command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
+    if options.out is not None and options.url:
+        command.error("--out is answered by the models here or on a cluster; leave --url away")
+    if options.out is None:
+        for name in ("block", "address", "workers", "worker_cpus"):
+            if getattr(options, name) is not None:
+                command.error(f"--{name.replace('_', '-')} is of --out RESULTS: add it")
+        if options.engine == "ray" or options.format == "parquet":
+            command.error(f"{'--engine ray' if options.engine == 'ray' else '--format parquet'} writes to --out RESULTS: add it")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
 
 
 def _failure(error: object) -> int:
@@ -142,93 +181,42 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
         elif path.exists():
             found.append(path)
         else:
-            raise FileNotFoundError(f"{path} does not exist")
+            raise FileNotFoundError(f"{path} does not exist; patterns and addresses are read with --out RESULTS")
     return found, problems
 
 
 async def _classify(photos: list[Path], settings: Settings, progress: Progress, look: Look) -> list[Result]:
     """Results of the model in this process, through the batches of the service."""
-    async with _running(settings) as services:
-        if look == "auto":
-            await _loaded(services.segmenters)
+    async with answering.running(settings) as services:
+        ask = await answering.classifying(services, look)
 
         async def one(photo: Path) -> Result:
-            content = await _content(photo)
-            return answer(await services.predictor.predict(content, crop=services.detector.look if look == "auto" else None))
+            return await ask(await _content(photo))
 
-        return await _each(one, photos, progress, at_once=settings.images_at_once)
+        return await answering.results(one, photos, progress.step, settings.images_at_once)
 
 
 async def _detect(photos: list[Path], settings: Settings, progress: Progress, masks: bool) -> list[Result]:
     """The plants on each photo, by the models in this process."""
-    async with _running(settings) as services:
-        await _loaded(services.segmenters)
-        served = services.predictor.model().manifest
+    async with answering.running(settings) as services:
+        ask = await answering.detecting(services, masks=masks)
 
         async def one(photo: Path) -> Result:
-            detection = await services.detector.detect(await _content(photo))
-            return await asyncio.to_thread(detected, detection, served, AnswerOptions(), masks=masks)
+            return await ask(await _content(photo))
 
-        return await _each(one, photos, progress, at_once=PHOTOS_AT_ONCE)
-
-
-@contextlib.asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[Services]:
-    """The service's parts in this process, its classifier loaded. Raises NotReady."""
-    memory.keep_freed()
-
-    def load(opened: Opened[Manifest], _: Callable[[], bool]) -> engine.Engine:
-        # Not warmed: here nobody waits for the first answer, and most batches are of one size.
-        return engine.load_as_set(opened, settings, lambda: True)
-
-    def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:
-        return engine.load_segmenter(opened, settings)
-
-    only_answers = settings.model_copy(update={"deadline_s": _PATIENCE_S, "shadow": None, "database": None})
-    running = build_services(only_answers, load, load_segmenter)
-    running.start()
-    try:
-        await _loaded(running.registry)
-        yield running
-    finally:
-        await asyncio.to_thread(running.close)
-
-
-async def _loaded(registry: Registry[Any]) -> None:
-    """Until a version is there. Raises NotReady where none will be."""
-    while registry.current is None:
-        if registry.error:
-            raise NotReady(registry.error)
-        await asyncio.sleep(0.02)
+        return await answering.results(one, photos, progress.step, PHOTOS_AT_ONCE)
 
 
 async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, masks: bool | None, look: Look) -> list[Result]:
     """Results of the service at `url`. `masks` says whether they are wanted of the plants on each photo; None: no plants are."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with remote.connected(url, key, patience_s=_PATIENCE_S) as asking:
+    async with remote.connected(url, key, patience_s=answering.PATIENCE_S) as asking:
 
         async def one(photo: Path) -> Result:
             content = await _content(photo)
             return await (asking.predict(content, look) if masks is None else asking.detect(content, masks))
 
-        return await _each(one, photos, progress, at_once=_REMOTE_AT_ONCE)
-
-
-async def _each(one: Callable[[Path], Awaitable[Result]], photos: list[Path], progress: Progress, at_once: int) -> list[Result]:
-    async def counted(photo: Path) -> Result:
-        try:
-            answered = await one(photo)
-            return answered | {"date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        finally:
-            progress.step()
-
-    outcomes = await each(counted, photos, at_once=at_once, patience_s=_PATIENCE_S)
-    if isinstance(outcomes[0], ServiceError) and all(isinstance(one, ServiceError) and one.is_of_the_service for one in outcomes):
-        raise outcomes[0]  # not the photos' fault
-    return [
-        {"file": image_files.printable(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
-        for photo, outcome in zip(photos, outcomes, strict=True)
-    ]
+        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE)
 
 
 async def _content(photo: Path) -> bytes:
@@ -244,17 +232,13 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         json.dump(results, stream, ensure_ascii=False, indent=1)
         stream.write("\n")
     elif style == "csv":
-        csv_tables.write_csv(COLUMNS, map(_flat, results), stream)
+        rows = (result if "problem" in result else csv_tables.flat(result) for result in results)
+        csv_tables.write_csv(COLUMNS, rows, stream)
     else:
-        rows = [_row(result) for result in results if "problem" not in result]
-        widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
-        for row in rows:
+        lines = [_row(result) for result in results if "problem" not in result]
+        widths = [max((len(row[i]) for row in lines), default=0) for i in range(4)]
+        for row in lines:
             stream.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n")
-
-
-def _flat(result: Result) -> Result:
-    """A result in columns."""
-    return result if "problem" in result else csv_tables.flat(result) | {"crop": " ".join(map(str, result["crop"]))}
 
 
 def _row(result: Result) -> list[str]:

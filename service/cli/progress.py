@@ -16,9 +16,9 @@ class Progress:
         self._done = 0
         self._started = self._shown = time.monotonic()
 
-    def step(self) -> None:
-        """One more is done."""
-        self._done += 1
+    def step(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
         now = time.monotonic()
         if now - self._shown >= (_BAR_S if self._terminal else _LINE_S) or (self._terminal and self._done == self._total):
             self._shown = now

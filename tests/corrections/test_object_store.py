@@ -9,31 +9,16 @@ from corrections.database import Database
 from corrections.errors import QuotaExceeded, StorageUnavailable
 from corrections.photos import PhotoFiles
 from corrections.store import CorrectionStore, Quota
+from tests import object_store
 from tests.corrections.conftest import new, png
 from training.__main__ import main
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of an S3 server with an empty bucket `plants`, which the environment names as AWS's own tools do."""
-    pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'seedlings[s3]'")
-    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-    running = server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "eu-central-1",
-        }.items():
-            patch.setenv(name, value)
-        import s3fs
-
-        s3fs.S3FileSystem().mkdir("plants", region_name="eu-central-1")
-        yield f"http://{host}:{port}"
-    running.stop()
+    """The address of an S3 server with an empty bucket `plants`."""
+    with object_store.running("plants") as address:
+        yield address
 
 
 def stored(folder: str) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.__main__ import main
-from service.cli.predict import COLUMNS
+from service.cli.csv_tables import COLUMNS
 from service.http import routes
 from tests import fakes
 from tests.service.conftest import Running, Start

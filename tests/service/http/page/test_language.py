@@ -9,7 +9,7 @@ import pytest
 
 from models_store import store
 from models_store.manifest import Manifest
-from service.cli.predict import COLUMNS
+from service.cli.csv_tables import COLUMNS
 from tests import fakes
 from tests.service.conftest import Running, Start
 from tests.service.http.page.browsing import coded, opened, photo

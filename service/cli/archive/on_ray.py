@@ -1,0 +1,199 @@
+"""The engine of a Ray cluster: an actor with a model for some cores each, and this process, which alone writes the parts.
+
+A block is handed to one actor. Where the actor or its node ends before the rows are here, the block is handed to another one. A part is
+written once, by its number. So each photo is answered exactly once, whatever ends. These are Ray's actors and not Ray Data: its blocks are
+its own to form, to split and to compute again, while a part has to be the same block of photos after a restart, too.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models_store import threads
+from service.cli.archive.engines import LANES, Cluster, Engine, Failed, Identity, Task, Work
+from service.cli.archive.photos import Photos
+from service.cli.archive.results import Part
+from service.process import cores
+from service.settings import Settings
+
+_WORKER_CPUS = 2
+_POLL_S = 0.5
+_LOOK_S = 5.0  # between two looks at the nodes of the cluster
+_PATIENCE_S = 15.0  # for a first worker, before the user is told what is waited for
+_MOST_ENDS = 5  # of workers that had the same block, or of workers that never began
+
+
+class _Actor:
+    """A worker in a process of its own on some node. It imports torch once its threads are told to sleep."""
+
+    def __init__(self, settings: Settings, task: Task) -> None:
+        threads.let_sleep(os.environ)
+        from service.cli.archive.worker import Worker
+
+        self._worker = Worker(settings, task)
+
+    async def models(self) -> Identity:
+        return await self._worker.open()
+
+    async def part(self, photos: Sequence[str]) -> Part:
+        return await self._worker.part(photos)
+
+
+def on(cluster: Cluster) -> Engine:
+    """The engine of this cluster."""
+
+    def run(settings: Settings, task: Task, photos: Photos, work: Work) -> None:
+        with _connected(cluster.address) as ray:
+            _Pool(ray, cluster, settings, task, photos, work).run()
+
+    return run
+
+
+@contextlib.contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Ray, connected to a cluster. Raises Failed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of an archive goes to Ray's makers
+    import ray
+
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        try:
+            ray.init(address or "auto", **common)
+        except ConnectionError:
+            if address is not None:
+                raise
+            ray.init("local", num_cpus=cores.available(), include_dashboard=False, **common)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0][:300]
+        raise Failed(f"no Ray cluster can be used at {address or 'this machine'} ({said}); see 'ray status' there") from None
+    try:
+        yield ray
+    except KeyboardInterrupt:
+        raise  # leaving within a second: Ray ends what belongs to a driver that is gone
+    except BaseException:
+        ray.shutdown()
+        raise
+    ray.shutdown()
+
+
+class _Pool:
+    """The actors, and which blocks they have."""
+
+    def __init__(self, ray: Any, cluster: Cluster, settings: Settings, task: Task, photos: Photos, work: Work) -> None:
+        self._ray, self._cluster, self._task, self._photos, self._work = ray, cluster, task, photos, work
+        self._cpus = cluster.worker_cpus or min(_WORKER_CPUS, max(1, *self._cores_of_nodes()))
+        self._settings = settings.model_copy(update={"threads": self._cpus, "decode_threads": None})
+        self._models: Identity | None = None  # of the first actor, and so of all
+        self._starting: dict[Any, Any] = {}  # what tells the models of an actor → the actor
+        self._flying: dict[Any, tuple[int, Any]] = {}  # what will be a part → its block and its actor
+        self._ready: list[Any] = []  # actors that have a model
+        self._waiting: deque[int] = deque()
+        self._ends = Counter[int]()  # by block: workers that ended while they had it
+        self._early_ends = 0  # workers that ended before they began
+        self._left = -1  # blocks whose parts are not written; -1: not known yet
+
+    def run(self) -> None:
+        """Until all parts are written."""
+        begun = looked = time.monotonic()
+        told = False
+        self._hire()
+        while self._left:
+            for reference in self._ray.wait([*self._starting, *self._flying], num_returns=1, timeout=_POLL_S)[0]:
+                if reference in self._starting:
+                    self._begun(reference)
+                elif reference in self._flying:
+                    self._done(reference)
+            self._hand_out()
+            now = time.monotonic()
+            if now - looked > _LOOK_S:
+                looked = now
+                self._hire()
+            if not (told or self._ready) and now - begun > _PATIENCE_S:
+                told = True
+                self._work.tell(f"waiting for a worker: it needs a node with {self._cpus} free cores, and the model is loaded there")
+
+    def _begun(self, reference: Any) -> None:
+        """An actor tells its models, or has ended."""
+        actor = self._starting.pop(reference)
+        try:
+            models = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise _cause(error) from None
+        except self._ray.exceptions.RayError as error:
+            self._early_ends += 1
+            if self._early_ends >= _MOST_ENDS:
+                raise Failed(f"{_MOST_ENDS} workers ended while they began; the last one: {_last_line(error)}") from None
+            self._hire()
+            return
+        self._early_ends = 0
+        if self._models is None:
+            self._models = models
+            self._waiting.extend(self._work.begin(models))
+            self._left = len(self._waiting)
+        elif models != self._models:
+            raise Failed(f"the nodes hold different models: {self._models} and {models}; give all of them the same store")
+        self._ready.append(actor)
+
+    def _done(self, reference: Any) -> None:
+        """A block is a part, or its actor has ended."""
+        number, actor = self._flying.pop(reference)
+        try:
+            part = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise _cause(error) from None
+        except self._ray.exceptions.RayError as error:
+            self._ends[number] += 1
+            if self._ends[number] >= _MOST_ENDS:
+                names = self._photos.block(number)
+                raise Failed(
+                    f"{_MOST_ENDS} workers ended over the photos from {names[0]} to {names[-1]}, by want of memory perhaps:"
+                    f" {_last_line(error)}. Give workers more memory, or try smaller --block"
+                ) from None
+            self._waiting.appendleft(number)
+            self._dismiss(actor)
+            return
+        self._work.write(number, part)
+        self._work.step(self._photos.size(number))
+        self._left -= 1
+
+    def _dismiss(self, actor: Any) -> None:
+        """An actor that ended, or whose node cannot be reached, is no longer asked; another one takes its place."""
+        if actor in self._ready:
+            self._ready.remove(actor)
+            self._ray.kill(actor)
+            self._hire()
+
+    def _hand_out(self) -> None:
+        had = Counter(actor for _, actor in self._flying.values())
+        for _ in range(LANES):
+            for actor in self._ready:
+                if self._waiting and had[actor] < LANES:
+                    had[actor] += 1
+                    number = self._waiting.popleft()
+                    self._flying[actor.part.remote(self._photos.block(number))] = (number, actor)
+
+    def _hire(self) -> None:
+        """Actors for all cores of the cluster, or as many as are asked for; they begin once there is room for them."""
+        room = sum(count // self._cpus for count in self._cores_of_nodes())
+        wanted = self._cluster.workers or max(1, room)
+        hired = self._ray.remote(num_cpus=self._cpus, max_restarts=0, max_concurrency=LANES + 1, scheduling_strategy="SPREAD")(_Actor)
+        for _ in range(wanted - len(self._ready) - len(self._starting)):
+            actor = hired.remote(self._settings, self._task)
+            self._starting[actor.models.remote()] = actor
+
+    def _cores_of_nodes(self) -> list[int]:
+        return [int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"]] or [0]
+
+
+def _cause(error: Any) -> BaseException:
+    """What an actor raised, in place of the page that Ray makes of it."""
+    return error.cause if isinstance(error.cause, Exception) else Failed(_last_line(error))
+
+
+def _last_line(error: object) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__

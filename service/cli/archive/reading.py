@@ -1,0 +1,157 @@
+"""The bytes of one photo: a file, an object of a store, or what a web server sends. Each has its bounds."""
+
+import errno
+import os
+import stat
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+
+from models_store import __version__, installing
+from service.errors import BodyTooLarge, NotReady, ServiceError, UndecodableImage
+
+STORES = {"s3": "s3", "gs": "gcs"}  # schemes of object stores, and the extras that read them
+WEB = ("http", "https")
+_PAUSES_S = (0.5, 2.0)  # before a second and a third try
+_CHUNK_BYTES = 2**18
+_MOST_REDIRECTS = 5
+_OF_URLS = "%/:=&?~#+!$,;'@()*[]"
+_BUSY = (408, 425, 429, 500, 502, 503, 504)  # what a web server says that may answer later
+
+
+class BadSource(ValueError):
+    """A source that cannot be read from here; the message says why and what to do."""
+
+
+def scheme(name: str) -> str | None:
+    """`s3` of `s3://bucket/key`; None of a path."""
+    before, mark, _ = name.partition("://")
+    return before.lower() if mark and before.isalnum() else None
+
+
+def check_scheme(name: str) -> None:
+    """Raises BadSource unless a photo of this name can be read."""
+    if (found := scheme(name)) is None or found in WEB:
+        return
+    if found not in STORES:
+        raise BadSource(f"{found}:// is not read; sources are paths, s3://, gs://, https:// and http://")
+    object_store(name)
+
+
+def object_store(url: str) -> tuple[AbstractFileSystem, str]:
+    """The file system of an object store, and the path of `url` in it. Raises BadSource."""
+    kind = scheme(url) or ""
+    try:
+        files, path = url_to_fs(url, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        hint = installing.command(f"seedlings[{STORES.get(kind, kind)}]")
+        raise BadSource(f"{kind}:// cannot be read ({error}); run: {hint}") from None
+    return files, str(path)
+
+
+def content(name: str, most_bytes: int, base: str, timeout_s: float, pauses_s: tuple[float, ...] = _PAUSES_S) -> bytes:
+    """The bytes of a photo; `base` is the folder in which a relative path begins.
+
+    Raises BodyTooLarge, UndecodableImage for a photo that is not there, or NotReady where its store or server does not answer, after
+    some tries.
+    """
+    kind = scheme(name)
+    if kind is None:
+        return _of_file(os.path.join(base, name), most_bytes)
+    read: Callable[[str, int, float], bytes] = _of_web if kind in WEB else _of_store
+    for pause_s in pauses_s:
+        try:
+            return read(name, most_bytes, timeout_s)
+        except NotReady:
+            time.sleep(pause_s)
+    return read(name, most_bytes, timeout_s)
+
+
+def _of_file(path: str, most_bytes: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to does not hold it up
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            return _bounded(stream.read(most_bytes + 1), most_bytes)
+    except (OSError, ValueError) as error:
+        raise UndecodableImage(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _of_store(url: str, most_bytes: int, _: float) -> bytes:
+    try:
+        files, path = object_store(url)
+    except BadSource as error:
+        raise UndecodableImage(str(error)) from None
+    try:
+        found = files.cat_file(path, start=0, end=most_bytes + 1)
+    except FileNotFoundError:
+        raise UndecodableImage("the photo cannot be read (there is no such object)") from None
+    except Exception as error:  # each store raises what its library does
+        if "InvalidRange" in str(error) or "416" in str(error):  # nothing of an empty object can be asked for
+            return b""
+        raise NotReady(f"the photo cannot be read ({_first_line(error)})") from None
+    return _bounded(found, most_bytes)
+
+
+def _of_web(url: str, most_bytes: int, timeout_s: float) -> bytes:
+    until = time.monotonic() + timeout_s
+    parts, length = list[bytes](), 0
+    try:
+        address = urllib.parse.quote(url, safe=_OF_URLS)  # spaces and letters such as ü; what is quoted stays
+        request = urllib.request.Request(address, headers={"User-Agent": f"seedlings/{__version__}"})  # noqa: S310 – of WEB
+        with urllib.request.build_opener(_Redirects).open(request, timeout=timeout_s) as answer:
+            while part := answer.read1(_CHUNK_BYTES):
+                parts.append(part)
+                length += len(part)
+                if length > most_bytes:
+                    break
+                if time.monotonic() > until:
+                    raise NotReady(f"the photo cannot be read (it did not arrive within {timeout_s:g} s)")
+            if length <= most_bytes and answer.length:
+                raise NotReady("the photo cannot be read (the server closed the connection too early)")
+    except urllib.error.HTTPError as error:
+        error.close()
+        said = f"the photo cannot be read (the server answers {error.code} {error.reason})"
+        raise (NotReady if error.code in _BUSY else UndecodableImage)(said) from None
+    except ServiceError:
+        raise
+    except (OSError, HTTPException) as error:
+        raise NotReady(f"the photo cannot be read ({_first_line(getattr(error, 'reason', error))})") from None
+    except ValueError as error:  # an address that is none
+        raise UndecodableImage(f"the photo cannot be read ({_first_line(error)})") from None
+    return _bounded(b"".join(parts), most_bytes)
+
+
+def may_lead(url: str, to: str) -> bool:
+    """Whether a redirect is followed: to the web alone, and from HTTPS to HTTPS alone."""
+    return scheme(to) == "https" or (scheme(to) == "http" and scheme(url) == "http")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a few."""
+
+    max_redirections = _MOST_REDIRECTS
+
+    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str) -> Any:
+        if not may_lead(req.full_url, newurl):
+            raise UndecodableImage(f"the photo cannot be read (the server leads from {scheme(req.full_url)} to {scheme(newurl)})")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _bounded(found: bytes, most_bytes: int) -> bytes:
+    if len(found) > most_bytes:
+        raise BodyTooLarge(f"the photo is longer than {most_bytes} bytes; scale it down, or raise SEEDLINGS_MAX_BODY_BYTES")
+    return found
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,78 @@
+"""The engine on a real Ray cluster of two nodes on this machine."""
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.service.cli.archive.conftest import ROOT, parts, predict, read, started, wait_for
+from tests.service.conftest import PATIENCE_S
+from tests.web import Web
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("model")]
+_STORE_BYTES = 80 * 2**20
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes with a core each; of a node that is killed the others hear within two seconds."""
+    utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed: pip install 'seedlings[ray]'")
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", str(ROOT))  # of the actors
+        node = {"num_cpus": 1, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+        heartbeat = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
+        started = utils.Cluster(initialize_head=True, head_node_args=node | {"temp_dir": folder, "_system_config": heartbeat})
+        started.add_node(num_cpus=1, object_store_memory=_STORE_BYTES)
+        yield started
+        started.shutdown()
+
+
+def test_every_photo_is_answered_once_though_a_node_dies(cluster: Any, server: Web, tmp_path: Path) -> None:
+    """Both nodes are at work on photos when one is killed. The rows are those of the local engine."""
+    count, block, held_from = 60, 4, 16
+    listed = server.listed(tmp_path / "list.txt", count)
+    listed.write_text(listed.read_text() + server.url("none.png") + "\n")
+    server.held_from = held_from
+    call = [listed, "--crop", "centre", "--block", block, "--out"]
+    with started(*call, tmp_path / "ray", "--engine", "ray", "--address", cluster.address, "--worker-cpus", 1) as process:
+        on_their_way = range(held_from, held_from + 4 * block)  # two blocks of each worker
+        wait_for(lambda: all(server.asked[i] for i in on_their_way), "both workers are at work")
+        finished = len(parts(tmp_path / "ray"))
+        cluster.remove_node(max(cluster.list_all_nodes(), key=lambda node: not node.head), allow_graceful=False)
+        server.opened.set()
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, said
+    assert "1 of 61 photos were not answered" in said
+    assert finished == held_from // block
+    assert sum(server.asked[i] == 2 for i in on_their_way) == 2 * block  # those of the worker that died
+    assert {server.asked[i] for i in range(held_from)} == {1}
+    found = read(tmp_path / "ray")
+    assert [row["file"] for row in found] == listed.read_text().split()
+    assert found[7]["probability"] == pytest.approx(fakes.shares(server.colour(7)).max(), abs=1e-4)
+    assert predict(*call, tmp_path / "local") == 1
+    assert read(tmp_path / "local") == found
+
+
+def test_ctrl_c_and_the_local_engine_goes_on(cluster: Any, server: Web, tmp_path: Path) -> None:
+    listed, out = server.listed(tmp_path / "list.txt", 24), tmp_path / "out"
+    server.held_from = 8
+    call = [listed, "--crop", "centre", "--block", 4, "--out", out]
+    with started(*call, "--engine", "ray", "--address", cluster.address, "--worker-cpus", 1) as process:
+        wait_for(lambda: len(parts(out)) == 2, "two parts")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE_S)
+        took_s = time.monotonic() - begun
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1].startswith("interrupted")
+    assert took_s < 10  # within a second, where the machine is not busy
+    server.opened.set()
+    assert predict(*call) == 0
+    assert {server.asked[i] for i in range(8)} == {1}
+    assert [row["file"] for row in read(out)] == listed.read_text().split()

@@ -1,0 +1,88 @@
+"""One photo from wherever it is, within bounds."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.cli.archive.reading import BadSource, check_scheme, content, may_lead, scheme
+from service.errors import BodyTooLarge, NotReady, ServiceError, UndecodableImage
+from tests import fakes, web
+from tests.web import Web
+
+MOST_BYTES = 10_000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Web]:
+    with web.running() as running:
+        yield running
+
+
+def read(name: object, base: Path = Path(), timeout_s: float = 20.0) -> bytes:
+    return content(str(name), MOST_BYTES, str(base), timeout_s, pauses_s=(0.0,))
+
+
+def test_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"1" * MOST_BYTES)
+    assert read("a.png", tmp_path) == read(tmp_path / "a.png") == b"1" * MOST_BYTES
+
+
+def refused(kind: type[ServiceError], sentence: str, name: object, timeout_s: float = 20.0) -> None:
+    with pytest.raises(kind, match=sentence):
+        read(name, timeout_s=timeout_s)
+
+
+def test_what_is_no_photo_of_a_usual_length(tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(b"1" * (MOST_BYTES + 1))
+    os.mkfifo(tmp_path / "pipe")
+    refused(BodyTooLarge, "longer than 10000 bytes", tmp_path / "long")
+    refused(UndecodableImage, "it is no file", tmp_path / "pipe")
+    refused(UndecodableImage, "it is no file", "/dev/zero")
+    refused(UndecodableImage, "Is a directory|it is no file", tmp_path)
+    refused(UndecodableImage, "No such file", tmp_path / "none.png")
+
+
+def test_of_a_web_server(server: Web) -> None:
+    assert read(server.url(7)) == fakes.image(server.colour(7))
+    assert read(server.url(f"to/{server.url(7)}")) == fakes.image(server.colour(7))
+    assert read(server.url("busy-once.png")) == fakes.image(server.colour(1))
+
+
+def test_a_web_server_decides_nothing_beyond_its_photo(server: Web) -> None:
+    refused(UndecodableImage, "the server answers 404", server.url("none"))
+    refused(BodyTooLarge, "longer than 10000", server.url("endless"))
+    refused(NotReady, "closed the connection too early|IncompleteRead", server.url("cut"))
+    refused(UndecodableImage, "is not allowed", server.url("to/file:///etc/passwd"))
+    refused(UndecodableImage, "leads from http to ftp", server.url("to/ftp://127.0.0.1/a.png"))
+    refused(UndecodableImage, "the server answers 302", server.url("around"))
+
+
+@pytest.mark.parametrize(
+    ("url", "to", "may"),
+    [
+        ("https://a/1", "https://b/1", True),
+        ("http://a/1", "https://a/1", True),
+        ("http://a/1", "http://a/2", True),
+        ("https://a/1", "http://a/1", False),
+        ("https://a/1", "ftp://a/1", False),
+        ("http://a/1", "file:///etc/passwd", False),
+    ],
+)
+def test_where_a_redirect_may_lead(url: str, to: str, may: bool) -> None:
+    assert may_lead(url, to) is may
+
+
+def test_a_web_server_that_is_not_there(server: Web) -> None:
+    refused(NotReady, "refused", "http://127.0.0.1:9/a.png")
+    refused(UndecodableImage, "cannot be read", "http://[/a.png")
+
+
+def test_which_addresses_are_read() -> None:
+    assert [scheme(name) for name in ("a.png", "/a/b", "s3://b/k", "HTTPS://a/b", "a b://c")] == [None, None, "s3", "https", None]
+    for name in ("a.png", "https://example.org/a"):
+        check_scheme(name)
+    for name in ("ftp://a/b", "file:///etc/passwd", "github://a"):
+        with pytest.raises(BadSource, match="is not read; sources are"):
+            check_scheme(name)

@@ -1,0 +1,51 @@
+"""The folder of results."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.cli.archive.results import MANIFEST, NotWritten, Part, Refused, Results
+
+OF = {"list_sha256": "0", "block": 4, "model": {"version": "1"}}
+PART = Part(b"\xef\xbb\xbffile,problem\r\na,\r\nb,cut off\r\n", problems=1)
+
+
+def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "results"
+    results = Results(str(out), "csv")
+    assert results.begin(OF) == set()
+    assert json.loads((out / MANIFEST).read_text()) == OF
+    results.write(0, PART)
+    results.write(1_000_000, PART)
+    (out / "part-000002.parquet").write_bytes(b"of another format")
+    again = Results(str(out), "csv")
+    assert again.begin(OF) == {0, 1_000_000}
+    assert again.problems(0) == 1
+    assert (out / "part-000000.csv").read_bytes() == PART.content
+
+
+def test_other_arguments_are_refused(tmp_path: Path) -> None:
+    Results(str(tmp_path), "csv").begin(OF)
+    with pytest.raises(Refused, match=r'block was 4, is 5; model was {"version": "1"}, is {"version": "2"}. Give the same'):
+        Results(str(tmp_path), "csv").begin(OF | {"block": 5, "model": {"version": "2"}})
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("of mine")
+    with pytest.raises(Refused, match=r"holds other files, such as letter.txt; name a new folder"):
+        Results(str(tmp_path), "csv").begin(OF)
+
+
+def test_nowhere_to_write_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(NotWritten, match="cannot be"):
+        Results(str(tmp_path / "file" / "results"), "csv").begin(OF)
+    with pytest.raises(Refused, match="nowhere"):
+        Results("nowhere://a", "csv")
+
+
+def test_a_manifest_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(NotWritten, match="cannot be read"):
+        Results(str(tmp_path), "csv").begin(OF)
