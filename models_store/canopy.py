@@ -1,4 +1,4 @@
-"""Whether a photo is vegetation nearly everywhere, as a lawn or a closed canopy is. It is decided once for the photo.
+"""Where a photo is vegetation all over, as a lawn or a closed canopy is. It is decided once for the photo.
 
 A segmenter that sees colours beside the photo's mean cannot tell: what is everywhere is the mean. So colours are taken as they are.
 Green cloth, paper and screens are told by their texture. They have little of the size of blades, or only their brightness changes, as
@@ -14,23 +14,34 @@ from models_store.plants import Bools, Map
 _CELL = 16  # pixels of the map a side: a few blades. Threads and noise are even there
 _GREEN = 0.1  # the excess green index (Woebbecke et al. 1995); the hue is 60 to 150°, too, from yellow-green to blue-green
 _EVERYWHERE = 0.85  # share of the photo
+_PART = 0.15  # share of the photo that a lawn beside soil has, at least
 # Contrasts of neighbouring cells at the median. Drawn lawns have 0.030 and 0.015 at least, photos of a meadow and a wood 0.058 and 0.024;
 # drawn cloths lack one of them: noise 0.017 at most, weaves, folds and fleece 0.010.
 _ROUGH = 0.023  # of brightness, as a share of it
 _HUED = 0.011  # of green, as a share of brightness, beside what goes with brightness
+_IN_PART = 1.3  # times as much in a part: one large leaf is smooth
 
 
 def seen(photo: NDArray[np.uint8], maps: tuple[Map, Map, Map]) -> tuple[Map, Map, Map]:
-    """A segmenter's maps of a photo [3,H,W]; where it is vegetation nearly everywhere, that in place of them, without centres."""
+    """A segmenter's maps of a photo [3,H,W], with vegetation where the photo is that all over, and no centres there.
+
+    Where that is nearly the whole photo, the segmenter says nothing of the rest.
+    """
     where = vegetation(photo)
     if where is None:
         return maps
-    return where.astype(np.float32), np.zeros_like(maps[1]), np.zeros_like(maps[2])
+    plant, near, afar = maps
+    if where.mean() >= _EVERYWHERE:
+        return where.astype(np.float32), np.zeros_like(near), np.zeros_like(afar)
+    strides = (len(where) // len(near), len(where) // len(afar))
+    near, afar = (np.where(where[::stride, ::stride], 0, one) for stride, one in zip(strides, (near, afar), strict=True))
+    return np.maximum(plant, where), near, afar
 
 
 def vegetation(photo: NDArray[np.uint8]) -> Bools | None:
-    """Where vegetation is on a photo that is it nearly everywhere, else None: uint8 [3,H,W], multiples of 16 → bool [H,W], one part.
+    """Where a photo is vegetation all over, None where it is so nowhere: uint8 [3,H,W], multiples of 16 → bool [H,W].
 
+    That is one part of at least 85% of the photo, or parts of at least 15% that are solid within.
     What is summed are whole numbers, so that a mirrored photo gives the mirrored answer exactly.
     """
     firsts = [np.arange(0, length, _CELL) for length in photo.shape[1:]]
@@ -39,22 +50,30 @@ def vegetation(photo: NDArray[np.uint8]) -> Bools | None:
     brightness, excess = red + green + blue, 2 * green - red - blue
     leaf = (excess > _GREEN * brightness) & (green > red) & (2 * (blue - red) <= green - red)
     among = ndimage.convolve(leaf.astype(np.int64), np.ones((3, 3), np.int64), mode="nearest") > 4  # between leaves are shadows and straw
-    parts, _ = ndimage.label(among)
-    where = parts == np.bincount(parts[among], minlength=1).argmax() if among.any() else among
-    if where.mean() < _EVERYWHERE or not _textured(brightness, excess, leaf):
+    parts, count = ndimage.label(among)
+    where = np.zeros_like(among)
+    for number in range(1, count + 1):
+        part: Bools = parts == number
+        if part.mean() >= _EVERYWHERE:
+            where |= part & _textured(brightness, excess, leaf, 1)
+        elif part.mean() >= _PART:
+            within = ndimage.binary_erosion(leaf & part, np.ones((3, 3)), border_value=1)
+            where |= part & (within.mean() >= _PART / 2) & _textured(brightness, excess, within, _IN_PART)
+    if not where.any():
         return None
     everywhere: Bools = where.repeat(_CELL, 0).repeat(_CELL, 1)
     return everywhere
 
 
-def _textured(brightness: NDArray[np.int64], excess: NDArray[np.int64], leaf: Bools) -> bool:
-    """Whether neighbouring cells [h,w] that are green differ in brightness and, beside that, in green."""
+def _textured(brightness: NDArray[np.int64], excess: NDArray[np.int64], leaf: Bools, times: float) -> bool:
+    """Whether neighbouring green cells [h,w] differ in brightness and, beside that, in green, by so many times what they must."""
     inner = leaf[1:-1, 1:-1]
     if not inner.any():
         return False
     light, hue, level = _contrast(brightness)[inner], _contrast(excess)[inner], 4 * brightness[1:-1, 1:-1][inner]
     together = (light * hue).sum() / max(1, (light * light).sum())  # least squares: what shade and folds change of green
-    return bool(np.median(np.abs(light) / level) >= _ROUGH and np.median(np.abs(hue - together * light) / level) >= _HUED)
+    rough, hued = np.median(np.abs(light) / level), np.median(np.abs(hue - together * light) / level)
+    return bool(rough >= times * _ROUGH and hued >= times * _HUED)
 
 
 def _contrast(cells: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 A connected part of the map is divided where two or more centres are sure. A part, or a share of a divided one, is a clump if it may be
 several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
-the photo's shorter side has no centre; its shape is one that several plants have. Else it is one plant.
+the photo's shorter side has no centre; its shape, and its size beside the photo's other parts, are those of several plants. Else it is
+one plant.
 """
 
 import math
@@ -20,10 +21,10 @@ NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the 
 _BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
 _LARGE = 0.75  # of the photo's shorter side: a part without a sure centre that is larger is a clump
+_COUNTED = 0.01  # of the map's width: parts from this size on say what size a photo's plants have
 # By logistic regression on parts that hold one plant or several: of composed pictures, of training images, and of the first half of
-# the wheat photos. training/LOG.md has what it is worth on others.
-_BY_PIECE, _BY_HULL, _BY_SPREAD, _LIKE_SEVERAL = 4.2, 2.8, -1.2, 0.45
-_SURE = 0.95  # probability of plant in the pieces of a part
+# the photos from fields. training/LOG.md has what it is worth on others.
+_BY_HULL, _BY_SPREAD, _BY_OUTLINE, _BY_SIZE, _LIKE_SEVERAL = 0.42, -0.57, 1.04, 0.15, 1.68
 _PEAK = 5  # places a side, within which a centre is the highest
 _MOST_CENTRES = 256  # of one part, the surest
 
@@ -70,40 +71,39 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
     """
     labels, _ = ndimage.label(plant >= _BRIDGE * thresholds.plant, np.ones((3, 3)))
     labels = np.where(plant >= thresholds.plant, labels, 0)
-    parts = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None and _side(box) >= least_px]
-    parts = sorted(parts, key=lambda part: -_side(part[1]))[:_MOST_PARTS]
+    boxes = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None]
+    areas = np.bincount(labels.ravel())
+    counted = [areas[number] for number, box in boxes if _side(box) >= _COUNTED * plant.shape[1]]
+    usual_px = float(np.median(counted)) if counted else 1.0
+    parts = sorted(((number, box) for number, box in boxes if _side(box) >= least_px), key=lambda part: -_side(part[1]))[:_MOST_PARTS]
     found: list[Plant] = []
     peaks = [(plant.shape[0] / len(centres), _peaks(centres, thresholds.doubt)) for centres in (near, afar)]
     for number, box in parts:
         mask = labels[box] == number
-        pieces = mask & (plant[box] >= _SURE)
         scale, (rows, columns, values) = peaks[0] if _side(box) <= NEAR_PX else peaks[1]
         y, x = (rows + 0.5) * scale - 0.5 - box[0].start, (columns + 0.5) * scale - 0.5 - box[1].start
         inside = (y > -0.5) & (y < mask.shape[0] - 0.5) & (x > -0.5) & (x < mask.shape[1] - 0.5)
         centres = np.stack([y[inside], x[inside], values[inside]], 1)
-        found += _divided(mask, pieces, box, centres, thresholds, _LARGE * min(plant.shape))
+        found += _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape), usual_px)
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
 
 
 def _divided(
     mask: Bools,
-    pieces: Bools,
     box: tuple[slice, slice],
     centres: NDArray[np.float64],
     thresholds: PlantThresholds,
     large_px: float,
+    usual_px: float,
 ) -> list[Plant]:
-    """The plants of one part: itself, or its shares of several sure centres [C,3] of row, column and value.
-
-    pieces: where in the part plant is sure.
-    """
+    """The plants of one part: itself, or its shares of several sure centres [C,3] of row, column and value."""
     top, left = box[0].start, box[1].start
     owners = _owners(mask, centres)
     kept = sorted({*owners.tolist()})
     of_it = centres[kept] if len(centres) else centres
     sure = of_it[of_it[:, 2] >= thresholds.centre]
     if len(sure) < 2:
-        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _shaped_like_several(mask, pieces)
+        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _like_several(mask, usual_px)
         return [Plant(left, top, mask, clump)]
     rows, columns = np.nonzero(mask)
     sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]
@@ -114,22 +114,31 @@ def _divided(
         if len(y):
             share = np.zeros((y.max() - y.min() + 1, x.max() - x.min() + 1), bool)
             share[y - y.min(), x - x.min()] = True
-            sure_of_it = share & pieces[y.min() : y.max() + 1, x.min() : x.max() + 1]
-            plants.append(Plant(left + int(x.min()), top + int(y.min()), share, _shaped_like_several(share, sure_of_it)))
+            plants.append(Plant(left + int(x.min()), top + int(y.min()), share, _like_several(share, usual_px)))
     return plants
 
 
-def _shaped_like_several(mask: Bools, pieces: Bools) -> bool:
-    """Whether a part has the shape of several plants: in more than one sure piece, far from convex, and yet not thinly spread."""
+def _like_several(mask: Bools, usual_px: float) -> bool:
+    """Whether a part has the shape and size of several plants."""
+    by_hull, by_spread, by_outline, by_size = signs(mask, usual_px)
+    return _BY_HULL * by_hull + _BY_SPREAD * by_spread + _BY_OUTLINE * by_outline + _BY_SIZE * by_size > _LIKE_SEVERAL
+
+
+def signs(mask: Bools, usual_px: float) -> tuple[float, float, float, float]:
+    """What tells several plants from one, each as a logarithm: bool [h,w] of one part.
+
+    How much larger its convex hull is than itself; how far it spreads, and how long its outline is (Cox 1927), beside a disc's; its area
+    beside the usual one of the photo's parts.
+    """
     area = np.count_nonzero(mask)
-    labels, count = ndimage.label(pieces, np.ones((3, 3)))
-    second = np.sort(np.bincount(labels.ravel())[1:])[-2] / area if count > 1 else 0.0
     rows = np.flatnonzero(mask.any(1))
     first, last = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)
     corners = [np.stack([rows + below, ends], 1) for below in (0, 1) for ends in (first, last)]
     hull = ConvexHull(np.concatenate(corners)).volume  # of two dimensions, which is an area
     spread = 2 * math.pi * (np.argwhere(mask).var(0).sum() + 1 / 6) / area  # 1 for a disc; a pixel has 1/12 either way
-    return bool(_BY_PIECE * second + _BY_HULL * math.log(hull / area) + _BY_SPREAD * math.log(spread) > _LIKE_SEVERAL)
+    around = np.pad(mask, 1)
+    outline = sum(np.count_nonzero(np.diff(around, axis=axis)) for axis in (0, 1))
+    return math.log(hull / area), math.log(spread), math.log(outline**2 / (4 * math.pi * area)), math.log(area / usual_px)
 
 
 def _owners(mask: Bools, centres: NDArray[np.float64]) -> NDArray[np.int64]:

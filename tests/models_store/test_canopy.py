@@ -1,6 +1,7 @@
 """Lawns and closed canopies are told from green cloth and from plants on soil."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,8 +78,24 @@ def beside(lawn: Image.Image, share: float) -> Image.Image:
     return lawn
 
 
-def test_a_lawn_beside_much_soil_is_left_to_the_segmenter() -> None:
-    assert canopy.vegetation(scaled(beside(drawn.lawn(1), 0.3))) is None
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.75])
+def test_a_lawn_beside_soil_is_vegetation_where_it_is(share: float) -> None:
+    photo = scaled(beside(drawn.lawn(1), share))
+    where = canopy.vegetation(photo)
+    assert where is not None
+    edge = round(share * photo.shape[2])
+    assert where[:, : edge - 32].mean() < 0.01
+    assert where[:, edge + 32 :].mean() > 0.98
+    height, width = photo.shape[1:]
+    plant, near, afar = (np.full((height // stride, width // stride), 0.3, np.float32) for stride in (1, 4, 16))
+    of_all, of_near, of_afar = canopy.seen(photo, (plant, near, afar))
+    assert (of_all == np.where(where, 1, 0.3).astype(np.float32)).all()  # beside it the segmenter's say stands
+    assert ((of_near == 0) == where[::4, ::4]).all()
+    assert ((of_afar == 0) == where[::16, ::16]).all()
+
+
+def test_a_strip_of_lawn_is_left_to_the_segmenter() -> None:
+    assert canopy.vegetation(scaled(beside(drawn.lawn(1), 0.9))) is None
 
 
 def test_a_bare_strip_of_a_lawn_stays_bare() -> None:
@@ -90,6 +107,13 @@ def test_a_bare_strip_of_a_lawn_stays_bare() -> None:
 
 def test_plants_on_soil_are_left_to_the_segmenter() -> None:
     assert canopy.vegetation(scaled(drawn.plant(2, 1, 400))) is None
+
+
+@pytest.mark.slow
+def test_plants_of_training_photos_are_left_to_the_segmenter(real_images: Path) -> None:
+    files = [file for folder in sorted(real_images.iterdir()) if folder.is_dir() for file in sorted(folder.glob("*.png"))[:8]]
+    taken = [file for file in files if canopy.vegetation(scaled(Image.open(file).convert("RGB"))) is not None]
+    assert len(taken) <= 0.03 * len(files), taken
 
 
 def test_mirrored_and_turned_lawns_give_the_same_exactly() -> None:

@@ -1,5 +1,7 @@
 """From a segmenter's maps to plants."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -86,7 +88,7 @@ def bars(*parts, value=0.97):
     [
         ([((60, 90), (60, 90))], False),  # a square
         ([((60, 66), (40, 140))], False),  # a blade
-        ([((60, 66), (40, 140)), ((60, 120), (40, 46))], True),  # two blades that touch at their ends: far from convex
+        ([((60, 66), (40, 140)), ((90, 96), (40, 140)), ((60, 96), (84, 90))], True),  # two blades and one across
         ([((60, 66), (40, 140)), ((20, 106), (87, 93))], True),  # two that cross
     ],
 )
@@ -95,18 +97,33 @@ def test_a_shape_of_several_plants_makes_a_clump(shape, clump):
     assert found.clump == clump
 
 
-@pytest.mark.parametrize(
-    ("second", "clump"),
-    [
-        (30, True),
-        (4, False),  # pixels a side: a leaf's tip
-    ],
-)
-def test_a_part_of_two_sure_pieces_may_be_two_plants(second, clump):
-    plant, near, far = bars(((60, 90), (40, 70)), ((60, 60 + second), (80, 80 + second)))
-    plant[60:64, 70:80] = 0.8
-    (found,) = plants.find(plant, near, far, THRESHOLDS)
-    assert found.clump == clump
+def test_a_part_much_larger_than_the_photos_others_is_sooner_a_clump():
+    small = [((200, 206), (20 + 30 * place, 30 + 30 * place)) for place in range(5)]
+    star = [((60, 72), (40, 100)), ((36, 96), (64, 76))]
+    (alone,) = plants.find(*bars(*star), THRESHOLDS)
+    beside = plants.find(*bars(*star, *small), THRESHOLDS)
+    assert [one.clump for one in (alone, *beside)] == [False, True] + 5 * [False]
+
+
+def test_how_small_the_plants_are_that_are_asked_for_does_not_change_the_others():
+    specks = [((200 + 4 * row, 201 + 4 * row), (10 + 4 * column, 12 + 4 * column)) for row in range(5) for column in range(20)]
+    many = plants.find(*bars(((60, 72), (40, 100)), ((36, 96), (64, 76)), *specks), THRESHOLDS)
+    (large,) = plants.find(*bars(((60, 72), (40, 100)), ((36, 96), (64, 76)), *specks), THRESHOLDS, least_px=10)
+    assert len(many) == 101
+    assert not many[0].clump
+    assert not large.clump
+
+
+def test_signs_of_several_plants_by_hand():
+    square = np.ones((10, 10), bool)
+    hull, spread, outline, size = plants.signs(square, 50)
+    assert hull == pytest.approx(0)
+    assert spread == pytest.approx(math.log(2 * math.pi * (2 * (100 - 1) / 12 + 1 / 6) / 100))  # a side of 10 has a variance of 99/12
+    assert outline == pytest.approx(math.log(40**2 / (4 * math.pi * 100)))
+    assert size == pytest.approx(math.log(2))
+    corner = square.copy()
+    corner[:5, :5] = False  # the hull cuts the corner: half of 5×5 pixels more than the part
+    assert plants.signs(corner, 75)[0] == pytest.approx(math.log(87.5 / 75))
 
 
 def test_large_plants_have_their_centres_in_the_map_from_afar():
