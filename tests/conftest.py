@@ -29,8 +29,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores, since many tests wait for another process, a deadline or a browser."""
-    return cores.available() + 1
+    """Two processes more than there are cores, since many tests wait for another process, a deadline or a browser."""
+    return cores.available() + 2
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
-from sklearn.datasets import load_sample_images
 
 from service.inference.detector import cropped
 from service.settings import Settings
@@ -63,6 +62,8 @@ def weeds(field: Path) -> list[np.ndarray]:
 
 def other_things(field: Path) -> list[np.ndarray]:
     """Squares of fields without a plant, and of a photo of a garden flower and one of a temple."""
+    from sklearn.datasets import load_sample_images
+
     random = np.random.default_rng(0)
     found = []
     for photo, mask in [*photos(field / "wheat-eschikon" / "patches"), *photos(field / "sugar-beet-bonn" / "frames")]:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn import metrics as others
 
 from training.evaluation import metrics
 
@@ -29,6 +28,8 @@ def test_by_hand():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_against_scikit_learn(seed):
+    from sklearn import metrics as others  # a second, in this process alone
+
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 12, (800,), generator=random)
     logits = torch.randn(800, 12, generator=random) + 2 * torch.eye(12)[labels]
@@ -59,6 +60,8 @@ def test_calibration_error_against_its_definition():
 
 @pytest.mark.parametrize("digits", [0, 3])  # rounded, most distances are tied
 def test_auroc_against_scikit_learn(digits):
+    from sklearn import metrics as others  # a second, in this process alone
+
     random = torch.Generator().manual_seed(0)
     known, strange = (100 + 30 * torch.randn(400, generator=random)).round(decimals=digits), 130 + 40 * torch.randn(60, generator=random)
     strange = strange.round(decimals=digits)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from sklearn import metrics as others
 
 from training import networks
 from training.artifact import compression
@@ -9,6 +8,8 @@ from training.experiments import compression_curve
 
 
 def test_a_point_for_each_rank_and_storage(images, parts):
+    from sklearn import metrics as others  # a second, in this process alone
+
     torch.manual_seed(0)
     network = networks.build("tiny", 3).eval()
     points = list(compression_curve.points(network, images, parts, [None, 4, 16]))

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import lightning_fabric  # noqa: F401  (and the next one: once, before the forks)
 import torch
+import torch.utils.tensorboard
 
 from tests import drawn
 from tests.training.conftest import Tiny

@@ -1,7 +1,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torchvision.transforms.functional import InterpolationMode, rotate
 
 from training.data.tensors import plants, to_float
 from training.fitting.augment import augment, mix, resize
@@ -92,6 +91,8 @@ def test_rotation_keeps_the_centre_and_turns_the_rest():
 
 
 def test_a_turn_is_that_of_torchvision_counter_clockwise():
+    from torchvision.transforms.functional import InterpolationMode, rotate  # two seconds, in this process alone
+
     drawn = torch.rand(6, 3, 13, 13, generator=random(1))
     images = F.interpolate(drawn, (65, 65), mode="bicubic").clamp(0, 1)  # smooth, so that interpolation hardly matters
     turned = augment(images, Augment(**(OFF | {"rotate_degrees": 50})), random(5))
