@@ -8,7 +8,7 @@ import pytest
 
 from service.errors import QueueFull
 from service.inference.decoder import Decoder
-from service.inference.detector import Asked, Detector, cropped
+from service.inference.detector import DetectionOptions, Detector, cropped
 from tests import fakes
 
 
@@ -62,7 +62,7 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
     detector = Detector(SimpleNamespace(current=segmenter), Crowded(), decoder, max_queue=2, images_at_once=2, deadline_s=20)  # type: ignore[arg-type]
     detector.start()
     try:
-        found = asyncio.run(detector.detect(fakes.image(), Asked(whole=True)))
+        found = asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
     finally:
         detector.close()
         decoder.close()
