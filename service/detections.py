@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from models_store import rollup
-from models_store.manifest import RANKS, Group, Manifest
+from models_store.manifest import RANKS, Group
 from models_store.rollup import DIGITS, Statement
 from service.answers import Answer, AnswerOptions, ModelName, answer, model_name, server_timing
 from service.answers import Statement as StatementModel
@@ -41,6 +41,9 @@ class DetectedPlant(BaseModel):
     answer: StatementModel | None = Field(description="the narrowest statement that can be relied upon; null: none can be")
     probabilities: dict[str, float] = Field(description="the probability of each species; with `?top_k=` of the k best, best first")
     segmentation: RunLengths | None = Field(None, description="its mask. Absent unless `?masks=rle` asks for it")
+    model: ModelName | None = Field(
+        None, description="the second model, where it answered because the first one finds the plant unfamiliar. Else absent"
+    )
 
 
 class Counts(BaseModel):
@@ -76,12 +79,12 @@ class Detected(BaseModel):
     prediction: Answer | None = Field(
         None, description="the answer to the photo as a whole, as of `POST /predict`. Absent unless `?prediction=` asks for it"
     )
-    model: ModelName = Field(description="the model that named the plants")
+    model: ModelName = Field(description="the model that named the plants, but for those that name another one")
     segmenter: ModelName = Field(description="the model that found them")
 
 
-def detected(detection: Detection, served: Manifest, wanted: AnswerOptions, *, masks: bool) -> dict[str, Any]:
-    """The JSON of one detection, as `Detected`; `served` is the model in service, which a photo without plants did not ask."""
+def detected(detection: Detection, wanted: AnswerOptions, *, masks: bool) -> dict[str, Any]:
+    """The JSON of one detection, as `Detected`."""
     fitted = detection.photo.fitted
     counts: dict[str, Counter[str]] = {rank: Counter() for rank in RANKS}
     cover: dict[Group | None, float] = defaultdict(float)
@@ -113,7 +116,7 @@ def detected(detection: Detection, served: Manifest, wanted: AnswerOptions, *, m
         },
         "position": None if fitted.position is None else [round(degrees, 7) for degrees in fitted.position],
         **({} if detection.whole is None else {"prediction": answer(detection.whole, wanted)}),
-        "model": model_name(detection.plants[0].prediction.model.manifest if detection.plants else served),
+        "model": model_name(detection.model.manifest),
         "segmenter": model_name(detection.segmenter.manifest),
     }
 
@@ -137,6 +140,8 @@ def _plant(found: FoundPlant, said: Statement | None, detection: Detection, want
         "answer": None if said is None else {**said._asdict(), "probability": round(said.probability, DIGITS)},
         "probabilities": whole["probabilities"],
     }
+    if found.prediction.model is not detection.model:
+        plant["model"] = whole["model"]
     if masks:
         counts = run_lengths.encode(found.plant, detection.map_size, (fitted.width, fitted.height))
         plant["segmentation"] = {"size": [fitted.height, fitted.width], "counts": counts}

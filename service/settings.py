@@ -58,6 +58,11 @@ class Settings(BaseModel):
     workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
     model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
+    second_model: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        description="name of another model of the same species, which answers the photos that the first one finds unfamiliar; empty: none",
+    )
     segmenter: str = Field(
         "seedlings-segmenter", pattern=NAME_PATTERN, description="name in the store of the model that finds the plants on whole photos"
     )

@@ -44,6 +44,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     services.start()
     try:
         await _loaded(services.registry)
+        if services.seconds is not None:
+            await _loaded(services.seconds)
         yield services
     finally:
         await asyncio.to_thread(services.close)
@@ -63,11 +65,10 @@ async def classifying(services: Services, look: Look) -> Callable[[bytes], Await
 async def detecting(services: Services, *, masks: bool) -> Callable[[bytes], Awaitable[Result]]:
     """What finds the plants on the photo in these bytes. Raises NotReady."""
     await _loaded(services.segmenters)
-    served = services.predictor.model().manifest
 
     async def one(content: bytes) -> Result:
         detection = await services.detector.detect(content)
-        return await asyncio.to_thread(detected, detection, served, AnswerOptions(), masks=masks)
+        return await asyncio.to_thread(detected, detection, AnswerOptions(), masks=masks)
 
     return one
 

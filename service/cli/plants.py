@@ -46,7 +46,7 @@ def rows(result: Result) -> list[Result]:
     for number, plant in enumerate(result["plants"], 1):
         x, y, width, height = plant["box"]
         box = {"plant": number, "x": x, "y": y, "width": width, "height": height}
-        found.append(flat(plant | {"model": result["model"]}) | shared | box)
+        found.append(flat({"model": result["model"]} | plant) | shared | box)
     return found or [shared]
 
 

@@ -105,7 +105,7 @@ class Classifier:
         """As `InferenceModel` says; all of them by one version."""
 
         async def one(image: Image) -> Prediction:
-            return await self._services.predictor.predict(image, self._model)
+            return await self._services.predictor.predict(image, self._model, by_it_alone=True)
 
         predictions = await _all(one, images, self._services)
         return InferenceResult(codec.outputs(self.labels, predictions), answers.timing(*predictions))

@@ -38,6 +38,7 @@ class Services:
     metrics: Metrics
     uploads: Uploads
     registry: Registry[Model]
+    seconds: Registry[Model] | None  # of the model that answers what the first one finds unfamiliar; None: no other is asked
     predictor: Predictor
     segmenters: Registry[Segmenter]
     detector: Detector
@@ -62,10 +63,21 @@ class Services:
 
     @property
     def error(self) -> str | None:
-        """Why images are not answered, why no better version is in service, or why a new file of keys is not used."""
+        """Why images are not answered, why no better version is in service, or the second model, or a new file of keys."""
         if self.heartbeat.stopped:
             return "the event loop stands still; restart the process"
-        return (self.predictor.failure if self.registry.current else None) or self.registry.error or self.keys.error
+        failure = self.predictor.failure if self.registry.current else None
+        return failure or self.registry.error or self._error_of_second or self.keys.error
+
+    @property
+    def _error_of_second(self) -> str | None:
+        if self.seconds is None or self.seconds.error:
+            return None if self.seconds is None else self.seconds.error
+        first, second = self.registry.current, self.seconds.current
+        if first is None or second is None or self.predictor.second_beside(first) is second:
+            return None
+        named = f"{second.manifest.name} {second.version} does not know the species of {first.manifest.name} {first.version}"
+        return f"{named}, and is asked nothing; name another one in SEEDLINGS_SECOND_MODEL, or unset it"
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
@@ -105,6 +117,8 @@ class Services:
         self.keys.start()
         self.predictor.start()
         self.registry.start()
+        if self.seconds is not None:
+            self.seconds.start()
         self.detector.start()
         self.segmenters.start()
         if self.shadow is not None:
@@ -132,6 +146,8 @@ class Services:
         if self.shadow is not None:
             self.shadow.close()
         self.registry.close()
+        if self.seconds is not None:
+            self.seconds.close()
         self.segmenters.close()
         self.detector.close()
         self.predictor.close()
@@ -150,8 +166,8 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
         metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
 
-    def on_segmenter(segmenter: Segmenter) -> None:
-        metrics.loaded(segmenter.manifest.name, segmenter.manifest.version)
+    def on_other(other: Model | Segmenter) -> None:
+        metrics.loaded(other.manifest.name, other.manifest.version)
 
     def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
@@ -175,6 +191,20 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         give_back_memory=memory.give_back,
     )
 
+    seconds = None
+    if settings.second_model is not None:
+        seconds = Registry(
+            load,
+            settings.store,
+            settings.second_model,
+            poll_s=settings.poll_s,
+            setting="SEEDLINGS_SECOND_MODEL",
+            expected=False,
+            on_swap=on_other,
+            on_refusal=metrics.refused,
+            give_back_memory=memory.give_back,
+        )
+
     neighbours = Neighbours()
 
     def busy() -> bool:
@@ -193,6 +223,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         on_batch=on_batch,
         on_prediction=on_prediction,
         shadow=None if shadow is None else shadow.offer,
+        second=seconds,
     )
     segmenters = Registry(
         load_segmenter,
@@ -202,7 +233,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         read=store.open_segmenter,
         setting="SEEDLINGS_SEGMENTER",
         expected=settings.segmenter != Settings.model_fields["segmenter"].default,
-        on_swap=on_segmenter,
+        on_swap=on_other,
         on_refusal=metrics.refused,
         give_back_memory=memory.give_back,
     )
@@ -227,6 +258,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         metrics,
         uploads,
         registry,
+        seconds,
         predictor,
         segmenters,
         detector,

@@ -19,7 +19,7 @@ from service.inference.batcher import Batcher, BatchReport
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
-from service.inference.registry import Registry
+from service.inference.registry import Model, Registry
 from service.inference.segmenter import Maps, Segmenter
 
 PHOTO_SIDE = 2000  # pixels of the longer side at which a photo is held; a usual one of 12 megapixels is decoded at half its size
@@ -65,6 +65,7 @@ class Detection:
     segmenter: Segmenter
     segmentation_s: float
     whole: Prediction | None  # of the photo as one, where it was asked for
+    model: Model  # in service, which was asked first of each plant
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s, whole)
+        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s, whole, model)
 
     async def look(self, image: bytes) -> Crop | None:
         """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.

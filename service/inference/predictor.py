@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -117,9 +118,10 @@ class Predictor:
         deadline_s: float,
         on_batch: Callable[[BatchReport], None] | None = None,
         on_prediction: Callable[[Prediction], None] | None = None,
-        shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what was answered
+        shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what the model in service answered
+        second: Registry[Model] | None = None,  # of the model that answers what is unfamiliar
     ) -> None:
-        self._registry, self._decoder = registry, decoder
+        self._registry, self._decoder, self._second = registry, decoder, second
         self._deadline_s = deadline_s
         self._report_batch, self._report_prediction, self._shadow = on_batch, on_prediction, shadow
         self._batcher = Batcher[_BatchKind, _Image, _Output](
@@ -170,22 +172,27 @@ class Predictor:
             raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
         return model
 
-    async def predict(self, image: bytes | Pixels, model: Model | None = None, crop: Where = None) -> Prediction:
+    def second_beside(self, model: Model) -> Model | None:
+        """The model that answers what `model` finds unfamiliar; None where none is loaded, or where it knows other species."""
+        second = None if self._second is None else self._second.current
+        if second is None or second.size != model.size:
+            return None
+        names, others = ([species.name for species in one.manifest.species] for one in (model, second))
+        return second if names == others else None
+
+    async def predict(
+        self, image: bytes | Pixels, model: Model | None = None, crop: Where = None, *, by_it_alone: bool = False
+    ) -> Prediction:
         """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
+        What it finds unfamiliar the second model answers, if there is one, and if `model` is not to answer `by_it_alone`.
         Of an image file the central square counts, or that of a crop. Raises QueueFull and NotReady at once, UnsupportedImage,
         UndecodableImage or MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its
         place back.
         """
-        model = model or self.model()
         async with in_time(self._deadline_s):
-            with self._batcher.admit() as place:
-                if isinstance(image, bytes):
-                    decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
-                else:
-                    decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size))
-                served = await place.submit(_BatchKind(model), _Image(decoded.pixels))
-        return self._prediction(model, decoded, served, image)
+            prediction, _ = await self._answered(image, model or self.model(), crop, by_it_alone=by_it_alone)
+        return prediction
 
     async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
         """What spoke for a species, by its name, or for the most probable one.
@@ -196,19 +203,16 @@ class Predictor:
         names = [known.name for known in model.manifest.species]
         if species is not None and species not in names:
             raise MalformedRequest(f"{species[:100]!r} is not a species of this model; it knows: {', '.join(names)}")
-        if not model.explainable:
-            raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
+        _check_explainable(model)
         async with in_time(self._deadline_s):
-            with self._batcher.admit() as place:
-                decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
-                served = await place.submit(_BatchKind(model), _Image(decoded.pixels))
-            prediction = self._prediction(model, decoded, served, image)
+            prediction, pixels = await self._answered(image, model, crop)
+            _check_explainable(prediction.model)  # the second one answered
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
-            kind, shown = _BatchKind(model, saliency=True), _Image(decoded.pixels, index)
-            saliency = await patiently(lambda: self._saliency(kind, shown), self._deadline_s)
-        return Explanation(prediction, model.manifest.species[index], saliency.answer.values)
+            kind, shown = _BatchKind(prediction.model, saliency=True), _Image(pixels, index)
+            saliency = await patiently(lambda: self._once_more(kind, shown), self._deadline_s)
+        return Explanation(prediction, prediction.model.manifest.species[index], saliency.answer.values)
 
-    async def _saliency(self, kind: _BatchKind, image: _Image) -> BatchedAnswer[_Output]:
+    async def _once_more(self, kind: _BatchKind, image: _Image) -> BatchedAnswer[_Output]:
         with self._batcher.admit() as place:
             return await place.submit(kind, image)
 
@@ -216,23 +220,25 @@ class Predictor:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
 
-    def _prediction(self, model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Output], image: bytes | Pixels) -> Prediction:
-        output = served.answer
-        prediction = Prediction(
-            model,
-            output.values,
-            output.distance,
-            decoded.decode_s,
-            served.queue_s,
-            served.inference_s,
-            served.batch_size,
-            decoded.crop,
-        )
-        if self._report_prediction is not None:
-            self._report_prediction(prediction)
+    async def _answered(self, image: bytes | Pixels, model: Model, crop: Where, *, by_it_alone: bool = False) -> tuple[Prediction, Pixels]:
+        """The answer that is given, and the pixels uint8 [3, size, size] that it is of."""
+        with self._batcher.admit() as place:
+            if isinstance(image, bytes):
+                decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
+            else:
+                decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size))
+            prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
         if self._shadow is not None:
             self._shadow(prediction, decoded.pixels, image)
-        return prediction
+        second = self.second_beside(model) if prediction.familiar is False and not by_it_alone else None
+        if second is not None:
+            kind, shown = _BatchKind(second), _Image(decoded.pixels)
+            other = _prediction(second, decoded, await patiently(lambda: self._once_more(kind, shown), self._deadline_s))
+            queue_s, inference_s = prediction.queue_s + other.queue_s, prediction.inference_s + other.inference_s
+            prediction = dataclasses.replace(other, queue_s=queue_s, inference_s=inference_s)
+        if self._report_prediction is not None:
+            self._report_prediction(prediction)
+        return prediction, decoded.pixels
 
     def _on_batch(self, ran: BatchReport) -> None:
         if ran.failures:
@@ -250,6 +256,16 @@ async def in_time(deadline_s: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise DeadlinePassed(f"no answer within {deadline_s:g} s; try again later", retry_after_s=deadline_s) from None
+
+
+def _prediction(model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Output]) -> Prediction:
+    output, took = served.answer, (decoded.decode_s, served.queue_s, served.inference_s)
+    return Prediction(model, output.values, output.distance, *took, served.batch_size, decoded.crop)
+
+
+def _check_explainable(model: Model) -> None:
+    if not model.explainable:
+        raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
 
 
 async def _place(image: bytes, where: Where) -> Crop | None:

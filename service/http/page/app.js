@@ -112,7 +112,7 @@ async function remember() {
   const before = await kept();
   for (const photo of before) {
     if (away && photo.answer?.crop) continue; // nobody else can say it now
-    if (!photo.answer?.crop || photo.answer.here || named(photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
+    if (!photo.answer?.crop || photo.answer.here || named(photo.found?.model ?? photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
   }
   begin(before);
 }

@@ -50,7 +50,7 @@ function plantLines({ file, found, problem, asked_at }) {
     const { answer: said, box } = plant;
     const [, second] = ranked(plant);
     return {
-      ...{ ...plant, ...shared, plant: i + 1, x: box[0], y: box[1], width: box[2], height: box[3], model: named(found.model) },
+      ...{ ...plant, ...shared, plant: i + 1, x: box[0], y: box[1], width: box[2], height: box[3], model: named(plant.model ?? found.model) },
       ...{ answer: said?.name, answer_rank: said?.rank, answer_probability: said?.probability },
       ...{ clump: yes(plant.clump), confident: yes(plant.confident), familiar: yes(plant.familiar) },
       ...{ second_species: second?.[0], second_probability: second?.[1] },

@@ -59,7 +59,7 @@ async def detect(request: Request, services: Annotated[Services, Depends(current
     with services.uploads.slot() as upload:
         image = await upload.read_image(request)
         detection = await unless_gone(request, services.detector.detect(image, plants))
-    document = functools.partial(detected, detection, services.predictor.model().manifest, answers, masks=masks)
+    document = functools.partial(detected, detection, answers, masks=masks)
     return await _json(document, {"Server-Timing": timing(detection)})
 
 
@@ -76,8 +76,7 @@ async def detect_batch(request: Request, services: Annotated[Services, Depends(c
 
     async def found(image: bytes) -> dict[str, Any]:
         detection = await services.detector.detect(image, plants)
-        served = services.predictor.model().manifest
-        return await asyncio.to_thread(detected, detection, served, answers, masks=masks)  # and let go of the photo
+        return await asyncio.to_thread(detected, detection, answers, masks=masks)  # and let go of the photo
 
     outcomes = await batches.outcomes(request, services, found, PHOTOS_AT_ONCE)
     return await _json(lambda: {"results": batches.results(outcomes, "detection", lambda document: document)})

@@ -57,8 +57,8 @@ class Health(BaseModel):
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
     error: str | None = Field(
-        description="why predictions are not answered, why no better version is in service, or what is wrong with the file of keys; null if"
-        " nothing"
+        description="why predictions are not answered, why no better version is in service, or what is wrong with the second model or the"
+        " file of keys; null if nothing"
     )
     refused: list[RefusedVersion] = Field(description="versions of the store that are not served, newest first")
     queued: int = Field(description="number of images that wait for a forward pass")

@@ -10,6 +10,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.detected_plant_probabilities import DetectedPlantProbabilities
+    from ..models.model_name import ModelName
     from ..models.run_lengths import RunLengths
     from ..models.statement import Statement
 
@@ -35,6 +36,8 @@ class DetectedPlant:
             first
         familiar (bool | None | Unset): false: unlike what the model was trained on. Absent if the model cannot tell
         segmentation (None | RunLengths | Unset): its mask. Absent unless `?masks=rle` asks for it
+        model (ModelName | None | Unset): the second model, where it answered because the first one finds the plant
+            unfamiliar. Else absent
     """
 
     box: list[int]
@@ -49,9 +52,11 @@ class DetectedPlant:
     probabilities: DetectedPlantProbabilities
     familiar: bool | None | Unset = UNSET
     segmentation: None | RunLengths | Unset = UNSET
+    model: ModelName | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.model_name import ModelName  # noqa: PLC0415
         from ..models.run_lengths import RunLengths  # noqa: PLC0415
         from ..models.statement import Statement  # noqa: PLC0415
 
@@ -95,6 +100,14 @@ class DetectedPlant:
         else:
             segmentation = self.segmentation
 
+        model: dict[str, Any] | None | Unset
+        if isinstance(self.model, Unset):
+            model = UNSET
+        elif isinstance(self.model, ModelName):
+            model = self.model.to_dict()
+        else:
+            model = self.model
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -115,12 +128,15 @@ class DetectedPlant:
             field_dict["familiar"] = familiar
         if segmentation is not UNSET:
             field_dict["segmentation"] = segmentation
+        if model is not UNSET:
+            field_dict["model"] = model
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.detected_plant_probabilities import DetectedPlantProbabilities  # noqa: PLC0415
+        from ..models.model_name import ModelName  # noqa: PLC0415
         from ..models.run_lengths import RunLengths  # noqa: PLC0415
         from ..models.statement import Statement  # noqa: PLC0415
 
@@ -194,6 +210,23 @@ class DetectedPlant:
 
         segmentation = _parse_segmentation(d.pop("segmentation", UNSET))
 
+        def _parse_model(data: object) -> ModelName | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                model_type_0 = ModelName.from_dict(data)
+
+                return model_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ModelName | None | Unset, data)
+
+        model = _parse_model(d.pop("model", UNSET))
+
         detected_plant = cls(
             box=box,
             clump=clump,
@@ -207,6 +240,7 @@ class DetectedPlant:
             probabilities=probabilities,
             familiar=familiar,
             segmentation=segmentation,
+            model=model,
         )
 
         detected_plant.additional_properties = d

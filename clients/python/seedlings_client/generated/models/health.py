@@ -26,7 +26,7 @@ class Health:
         status (HealthStatus): only a service that is ready answers predictions
         model (None | ServedModel): the model in service; null before the first one is loaded
         error (None | str): why predictions are not answered, why no better version is in service, or what is wrong with
-            the file of keys; null if nothing
+            the second model or the file of keys; null if nothing
         refused (list[RefusedVersion]): versions of the store that are not served, newest first
         queued (int): number of images that wait for a forward pass
         shadow (None | Shadowed | Unset): the other version that is compared with the one in service; null where none is

@@ -1,0 +1,113 @@
+"""Photos that the model in service finds unfamiliar are answered by a second model of the same species."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageDraw
+
+from models_store import store
+from models_store.manifest import Manifest
+from service.__main__ import main
+from service.cli.plants import COLUMNS
+from tests import fakes
+from tests.service.conftest import Running, Start
+
+KNOWN, STRANGE = (200, 10, 10), (255, 10, 10)
+PLANTS = ((60, 60, 30), (300, 200, 30))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two models that answer unlike each other, and of a segmenter."""
+    folder = tmp_path_factory.mktemp("two")
+    fakes.publish(folder, fakes.Measured, threshold=0.3)
+    fakes.publish(folder, fakes.Turned, "outdoors", threshold=None)
+    fakes.publish_segmenter(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(module_service: Start, root: Path) -> Running:
+    running = module_service(store=root, second_model="outdoors")
+    running.wait_for(lambda: running.services.seconds.current and running.services.segmenters.current, "both others are loaded")
+    return running
+
+
+def photo() -> bytes:
+    """Two plants, one of them brighter than all that `Measured` knows."""
+    drawn = fakes.field(PLANTS)
+    x, y, radius = PLANTS[1]
+    ImageDraw.Draw(drawn).ellipse((x - radius, y - radius, x + radius, y + radius), fill=(40, 255, 40))
+    return fakes.encoded(drawn)
+
+
+def test_what_is_unfamiliar_the_second_one_answers(service: Running) -> None:
+    known, strange = (service.client.post("/predict", content=fakes.image(colour)).json() for colour in (KNOWN, STRANGE))
+    assert (known["model"]["name"], known["species"], known["familiar"]) == ("seedlings", "Maize", True)
+    assert (strange["model"]["name"], strange["species"]) == ("outdoors", "Sugar beet")
+    assert list(strange["probabilities"].values()) == pytest.approx(np.roll(fakes.shares(STRANGE), 1), abs=1e-4)
+    assert (strange["confident"], strange["threshold"], strange["ood_limit"]) == (False, None, None)  # by its own thresholds
+
+
+def test_each_photo_of_a_batch_by_itself(service: Running) -> None:
+    files = [("files", (f"{i}.png", fakes.image(STRANGE if i % 3 else KNOWN))) for i in range(9)]
+    results = service.client.post("/predict/batch", files=files).json()["results"]
+    assert [result["prediction"]["model"]["name"] for result in results] == ["outdoors" if i % 3 else "seedlings" for i in range(9)]
+
+
+def test_each_plant_of_a_photo_by_itself(service: Running) -> None:
+    found = service.client.post("/detect", content=photo()).json()
+    by_place = {plant["box"][0] < 200: plant for plant in found["plants"]}
+    assert found["model"] == {"name": "seedlings", "version": "1"}
+    assert "model" not in by_place[True]
+    assert by_place[False]["model"] == {"name": "outdoors", "version": "1"}
+    assert (by_place[True]["species"], by_place[False]["species"]) == ("Sugar beet", "Charlock")
+
+
+def test_a_caller_who_names_a_model_gets_its_answer(service: Running) -> None:
+    pixels = np.broadcast_to(np.array(STRANGE, np.uint8)[:, None, None], (1, 3, fakes.SIZE, fakes.SIZE))
+    asked = {"name": "images", "shape": list(pixels.shape), "datatype": "UINT8", "data": pixels.ravel().tolist()}
+    outputs = {one["name"]: one for one in service.client.post("/v2/models/seedlings/infer", json={"inputs": [asked]}).json()["outputs"]}
+    assert (outputs["species"]["data"], outputs["familiar"]["data"]) == (["Maize"], [False])
+
+
+def test_a_heat_map_is_of_the_model_that_answered(service: Running) -> None:
+    def explain(colour: tuple[int, int, int]) -> tuple[int, dict]:
+        answer = service.client.post("/explain", content=fakes.image(colour), headers={"Accept": "application/json"})
+        return answer.status_code, answer.json()
+
+    status, told = explain(KNOWN)
+    assert (status, told["model"]["name"]) == (200, "seedlings")
+    assert explain(STRANGE)[0] == 409  # the second one has nothing to draw it from
+
+
+def test_of_other_species_it_is_asked_nothing_and_health_says_so(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
+    publish_in(fakes.Measured)
+
+    def other_species(version: int, sha256: str, size_bytes: int) -> Manifest:
+        known = fakes.manifest(version, sha256, size_bytes, name="outdoors", familiarity=None)
+        return known.model_copy(update={"species": known.species[::-1]})
+
+    store.publish(tmp_path, fakes.scripted(fakes.Turned), other_species, lambda _: "# fake\n", "outdoors")
+    service = start(second_model="outdoors")
+    service.wait_for(lambda: service.services.seconds.current, "the second model is loaded")
+    health = service.client.get("/health").json()
+    assert (health["status"], "does not know the species of seedlings 1" in health["error"]) == ("ready", True)
+    assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "seedlings"
+
+
+def test_the_command_line_says_which_model_named_a_plant(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two.png").write_bytes(photo())
+    for name, value in {"STORE": str(root), "THREADS": "1", "SECOND_MODEL": "outdoors"}.items():
+        monkeypatch.setenv(f"SEEDLINGS_{name}", value)
+    monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
+    assert main(["predict", str(tmp_path), "--detect", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
+    assert tuple(rows[0]) == COLUMNS
+    assert sorted(row["model"] for row in rows) == ["outdoors 1", "seedlings 1"]
