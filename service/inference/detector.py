@@ -28,6 +28,9 @@ MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise,
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
 _NEAR = 3  # times the square around a plant: a central square of that side still shows it as the training images do
 _MARGIN = 0.15  # around a plant, of its longer side, as around those of the training images
+_BLUR_PX = 2  # of the map, at least around the largest plant: a tip thinner than one of them is not seen
+_PIECE = 0.05  # of the largest part's area: less beside it is no leaf of the same plant
+_SPREAD = 2  # times the longer side of its largest part: a plant whose leaves lie apart is shorter, two plants side by side are longer
 CLUMP, UNKNOWN = "clump", "unknown"
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the upright photo
@@ -259,8 +262,9 @@ def _around_largest(seen: _Segmented) -> Crop | None:
     found = _boxed(seen, max(_LEAST_SIDE * fitted.width, pixels.MIN_SIDE))
     if not found:
         return None
-    x, y, width, height = found[0][1]
-    side = min(round(max(width, height) * (1 + 2 * _MARGIN)), fitted.width, fitted.height)
+    pixel = max(fitted.width / seen.map_size[0], fitted.height / seen.map_size[1])  # of the map, in those of the photo
+    x, y, width, height = box = _with_leaves([box for plant, box in found if plant.area >= _PIECE * found[0][0].area], pixel)
+    side = min(round(_side_around(box, pixel)), fitted.width, fitted.height)
     central = Crop(0, 0, fitted.width, fitted.height).square
     across = central.x <= x and x + width <= central.x + central.width
     down = central.y <= y and y + height <= central.y + central.height
@@ -269,6 +273,34 @@ def _around_largest(seen: _Segmented) -> Crop | None:
     left = _inside(round(x + width / 2 - side / 2), side, fitted.width)
     top = _inside(round(y + height / 2 - side / 2), side, fitted.height)
     return Crop(left, top, side, side)
+
+
+def _with_leaves(boxes: list[Box], pixel: float) -> Box:
+    """The first box, with those that the square around it would cut: where leaves of one plant lie apart, each is a part of its own."""
+    whole, most = boxes[0], _SPREAD * max(boxes[0][2:])
+    while True:
+        half = _side_around(whole, pixel) / 2
+        middle = [whole[axis] + whole[axis + 2] / 2 for axis in (0, 1)]
+        cut = []
+        for box in boxes:
+            beyond = [max(middle[axis] - half - box[axis], box[axis] + box[axis + 2] - middle[axis] - half) for axis in (0, 1)]
+            if max(beyond) > 0 and all(beyond[axis] < box[axis + 2] for axis in (0, 1)):
+                cut.append(_joined(whole, box))
+        fitting = [one for one in cut if max(one[2:]) <= most]
+        if not fitting:
+            return whole
+        whole = min(fitting, key=lambda one: (max(one[2:]), one[2] * one[3]))
+
+
+def _side_around(box: Box, pixel: float) -> float:
+    """Of the square around a box with its margin."""
+    return max(box[2:]) + 2 * max(_MARGIN * max(box[2:]), _BLUR_PX * pixel)
+
+
+def _joined(one: Box, other: Box) -> Box:
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right, bottom = (max(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) for axis in (0, 1))
+    return left, top, right - left, bottom - top
 
 
 def _box(plant: Plant, scale: tuple[float, float], fitted: FittedImage) -> Box:

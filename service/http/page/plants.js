@@ -65,7 +65,8 @@ function box(plant, i) {
   const { width, height } = photo.found;
   const made = button(plant, i, "box");
   const [x, y, w, h] = plant.box;
-  for (const [side, share] of [["left", x / width], ["top", y / height], ["width", w / width], ["height", h / height]]) made.style[side] = `${100 * share}%`;
+  const place = { left: (x + w / 2) / width, top: (y + h / 2) / height, width: w / width, height: h / height }; // by its middle: see plants.css
+  for (const [side, share] of Object.entries(place)) made.style[side] = `${100 * share}%`;
   made.ariaLabel = `${i + 1}: ${said(plant)}`;
   made.tabIndex = -1;
   made.addEventListener("mouseenter", () => choose(i));

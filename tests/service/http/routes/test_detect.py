@@ -278,6 +278,33 @@ def test_auto_looks_at_the_largest_plant(detecting: Running, plants: list[tuple[
     assert seen.json()["crop"] == given["auto"]["crop"]
 
 
+@pytest.mark.parametrize("radius", [24, 60, 300])
+@pytest.mark.parametrize("place", [(0.5, 0.3), (0.0, 0.0), (1.0, 0.62), (0.03, 1.0)], ids=str)
+def test_auto_cuts_no_plant_of_a_large_photo_whatever_its_size_and_place(
+    detecting: Running, radius: int, place: tuple[float, float]
+) -> None:
+    across, down = (round(radius + share * (length - 1 - 2 * radius)) for share, length in zip(place, (4000, 3000), strict=True))
+    photo = fakes.encoded(fakes.field([(across, down, radius)], (4000, 3000)), "JPEG", quality=85)
+    x, y, side, _ = detecting.client.post("/predict?crop=auto", content=photo).json()["crop"]
+    assert 1.3 * 2 * radius <= side <= 1.3 * 2 * radius + 32  # a pixel of the map has 4 of the photo
+    room = [across - radius - x, x + side - 1 - across - radius, down - radius - y, y + side - 1 - down - radius]
+    edges = [across - radius, 3999 - across - radius, down - radius, 2999 - down - radius]
+    assert all(inside >= min(7, edge) for inside, edge in zip(room, edges, strict=True)), (room, edges)
+
+
+def test_auto_takes_in_a_leaf_that_lies_apart_and_no_second_plant(detecting: Running) -> None:
+    def square(*plants: tuple[int, int, int]) -> tuple[int, int, int]:
+        crop = detecting.client.post("/predict?crop=auto", content=fakes.encoded(fakes.field(plants))).json()["crop"]
+        return tuple(crop[:3])
+
+    alone = square((300, 200, 20))
+    x, y, side = square((300, 200, 20), (335, 210, 10))
+    assert (x <= 280, x + side >= 346, y <= 180, y + side >= 221) == (True, True, True, True)
+    assert side < 2.2 * alone[2]
+    assert square((300, 200, 20), (344, 200, 20), (300, 244, 20)) == alone  # side by side
+    assert square((300, 200, 20), (325, 200, 2)) == alone  # a speck
+
+
 def test_auto_with_a_segmenter_that_fails_is_a_problem(tmp_path, module_service: Start) -> None:
     fakes.publish(tmp_path, fakes.Halves)
     fakes.publish_segmenter(tmp_path, fakes.Broken)
