@@ -8,7 +8,7 @@ OUT ?= build/serving.json
 BENCH ?=
 
 .PHONY: data-is-named
-.PHONY: help serve test lint train bench docs image-test clean
+.PHONY: help serve test test-all lint train bench docs image-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +18,13 @@ serve: .venv/service  ## install the service, then run it on port 8000
 
 # Bytecode is kept whatever the machine says: tests start a hundred processes, which would each compile the project anew.
 # Files of tests begin in the order of tests/conftest.py: the slow ones first, not those of many tests.
-test: .venv/all  ## install everything, then run the tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test: .venv/all  ## install everything, then run the tests but for the slow ones
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/all  ## the slow tests, too, as .ci/run does
+	$(PYTEST)
 
 lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -16,10 +16,11 @@ threads.let_sleep(os.environ)  # as all commands do, and before torch is loaded:
 from tests import fakes, postgres  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` takes the slow tests out: their files are long without them, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: begun last, one of them would go on alone when all others are done."""
+    """Files with slow tests first, and of these training's: begun last, one would go on alone when all others are done."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, "training" not in item.path.parts))
 
 
 def pytest_collection_finish() -> None:

@@ -48,6 +48,7 @@ def interrupted(process):
     return time.monotonic() - began, error
 
 
+@pytest.mark.slow
 def test_fit_ends_with_130_and_goes_on(tmp_path):
     data = drawn.folder(tmp_path / "data", images=8)
     (tmp_path / "r.toml").write_text('network = "lenet"\nepochs = 900\nbatch_size = 4\n')

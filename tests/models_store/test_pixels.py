@@ -241,6 +241,7 @@ def test_a_crop_of_any_kind_of_pixels(mode: str) -> None:
     assert difference(square.pixels, by_hand) < 1
 
 
+@pytest.mark.slow
 def test_a_crop_of_a_large_jpeg_is_as_sharp_as_a_photo_of_that_part() -> None:
     """Decoded at a scale for the whole, a small part would be a blur."""
     image = plant(4000, 3000)

@@ -43,6 +43,7 @@ def answers() -> np.ndarray:
     return np.column_stack([probabilities, distances])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cpu.get_capabilities().get("avx2"), reason="this processor has no AVX2 to begin with")
 @pytest.mark.parametrize(("onednn", "aten"), [("AVX2", "avx2"), ("SSE41", "default")])
 def test_answers_are_the_same_on_a_processor_of_fewer_abilities(onednn: str, aten: str) -> None:

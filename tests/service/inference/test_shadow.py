@@ -184,6 +184,7 @@ def test_comparisons_of_all_workers_are_told_by_each(tmp_path: Path) -> None:
     assert {(one["version"], one["beside"], one["agreed"], one["agreement"]) for one in seen} == {("2", "1", seen[0]["agreed"], 1.0)}
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_be_loaded_harms_nothing(start: Start, publish_in: Callable[..., Path]) -> None:
     publish_in(fakes.Shares)
     bad = publish_in(fakes.Logits)

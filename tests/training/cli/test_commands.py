@@ -18,6 +18,7 @@ from training.__main__ import main
 from training.fitting import one_writer
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained, tmp_path, capsys):
     learner, recipe = tmp_path / "learner", tmp_path / "tiny.toml"
     recipe.write_text(RECIPE.replace("epochs = 20", "epochs = 12") + "[distillation]\nshare = 0.8\n")
@@ -351,6 +352,7 @@ def test_a_wrong_call_exits_with_2():
     assert "--data" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(folder, cache, tmp_path):
     (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 2"))
     options = ["--recipe", "tiny.toml", "--data", str(folder), "--cache", str(cache), "--run", "run", "--device", "cpu", "--devices", "2"]

@@ -48,6 +48,7 @@ def test_a_run_keeps_it_and_one_of_release_0_1_needs_its_images(fabric, recipe, 
         provenance.of_run(tmp_path, described)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_gate")
 def test_a_teacher_and_a_segmenter_count(fabric, recipe, images, parts, tmp_path):
     fit(fabric, recipe, "teacher", images, parts, tmp_path / "teacher")

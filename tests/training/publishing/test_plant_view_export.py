@@ -9,6 +9,7 @@ from training.fitting import loop, plant_view_segmenter
 from training.publishing import export, gates, measured_model
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_gate")
 def test_it_is_published_with_its_view_inside(fabric, recipe, images, parts, drawn_folder, cache, tmp_path, monkeypatch):
     monkeypatch.setattr(plant_view_segmenter, "BATCH", 4)
