@@ -129,6 +129,10 @@ def reliability(probabilities: Tensor, labels: Tensor, file: Path) -> None:
         lower.bar(edges[:-1], counts, 1 / ECE_BINS, align="edge", color=style.GREY, edgecolor="white")
         lower.set_yscale("symlog", linthresh=10)
         lower.set_ylim(bottom=0)
+        most = int(counts.max())
+        ticks = sorted({0, most, *(10**power for power in range(len(str(most))) if 10**power <= most / 3)})
+        lower.set_yticks(ticks, [f"{tick:,}" for tick in ticks])  # matplotlib's own for this scale are formulas
+        lower.minorticks_off()
         lower.set_ylabel("images")
         lower.set_xlim(0, 1)
         lower.set_xlabel("probability of the answer")

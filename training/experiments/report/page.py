@@ -27,9 +27,10 @@ def paragraph(text: str) -> Markup:
 
 
 def figure(file: str, caption: str, width: int = 100) -> Markup:
-    """An image that lies beside the page, what it shows in words, and its width in percent of the page's."""
+    """An image that lies beside the page, what it shows in words, and its width in percent of the page's. A tap opens it alone."""
     image = Markup('<img src="{}" alt="{}" style="width: {}%">').format(file, caption, width)
-    return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(image, caption)
+    link = Markup('<div class="scroll"><a href="{}">{}</a></div>').format(file, image)
+    return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(link, caption)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = (), total: bool = False) -> Markup:

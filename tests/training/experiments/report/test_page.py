@@ -25,7 +25,7 @@ def test_sections_are_numbered_and_listed():
 
 def test_nothing_is_fetched_from_elsewhere():
     document = page.render("title", "words", [page.Section("a", page.figure("a.png", "a"))], "end")
-    assert re.findall(r'(?:src|href)="([^"#]+)"', document) == ["a.png"]
+    assert set(re.findall(r'(?:src|href)="([^"#]+)"', document)) == {"a.png"}
     assert "url(" not in document
 
 
