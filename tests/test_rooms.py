@@ -71,7 +71,6 @@ ELSEWHERE = {
     "training/data/annotations.py": "asks the two formats: tests/training/data/test_coco.py and test_labelme.py go through it",
     "training/data/outlines.py": "draws what they read: the same two",
     "training/errors.py": "holds names alone",
-    "training/experiments/report/charts.py": "draws: test_build.py beside it opens the pictures",
     "training/experiments/report/pictures.py": "draws: test_build.py beside it opens the pictures",
     "training/experiments/report/sections.py": "test_build.py beside it reads the page",
     "training/experiments/report/sections_model.py": "test_build.py beside it reads the page",
