@@ -102,7 +102,10 @@ class _Pool:
         told = False
         self._hire()
         while self._left:
-            for reference in self._ray.wait([*self._starting, *self._flying], num_returns=1, timeout=_POLL_S)[0]:
+            asked = [*self._starting, *self._flying]
+            if not asked:
+                time.sleep(_POLL_S)
+            for reference in self._ray.wait(asked, num_returns=1, timeout=_POLL_S)[0] if asked else ():
                 if reference in self._starting:
                     self._begun(reference)
                 elif reference in self._flying:
@@ -126,9 +129,8 @@ class _Pool:
         except self._ray.exceptions.RayError as error:
             self._early_ends += 1
             if self._early_ends >= _MOST_ENDS:
-                raise Failed(f"{_MOST_ENDS} workers ended while they began; the last one: {_last_line(error)}") from None
-            self._hire()
-            return
+                raise Failed(f"{_MOST_ENDS} workers ended while they began; the last one: {_squeezed(error)}") from None
+            return  # the next one is hired after a pause: memory may be wanting for a moment
         self._early_ends = 0
         if self._models is None:
             self._models = models
@@ -151,7 +153,7 @@ class _Pool:
                 names = self._photos.block(number)
                 raise Failed(
                     f"{_MOST_ENDS} workers ended over the photos from {names[0]} to {names[-1]}, by want of memory perhaps:"
-                    f" {_last_line(error)}. Give workers more memory, or try smaller --block"
+                    f" {_squeezed(error)}. Give workers more memory, or try a smaller --block"
                 ) from None
             self._waiting.appendleft(number)
             self._dismiss(actor)
@@ -192,6 +194,10 @@ class _Pool:
 def _cause(error: Any) -> BaseException:
     """What an actor raised, in place of the page that Ray makes of it."""
     return error.cause if isinstance(error.cause, Exception) else Failed(_last_line(error))
+
+
+def _squeezed(error: object) -> str:
+    return " ".join(str(error).split())[:400]
 
 
 def _last_line(error: object) -> str:

@@ -25,6 +25,7 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", str(ROOT))  # of the actors
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # what else runs on this machine may take memory
         node = {"num_cpus": 1, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
         heartbeat = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
         started = utils.Cluster(initialize_head=True, head_node_args=node | {"temp_dir": folder, "_system_config": heartbeat})
