@@ -38,7 +38,7 @@ train: data-is-named .venv/train  ## train on the images in DATA=FOLDER by RECIP
 data-is-named:
 	@test -n "$(DATA)" || { echo "error: say where the images are: make train DATA=FOLDER"; exit 2; }
 
-bench: .venv/bench  ## the service beside other frameworks, into OUT=build/serving.json and detect.json beside it; 80 minutes on an idle machine, 6 with BENCH='--rounds 1 --seconds 1', 2 with BENCH='--only ours --rounds 1 --seconds 1'
+bench: .venv/bench  ## the service beside other frameworks, into OUT=build/serving.json and detect.json beside it; needs an idle machine for over an hour, or some minutes for a short look: BENCH='--rounds 1 --seconds 1', without the others: BENCH='--only ours --rounds 1 --seconds 1'
 	@mkdir -p "$(dir $(OUT))"
 	$(BIN)/python -m benchmarks.serving --out "$(OUT)" $(BENCH); first=$$?; \
 	$(BIN)/python -m benchmarks.detect --out "$(dir $(OUT))detect.json" $(BENCH) && exit $$first

@@ -112,7 +112,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store = tmp_path_factory.mktemp("store")
     fakes.publish(store, fakes.Measured, promise=0.99)
     fakes.publish_segmenter(store, fakes.Middle)
-    with serve(Settings.model_validate({"store": store, "threads": 1})) as running:
+    with serve(Settings.model_validate({"store": store, "threads": 1, "deadline_s": 60})) as running:
         running.wait_ready()
         running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
         yield running
