@@ -8,6 +8,7 @@ its own to form, to split and to compute again, while a part has to be the same 
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from service.process import cores
 from service.settings import Settings
 
 _WORKER_CPUS = 2
+_CONNECT_S = 10.0
 _POLL_S = 0.5
 _LOOK_S = 5.0  # between two looks at the nodes of the cluster
 _PATIENCE_S = 15.0  # for a first worker, before the user is told what is waited for
@@ -56,6 +58,8 @@ def on(cluster: Cluster) -> Engine:
 @contextlib.contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Ray, connected to a cluster. Raises Failed."""
+    if address not in (None, "auto", "local"):
+        _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of an archive goes to Ray's makers
     import ray
 
@@ -78,6 +82,18 @@ def _connected(address: str | None) -> Iterator[Any]:
         ray.shutdown()
         raise
     ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Whether somebody listens at `HOST:PORT`: Ray itself tries for minutes. Raises Failed."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit():
+        raise Failed(f"{address} is no address of a Ray cluster; give it as HOST:PORT, as 'ray start' prints it")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise Failed(f"no Ray cluster answers at {address} ({said}); see 'ray status' there") from None
 
 
 class _Pool:

@@ -77,3 +77,13 @@ def test_ctrl_c_and_the_local_engine_goes_on(cluster: Any, server: Web, tmp_path
     assert predict(*call) == 0
     assert {server.asked[i] for i in range(8)} == {1}
     assert [row["file"] for row in read(out)] == listed.read_text().split()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9 (Connection refused)"), ("nowhere", "is no address"), ("a:b", "is no address")],
+)
+def test_no_cluster(photos: Path, tmp_path: Path, address: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'seedlings[ray]'")
+    assert predict(photos, "--out", tmp_path / "out", "--engine", "ray", "--address", address) == 1
+    assert said in capsys.readouterr().err
