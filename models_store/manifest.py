@@ -16,7 +16,7 @@ Kind = Literal["grass weed", "broadleaf weed", "grass crop", "broadleaf crop"]
 Rank = Literal["species", "kind", "group"]  # of what is said of a photo
 _GRASSES = frozenset(["ALOMY", "APESV", "TRZAX", "ZEAMX"])
 RANKS: tuple[Rank, ...] = get_args(Rank)  # narrowest first
-_THRESHOLD_DIGITS = 10  # finer than any probability that is compared with one, so no answer depends on the digits that are cut
+_THRESHOLD_DIGITS = 15  # probabilities that are compared with one have 7, so no answer depends on what is cut
 
 
 def _without_tail(threshold: float) -> float:

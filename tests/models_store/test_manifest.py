@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from models_store import store
-from models_store.manifest import MIN_READER_SCHEMA, MODEL, RANKS, SCHEMA_VERSION, Calibration, Manifest
+from models_store.manifest import MIN_READER_SCHEMA, MODEL, RANKS, SCHEMA_VERSION, Calibration, Manifest, RankThreshold
 from tests import fakes
 
 SHIPPED = [store.SHIPPED_STORE / "seedlings" / "1", store.SHIPPED_STORE / "seedlings" / "2"]
@@ -33,7 +33,8 @@ def test_schema_1_is_read(folder: Path) -> None:
     assert manifest.files == {MODEL: written["sha256"]}
     assert manifest.sha256 == written["sha256"]
     assert manifest.task == "classification"
-    assert manifest.calibration.threshold == manifest.calibration.confident_from == written["calibration"]["threshold"]
+    assert manifest.calibration.threshold == manifest.calibration.confident_from
+    assert manifest.calibration.threshold == pytest.approx(written["calibration"]["threshold"], abs=1e-15)
     assert manifest.calibration.promise is None  # it was a share of the validation answers, not a bound
     assert {one.name: one.kind for one in manifest.species if one.name in ("Maize", "Black-grass", "Sugar beet")} == {
         "Maize": "grass crop",
@@ -111,3 +112,7 @@ def test_no_threshold_has_a_reason_and_no_probability_reaches_it() -> None:
     ):
         with pytest.raises(ValidationError, match="threshold_reason"):
             Calibration.model_validate(calibration(**changes))
+
+
+def test_a_threshold_has_no_tail_of_digits() -> None:
+    assert RankThreshold(threshold=0.9774685999999999).model_dump_json(exclude_none=True) == '{"threshold":0.9774686}'
