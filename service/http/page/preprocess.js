@@ -5,6 +5,27 @@ const STRIP = 256; // rows that are read at a time
 const GAP = 3; // what is left for the filter, as in Pillow's reducing_gap
 const SCALES = [8, 4, 2]; // at which a JPEG is decoded on the server
 
+const PNG = 0x89504e47; // its first bytes
+const PROFILES = { 0: "GRAY", 2: "RGB ", 3: "RGB ", 4: "GRAY", 6: "RGB " }; // a PNG's kind of colours → that of its profile
+
+/** A PNG without a profile for colours of another kind, such as XYZ: the server passes over it, browsers would apply it. */
+async function readAlike(file) {
+  const view = new DataView(await file.arrayBuffer());
+  if (view.byteLength < 33 || view.getUint32(0) !== PNG) return file;
+  const text = (bytes) => String.fromCharCode(...bytes);
+  for (let at = 8, length; at + 12 <= view.byteLength; at += 12 + length) {
+    length = view.getUint32(at);
+    const name = text(new Uint8Array(view.buffer, at + 4, 4));
+    if (name === "IDAT") return file;
+    if (name !== "iCCP") continue;
+    const chunk = new Uint8Array(view.buffer, at + 8, length);
+    const packed = new Blob([chunk.subarray(chunk.indexOf(0) + 2)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const { value: profile } = await packed.getReader().read();
+    return text(profile.subarray(16, 20)) === PROFILES[view.getUint8(25)] ? file : new Blob([view.buffer.slice(0, at), view.buffer.slice(at + 12 + length)]);
+  }
+  return file;
+}
+
 const isJpeg = async (file) => {
   const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
   return start[0] === 0xff && start[1] === 0xd8 && start[2] === 0xff;
@@ -96,7 +117,7 @@ function resized({ width, height, planes }, box, size) {
 
 /** Pixels uint8 [3, size, size] of a photo, and the square that they show: [x, y, width, height]. Throws where the browser cannot read it. */
 export async function square(file, size, crop) {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "default" });
+  const bitmap = await createImageBitmap(await readAlike(file).catch(() => file), { imageOrientation: "from-image", colorSpaceConversion: "default" });
   try {
     const { width, height } = bitmap;
     const inner = (x, y, w, h) => [x + (w - Math.min(w, h)) / 2, y + (h - Math.min(w, h)) / 2, Math.min(w, h), Math.min(w, h)];

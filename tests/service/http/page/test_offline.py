@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from models_store import colour
 from service.settings import Settings
@@ -101,6 +101,11 @@ def kept(browser: Any, proxy: Proxy) -> Iterator[Any]:
     assert page.evaluate("caches.has('seedlings-offline')") is False
     context.close()
     assert not defects
+
+
+def profile(kind: str) -> bytes:
+    """A profile for colours of this kind, which no photo has."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
 
 
 def compared(page: Any, service: Running, files: dict[str, bytes], most: float) -> None:
@@ -216,6 +221,10 @@ def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: 
         "grey.jpg": drawn.encoded(leaf.convert("L"), "JPEG"),
         "inks.jpg": drawn.encoded(leaf.convert("CMYK"), "JPEG"),
         "p3.jpg": drawn.encoded(leaf, "JPEG", icc_profile=colour.coded(12, 13)),
+        "xyz.png": drawn.encoded(leaf, "PNG", icc_profile=profile("XYZ")),
+        "lab.png": drawn.encoded(leaf, "PNG", icc_profile=profile("LAB")),
+        "xyz.jpg": drawn.encoded(leaf, "JPEG", icc_profile=profile("XYZ")),
+        "p3.png": drawn.encoded(leaf, "PNG", icc_profile=colour.coded(12, 13)),
         "clear.png": drawn.encoded(clear, "PNG"),
         "clear.webp": drawn.encoded(clear, "WEBP", lossless=True),
         "palette.png": drawn.encoded(leaf.quantize(16), "PNG"),
