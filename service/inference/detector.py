@@ -30,7 +30,7 @@ _NEAR = 3  # times the square around a plant: a central square of that side stil
 _MARGIN = 0.15  # around a plant, of its longer side, as around those of the training images
 _BLUR_PX = 2  # of the map, at least around the largest plant: a tip thinner than one of them is not seen
 _PIECE = 0.05  # of the largest part's area: less beside it is no leaf of the same plant
-_SPREAD = 2  # times the longer side of its largest part: a plant whose leaves lie apart is shorter, two plants side by side are longer
+_SPREAD = 3  # times the longer side of its largest part: a plant whose leaves lie apart is no longer
 CLUMP, UNKNOWN = "clump", "unknown"
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the upright photo
@@ -276,20 +276,23 @@ def _around_largest(seen: _Segmented) -> Crop | None:
 
 
 def _with_leaves(boxes: list[Box], pixel: float) -> Box:
-    """The first box, with those that the square around it would cut: where leaves of one plant lie apart, each is a part of its own."""
-    whole, most = boxes[0], _SPREAD * max(boxes[0][2:])
-    while True:
+    """The first box, with those that the square around it would cut: where leaves of one plant lie apart, each is a part of its own.
+
+    The first box alone where that goes on beyond the size of a plant: there plants stand close.
+    """
+    whole = boxes[0]
+    while max(whole[2:]) <= _SPREAD * max(boxes[0][2:]):
         half = _side_around(whole, pixel) / 2
         middle = [whole[axis] + whole[axis + 2] / 2 for axis in (0, 1)]
-        cut = []
+        joined = whole
         for box in boxes:
             beyond = [max(middle[axis] - half - box[axis], box[axis] + box[axis + 2] - middle[axis] - half) for axis in (0, 1)]
             if max(beyond) > 0 and all(beyond[axis] < box[axis + 2] for axis in (0, 1)):
-                cut.append(_joined(whole, box))
-        fitting = [one for one in cut if max(one[2:]) <= most]
-        if not fitting:
+                joined = _joined(joined, box)
+        if joined == whole:
             return whole
-        whole = min(fitting, key=lambda one: (max(one[2:]), one[2] * one[3]))
+        whole = joined
+    return boxes[0]
 
 
 def _side_around(box: Box, pixel: float) -> float:

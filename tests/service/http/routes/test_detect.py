@@ -292,16 +292,16 @@ def test_auto_cuts_no_plant_of_a_large_photo_whatever_its_size_and_place(
     assert all(inside >= min(7, edge) for inside, edge in zip(room, edges, strict=True)), (room, edges)
 
 
-def test_auto_takes_in_a_leaf_that_lies_apart_and_no_second_plant(detecting: Running) -> None:
+def test_auto_takes_in_a_leaf_that_lies_apart_and_not_a_row_of_plants(detecting: Running) -> None:
     def square(*plants: tuple[int, int, int]) -> tuple[int, int, int]:
         crop = detecting.client.post("/predict?crop=auto", content=fakes.encoded(fakes.field(plants))).json()["crop"]
         return tuple(crop[:3])
 
-    alone = square((300, 200, 20))
-    x, y, side = square((300, 200, 20), (335, 210, 10))
-    assert (x <= 280, x + side >= 346, y <= 180, y + side >= 221) == (True, True, True, True)
+    alone, row = square((300, 200, 20)), [(300 + 44 * step, 200, 19) for step in (-3, -2, -1, 1, 2, 3)]
+    x, y, side = square((300, 200, 20), (325, 225, 12))
+    assert (x <= 280, x + side >= 338, y <= 180, y + side >= 238) == (True, True, True, True)
     assert side < 2.2 * alone[2]
-    assert square((300, 200, 20), (344, 200, 20), (300, 244, 20)) == alone  # side by side
+    assert square((300, 200, 20), *row) == alone
     assert square((300, 200, 20), (325, 200, 2)) == alone  # a speck
 
 
