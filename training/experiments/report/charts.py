@@ -130,7 +130,7 @@ def reliability(probabilities: Tensor, labels: Tensor, file: Path) -> None:
         lower.set_yscale("symlog", linthresh=10)
         lower.set_ylim(bottom=0)
         most = int(counts.max())
-        ticks = sorted({0, most, *(10**power for power in range(len(str(most))) if 10**power <= most / 3)})
+        ticks = sorted({0, most, *(10**power for power in range(1, len(str(most))) if 10**power <= most / 3)})
         lower.set_yticks(ticks, [f"{tick:,}" for tick in ticks])  # matplotlib's own for this scale are formulas
         lower.minorticks_off()
         lower.set_ylabel("images")

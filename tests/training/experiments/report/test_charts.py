@@ -22,9 +22,7 @@ def words(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("answers", "ticks"), [(4, ["0", "1", "4"]), (30, ["0", "1", "10", "30"]), (2500, ["0", "1", "10", "100", "2,500"])]
-)
+@pytest.mark.parametrize(("answers", "ticks"), [(4, ["0", "4"]), (30, ["0", "10", "30"]), (2500, ["0", "10", "100", "2,500"])])
 def test_counts_of_answers_are_plain_numbers(words, tmp_path, answers, ticks):
     probabilities = torch.tensor([[0.9, 0.1]]).repeat(answers, 1)
     charts.reliability(probabilities, torch.zeros(answers, dtype=torch.int64), tmp_path / "reliability.png")
