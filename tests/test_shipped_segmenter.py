@@ -81,6 +81,22 @@ def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int
     assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_screenshot_holds_no_plant(service: Running, dark: bool) -> None:
+    assert detected(service, png(drawn.page(4, dark=dark)))["plants"] == []
+
+
+def test_a_tinted_camera_finds_the_same_plants(service: Running) -> None:
+    photo, _ = bed()
+    usual = [plant["box"] for plant in detected(service, png(photo))["plants"]]
+    for tint in ((0.8, 1.0, 1.3), (1.2, 1.0, 0.8)):
+        changed = Image.fromarray((np.asarray(photo) * tint).round().clip(0, 255).astype(np.uint8))
+        boxes = [plant["box"] for plant in detected(service, png(changed))["plants"]]
+        assert len(usual) <= len(boxes) <= len(usual) + 2  # tips of leaves
+        for box in usual:
+            assert max(overlap(box, one) for one in boxes) > 0.7
+
+
 @pytest.mark.parametrize("cloth", [{}, {"noise": 15}, {"folds": 0.3, "weave": 0.15, "noise": 5}], ids=str)
 def test_green_cloth_and_a_green_screen_hold_no_plant(service: Running, cloth: dict) -> None:
     for colour in ((30, 120, 50), (0, 177, 64)):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy
+from models_store import canopy, drawings, tint
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
@@ -25,16 +25,18 @@ class Segmenter:
         return str(self.manifest.version)
 
     def segment(self, photo: NDArray[np.uint8]) -> Maps:
-        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1; of a lawn, those of `models_store.canopy`.
+        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1.
+
+        What the network sees in another light, or cannot tell, `models_store` has rules for: tint, drawings, canopy.
 
         Raises ModelFailed.
         """
         try:
-            plant, near, afar = (values[0] for values in self._runtime(photo[None], True))
+            plant, near, afar = (values[0] for values in self._runtime(tint.balanced(photo)[None], True))
         except Exception as error:
             raise ModelFailed("the segmenter raised an error") from error
         if plant.shape != photo.shape[1:] or near.ndim != 2 or afar.ndim != 2:
             raise ModelFailed("the segmenter's output has a wrong shape")
         if not all(np.isfinite(values).all() for values in (plant, near, afar)):
             raise ModelFailed("the segmenter's output is not a number")
-        return canopy.seen(photo, (plant, near, afar))
+        return canopy.seen(photo, (drawings.without_drawn(photo, plant), near, afar))
