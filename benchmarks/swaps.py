@@ -59,8 +59,8 @@ def publish_again(artifact: Path, root: Path) -> int:
 def in_formats(artifact: Path, forms: Sequence[str], root: Path) -> list[Path]:
     """A copy of the artifact for each format, with the file of that format alone beside `model.pt`."""
     manifest = store.read_manifest(artifact)
-    bare = manifest.model_copy(update={"files": {store.MODEL: manifest.sha256}})
-    plain = store.publish(root, (artifact / store.MODEL).read_bytes(), lambda *_: bare, lambda _: "# bare\n", f"{manifest.name}-bare")
+    bare = manifest.model_copy(update={"version": 1, "files": {store.MODEL: manifest.sha256}})
+    plain = store.publish(root / "bare", (artifact / store.MODEL).read_bytes(), lambda *_: bare, lambda _: "# bare\n", manifest.name)
     return [convert(plain, root / form, (form,)) for form in FORMATS if form in forms]
 
 

@@ -207,6 +207,16 @@ class Compact(_Part):
     full_figures: Figures
 
 
+class Int8(_Part):
+    """What `model.int8.onnx` is worth: the same network in 8 bits, activations too. Measured on validation images."""
+
+    n: int
+    right: int
+    right_float: int  # of the network in float32, on the same runtime
+    other_side: int | None  # images on the other side of the limit of familiar ones; None where there was no limit
+    float_layers: list[str]  # names of the layers, as the file has them, that stay in float32
+
+
 class Twin(_Part):
     """The model of the same recipe that learnt from the training part of the split alone."""
 
@@ -267,6 +277,7 @@ class Manifest(Published):
     figures: Figures  # of this very artifact, on the test split; with a twin on photos in no split, whose name is their `split`
     training: Training
     compact: Compact | None = None
+    int8: Int8 | None = None  # None where there is no `model.int8.onnx`
     twin: Twin | None = None  # of one that learnt from all images: temperature, thresholds and limit are those of this twin
     elsewhere: dict[str, ElsewhereFigures] = Field(default_factory=dict)  # name of the photos → figures
     ood: dict[str, OodFigures] = Field(default_factory=dict)  # name of the pictures → figures

@@ -11,11 +11,18 @@ from models_store.manifest import NAME_PATTERN, SCHEMA_VERSION
 from models_store.store import ArtifactMissing, SchemaTooNew, StoreError
 
 
-def republish(root: Path, source: Path, name: str, why: str | None = None, more: Mapping[str, bytes] | None = None) -> Path:
+def republish(
+    root: Path,
+    source: Path,
+    name: str,
+    why: str | None = None,
+    more: Mapping[str, bytes] | None = None,
+    told: Mapping[str, object] | None = None,
+) -> Path:
     """Publish the artifact in folder `source` as the next version of a model of the store `root`. Returns its folder.
 
     The files are verified, and are the same to the byte; `more` are files to lie beside them. In the manifest only name and version
-    are new, and the digests of those; the card says where the version is from, and `why`. Raises StoreError.
+    are new, the digests of those, and `told`, what it says of them; the card says where the version is from, and `why`. Raises StoreError.
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise StoreError(f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-', the first one a letter or digit")
@@ -30,7 +37,7 @@ def republish(root: Path, source: Path, name: str, why: str | None = None, more:
     return store.publish(
         root,
         files.pop(store.MODEL),
-        lambda version, *_: manifest.model_copy(update={"name": name, "version": version, "files": digests}),
+        lambda version, *_: manifest.model_copy(update={"name": name, "version": version, "files": digests, **(told or {})}),
         lambda new: f"# {new.name} {new.version}\n\nThe files of {manifest.name} {manifest.version}, unchanged. {why}\n\n{card}",
         name,
         files,

@@ -19,7 +19,7 @@ from service.process import cores, keys, otel_variables
 PREFIX = "SEEDLINGS_"
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
-RuntimeName = Literal["torchscript", "exported", "onnxruntime", "openvino"]
+RuntimeName = Literal["torchscript", "exported", "onnxruntime", "openvino", "int8"]
 RuntimeChoice = Literal[RuntimeName, "auto"]
 _OF_OTHERS = frozenset(  # of the project's tests, compose files and makefile
     ["BROWSER", "CPUS", "DATA", "DATABASE_PASSWORD", "HTTPS_NAME", "KSERVE_PYTHON"]
@@ -79,7 +79,7 @@ class Settings(BaseModel):
     runtime: RuntimeChoice = Field(
         "auto",
         description="what runs networks on CPUs; any but torchscript needs `model.pt2` (exported) or `model.onnx` beside `model.pt`; auto:"
-        " the quickest one here of those that a version has a file for",
+        " the quickest one here of those that a version has a file for; int8: in 8 bits, by `model.int8.onnx`, never chosen by auto",
     )
     threads: int | None = Field(
         None, ge=1, description="threads of the inference; empty: the cores of this container, shared by the workers"

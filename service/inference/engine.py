@@ -153,7 +153,8 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Seg
     maps, multiple = TorchScriptModel(opened, where, pool).maps(), opened.manifest.input.multiple
     photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
     on_cpu = where.type == "cpu"
-    segmenter = Segmenter(opened.manifest, choice.choose(settings.runtime, opened, maps, maps, photos, pool, on_cpu=on_cpu, optional=True))
+    wanted: RuntimeChoice = "auto" if settings.runtime == "int8" else settings.runtime  # a segmenter has no such file
+    segmenter = Segmenter(opened.manifest, choice.choose(wanted, opened, maps, maps, photos, pool, on_cpu=on_cpu, optional=True))
     try:
         segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
     except ModelFailed as error:

@@ -22,9 +22,9 @@ from training.artifact.torchscript import MULTIPLE, Exported, Measured, Measured
 from training.errors import RunError
 from training.networks.network import Network
 
-Format = Literal["torchscript", "pt2", "onnx"]
+Format = Literal["torchscript", "pt2", "onnx", "int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-FILES: dict[Format, str] = {"pt2": "model.pt2", "onnx": "model.onnx"}  # beside model.pt, which every version has
+FILES: dict[Format, str] = {"pt2": "model.pt2", "onnx": "model.onnx", "int8": "model.int8.onnx"}  # beside model.pt, which every version has
 COMPARED = 8  # images on which formats are compared
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 CLASSIFIER_OUTPUTS, SEGMENTER_OUTPUTS = ("probabilities", "distances"), ("plant", "near", "afar")  # as they are called in ONNX
@@ -92,7 +92,7 @@ def _files(
     answering = answering.cpu().eval()
     program, found = None, {}
     for form in dict.fromkeys(formats):
-        if form == "torchscript":
+        if form in ("torchscript", "int8"):  # which `quantization` makes of the file for ONNX
             continue
         _check_libraries(form)
         try:

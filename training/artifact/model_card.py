@@ -4,7 +4,7 @@ import html
 import textwrap
 
 from models_store.learnt import FILE
-from models_store.manifest import RANKS, AnswerFigures, Calibration, ElsewhereFigures, Figures, Manifest, SpeciesElsewhere, Twin
+from models_store.manifest import RANKS, AnswerFigures, Calibration, ElsewhereFigures, Figures, Int8, Manifest, SpeciesElsewhere, Twin
 from training.artifact import binomial
 from training.data.species import known
 
@@ -72,7 +72,18 @@ For sorting photos of single young seedlings, for teaching, and as the start of 
 `model.pt` (TorchScript, {manifest.size_bytes / 1e6:.1f} MB, SHA-256 `{manifest.sha256}`):
 uint8 [N,3,{manifest.input.size},{manifest.input.size}], the central square of a photo,
 to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
-"""
+{"" if manifest.int8 is None else in_8_bits(manifest.int8) + chr(10)}"""
+
+
+def in_8_bits(found: Int8) -> str:
+    """What `model.int8.onnx` is worth, in sentences."""
+    side = "" if found.other_side is None else f" {found.other_side} of them lie on the other side of the limit of `familiar`."
+    floats = f"All layers but {', '.join(found.float_layers)}" if found.float_layers else "All layers"
+    return (
+        f"`model.int8.onnx` is the same network in 8 bits, for services that ask for it (`SEEDLINGS_RUNTIME=int8`). {floats} compute in 8"
+        f" bits, with scales from training images. Of {found.n} validation images {found.right} are right, in float32 {found.right_float}."
+        f"{side} Temperature and thresholds are those of float32; all other figures here are of float32, too."
+    )
 
 
 def _is_the_data_set(manifest: Manifest) -> bool:

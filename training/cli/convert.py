@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.export import formats_named
+from training.cli.export import formats_named, say_int8
 from training.cli.options import Commands
 from training.cli.output import say
 
@@ -23,18 +23,25 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         type=formats_named,
         default=("onnx",),
         metavar="FORMAT,…",
-        help="pt2, onnx: model.pt2 (torch.export) or model.onnx (ONNX Runtime, OpenVINO; extra onnx), each compared with model.pt "
-        "(default: onnx)",
+        help="pt2, onnx, int8: model.pt2 (torch.export) or model.onnx (ONNX Runtime, OpenVINO; extra onnx), each compared with model.pt; "
+        "int8 with --data: model.onnx, and the same in 8 bits (default: onnx)",
     )
+    convert.add_argument("--data", type=Path, metavar="DIR", help="the images of the version's training, for --format int8")
     convert.set_defaults(perform=_perform)
 
 
 def _perform(options: argparse.Namespace) -> None:
     from training.artifact.formats import FILES
+    from training.data import images as data
+    from training.errors import TrainingError
     from training.fitting.warm_start import folder_of
     from training.publishing.convert import convert
 
-    folder = convert(folder_of(options.artifact), options.store, options.format)
-    for file in (FILES[form] for form in options.format if form in FILES):
+    if "int8" in options.format and options.data is None:
+        raise TrainingError("--format int8 needs the images of the version's training: give their folder with --data DIR")
+    images = data.load(options.data) if "int8" in options.format else None
+    folder = convert(folder_of(options.artifact), options.store, options.format, images)
+    for file in (FILES[form] for form in options.format if form in FILES and form != "int8"):
         say(f"{file} has {(folder / file).stat().st_size / 1e6:.1f} MB and answers as model.pt does")
+    say_int8(folder)
     say(f"published {folder}")

@@ -8,28 +8,44 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models_store import store
-from models_store.manifest import Manifest
+from models_store.manifest import Int8, Manifest
 from models_store.republish import republish
-from training.artifact import formats, published, torchscript
+from training.artifact import formats, model_card, published, torchscript
 from training.artifact.formats import FILES, Format
 from training.artifact.store_errors import as_training_errors
+from training.data.images import Images
+from training.errors import RunError
+from training.publishing import measured_model, quantization
 
 _COARSE = (150, 40, 10, 3)  # blocks a side of the pictures that formats are compared on
 _PHOTOS = ((2, 2, 3), (1, 1, 1), (1, 6, 8))  # of a segmenter: images, and multiples of its sides
 
 
-def convert(folder: Path, destination: Path, forms: tuple[Format, ...]) -> Path:
+def convert(folder: Path, destination: Path, forms: tuple[Format, ...], images: Images | None = None) -> Path:
     """Publish the version in `folder` as the next one of its model in the store `destination`, with `forms` beside. Returns its folder.
 
-    Each format answers as `model.pt` does, compared on drawn pictures. Raises RunError, TrainingError naming the file, DiskError.
+    Each format answers as `model.pt` does, compared on drawn pictures; int8 as `quantization` has it, by `images`, those of the version's
+    training. Raises DataError, RunError, TrainingError naming the file, DiskError.
     """
     with as_training_errors():
         manifest = store.read_any_manifest(folder.absolute())
     made = _of_classifier(folder, forms) if isinstance(manifest, Manifest) else _of_segmenter(folder, forms)
-    beside = " and ".join(FILES[form] for form in forms if form in FILES)
+    beside = " and ".join(FILES[form] for form in forms if FILES.get(form) in made)
     why = f"Beside them lies the same network as {beside}, compared with {store.MODEL}." if beside else None
+    told = {}
+    if "int8" in forms:
+        if not isinstance(manifest, Manifest) or images is None:
+            raise RunError("int8 is for models that tell species, with the images of their training; leave it out of --format")
+        made[FILES["int8"]], told["int8"] = _in_8_bits(folder, made[FILES["onnx"]], images, manifest)
+        why = f"{why} {model_card.in_8_bits(told['int8'])}"
     with as_training_errors():
-        return republish(destination, folder.absolute(), manifest.name, why, made)
+        return republish(destination, folder.absolute(), manifest.name, why, made, told)
+
+
+def _in_8_bits(folder: Path, onnx: bytes, images: Images, manifest: Manifest) -> tuple[bytes, Int8]:
+    model = measured_model.of_artifact(folder)
+    images = model.in_order(images)
+    return quantization.of_split(onnx, images, model.split(images), manifest.calibration.familiarity)
 
 
 def _of_classifier(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:

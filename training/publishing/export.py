@@ -22,7 +22,7 @@ from training.errors import RunError
 from training.evaluation import metrics, predictions
 from training.fitting import run
 from training.networks.network import Network
-from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor
+from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor, quantization
 from training.publishing import candidate as candidates
 from training.publishing import twin as twins
 from training.publishing.candidate import AssembledFiles, Candidate, Rank, Storage
@@ -65,7 +65,7 @@ def export(
     """Publish a run's best weights as the next version of model `name`. Returns its folder.
 
     rank, storage, parts: as in `candidate.of_run`. The figures of the full network are kept beside those of a compact one.
-    forms: the formats that are published. Each is compared with TorchScript, which is always among them.
+    forms: the formats that are published. Each is compared with TorchScript, which is always among them; int8 needs onnx beside it.
     promise: the share of confident answers that is to be right. Where the run has folds, their answers are what is chosen on.
     data: the folder with `species.toml`, which says more of the species.
     outside: photos in no split, to choose thresholds on or to measure on.
@@ -93,7 +93,10 @@ def export(
     judged = gates.Verdict([]) if judge is None else judge(made.assembled.measured)
     warnings = [*dict.fromkeys([*judged.said, *_warnings(candidate, made, images, destination, name)])]  # each once
     created = datetime.now(UTC).replace(microsecond=0)
-    beside = made.assembled.beside
+    beside, int8 = {**made.assembled.beside}, None
+    if "int8" in forms:
+        familiarity = made.found.calibration.familiarity
+        beside[formats.FILES["int8"]], int8 = quantization.of_split(beside[formats.FILES["onnx"]], images, candidate.split, familiarity)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
         return Manifest(
@@ -108,6 +111,7 @@ def export(
             ood=made.found.ood,
             training=candidate.identity.in_manifest(networks.parameters(candidate.network), candidate.epoch),
             compact=made.compact,
+            int8=int8,
             twin=made.twin,
             capabilities=[*artifact.capabilities(made.assembled.module)],
             warnings=warnings,

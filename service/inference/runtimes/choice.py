@@ -19,8 +19,16 @@ from service.inference.runtimes.runtime import Runtime, Threads
 from service.settings import RuntimeChoice, RuntimeName
 
 log = logging.getLogger(__name__)
-FILES: dict[RuntimeName, str] = {"exported": "model.pt2", "onnxruntime": "model.onnx", "openvino": "model.onnx"}  # beside model.pt
+FILES: dict[RuntimeName, str] = {  # beside model.pt
+    "exported": "model.pt2",
+    "onnxruntime": "model.onnx",
+    "openvino": "model.onnx",
+    "int8": "model.int8.onnx",
+}
+_LIBRARIES: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime", "openvino": "openvino", "int8": "onnxruntime"}
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
+# In 8 bits answers differ, to drawn images more than to photos: what that costs was measured when the version was published.
+TOLERANCE_INT8 = 1.0
 MEASURED_S = 1.0  # how long runtimes are compared, all together
 _TURNS = 3  # in which each has its turn: what else the machine does in that second meets all of them
 _WARM = 2  # calls of a shape that are slow: torch records at the first one, and specialises at the second one
@@ -29,7 +37,7 @@ CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
 
 def installed(name: RuntimeName) -> bool:
     """Whether its package is there."""
-    return name in ("torchscript", "exported") or importlib.util.find_spec(name) is not None
+    return name not in _LIBRARIES or importlib.util.find_spec(_LIBRARIES[name]) is not None
 
 
 def choose(
@@ -58,7 +66,7 @@ def choose(
     if wanted != "auto":
         if FILES[wanted] in opened.manifest.files:
             return _checked(wanted, opened, published, batches, threads)
-        remedy = "put it in with: python -m training convert --format pt2,onnx"
+        remedy = f"put it in with: python -m training convert --format {'int8 --data DIR' if wanted == 'int8' else 'pt2,onnx'}"
         if not optional:
             raise ArtifactUnsuitable(
                 f"{opened.path} has no {FILES[wanted]}, which SEEDLINGS_RUNTIME={wanted} needs; {remedy}, or set it to torchscript"
@@ -67,7 +75,7 @@ def choose(
         return quickest
     found: dict[RuntimeName, Runtime] = {"torchscript": quickest}
     for other in get_args(RuntimeName):
-        if other in FILES and FILES[other] in opened.manifest.files and installed(other):
+        if other in FILES and other != "int8" and FILES[other] in opened.manifest.files and installed(other):
             try:
                 found[other] = _checked(other, opened, published, batches, threads)
             except (store.StoreError, EngineError) as error:
@@ -89,12 +97,12 @@ def _checked(name: RuntimeName, opened: Opened[Any], published: Runtime, batches
         runtime = _open(name, content, threads)
         apart = max(_apart(runtime(images, True), published(images, True)) for images in batches)
     except ModuleNotFoundError as error:
-        hint = installing.command(name)
+        hint = installing.command(_LIBRARIES.get(name, name))
         raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: {hint}") from None
     except Exception as error:
         blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {name} cannot run its {file} ({first_line(error)}); export it again") from error
-    if not apart <= TOLERANCE:
+    if not apart <= (TOLERANCE_INT8 if name == "int8" else TOLERANCE):
         remedy = "export it again, or set SEEDLINGS_RUNTIME to torchscript"
         raise ArtifactCorrupt(f"{opened.path}: by {name} its {file} answers otherwise than its model.pt, by {apart:.2g}; {remedy}")
     return runtime
@@ -106,7 +114,7 @@ def _open(name: RuntimeName, content: bytes, threads: Threads) -> Runtime:
         from service.inference.runtimes import exported
 
         return exported.load(content, threads)
-    if name == "onnxruntime":
+    if name in ("onnxruntime", "int8"):
         from service.inference.runtimes.onnxruntime import OnnxRuntime
 
         return OnnxRuntime(content, threads)

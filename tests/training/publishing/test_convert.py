@@ -88,3 +88,9 @@ def test_what_cannot_be_converted_is_said(tmp_path, capsys):
     assert main(["convert", "--artifact", str(folder), "--store", str(tmp_path / "other")]) == 1
     assert "is not of a network that its manifest and this release name" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_8_bits_need_the_images_of_the_training(tmp_path, capsys):
+    assert main(["convert", "--artifact", "seedlings/3", "--store", str(tmp_path), "--format", "int8"]) == 1
+    assert "give their folder with --data DIR" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]

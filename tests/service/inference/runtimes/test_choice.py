@@ -26,6 +26,7 @@ from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import compression, formats, torchscript
 from training.artifact.mahalanobis import Distance
+from training.publishing import quantization
 
 OTHERS = ("exported", "onnxruntime", "openvino")
 OPTIONS = {"device": "cpu", "threads": 2, "streams": 2, "batch_size": 3}
@@ -44,6 +45,8 @@ def exported(tmp_path_factory):
     network = compression.STORAGES["int8"](network)  # libraries round activations in front of such weights, unless told not to
     content = torchscript.to_torchscript(network, 0.05, distance)
     beside = formats.files(("pt2", "onnx"), network, 0.05, distance, torchscript.open_module(io.BytesIO(content)), images)
+    labels = torch.from_numpy(answers_of(content, images).argmax(1))
+    beside["model.int8.onnx"], _ = quantization.quantized(beside["model.onnx"], images, images, labels, None)
     familiarity = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=0.5)
 
     def describe(version: int, sha256: str, size_bytes: int):
@@ -52,6 +55,10 @@ def exported(tmp_path_factory):
         return made.model_copy(update={"files": made.files | digests, "input": Input(size=150)})
 
     return store.publish(tmp_path_factory.mktemp("store"), content, describe, lambda _: "# tiny\n", "seedlings", beside)
+
+
+def answers_of(content, images):
+    return torchscript.open_module(io.BytesIO(content))(images).detach().numpy()
 
 
 def altered(exported, folder, change):
@@ -92,6 +99,17 @@ def test_it_answers_as_torchscript_does_from_several_threads(exported, name):
                 np.testing.assert_allclose(found.probabilities, theirs.probabilities, rtol=0, atol=1e-4)
                 np.testing.assert_allclose(found.distances, theirs.distances, rtol=1e-4)
     assert expected.predict_batch(batches[3]).probabilities.std(0).max() > 0.01  # images have answers of their own
+
+
+def test_in_8_bits_it_answers_nearly_so_where_that_is_asked_for_alone(exported, caplog, monkeypatch):
+    monkeypatch.setattr(choice, "MEASURED_S", 0.05)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 150, 150), np.uint8)
+    expected = engine.load(store.open_artifact(exported), **OPTIONS).predict_batch(pixels)
+    found = engine.load(store.open_artifact(exported), **OPTIONS, runtime="int8").predict_batch(pixels)
+    assert 0 < np.abs(found.probabilities - expected.probabilities).max() < 0.2
+    caplog.set_level(logging.INFO)
+    engine.load(store.open_artifact(exported), **OPTIONS, runtime="auto")
+    assert "int8" not in caplog.text
 
 
 def test_a_version_without_the_file_is_refused_and_a_segmenter_without_it_is_served(tmp_path, caplog):

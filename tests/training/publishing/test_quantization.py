@@ -1,0 +1,101 @@
+"""A network in 8 bits: what that costs is counted, and layers that cost too much stay in float32."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models_store.manifest import Familiarity
+from training.data.images import Images
+from training.data.split import Split
+from training.errors import RunError
+from training.publishing import quantization
+
+onnx = pytest.importorskip("onnx", reason="it is in the extra onnx")
+WIDE = 1000.0  # how much larger what nobody needs is than what decides: in 8 bits the latter would be lost
+
+
+def network(spread: float) -> bytes:
+    """uint8 [N,3,2,2] → probabilities [N,2], of the first value being less or more than the second one, and a distance [N].
+
+    The layer *narrow* gives the difference of the two, and `spread` times the third value beside it.
+    """
+    helper, tensor = onnx.helper, onnx.numpy_helper.from_array
+    narrow, last = np.zeros((12, 2), np.float32), np.zeros((2, 2), np.float32)
+    narrow[2, 0], narrow[0, 1], narrow[1, 1], last[1] = spread, 1, -1, (-50, 50)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["cast"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Div", ["cast", "full"], ["scaled"]),
+        helper.make_node("Flatten", ["scaled"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "same"], ["copied"], "copy"),
+        helper.make_node("Gemm", ["copied", "narrow"], ["two"], "narrow"),
+        helper.make_node("Gemm", ["two", "last"], ["logits"], "last"),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("ReduceMean", ["copied"], ["distances"], keepdims=0, axes=[1]),
+    ]
+    constants = {"full": np.array(255, np.float32), "same": np.eye(12, dtype=np.float32), "narrow": narrow, "last": last}
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [value("images", onnx.TensorProto.UINT8, ["n", 3, 2, 2])],
+        [value("probabilities", onnx.TensorProto.FLOAT, ["n", 2]), value("distances", onnx.TensorProto.FLOAT, ["n"])],
+        [tensor(array, name) for name, array in constants.items()],
+    )
+    content: bytes = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10).SerializeToString()
+    return content
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    """200 of them, whose first two values are at least 12 apart."""
+    values = np.random.default_rng(0).integers(20, 236, (200, 12), np.uint8)
+    values[:, 1] = values[:, 0] + np.where(np.arange(200) % 2, -12, 12)
+    pixels = torch.from_numpy(values.reshape(200, 3, 2, 2))
+    labels = torch.arange(200) % 2
+    return Images(["less", "more"], [str(number) for number in range(200)], pixels, labels, [""] * 200)
+
+
+def right(content: bytes, images: Images) -> int:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return int((session.run(None, {"images": images.pixels.numpy()})[0].argmax(1) == images.labels.numpy()).sum())
+
+
+def kinds(content: bytes) -> set[str]:
+    return {node.op_type for node in onnx.load_from_string(content).graph.node}
+
+
+def test_all_layers_are_quantised_where_nothing_is_lost(images: Images) -> None:
+    plain = network(1.0)
+    content, found = quantization.quantized(plain, images.pixels, images.pixels, images.labels, 0.5)
+    assert (found.n, found.right, found.right_float, found.float_layers) == (200, right(content, images), right(plain, images), [])
+    assert found.right == 200
+    assert found.other_side == 0
+    assert "QuantizeLinear" in kinds(content)
+    assert "QuantizeLinear" not in kinds(plain)
+
+
+def test_layers_that_lose_what_decides_stay_in_float32(images: Images) -> None:
+    content, found = quantization.quantized(network(WIDE), images.pixels, images.pixels, images.labels, None)
+    assert {*found.float_layers} == {"narrow", "last"}
+    assert (found.right, found.other_side) == (right(content, images), None)
+    assert found.right >= 0.998 * found.right_float
+    assert "QuantizeLinear" in kinds(content)
+
+
+def test_images_that_change_sides_at_the_limit_count_as_lost(images: Images) -> None:
+    session = onnxruntime.InferenceSession(network(1.0), providers=["CPUExecutionProvider"])
+    distances = np.sort(session.run(None, {"images": images.pixels.numpy()})[1])
+    limit = float((distances[99] + distances[100]) / 2)
+    _, found = quantization.quantized(network(1.0), images.pixels, images.pixels, images.labels, limit)
+    assert found.other_side is not None
+    assert found.other_side <= quantization.LOST * 200
+
+
+def test_a_network_that_has_learnt_from_all_images_cannot_be_measured(images: Images) -> None:
+    split = Split([*range(200)], [], [], "digest")
+    familiarity = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=0.5)
+    with pytest.raises(RunError, match="leave int8 out of --format"):
+        quantization.of_split(network(1.0), images, split, familiarity)
+    halves = Split([*range(100)], [*range(100, 200)], [], "digest")
+    assert quantization.of_split(network(1.0), images, halves, None)[1].n == 100
