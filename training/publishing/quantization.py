@@ -45,7 +45,7 @@ def quantized(onnx: bytes, calibration: Tensor, validation: Tensor, labels: Tens
 
     calibration, validation: uint8 [N,3,S,S], of training and of validation; labels: int64 [N], of the latter; limit: of familiar images, by
     the network's second output. First all layers are quantised. While more than LOST is lost, one more stays in float32, first the one that
-    loses most where it is the only one in 8 bits. Raises RunError where a library is missing, or where too much is lost with every layer but one.
+    loses most where it is the only one in 8 bits. Raises RunError where a library is missing, or where one layer alone loses too much.
     """
     lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if lacking:
