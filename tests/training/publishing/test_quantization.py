@@ -1,15 +1,20 @@
 """A network in 8 bits: what that costs is counted, and layers that cost too much stay in float32."""
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
-from models_store.manifest import Familiarity
+from models_store import store
+from models_store.manifest import Familiarity, Manifest
+from service.inference import engine
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
-from training.publishing import quantization
+from training.publishing import export, quantization
+from training.publishing.convert import convert
 
 onnx = pytest.importorskip("onnx", reason="it is in the extra onnx")
 WIDE = 1000.0  # how much larger what nobody needs is than what decides: in 8 bits the latter would be lost
@@ -47,7 +52,7 @@ def network(spread: float) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
+def pairs() -> Images:
     """200 of them, whose first two values are at least 12 apart."""
     values = np.random.default_rng(0).integers(20, 236, (200, 12), np.uint8)
     values[:, 1] = values[:, 0] + np.where(np.arange(200) % 2, -12, 12)
@@ -56,46 +61,63 @@ def images() -> Images:
     return Images(["less", "more"], [str(number) for number in range(200)], pixels, labels, [""] * 200)
 
 
-def right(content: bytes, images: Images) -> int:
+def right(content: bytes, pairs: Images) -> int:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return int((session.run(None, {"images": images.pixels.numpy()})[0].argmax(1) == images.labels.numpy()).sum())
+    return int((session.run(None, {"images": pairs.pixels.numpy()})[0].argmax(1) == pairs.labels.numpy()).sum())
 
 
 def kinds(content: bytes) -> set[str]:
     return {node.op_type for node in onnx.load_from_string(content).graph.node}
 
 
-def test_all_layers_are_quantised_where_nothing_is_lost(images: Images) -> None:
+def test_all_layers_are_quantised_where_nothing_is_lost(pairs: Images) -> None:
     plain = network(1.0)
-    content, found = quantization.quantized(plain, images.pixels, images.pixels, images.labels, 0.5)
-    assert (found.n, found.right, found.right_float, found.float_layers) == (200, right(content, images), right(plain, images), [])
+    content, found = quantization.quantized(plain, pairs.pixels, pairs.pixels, pairs.labels, 0.5)
+    assert (found.n, found.right, found.right_float, found.float_layers) == (200, right(content, pairs), right(plain, pairs), [])
     assert found.right == 200
     assert found.other_side == 0
     assert "QuantizeLinear" in kinds(content)
     assert "QuantizeLinear" not in kinds(plain)
 
 
-def test_layers_that_lose_what_decides_stay_in_float32(images: Images) -> None:
-    content, found = quantization.quantized(network(WIDE), images.pixels, images.pixels, images.labels, None)
+def test_layers_that_lose_what_decides_stay_in_float32(pairs: Images) -> None:
+    content, found = quantization.quantized(network(WIDE), pairs.pixels, pairs.pixels, pairs.labels, None)
     assert {*found.float_layers} == {"narrow", "last"}
-    assert (found.right, found.other_side) == (right(content, images), None)
+    assert (found.right, found.other_side) == (right(content, pairs), None)
     assert found.right >= 0.998 * found.right_float
     assert "QuantizeLinear" in kinds(content)
 
 
-def test_images_that_change_sides_at_the_limit_count_as_lost(images: Images) -> None:
+def test_images_that_change_sides_at_the_limit_count_as_lost(pairs: Images) -> None:
     session = onnxruntime.InferenceSession(network(1.0), providers=["CPUExecutionProvider"])
-    distances = np.sort(session.run(None, {"images": images.pixels.numpy()})[1])
+    distances = np.sort(session.run(None, {"images": pairs.pixels.numpy()})[1])
     limit = float((distances[99] + distances[100]) / 2)
-    _, found = quantization.quantized(network(1.0), images.pixels, images.pixels, images.labels, limit)
+    _, found = quantization.quantized(network(1.0), pairs.pixels, pairs.pixels, pairs.labels, limit)
     assert found.other_side is not None
     assert found.other_side <= quantization.LOST * 200
 
 
-def test_a_network_that_has_learnt_from_all_images_cannot_be_measured(images: Images) -> None:
+def test_a_network_that_has_learnt_from_all_images_cannot_be_measured(pairs: Images) -> None:
     split = Split([*range(200)], [], [], "digest")
     familiarity = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=0.5)
     with pytest.raises(RunError, match="leave int8 out of --format"):
-        quantization.of_split(network(1.0), images, split, familiarity)
+        quantization.of_split(network(1.0), pairs, split, familiarity)
     halves = Split([*range(100)], [*range(100, 200)], [], "digest")
-    assert quantization.of_split(network(1.0), images, halves, None)[1].n == 100
+    assert quantization.of_split(network(1.0), pairs, halves, None)[1].n == 100
+
+
+def test_export_and_convert_publish_it_with_what_it_is_worth(learnt: Path, images: Images, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(quantization, "LOST", 1.0)  # of a handful of drawn images one is more than the usual share
+    folder = export.export(learnt, images, tmp_path, "seedlings", forms=("torchscript", "onnx", "int8"))
+    manifest = store.verify(folder)
+    assert isinstance(manifest, Manifest)
+    assert manifest.int8 is not None
+    assert (manifest.int8.n, manifest.int8.float_layers) == (manifest.training.images["validation"], [])
+    assert {"model.pt", "model.onnx", "model.int8.onnx"} < {*manifest.files}
+    told = f"Of {manifest.int8.n} validation images {manifest.int8.right} are right, in float32 {manifest.int8.right_float}."
+    assert told in (folder / "card.md").read_text()
+    again = convert(folder, tmp_path / "again", ("onnx", "int8"), images)
+    assert store.read_manifest(again).int8 == manifest.int8
+    assert told in (again / "card.md").read_text()
+    loaded = engine.load(store.open_artifact(again), device="cpu", threads=1, batch_size=1, runtime="int8")
+    assert loaded.predict_batch(images.pixels[:2].numpy()).probabilities.shape == (2, len(manifest.species))
