@@ -8,7 +8,7 @@ OUT ?= build/serving.json
 BENCH ?=
 
 .PHONY: data-is-named
-.PHONY: help serve test test-all lint train bench docs image-test clean
+.PHONY: help serve test test-slow test-all lint train bench docs image-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.\/-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto -
 test: .venv/all  ## install everything, then run the tests but for the slow ones
 	$(PYTEST) -m "not slow"
 
-test-all: .venv/all  ## the slow tests, too, as .ci/run does
-	$(PYTEST)
+test-slow: .venv/all  ## install everything, then run the slow tests
+	$(PYTEST) -m slow
+
+test-all: test-slow test  ## both, as .ci/run does
 
 lint: .venv/all  ## style, types, and who may import whom
 	$(BIN)/ruff check .
