@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 SPECIES = ("Maize", "Charlock", "Sugar beet", "Cleavers", "Fat Hen", "Black-grass")
 
@@ -88,31 +88,3 @@ def cloth(
     light += folds * np.sin(2 * np.pi * (x * np.cos(turn) + y * np.sin(turn)) / 150)
     values = np.array(colour) * light[..., None] + random.normal(0, noise, (*x.shape, 3))
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
-
-
-def page(seed: int, size: tuple[int, int] = (1000, 700), *, dark: bool = False) -> Image.Image:
-    """A screenshot: a bar, lines of words, coloured buttons with words, round icons. About a third is green."""
-    random = np.random.default_rng(seed)
-    ground, ink = ((24, 26, 30), (220, 220, 225)) if dark else ((255, 255, 255), (30, 32, 36))
-    colours = [(34, 139, 70), (0, 150, 136), (66, 133, 244), (230, 90, 40), (120, 180, 60)]
-    photo = Image.new("RGB", size, ground)
-    draw, font = ImageDraw.Draw(photo), ImageFont.load_default(18)
-
-    def colour() -> tuple[int, int, int]:
-        return colours[int(random.integers(len(colours)))]
-
-    draw.rectangle((0, 0, size[0], 50), fill=colour())
-    top = 70
-    while top < size[1] - 40:
-        if random.random() < 0.2:
-            for left in range(40, size[0] - 200, 220):
-                draw.rounded_rectangle((left, top, left + 180, top + 60), 12, fill=colour())
-                draw.text((left + 40, top + 20), "open weed", fill=(255, 255, 255), font=font)
-            draw.ellipse((size[0] - 80, top, size[0] - 20, top + 60), fill=colour())
-            top += 80
-        else:
-            draw.text(
-                (40, top), "plants soil field " * int(random.integers(1, 5)), fill=ink if random.random() < 0.7 else colour(), font=font
-            )
-            top += 28
-    return photo

@@ -81,11 +81,6 @@ def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int
     assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_screenshot_holds_no_plant(service: Running, dark: bool) -> None:
-    assert detected(service, png(drawn.page(4, dark=dark)))["plants"] == []
-
-
 def test_a_tinted_camera_finds_the_same_plants(service: Running) -> None:
     photo, _ = bed()
     usual = [plant["box"] for plant in detected(service, png(photo))["plants"]]

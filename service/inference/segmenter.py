@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, drawings, tint
+from models_store import canopy, tint
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
@@ -27,7 +27,7 @@ class Segmenter:
     def segment(self, photo: NDArray[np.uint8]) -> Maps:
         """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1.
 
-        What the network sees in another light, or cannot tell, `models_store` has rules for: tint, drawings, canopy.
+        What the network sees in another light, or cannot tell, `models_store` has rules for: tint, canopy.
 
         Raises ModelFailed.
         """
@@ -39,4 +39,4 @@ class Segmenter:
             raise ModelFailed("the segmenter's output has a wrong shape")
         if not all(np.isfinite(values).all() for values in (plant, near, afar)):
             raise ModelFailed("the segmenter's output is not a number")
-        return canopy.seen(photo, (drawings.without_drawn(photo, plant), near, afar))
+        return canopy.seen(photo, (plant, near, afar))

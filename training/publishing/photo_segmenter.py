@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models_store import canopy, drawings, store, tint
+from models_store import canopy, store, tint
 from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
 from training import networks
 from training.artifact import segmenter_card, torchscript
@@ -41,7 +41,7 @@ class MeasuredSegmenter:
         images = torch.from_numpy(tint.balanced(photo))[None].contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             plant, near, afar = (values[0].numpy() for values in self.module(images))
-        return canopy.seen(photo, (drawings.without_drawn(photo, plant), near, afar))
+        return canopy.seen(photo, (plant, near, afar))
 
 
 def of_weights(file: Path) -> MeasuredSegmenter:

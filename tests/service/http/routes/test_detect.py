@@ -96,7 +96,7 @@ def test_limits_are_clear(detecting: Running) -> None:
 
 
 def test_a_lawn_is_one_clump_of_which_nothing_is_relied_upon(detecting: Running) -> None:
-    answer = detected(detecting, fakes.encoded(fakes.field([(0, 0, 2000)], (800, 600))))
+    answer = detected(detecting, fakes.encoded(Image.new("RGB", (800, 600), (40, 150, 40))))
     (lawn,) = answer["plants"]
     assert (lawn["box"], lawn["clump"], lawn["answer"], lawn["confident"]) == ([0, 0, 800, 600], True, None, False)
     assert (answer["counts"]["unknown"], answer["cover"]["unknown"]) == (1, 1)
