@@ -3,9 +3,10 @@
     python -m benchmarks.archive --out benchmarks/results/archive.json
 
 Needs the extra `ray`. A list repeats 200 drawn photos of 1 megapixel. Every run is the command itself, in a process of its own, with
-the shipped model. Its seconds are those between the first part and the last one, so neither a start nor the first photos count; what
-a start took is told apart. Memory is that of the command and of all that it started, looked at five times a second. With Ray that is
-a cluster of this machine: its daemons and, shared, its object store are counted, too.
+the shipped model and no settings of yours. Its seconds are those between the first part and the last one, so neither a start nor the
+first photos count; what a start took is told apart. Memory is that of the command and of all that it started, looked at twice a
+second; "halves" are the most of it in the first and the second half of those seconds. With Ray that is a cluster that the command
+starts on this machine: its daemons and, shared, its object store are counted, too.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from service.process import cores
 
 ROOT = Path(__file__).parents[1]
 FILES, SIDE = 200, 1000
-POLL_S = 0.2
+BLOCK = 64  # photos of a part
+POLL_S = 0.5  # a look at all processes of Ray takes some hundredths of a second of a core
 
 
 def drawn(folder: Path) -> list[Path]:
@@ -49,36 +51,36 @@ def listed(files: Sequence[Path], count: int, file: Path) -> Path:
 
 def measure(photos: Path, count: int, out: Path, options: Sequence[str]) -> dict[str, Any]:
     """One run of the command. Raises RuntimeError unless it answers all photos."""
-    call = [sys.executable, "-m", "service", "predict", str(photos), "--out", str(out), "--block", "64", *options]
-    environ = os.environ | {"RAY_memory_monitor_refresh_ms": "0"}  # else Ray ends workers when others take the machine's memory
-    began, peaks = time.monotonic(), list[float]()
+    call = [sys.executable, "-m", "service", "predict", str(photos), "--out", str(out), "--block", str(BLOCK), *options]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDLINGS_")}
+    environ["RAY_memory_monitor_refresh_ms"] = "0"  # else Ray ends workers when others take the machine's memory
+    began, looks = time.time(), list[tuple[float, float]]()  # as the times of files
     with tempfile.TemporaryFile() as log, subprocess.Popen(call, cwd=ROOT, env=environ, stdout=log, stderr=log) as process:
         while process.poll() is None:
-            peaks.append(memory_mib(process.pid))
+            looks.append((time.time(), memory_mib(process.pid)))
             time.sleep(POLL_S)
         log.seek(0)
         said = log.read().decode(errors="replace")
-    took_s = time.monotonic() - began
+    took_s = time.time() - began
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(call)} ended with {process.returncode}: {said[-2000:]}")
     written = sorted(file.stat().st_mtime for file in out.glob("part-*"))
-    between_s = written[-1] - written[0]
-    after_first = count - 64
-    # The first two tenths are the start: models are loaded, heaps grow.
-    settled = peaks[len(peaks) * 2 // 10 :]
+    first, last = written[0], written[-1]
+    between_s, after_first = last - first, count - BLOCK
+    halves = [[mib for at, mib in looks if begins <= at <= begins + between_s / 2] for begins in (first, first + between_s / 2)]
     return {
         "photos": count,
         "seconds": round(took_s, 2),
         "photos_a_second": round(after_first / between_s, 1),
         "ms_a_photo": round(1e3 * between_s / after_first, 3),
         "start_s": round(took_s - between_s, 2),
-        "memory_mib": {"peak": round(max(peaks)), "first_half": round(max(settled[: len(settled) // 2 or 1])), "end": round(settled[-2])},
+        "memory_mib": {"peak": round(max(mib for _, mib in looks)), "halves": [round(max(half, default=0)) for half in halves]},
     }
 
 
 def engines(counted_cores: int) -> dict[str, list[str]]:
-    """The options of each engine: as many workers of one core as there are, and one."""
-    ray = ["--engine", "ray", "--worker-cpus", "1", "--workers"]
+    """The options of each engine: Ray with one worker of one core, and with two."""
+    ray = ["--engine", "ray", "--address", "local", "--worker-cpus", "1", "--workers"]
     return {"local": [], **{f"ray, {n} worker{'s' * (n > 1)} of 1 core": [*ray, str(n)] for n in (1, 2) if n <= counted_cores}}
 
 

@@ -64,13 +64,14 @@ def _connected(address: str | None) -> Iterator[Any]:
     import ray
 
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own: dict[str, Any] = common | {"num_cpus": cores.available(), "include_dashboard": False}
     try:
         try:
-            ray.init(address or "auto", **common)
+            ray.init(address or "auto", **(own if address == "local" else common))
         except ConnectionError:
             if address is not None:
                 raise
-            ray.init("local", num_cpus=cores.available(), include_dashboard=False, **common)
+            ray.init("local", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0][:300]
         raise Failed(f"no Ray cluster can be used at {address or 'this machine'} ({said}); see 'ray status' there") from None
