@@ -98,7 +98,7 @@ def test_corrections(client: Any, routes: dict[str, ModuleType], generated: Modu
     kept = routes["correct"].sync(client=client, body=models.CorrectBody(file=photo(generated), species="Charlock", note="by the gate"))
     assert [one.id for one in routes["waiting"].sync(client=client).corrections] == [kept.id]
     assert routes["photo_of_correction"].sync(kept.id, client=client).payload.read().startswith(b"\x89PNG")
-    decision = models.ReviewDecision(decision=models.ReviewDecision.ACCEPT, version=kept.version, reviewer="Ada")
+    decision = models.ReviewDecision(decision=models.ReviewDecisionDecision.ACCEPT, version=kept.version, reviewer="Ada")
     decided = routes["review"].sync(kept.id, client=client, body=decision)
     assert (decided.species, decided.reviewer) == ("Charlock", "Ada")
     assert routes["remove_correction"].sync_detailed(kept.id, client=client).status_code == 204

@@ -12,7 +12,7 @@ from tests.service.conftest import serve
 
 @pytest.mark.slow
 def test_an_answer_is_the_models_to_the_last_digit(real_images: Path, tmp_path: Path) -> None:
-    settings = Settings.model_validate({"store": tmp_path, "threads": 1, "max_batch": 1})
+    settings = Settings.model_validate({"store": tmp_path, "runtime": "torchscript", "threads": 1, "max_batch": 1})
     path = store.resolve(store.SHIPPED_STORE, settings.model)
     loaded = engine.load(store.open_artifact(path), device="cpu", threads=1, batch_size=1)
     names = [species.name for species in loaded.manifest.species]
