@@ -148,6 +148,7 @@ def run(count: int, options: argparse.Namespace, work: Path, seed: int) -> dict[
         "accuracy_before": round(accuracy(before), 4),
         "accuracy_after": round(accuracy(after), 4),
         "test": [int(number) for number in tested.groups()],  # right after, images, right before
+        "new_weights_share": manifest.training.recipe["new_weights_share"],
         "would_be_published": manifest.forced is None,
         "against": manifest.forced,
         "said": manifest.warnings,

@@ -266,6 +266,11 @@ def _which_weights(manifest: Manifest) -> str:
         return f"Weights of epoch {manifest.training.epoch} of {recipe['epochs']}, the last: it had no images to choose by."
     most = "at most " if recipe.get("patience") else ""
     chosen = "" if recipe.get("best_by") == "last" else ", chosen on validation"
+    if (share := recipe.get("new_weights_share", 1)) < 1:
+        return (
+            f"Weights: {share:.0%} of those of epoch {manifest.training.epoch} of {most}{recipe['epochs']}{chosen}, and {1 - share:.0%} of"
+            " those that training began with. The shares were chosen on validation."
+        )
     return f"Weights of epoch {manifest.training.epoch} of {most}{recipe['epochs']}{chosen}."
 
 

@@ -63,6 +63,7 @@ def _perform(options: argparse.Namespace) -> None:
             seed=options.seed,
             force=options.force,
         )
+    say(adapted.weights.text())
     say(adapted.held_out.text("corrections held out"))
     say(adapted.test.text(f"test images of {adapted.before}"))
     say(f"published {adapted.folder}; a running service takes it over by itself")

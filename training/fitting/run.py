@@ -46,6 +46,7 @@ class Identity(BaseModel):
     fold: tuple[int, int] | None = None  # of the split, this one of so many; None: the split itself
     started_from: str = ""  # `name/version@digest` of the start; empty for random weights, ImageNet's, and in records of before
     averaged: list[str] = []  # `references` of the runs whose mean this is; none for one that was trained
+    new_weights_share: float = 1.0  # of the weights that were learnt; the rest is of those that it started from
     teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start
     backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
     segmenter: str = ""  # `reference` of a file, of a recipe with a plant view
@@ -183,6 +184,7 @@ def _refuse_another(run: Path, begun: Identity, wanted: Identity) -> None:
         ("segmenter", "segmenter"),
         ("all_images", "choice of images (--all-images)"),
         ("averaged", "origin"),
+        ("new_weights_share", "origin"),
     ):
         if getattr(begun, field) != getattr(wanted, field):
             raise RunError(f"{run} was begun with another {words}; give a new folder with --run, or the same {words} again")

@@ -17,9 +17,11 @@ from training.data import images as data
 from training.data.images import Images
 from training.errors import DataError, RunError, TrainingError
 from training.fitting import loop, one_writer
-from training.publishing import appraisal, export, measured_model, predecessor
+from training.publishing import appraisal, export, measured_model, predecessor, weight_interpolation
+from training.publishing.candidate import Storage
 from training.publishing.gates import Verdict
 from training.publishing.measured_model import MeasuredModel
+from training.publishing.weight_interpolation import Interpolation
 from training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Adaptation:
 
     folder: Path
     before: str  # name/version
+    weights: Interpolation
     held_out: PairedAnswers
     test: PairedAnswers
 
@@ -121,8 +124,10 @@ def adapt(
     """Fit the version in service to corrections and its own training images, and publish it as the next one if it is better.
 
     Better: on the corrections held out its share of right answers is higher by the whole of a paired 95% interval, and on the test images
-    of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. `original`
-    holds the images of that version's training. Raises DataError, RunError (also where it is not better), DiskError, TrainingError.
+    of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. Of the weights that
+    were learnt, only so much is taken that little is lost on the validation images of the version before (`weight_interpolation`).
+    `original` holds the images of that version's training. Raises DataError, RunError (also where it is not better), DiskError,
+    TrainingError.
     """
     folder = in_service(destination, name)
     before = measured_model.of_artifact(folder)
@@ -138,24 +143,28 @@ def adapt(
     held_out = data.load(corrected.held_out, corrected.cache, least=1)
     images, mixed = mixing.mixed(originals, parts, learnt_from)
     made = _recipe(recipe, manifest, folder, seed, len(mixed.train))
+    compact = manifest.compact
+    rank = None if compact is None else compact.rank
+    storage: Storage = "float32" if compact is None else compact.storage
     with one_writer.of_run(run_folder):
         loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
+        chosen, weights = weight_interpolation.interpolate(run_folder, images, before, rank, storage, mixed)
     found: list[PairedAnswers] = []
 
     def judge(model: MeasuredModel) -> Verdict:
         both = compare(before, model, held_out, originals.only(parts.test))
         found.extend(both)
-        judged, lost = verdict(before.name, *both, force=force, alike=corrected.alike), predecessor.field_lost(manifest, None)
+        judged = verdict(before.name, *both, weights.text(), force=force, alike=corrected.alike)
+        lost = predecessor.field_lost(manifest, None)
         return judged if lost is None else replace(judged, said=[*judged.said, lost])
 
-    compact = manifest.compact
     published = export.export(
-        run_folder,
+        chosen,
         images,
         destination,
         name,
-        rank=None if compact is None else compact.rank,
-        storage="float32" if compact is None else compact.storage,
+        rank=rank,
+        storage=storage,
         forms=tuple(form for form in formats.FORMATS if form == "torchscript" or formats.FILES[form] in manifest.files),
         promise=manifest.calibration.promise or export.PROMISE,
         data=original,
@@ -164,7 +173,7 @@ def adapt(
         parts=mixed,
         judge=judge,
     )
-    return Adaptation(published, before.name, *found)
+    return Adaptation(published, before.name, weights, *found)
 
 
 def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[PairedAnswers, PairedAnswers]:
@@ -185,14 +194,17 @@ def _both(before: MeasuredModel, now: MeasuredModel, images: Images) -> PairedAn
     return PairedAnswers(right(before), right(now))
 
 
-def verdict(before: str, held_out: PairedAnswers, test: PairedAnswers, *, force: bool, alike: bool) -> Verdict:
-    """What the card is to say. Raises RunError where the new version is not better and that was not forced."""
+def verdict(before: str, held_out: PairedAnswers, test: PairedAnswers, weights: str, *, force: bool, alike: bool) -> Verdict:
+    """What the card is to say; `weights` tells which were taken.
+
+    Raises RunError where the new version is not better and that was not forced.
+    """
     against = []
     if held_out.interval[0] <= 0:
         against.append(f"it is not shown to be better than {before} on the corrections held out")
     if test.difference < -MAY_LOSE:
         against.append(f"it loses more than {100 * MAY_LOSE:g} points on the test images of {before}")
-    figures = f"{held_out.text('corrections held out')}; {test.text('test images')}"
+    figures = f"{held_out.text('corrections held out')}; {test.text('test images')}; {weights}"
     if against and not force:
         raise RunError(
             f"nothing was published: {' and '.join(against)}. {figures}. More corrections, of more plants and days, tell more;"

@@ -26,6 +26,7 @@ _ALIKE = (
     "backgrounds",
     "segmenter",
     "averaged",
+    "new_weights_share",
 )  # fields of `run.Identity`
 
 

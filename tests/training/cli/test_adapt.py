@@ -74,6 +74,7 @@ def test_what_was_corrected_is_learnt_and_what_was_known_is_not_forgotten(adapt,
     assert "3 that show no plant" in said
     place = published.parent / "2"
     assert f"published {place}" in said
+    assert "weights taken: " in said
     manifest = store.read_manifest(place)
     assert [one.name for one in manifest.species] == ["Charlock", "Maize", "Sugar beet", "Cleavers"]  # the new one is the last output
     found = manifest.elsewhere["corrections"]

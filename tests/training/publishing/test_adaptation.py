@@ -39,15 +39,16 @@ def test_a_difference_has_its_interval():
     ],
 )
 def test_it_is_published_where_it_is_better_and_forgets_nothing(held_out, test, against):
-    judged = adaptation.verdict("seedlings/1", held_out, test, force=True, alike=False)
+    judged = adaptation.verdict("seedlings/1", held_out, test, "weights taken: 75% new", force=True, alike=False)
     assert judged.said[0].startswith("adapted from seedlings/1: corrections held out: ")
+    assert judged.said[0].endswith("; weights taken: 75% new")
     if against is None:
         assert judged.forced is None
-        assert adaptation.verdict("seedlings/1", held_out, test, force=False, alike=False) == judged
+        assert adaptation.verdict("seedlings/1", held_out, test, "weights taken: 75% new", force=False, alike=False) == judged
         return
     assert against in str(judged.forced)
     with pytest.raises(RunError, match=against):
-        adaptation.verdict("seedlings/1", held_out, test, force=False, alike=False)
+        adaptation.verdict("seedlings/1", held_out, test, "weights taken: 75% new", force=False, alike=False)
 
 
 def test_photos_that_either_has_learnt_from_do_not_count(published, images, parts):
