@@ -215,9 +215,12 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{PREFIX}STORE: there is no folder {settings.store}; create or mount it, or name another one")
     if settings.probe_port == settings.port:
         raise BadSetting(f"{PREFIX}PROBE_PORT: {settings.port} is the port of the service itself; choose another one")
-    if settings.runtime in ("onnxruntime", "openvino") and importlib.util.find_spec(settings.runtime) is None:
-        hint = installing.command(settings.runtime)
-        raise BadSetting(f"{PREFIX}RUNTIME: {settings.runtime} is not installed; set it to torchscript, or run: {hint}")
+    library = "onnxruntime" if settings.runtime == "int8" else settings.runtime
+    if library in ("onnxruntime", "openvino") and importlib.util.find_spec(library) is None:
+        hint = installing.command(library)
+        raise BadSetting(f"{PREFIX}RUNTIME: {library} is not installed; set it to torchscript, or run: {hint}")
+    if settings.second_model == settings.model:
+        raise BadSetting(f"{PREFIX}SECOND_MODEL: {settings.model} is the first model already; name another one, or unset it")
     if settings.keys_file is not None:
         try:
             keys.read(settings.keys_file)

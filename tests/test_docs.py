@@ -32,7 +32,7 @@ def exposed() -> str:
     metrics.plants({"Maize": 1})
     metrics.corrected("Maize", right=False)
     metrics.rejected("queue-full")
-    metrics.loaded("seedlings", 1)
+    metrics.loaded("seedlings", 1, "onnxruntime")
     metrics.refused()
     metrics.shadowed("2", "1", "agreed", 0.1)
     return metrics.render(0).decode()

@@ -28,16 +28,16 @@ Photo = TypeVar("Photo", Path, str)
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
-    """The service's parts in this process, its classifier loaded. Raises NotReady."""
+async def running(settings: Settings, *, brief: bool = False) -> AsyncIterator[Services]:
+    """The service's parts in this process, its classifier loaded, as `engine.load` has it where `brief`. Raises NotReady."""
     memory.keep_freed()
 
     def load(opened: Opened[Manifest], _: Callable[[], bool]) -> engine.Engine:
         # Not warmed: here nobody waits for the first answer, and most batches are of one size.
-        return engine.load_as_set(opened, settings, lambda: True)
+        return engine.load_as_set(opened, settings, lambda: True, brief=brief)
 
     def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:
-        return engine.load_segmenter(opened, settings)
+        return engine.load_segmenter(opened, settings, brief=brief)
 
     only_answers = settings.model_copy(update={"deadline_s": PATIENCE_S, "shadow": None, "database": None})
     services = build_services(only_answers, load, load_segmenter)

@@ -187,7 +187,7 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 async def _classify(photos: list[Path], settings: Settings, progress: Progress, look: Look) -> list[Result]:
     """Results of the model in this process, through the batches of the service."""
-    async with answering.running(settings) as services:
+    async with answering.running(settings, brief=True) as services:
         ask = await answering.classifying(services, look)
 
         async def one(photo: Path) -> Result:
@@ -198,7 +198,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress, 
 
 async def _detect(photos: list[Path], settings: Settings, progress: Progress, masks: bool) -> list[Result]:
     """The plants on each photo, by the models in this process."""
-    async with answering.running(settings) as services:
+    async with answering.running(settings, brief=True) as services:
         ask = await answering.detecting(services, masks=masks)
 
         async def one(photo: Path) -> Result:

@@ -89,7 +89,14 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
     },
     "Health": {
         "status": "ready",
-        "model": {"name": "seedlings", "version": "3", "network": "base", "species": 12, "created": "2026-11-26T12:01:41+00:00"},
+        "model": {
+            "name": "seedlings",
+            "version": "3",
+            "network": "base",
+            "species": 12,
+            "created": "2026-11-26T12:01:41+00:00",
+            "runtime": "onnxruntime",
+        },
         "error": None,
         "refused": [],
         "queued": 0,

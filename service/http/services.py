@@ -54,6 +54,8 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
+        if self.seconds is not None and not self.seconds.looked:
+            return "loading"  # the first one answers already, some photos otherwise than it will
         return "failed" if self.predictor.failure or self.heartbeat.stopped else "ready"
 
     @property
@@ -161,13 +163,13 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
 
     def on_swap(model: Model) -> None:
         manifest = model.manifest
-        metrics.loaded(manifest.name, manifest.version)
+        metrics.loaded(manifest.name, manifest.version, model.runtime)
         familiarity = manifest.calibration.familiarity
         shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
         metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
 
     def on_other(other: Model | Segmenter) -> None:
-        metrics.loaded(other.manifest.name, other.manifest.version)
+        metrics.loaded(other.manifest.name, other.manifest.version, other.runtime)
 
     def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
@@ -175,10 +177,8 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     def on_batch(ran: BatchReport) -> None:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
-    def on_prediction(prediction: Prediction) -> None:
-        metrics.prediction(
-            prediction.species.name, prediction.familiar, prediction.decode_s, prediction.queue_s, ood_ratio=prediction.ood_ratio
-        )
+    def on_prediction(given: Prediction, first: Prediction) -> None:
+        metrics.prediction(given.species.name, first.familiar, given.decode_s, given.queue_s, ood_ratio=first.ood_ratio)
 
     registry = Registry(
         load,

@@ -12,8 +12,9 @@ from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
 from service.inference.runtimes import choice
+from service.inference.runtimes.choice import Chosen
 from service.inference.runtimes.faults import EngineError, blame_machine
-from service.inference.runtimes.runtime import Runtime, Threads
+from service.inference.runtimes.runtime import Threads
 from service.inference.runtimes.torchscript import COMPARED, TorchScriptModel
 from service.inference.segmenter import Segmenter
 from service.settings import Device, Precision, RuntimeChoice, Settings
@@ -30,11 +31,11 @@ class Engine:
     sooner than one after the other with two threads: these wait for each other at the end of each layer.
     """
 
-    def __init__(self, manifest: Manifest, published: TorchScriptModel, runtime: Runtime) -> None:
+    def __init__(self, manifest: Manifest, published: TorchScriptModel, chosen: Chosen) -> None:
         self.manifest = manifest
+        self.runtime, self._runtime = chosen
         self._published = published  # its halves explain an answer
         self.capabilities = published.capabilities
-        self._runtime = runtime
 
     @property
     def size(self) -> int:
@@ -89,7 +90,7 @@ def computes_in_bfloat16() -> bool:
     return made_for_it and bool(in_onednn)
 
 
-def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable[[], bool]) -> Engine:
+def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable[[], bool], *, brief: bool = False) -> Engine:
     """`load` with the settings of the service."""
     return load(
         opened,
@@ -99,6 +100,7 @@ def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable
         batch_size=settings.batch_size,
         precision=settings.precision,
         runtime=settings.runtime,
+        brief=brief,
         given_up=given_up,
     )
 
@@ -112,6 +114,7 @@ def load(
     streams: int = 1,
     precision: Precision = "float32",
     runtime: RuntimeChoice = "torchscript",
+    brief: bool = False,
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
@@ -124,18 +127,30 @@ def load(
     `service/inference/runtimes/choice.py`.
 
     Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
-    left out, for a process that is asked to end meanwhile.
+    left out, for a process that is asked to end meanwhile. `brief`, for who asks a little and explains nothing: runtimes are compared on
+    one image, none is measured, no heat map is tried, and no batch is run before the first answer.
     """
     where = _device(device)
     dtype = _dtype(precision, where)
     pool = Threads.of(threads, streams)
     published = TorchScriptModel(opened, where, pool)
-    quickest, manifest = published.answers(opened.manifest, dtype), opened.manifest
+    manifest = opened.manifest
     shape = (manifest.input.channels, manifest.input.size, manifest.input.size)
-    batches = [_drawn(1, shape), _drawn(max(COMPARED, batch_size), shape)]
-    chosen = choice.choose(runtime, opened, quickest, published.as_published(manifest), batches, pool, on_cpu=where.type == "cpu")
+    batches = [_drawn(1, shape), *([] if brief else [_drawn(max(COMPARED, batch_size), shape)])]
+    chosen = choice.choose(
+        _in_its_precision(runtime, dtype),
+        opened,
+        lambda: published.answers(manifest, dtype),
+        published.as_published(manifest),
+        batches,
+        pool,
+        on_cpu=where.type == "cpu",
+        measured=not brief,
+    )
     engine = Engine(manifest, published, chosen)
-    _check(engine, opened)
+    _check(engine, opened, explaining=not brief)
+    if brief:
+        return engine
     try:
         for size in range(1, batch_size + 1):
             for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
@@ -146,7 +161,7 @@ def load(
     return engine
 
 
-def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Segmenter:
+def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings, *, brief: bool = False) -> Segmenter:
     """Load and check a verified segmenter. Raises ArtifactCorrupt or EngineError."""
     where = _device(settings.device)
     pool = Threads.of(settings.inference_threads, 1)
@@ -154,7 +169,8 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Seg
     photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
     on_cpu = where.type == "cpu"
     wanted: RuntimeChoice = "auto" if settings.runtime == "int8" else settings.runtime  # a segmenter has no such file
-    segmenter = Segmenter(opened.manifest, choice.choose(wanted, opened, maps, maps, photos, pool, on_cpu=on_cpu, optional=True))
+    chosen = choice.choose(wanted, opened, lambda: maps, maps, photos, pool, on_cpu=on_cpu, optional=True, measured=not brief)
+    segmenter = Segmenter(opened.manifest, chosen)
     try:
         segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
     except ModelFailed as error:
@@ -163,7 +179,17 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings) -> Seg
     return segmenter
 
 
-def _check(engine: Engine, opened: Opened[Manifest]) -> None:
+def _in_its_precision(runtime: RuntimeChoice, dtype: torch.dtype) -> RuntimeChoice:
+    """TorchScript alone computes in bfloat16, so it is what answers where that was asked for and nothing else was."""
+    if dtype == torch.float32 or runtime == "torchscript":
+        return runtime
+    if runtime == "auto":
+        return "torchscript"
+    log.warning("SEEDLINGS_PRECISION is bfloat16, which %s does not take: set SEEDLINGS_RUNTIME to torchscript, or unset one", runtime)
+    return runtime
+
+
+def _check(engine: Engine, opened: Opened[Manifest], *, explaining: bool) -> None:
     lacking = {*Capability} & {*(engine.manifest.capabilities or [])} - {*engine.capabilities}
     if lacking:
         raise ArtifactCorrupt(
@@ -173,7 +199,7 @@ def _check(engine: Engine, opened: Opened[Manifest]) -> None:
         raise ArtifactCorrupt(f"{opened.path}: its manifest has a limit on a distance that the model does not give; export it again")
     try:
         (row,), _ = engine.predict_batch(_grey(engine, 1))
-        if engine.explainable:
+        if engine.explainable and explaining:
             engine.saliency(_grey(engine, 1), [0])
     except ModelFailed as error:
         blame_machine(error, opened)

@@ -117,7 +117,7 @@ class Predictor:
         batch_wait_s: float,
         deadline_s: float,
         on_batch: Callable[[BatchReport], None] | None = None,
-        on_prediction: Callable[[Prediction], None] | None = None,
+        on_prediction: Callable[[Prediction, Prediction], None] | None = None,  # the answer, and what the model in service said
         shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what the model in service answered
         second: Registry[Model] | None = None,  # of the model that answers what is unfamiliar
     ) -> None:
@@ -227,9 +227,9 @@ class Predictor:
                 decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
             else:
                 decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size))
-            prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
+            first = prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
         if self._shadow is not None:
-            self._shadow(prediction, decoded.pixels, image)
+            self._shadow(first, decoded.pixels, image)
         second = self.second_beside(model) if prediction.familiar is False and not by_it_alone else None
         if second is not None:
             kind, shown = _BatchKind(second), _Image(decoded.pixels)
@@ -237,7 +237,7 @@ class Predictor:
             queue_s, inference_s = prediction.queue_s + other.queue_s, prediction.inference_s + other.inference_s
             prediction = dataclasses.replace(other, queue_s=queue_s, inference_s=inference_s)
         if self._report_prediction is not None:
-            self._report_prediction(prediction)
+            self._report_prediction(prediction, first)
         return prediction, decoded.pixels
 
     def _on_batch(self, ran: BatchReport) -> None:

@@ -48,6 +48,10 @@ class Model(Protocol):
         """The version, as it stands in answers."""
 
     @property
+    def runtime(self) -> str:
+        """What runs the network, as SEEDLINGS_RUNTIME names it."""
+
+    @property
     def explainable(self) -> bool:
         """Whether `saliency` works."""
 
@@ -80,7 +84,7 @@ class _Refused:
 
 _LONGEST_PAUSE_S = 300.0
 _PATIENCE_S = 10.0  # for a load to give up; a disk that hangs does not let it
-_FORMATS = ("model.onnx", "model.pt2")  # which a version may have beside model.pt
+_FORMATS = ("model.onnx", "model.pt2", "model.int8.onnx")  # which a version may have beside model.pt
 _NO_FORMAT = (0, 0, 0, 0)  # it need not be there
 _FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
@@ -121,6 +125,7 @@ class Registry(Generic[Served]):
         self._loads = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="registry", daemon=True)
+        self.looked = False  # once to the end: what there was is in service, or refused
         self.error: str | None = None  # why no better version is in service
         self.refused: tuple[Refusal, ...] = ()  # the versions of the store that are not served for a fault, newest first
 
@@ -253,6 +258,7 @@ class Registry(Generic[Served]):
                 self.refresh()
             except Exception as error:  # this thread is the only one that looks
                 self._report(_words(error))
+            self.looked = True
             looks_since_load = 0 if self._loads != loads else looks_since_load + 1
             if looks_since_load <= 1 and self._give_back_memory is not None:
                 _guarded(self._give_back_memory)  # once for the load itself, once when the last user of the old version is gone

@@ -7,7 +7,7 @@ from models_store import canopy, tint
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
-from service.inference.runtimes.runtime import Runtime
+from service.inference.runtimes.choice import Chosen
 
 Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
 
@@ -15,9 +15,9 @@ Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from
 class Segmenter:
     """One loaded version."""
 
-    def __init__(self, manifest: SegmenterManifest, runtime: Runtime) -> None:
+    def __init__(self, manifest: SegmenterManifest, chosen: Chosen) -> None:
         self.manifest = manifest
-        self._runtime = runtime
+        self.runtime, self._runtime = chosen
 
     @property
     def version(self) -> str:

@@ -42,6 +42,7 @@ def _answer(connection: Connection, settings: dict[str, Any]) -> None:
             batch_size=1,
             precision=settings["precision"],
             runtime=settings["runtime"],
+            brief=True,  # to measure would take time from what answers
             given_up=given_up,
         )
 

@@ -124,6 +124,15 @@ class Metrics:
             registry=registry,
         )
 
+        self._runtime = Gauge(
+            "seedlings_model_runtime",
+            "Workers in which this runtime answers for the model",
+            ("model", "runtime"),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._runtimes: dict[str, str] = {}  # model → what answers for it
+
     @_never_raises
     def request(self, route: str, status: int, total_s: float, key: str | None = None) -> None:
         """One request was answered; `key` is the name of its key."""
@@ -193,10 +202,14 @@ class Metrics:
         self._rejected.labels(reason).inc()
 
     @_never_raises
-    def loaded(self, model: str, version: int) -> None:
-        """A version was taken into service."""
+    def loaded(self, model: str, version: int, runtime: str) -> None:
+        """A version was taken into service, and that runtime answers for it."""
         self._swaps.labels("served").inc()
         self._version.labels(model).set(version)
+        if model in self._runtimes:
+            self._runtime.labels(model, self._runtimes[model]).set(0)
+        self._runtime.labels(model, runtime).set(1)
+        self._runtimes[model] = runtime
 
     @_never_raises
     def expected(self, shares: Mapping[str, float], unfamiliar: float | None) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from service.errors import NotReady, probe_status
 from service.http.dependencies import current_services
 from service.http.services import Services, Status
+from service.inference.registry import Model
 from service.inference.shadow import Shadow
 
 router = APIRouter(tags=["health"])
@@ -22,6 +23,7 @@ class ServedModel(BaseModel):
     network: str = Field(description="name of the network")
     species: int = Field(description="number of species")
     created: str = Field(description="when the version was published, ISO 8601")
+    runtime: str = Field(description="what runs it: `torchscript`, `exported`, `onnxruntime`, `openvino` or `int8`")
 
 
 class RefusedVersion(BaseModel):
@@ -56,6 +58,9 @@ class Health(BaseModel):
 
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
+    second_model: ServedModel | None = Field(
+        None, description="the model that answers what the first one finds unfamiliar; null where none is, or before it is loaded"
+    )
     error: str | None = Field(
         description="why predictions are not answered, why no better version is in service, or what is wrong with the second model or the"
         " file of keys; null if nothing"
@@ -113,28 +118,32 @@ async def ready(services: Annotated[Services, Depends(current_services)]) -> JSO
 
 
 def _state(services: Services) -> dict[str, Any]:
-    model = services.registry.current
-    described = None
-    if model is not None:
-        manifest = model.manifest
-        described = {
-            "name": manifest.name,
-            "version": model.version,
-            "network": manifest.training.network,
-            "species": len(manifest.species),
-            "created": manifest.created.isoformat(),
-        }
-    registry = services.registry
+    registry, seconds = services.registry, services.seconds
     refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
     queued = services.predictor.queued
     shadow = None if services.shadow is None else _shadowed(services.shadow, services)
     return {
         "status": services.status,
-        "model": described,
+        "model": _described(registry.current),
+        "second_model": None if seconds is None else _described(seconds.current),
         "error": services.error,
         "refused": refused,
         "queued": queued,
         "shadow": shadow,
+    }
+
+
+def _described(model: Model | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    manifest = model.manifest
+    return {
+        "name": manifest.name,
+        "version": model.version,
+        "network": manifest.training.network,
+        "species": len(manifest.species),
+        "created": manifest.created.isoformat(),
+        "runtime": model.runtime,
     }
 
 

@@ -4,10 +4,11 @@ import functools
 import importlib.util
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from models_store import installing, store
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable, Opened
 from service.inference.runtimes.faults import EngineError, blame_machine, first_line
-from service.inference.runtimes.runtime import Runtime, Threads
+from service.inference.runtimes.runtime import Outputs, Runtime, Threads
 from service.settings import RuntimeChoice, RuntimeName
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,15 @@ MEASURED_S = 1.0  # how long runtimes are compared, all together
 _TURNS = 3  # in which each has its turn: what else the machine does in that second meets all of them
 _WARM = 2  # calls of a shape that are slow: torch records at the first one, and specialises at the second one
 CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
+UNMEASURED: RuntimeName = "onnxruntime"  # taken where it does not pay to measure: it is the quickest one on most machines
+_MEASURING = threading.Lock()  # two models are loaded at one time, and each would take the cores from the other
+
+
+class Chosen(NamedTuple):
+    """What answers, and its name."""
+
+    name: RuntimeName
+    runtime: Runtime
 
 
 def installed(name: RuntimeName) -> bool:
@@ -43,62 +53,73 @@ def installed(name: RuntimeName) -> bool:
 def choose(
     wanted: RuntimeChoice,
     opened: Opened[Any],
-    quickest: Runtime,
+    quickest: Callable[[], Runtime],
     published: Runtime,
     batches: list[NDArray[np.uint8]],
     threads: Threads,
     *,
     on_cpu: bool,
     optional: bool = False,
-) -> Runtime:
-    """The runtime that answers in place of TorchScript's `quickest`, or that.
+    measured: bool = True,
+) -> Chosen:
+    """The runtime that answers in place of TorchScript's `quickest`, or that. It is made only where it is needed, since that takes time.
 
     A version's other files have to answer as its `model.pt` does (`published`) on `batches`, uint8 [n,3,h,w]. Those are what speed is
-    measured by, too. Where `optional`, a version without the file that is asked for is served by TorchScript. Raises
-    ArtifactUnsuitable, another StoreError, or EngineError.
+    measured by, too. Where `optional`, a version without the file that is asked for is served by TorchScript. With `measured` off,
+    `auto` measures nothing and takes ONNX Runtime, where there is a file. Raises ArtifactUnsuitable, another StoreError, or EngineError.
     """
     name = f"{opened.manifest.name}/{opened.manifest.version}"
+    expected = functools.cache(lambda: [published(images, True) for images in batches])
     if wanted == "torchscript" or (wanted == "auto" and not on_cpu):
-        return quickest
+        return Chosen("torchscript", quickest())
     if not on_cpu:
         log.warning("SEEDLINGS_RUNTIME is %s, but that is for CPUs: %s is served by torchscript, on the GPU", wanted, name)
-        return quickest
+        return Chosen("torchscript", quickest())
     if wanted != "auto":
         if FILES[wanted] in opened.manifest.files:
-            return _checked(wanted, opened, published, batches, threads)
+            return Chosen(wanted, _checked(wanted, opened, expected, batches, threads))
         remedy = f"put it in with: python -m training convert --format {'int8 --data DIR' if wanted == 'int8' else 'pt2,onnx'}"
         if not optional:
             raise ArtifactUnsuitable(
                 f"{opened.path} has no {FILES[wanted]}, which SEEDLINGS_RUNTIME={wanted} needs; {remedy}, or set it to torchscript"
             )
         log.warning("%s has no %s and is served by torchscript; %s", name, FILES[wanted], remedy)
-        return quickest
-    found: dict[RuntimeName, Runtime] = {"torchscript": quickest}
-    for other in get_args(RuntimeName):
+        return Chosen("torchscript", quickest())
+    found: dict[RuntimeName, Runtime] = {}
+    for other in get_args(RuntimeName) if measured else (UNMEASURED,):
         if other in FILES and other != "int8" and FILES[other] in opened.manifest.files and installed(other):
             try:
-                found[other] = _checked(other, opened, published, batches, threads)
+                found[other] = _checked(other, opened, expected, batches, threads)
             except (store.StoreError, EngineError) as error:
                 log.warning("%s is not served by %s: %s", name, other, error)
-    if len(found) == 1:
-        return quickest
-    rates = _rates(found, batches, threads)
+    if found and not measured:
+        log.info("%s is served by %s, unmeasured", name, UNMEASURED)
+        return Chosen(UNMEASURED, found[UNMEASURED])
+    found["torchscript"] = quickest()
+    rates = _rates(found, batches, threads, name) if len(found) > 1 else {}
+    if not rates:
+        log.info("%s is served by torchscript: it has no file for another runtime that works here", name)
+        return Chosen("torchscript", found["torchscript"])
     best = max(rates, key=lambda one: rates[one] if one != "torchscript" else CLEARLY * rates[one])
     log.info("%s is served by %s; images/s: %s", name, best, ", ".join(f"{one} {rate:.0f}" for one, rate in rates.items()))
-    return found[best]
+    return Chosen(best, found[best])
 
 
-def _checked(name: RuntimeName, opened: Opened[Any], published: Runtime, batches: list[NDArray[np.uint8]], threads: Threads) -> Runtime:
+def _checked(
+    name: RuntimeName, opened: Opened[Any], expected: Callable[[], list[Outputs]], batches: list[NDArray[np.uint8]], threads: Threads
+) -> Runtime:
     file = FILES[name]
     content = store.beside(opened.path, opened.manifest, file)
     if content is None:
         raise ArtifactUnsuitable(f"{opened.path} has no {file}")
     try:
         runtime = _open(name, content, threads)
-        apart = max(_apart(runtime(images, True), published(images, True)) for images in batches)
+        apart = max(_apart(runtime(images, True), theirs) for images, theirs in zip(batches, expected(), strict=True))
     except ModuleNotFoundError as error:
         hint = installing.command(_LIBRARIES.get(name, name))
         raise EngineError(f"SEEDLINGS_RUNTIME is {name}, but {error.name} is not installed: {hint}") from None
+    except ImportError as error:
+        raise EngineError(f"{name} does not load on this machine ({first_line(error)}); set SEEDLINGS_RUNTIME to torchscript") from error
     except Exception as error:
         blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {name} cannot run its {file} ({first_line(error)}); export it again") from error
@@ -130,10 +151,13 @@ def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.fl
     return max(float((np.abs(one - other) / np.maximum(1, np.abs(other))).max()) for one, other in zip(ours, published, strict=False))
 
 
-def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], threads: Threads) -> dict[RuntimeName, float]:
-    """Images a second as the service asks: the first batch by itself, the last one several times side by side; their geometric mean."""
+def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], threads: Threads, of: str) -> dict[RuntimeName, float]:
+    """Images a second as the service asks: the first batch by itself, the last one several times side by side; their geometric mean.
+
+    A runtime that fails at that is left out, and the log says so: memory may do for one forward pass, and not for two.
+    """
     first, last, streams = batches[0], batches[-1], threads.whole // threads.share
-    with ThreadPoolExecutor(streams) as pool:
+    with _MEASURING, ThreadPoolExecutor(streams) as pool:
 
         def side_by_side(runtime: Runtime) -> None:
             list(pool.map(lambda _: runtime(last, streams == 1), range(streams)))
@@ -145,10 +169,17 @@ def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], 
             )
             for name, runtime in found.items()
         }
-        for _ in range(_TURNS):
-            for pair in paces.values():
-                for pace in pair:
-                    pace.go_on(MEASURED_S / _TURNS / len(found) / len(pair))
+        for turn in range(1 + _TURNS):
+            for name, pair in [*paces.items()]:
+                try:
+                    for pace in pair:
+                        if turn:
+                            pace.go_on(MEASURED_S / _TURNS / len(found) / len(pair))
+                        else:
+                            pace.warm()
+                except Exception as error:
+                    log.warning("%s is not served by %s: it failed while it was measured (%s)", of, name, first_line(error))
+                    del paces[name]
     return {name: math.sqrt(alone.per_s * beside.per_s) for name, (alone, beside) in paces.items()}
 
 
@@ -158,8 +189,11 @@ class _Pace:
     def __init__(self, work: Callable[[], object], images: int) -> None:
         self._work, self._images = work, images
         self._calls, self._seconds = 0, 0.0
+
+    def warm(self) -> None:
+        """Work without a clock."""
         for _ in range(_WARM):
-            work()
+            self._work()
 
     @property
     def per_s(self) -> float:

@@ -1,5 +1,7 @@
 """`model.onnx` by ONNX Runtime, on the processor."""
 
+import threading
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -10,17 +12,28 @@ _ERRORS_ALONE = 3  # of its levels of logging
 
 
 class OnnxRuntime:
-    """A `Runtime`. A session has its threads for life, so there are two where the share is not the whole."""
+    """A `Runtime`. A session has its threads for life, so there are two where the share is not the whole.
+
+    The second one is made once two forward passes run side by side: who asks for one photo at a time needs neither its memory nor its time.
+    """
 
     def __init__(self, model: bytes, threads: Threads) -> None:
         """Raises whatever ONNX Runtime does of a file that is none, or too new for it."""
+        self._model, self._threads, self._making = model, threads, threading.Lock()
         self._alone = _session(model, threads.whole)
-        self._beside = self._alone if threads.share == threads.whole else _session(model, threads.share)
+        self._beside = self._alone if threads.share == threads.whole else None
 
     def __call__(self, images: NDArray[np.uint8], alone: bool) -> Outputs:
         """As `Runtime` has it."""
-        session = self._alone if alone else self._beside
+        session = self._alone if alone else self._beside or self._made_beside()
         return tuple(session.run(None, {"images": np.ascontiguousarray(images)}))
+
+    def _made_beside(self) -> onnxruntime.InferenceSession:
+        with self._making:
+            if self._beside is None:
+                self._beside = _session(self._model, self._threads.share)
+                self._model = b""
+            return self._beside
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

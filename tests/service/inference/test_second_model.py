@@ -2,8 +2,10 @@
 
 import csv
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from models_store import store
 from models_store.manifest import Manifest
 from service.__main__ import main
 from service.cli.plants import COLUMNS
+from service.inference import engine
+from service.settings import BadSetting, from_environment
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -33,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(module_service: Start, root: Path) -> Running:
     running = module_service(store=root, second_model="outdoors")
-    running.wait_for(lambda: running.services.seconds.current and running.services.segmenters.current, "both others are loaded")
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
     return running
 
 
@@ -51,6 +55,42 @@ def test_what_is_unfamiliar_the_second_one_answers(service: Running) -> None:
     assert (strange["model"]["name"], strange["species"]) == ("outdoors", "Sugar beet")
     assert list(strange["probabilities"].values()) == pytest.approx(np.roll(fakes.shares(STRANGE), 1), abs=1e-4)
     assert (strange["confident"], strange["threshold"], strange["ood_limit"]) == (False, None, None)  # by its own thresholds
+
+
+def test_health_names_it_and_metrics_count_what_it_was_asked(service: Running) -> None:
+    def unfamiliar() -> float:
+        lines = service.client.get("/metrics").text.splitlines()
+        return float(next(line.split()[-1] for line in lines if line.startswith("seedlings_unfamiliar_total")))
+
+    before = unfamiliar()
+    for colour in (KNOWN, STRANGE, STRANGE):
+        service.client.post("/predict", content=fakes.image(colour))
+    assert unfamiliar() - before == 2  # by the first one: the second one cannot tell
+    found = service.client.get("/health").json()["second_model"]
+    assert (found["name"], found["version"], found["runtime"]) == ("outdoors", "1", "torchscript")
+
+
+def test_ready_is_a_service_that_has_both(root: Path, start: Start) -> None:
+    held, load = threading.Event(), engine.load_as_set
+
+    def slowly(opened: store.Opened[Manifest], *rest: Any) -> engine.Engine:
+        assert opened.manifest.name == "seedlings" or held.wait(30)
+        return load(opened, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "load_as_set", slowly)
+        service = start(store=root, second_model="outdoors", ready=False)
+        service.wait_for(lambda: service.services.registry.current, "the first model is loaded")
+        assert service.client.get("/health").json()["status"] == "loading"
+        assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "seedlings"
+        held.set()
+        service.wait_ready()
+    assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "outdoors"
+
+
+def test_the_first_one_once_more_is_a_mistake(root: Path) -> None:
+    with pytest.raises(BadSetting, match="SEEDLINGS_SECOND_MODEL: seedlings is the first model already"):
+        from_environment({"SEEDLINGS_STORE": str(root), "SEEDLINGS_SECOND_MODEL": "seedlings"})
 
 
 def test_each_photo_of_a_batch_by_itself(service: Running) -> None:
@@ -94,7 +134,6 @@ def test_of_other_species_it_is_asked_nothing_and_health_says_so(start: Start, p
 
     store.publish(tmp_path, fakes.scripted(fakes.Turned), other_species, lambda _: "# fake\n", "outdoors")
     service = start(second_model="outdoors")
-    service.wait_for(lambda: service.services.seconds.current, "the second model is loaded")
     health = service.client.get("/health").json()
     assert (health["status"], "does not know the species of seedlings 1" in health["error"]) == ("ready", True)
     assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "seedlings"

@@ -23,7 +23,7 @@ sys.stdin.readline()
 for number in range(2000):
     metrics.request(f"/route/{number % 50}", 200, 0.1)
     metrics.prediction(f"species {number % 500}", True, 0.1, 0.1)
-metrics.loaded("seedlings", 1)
+metrics.loaded("seedlings", 1, "onnxruntime")
 text = metrics.render(3).decode()
 print(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("seedlings_requests_total")))
 """

@@ -20,6 +20,7 @@ from models_store.republish import republish
 from models_store.store import ArtifactCorrupt, ArtifactUnsuitable
 from service.inference import engine
 from service.inference.runtimes import choice
+from service.inference.runtimes.runtime import Threads
 from service.settings import BadSetting, Settings, from_environment
 from tests import drawn, fakes
 from tests.training.conftest import Tiny
@@ -147,11 +148,55 @@ def test_auto_takes_the_quickest_one_that_answers_alike_and_says_so(exported, tm
     assert "is served by torchscript;" in caplog.text
 
 
+@pytest.mark.parametrize(("change", "runtime"), [(bytes, "onnxruntime"), (otherwise, "torchscript"), (lambda _: b"", "torchscript")])
+def test_who_asks_little_gets_one_that_is_not_measured(exported, tmp_path, caplog, change, runtime):
+    caplog.set_level(logging.INFO)
+    path = altered(exported, tmp_path, change)
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 3, 150, 150), np.uint8)
+    loaded = engine.load(store.open_artifact(path), **OPTIONS, runtime="auto", brief=True)
+    expected = engine.load(store.open_artifact(path), **OPTIONS).predict_batch(pixels)
+    for alone in (True, False):
+        np.testing.assert_allclose(loaded.predict_batch(pixels, alone).probabilities, expected.probabilities, atol=1e-4)
+    assert loaded.runtime == runtime
+    assert f"seedlings/1 is served by {runtime}" in caplog.text
+    assert "images/s" not in caplog.text
+
+
+def test_one_that_fails_while_it_is_measured_is_left_out(exported, caplog, monkeypatch):
+    monkeypatch.setattr(choice, "MEASURED_S", 0.05)
+    monkeypatch.setattr(choice, "CLEARLY", 1e9)  # else nothing is taken in its place
+    batches = [np.random.default_rng(0).integers(0, 256, (n, 3, 150, 150), np.uint8) for n in (1, 3)]
+    opened, threads = store.open_artifact(exported), Threads.of(2, 2)
+    published = engine.TorchScriptModel(opened, torch.device("cpu"), threads).as_published(opened.manifest)
+
+    def short_of_memory(images, alone):
+        if not alone:
+            raise MemoryError
+        return published(images, alone)
+
+    chosen = choice.choose("auto", opened, lambda: short_of_memory, published, batches, threads, on_cpu=True)
+    assert chosen.name in OTHERS
+    assert "is not served by torchscript: it failed while it was measured (MemoryError)" in caplog.text
+
+
+def test_bfloat16_is_torchscripts(exported, caplog, monkeypatch):
+    if not engine.computes_in_bfloat16():
+        pytest.skip("this processor does not compute in bfloat16")
+    monkeypatch.setattr(choice, "CLEARLY", 0.0)  # as if TorchScript were slow
+    load = functools.partial(engine.load, **OPTIONS, precision="bfloat16")
+    assert load(store.open_artifact(exported), runtime="auto").runtime == "torchscript"
+    assert load(store.open_artifact(exported), runtime="onnxruntime").runtime == "onnxruntime"
+    assert "SEEDLINGS_PRECISION is bfloat16, which onnxruntime does not take" in caplog.text
+
+
 def test_a_library_that_is_not_installed_is_named(exported, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "service.inference.runtimes.openvino", raising=False)
     with pytest.raises(BadSetting, match=r"SEEDLINGS_RUNTIME: openvino is not installed; .* -m pip install openvino"):
         from_environment({"SEEDLINGS_RUNTIME": "openvino", "SEEDLINGS_STORE": str(tmp_path)})
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(BadSetting, match=r"SEEDLINGS_RUNTIME: onnxruntime is not installed; "):
+        from_environment({"SEEDLINGS_RUNTIME": "int8", "SEEDLINGS_STORE": str(tmp_path)})
     with pytest.raises(engine.EngineError, match=r"pip install openvino"):
         engine.load(store.open_artifact(exported), **OPTIONS, runtime="openvino")
     assert not choice.installed("openvino")
@@ -184,13 +229,16 @@ def test_versions_are_changed_under_load_without_a_failed_request(exported, tmp_
     assert service.client.post("/explain", content=photo).status_code == 200
 
 
-def test_a_damaged_file_that_is_mended_is_served(exported, tmp_path, start):
+@pytest.mark.parametrize(("runtime", "file"), [("onnxruntime", "model.onnx"), ("int8", "model.int8.onnx")])
+def test_a_damaged_file_that_is_mended_is_served(exported, tmp_path, start, runtime, file):
     folder = republish(tmp_path, exported, "seedlings")
-    content = (folder / "model.onnx").read_bytes()
-    (folder / "model.onnx").write_bytes(content[:-1])
-    service = start(runtime="onnxruntime", ready=False)
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content[:-1])
+    service = start(runtime=runtime, ready=False)
     service.wait_for(lambda: service.client.get("/health").json()["refused"], "it is refused")
     (refused,) = service.client.get("/health").json()["refused"]
-    assert "model.onnx does not have the SHA-256" in refused["reason"]
-    (folder / "model.onnx").write_bytes(content)
+    assert f"{file} does not have the SHA-256" in refused["reason"]
+    (folder / file).write_bytes(content)
     service.wait_ready()
+    assert service.client.get("/health").json()["model"]["runtime"] == runtime
+    assert f'seedlings_model_runtime{{model="seedlings",runtime="{runtime}"}} 1.0' in service.client.get("/metrics").text

@@ -29,6 +29,8 @@ class Health:
             the second model or the file of keys; null if nothing
         refused (list[RefusedVersion]): versions of the store that are not served, newest first
         queued (int): number of images that wait for a forward pass
+        second_model (None | ServedModel | Unset): the model that answers what the first one finds unfamiliar; null
+            where none is, or before it is loaded
         shadow (None | Shadowed | Unset): the other version that is compared with the one in service; null where none is
     """
 
@@ -37,6 +39,7 @@ class Health:
     error: None | str
     refused: list[RefusedVersion]
     queued: int
+    second_model: None | ServedModel | Unset = UNSET
     shadow: None | Shadowed | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -62,6 +65,14 @@ class Health:
 
         queued = self.queued
 
+        second_model: dict[str, Any] | None | Unset
+        if isinstance(self.second_model, Unset):
+            second_model = UNSET
+        elif isinstance(self.second_model, ServedModel):
+            second_model = self.second_model.to_dict()
+        else:
+            second_model = self.second_model
+
         shadow: dict[str, Any] | None | Unset
         if isinstance(self.shadow, Unset):
             shadow = UNSET
@@ -81,6 +92,8 @@ class Health:
                 "queued": queued,
             }
         )
+        if second_model is not UNSET:
+            field_dict["second_model"] = second_model
         if shadow is not UNSET:
             field_dict["shadow"] = shadow
 
@@ -126,6 +139,23 @@ class Health:
 
         queued = d.pop("queued")
 
+        def _parse_second_model(data: object) -> None | ServedModel | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                second_model_type_0 = ServedModel.from_dict(data)
+
+                return second_model_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | ServedModel | Unset, data)
+
+        second_model = _parse_second_model(d.pop("second_model", UNSET))
+
         def _parse_shadow(data: object) -> None | Shadowed | Unset:
             if data is None:
                 return data
@@ -149,6 +179,7 @@ class Health:
             error=error,
             refused=refused,
             queued=queued,
+            second_model=second_model,
             shadow=shadow,
         )
 

@@ -19,6 +19,7 @@ class ServedModel:
         network (str): name of the network
         species (int): number of species
         created (str): when the version was published, ISO 8601
+        runtime (str): what runs it: `torchscript`, `exported`, `onnxruntime`, `openvino` or `int8`
     """
 
     name: str
@@ -26,6 +27,7 @@ class ServedModel:
     network: str
     species: int
     created: str
+    runtime: str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,6 +41,8 @@ class ServedModel:
 
         created = self.created
 
+        runtime = self.runtime
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -48,6 +52,7 @@ class ServedModel:
                 "network": network,
                 "species": species,
                 "created": created,
+                "runtime": runtime,
             }
         )
 
@@ -66,12 +71,15 @@ class ServedModel:
 
         created = d.pop("created")
 
+        runtime = d.pop("runtime")
+
         served_model = cls(
             name=name,
             version=version,
             network=network,
             species=species,
             created=created,
+            runtime=runtime,
         )
 
         served_model.additional_properties = d
