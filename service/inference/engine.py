@@ -17,11 +17,13 @@ from service.inference.runtimes.faults import EngineError, blame_machine
 from service.inference.runtimes.runtime import Threads
 from service.inference.runtimes.torchscript import COMPARED, TorchScriptModel
 from service.inference.segmenter import Segmenter
+from service.process import memory
 from service.settings import Device, Precision, RuntimeChoice, Settings
 
 __all__ = ["Engine", "EngineError", "computes_in_bfloat16", "load", "load_as_set", "load_segmenter"]
 log = logging.getLogger(__name__)
 _SUM_TOLERANCE = 1e-3
+MEASURING_BYTES = 3 * 2**29  # of each worker; to measure took 1.1 GiB at its highest, ONNX Runtime alone 0.8 GiB
 
 
 class Engine:
@@ -101,6 +103,7 @@ def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable
         precision=settings.precision,
         runtime=settings.runtime,
         brief=brief,
+        measured=_may_measure(settings),
         given_up=given_up,
     )
 
@@ -115,6 +118,7 @@ def load(
     precision: Precision = "float32",
     runtime: RuntimeChoice = "torchscript",
     brief: bool = False,
+    measured: bool = True,
     given_up: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Load, check, freeze and warm a verified artifact. Raises ArtifactCorrupt or EngineError.
@@ -128,7 +132,7 @@ def load(
 
     Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
     left out, for a process that is asked to end meanwhile. `brief`, for who asks a little and explains nothing: runtimes are compared on
-    one image, none is measured, no heat map is tried, and no batch is run before the first answer.
+    one image, none is measured, no heat map is tried, and no batch is run before the first answer. With `measured` off none is, either.
     """
     where = _device(device)
     dtype = _dtype(precision, where)
@@ -145,7 +149,7 @@ def load(
         batches,
         pool,
         on_cpu=where.type == "cpu",
-        measured=not brief,
+        measured=measured and not brief,
     )
     engine = Engine(manifest, published, chosen)
     _check(engine, opened, explaining=not brief)
@@ -169,7 +173,8 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings, *, bri
     photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
     on_cpu = where.type == "cpu"
     wanted: RuntimeChoice = "auto" if settings.runtime == "int8" else settings.runtime  # a segmenter has no such file
-    chosen = choice.choose(wanted, opened, lambda: maps, maps, photos, pool, on_cpu=on_cpu, optional=True, measured=not brief)
+    measured = not brief and _may_measure(settings)
+    chosen = choice.choose(wanted, opened, lambda: maps, maps, photos, pool, on_cpu=on_cpu, optional=True, measured=measured)
     segmenter = Segmenter(opened.manifest, chosen)
     try:
         segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
@@ -177,6 +182,12 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings, *, bri
         blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; export it again") from error
     return segmenter
+
+
+def _may_measure(settings: Settings) -> bool:
+    """Whether the container has the memory to hold several runtimes of a model at one time. One that has not would be ended for it."""
+    limit = memory.limit_bytes()
+    return limit is None or limit >= settings.workers * MEASURING_BYTES
 
 
 def _in_its_precision(runtime: RuntimeChoice, dtype: torch.dtype) -> RuntimeChoice:

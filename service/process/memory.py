@@ -1,10 +1,13 @@
-"""How this process holds its memory, where the C library is glibc; elsewhere these functions do nothing."""
+"""How this process holds its memory, where the C library is glibc, and how much it may take."""
 
 import ctypes
 import gc
 import sys
+from pathlib import Path
 from typing import Any
 
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of cgroup v2, and of v1
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
 
@@ -36,6 +39,16 @@ def give_back() -> None:
     gc.collect()
     if (library := _glibc()) is not None:
         library.malloc_trim(0)
+
+
+def limit_bytes(cgroup: Path = _CGROUP) -> int | None:
+    """What the container may take; None where that is not said."""
+    for name in _LIMITS:
+        try:
+            return int((cgroup / name).read_text())
+        except (OSError, ValueError):  # v2 says "max" for no limit
+            continue
+    return None
 
 
 def _glibc() -> Any:

@@ -21,6 +21,7 @@ from models_store.store import ArtifactCorrupt, ArtifactUnsuitable
 from service.inference import engine
 from service.inference.runtimes import choice
 from service.inference.runtimes.runtime import Threads
+from service.process import memory
 from service.settings import BadSetting, Settings, from_environment
 from tests import drawn, fakes
 from tests.training.conftest import Tiny
@@ -160,6 +161,17 @@ def test_who_asks_little_gets_one_that_is_not_measured(exported, tmp_path, caplo
     assert loaded.runtime == runtime
     assert f"seedlings/1 is served by {runtime}" in caplog.text
     assert "images/s" not in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "workers", "measures"), [(None, 8, True), (2**31, 1, True), (2**31, 2, False), (2**30, 1, False)])
+def test_a_small_container_measures_nothing(exported, tmp_path, caplog, monkeypatch, limit, workers, measures):
+    monkeypatch.setattr(memory, "limit_bytes", lambda: limit)
+    monkeypatch.setattr(choice, "MEASURED_S", 0.05)
+    caplog.set_level(logging.INFO)
+    settings = Settings(store=tmp_path, device="cpu", threads=1, max_batch=1, workers=workers)
+    loaded = engine.load_as_set(store.open_artifact(exported), settings, lambda: True)
+    assert ("images/s" in caplog.text) == measures
+    assert measures or loaded.runtime == "onnxruntime"
 
 
 def test_one_that_fails_while_it_is_measured_is_left_out(exported, caplog, monkeypatch):
