@@ -73,7 +73,7 @@ def reference() -> str:
         "",
         "## The command predict",
         "",
-        "`python -m service predict`, or `seedlings predict` after an installation with pip.",
+        "`seedlings predict`, or `python -m service predict`.",
         "",
         *table(
             ("option", "meaning"), [option(action) for action in predict_parser()._actions if not isinstance(action, argparse._HelpAction)]

@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    command = argparse.ArgumentParser(prog="python -m service predict", description="Tells the species on photos.")
+    command = argparse.ArgumentParser(prog="seedlings predict", description="Tells the species on photos.")
     command.add_argument(
         "sources",
         nargs="+",

@@ -33,7 +33,7 @@ class Progress:
     def _show(self, passed_s: float) -> None:
         rate = self._done / max(passed_s, 1e-6)
         left_s = round((self._total - self._done) / rate)
-        text = f"{self._done}/{self._total} photos, {rate:.0f} a second, {left_s // 60}:{left_s % 60:02} left"
+        text = f"{self._done}/{self._total} photos, {rate:.{0 if rate >= 10 else 1}f} a second, {left_s // 60}:{left_s % 60:02} left"
         if self._terminal:
             filled = _WIDTH * self._done // self._total
             self._stream.write(f"\r\x1b[K{'█' * filled}{'░' * (_WIDTH - filled)} {text}")

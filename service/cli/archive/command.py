@@ -40,8 +40,8 @@ class _Work:
         wanted = [number for number in range(self._photos.blocks) if number not in there]
         self.problems = {number: self._results.problems(number) for number in sorted(there)}
         self.wanted = sum(map(self._photos.size, wanted))
-        done = f", {len(there)} of them are there already" if there else ""
-        self.tell(f"{len(self._photos)} photos in {self._photos.blocks} parts{done}")
+        done = f", of which {len(there)} finished before" if there else ""
+        self.tell(f"{_size(self._photos)}{done}")
         self._progress = Progress(max(1, self.wanted), sys.stderr)
         return wanted
 
@@ -107,8 +107,14 @@ def _engine(cluster: Cluster | None) -> Engine:
     return on_ray.on(cluster)
 
 
+def _size(photos: Photos) -> str:
+    """In words, such as "300 photos in 2 parts"."""
+    count, blocks = len(photos), photos.blocks
+    return f"{count} photo{'s' * (count != 1)} in {blocks} part{'s' * (blocks != 1)}"
+
+
 def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> int:
-    work.tell(f"{len(photos)} photos in {photos.blocks} parts, {work.wanted} of them answered now")
+    work.tell(f"{_size(photos)}, {work.wanted} of them answered now")
     if failed:
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
     for reason in problems:

@@ -111,7 +111,7 @@ def test_problems_of_finished_parts_are_not_forgotten(photos: Path, tmp_path: Pa
     capsys.readouterr()
     assert predict(*call) == 1
     said = capsys.readouterr().err
-    assert "1 parts, 1 of them are there already" in said
+    assert "in 1 part, of which 1 finished before" in said
     assert "1 of 11 photos were not answered" in said
 
 
