@@ -19,8 +19,9 @@ class BadPlace(ValueError):
 class Place:
     """Files by name; a name may have folders in it. Each method raises what the file system raises, FileNotFoundError among it."""
 
-    def __init__(self, url: str) -> None:
-        """Raises BadPlace."""
+    def __init__(self, url: str, mode: int = 0o600) -> None:
+        """`mode` is that of files on this machine: at first the writer alone reads them. Raises BadPlace."""
+        self._mode = mode
         try:
             self._files, root = url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -40,6 +41,7 @@ class Place:
         with temporary.file(folder, _WRITING) as (descriptor, written):
             with os.fdopen(os.dup(descriptor), "wb") as stream:
                 stream.write(content)
+            os.fchmod(descriptor, self._mode)
             os.fsync(descriptor)
             os.replace(written, path)
         _sync(folder)

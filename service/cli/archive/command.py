@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from models_store import installing, interrupt
@@ -19,7 +20,9 @@ from service.settings import Settings
 
 BLOCK = 256  # photos of a part, unless said otherwise
 _SCHEMA = 1
-_NO_SWAPS_S = 86_400.0  # the model stays as it is: its version stands in the manifest of the results
+_READERS = 16  # parts that are read at a time: an object store takes some hundredths of a second for each
+_MOST_TOLD = 20  # lines about what was not looked at
+_NO_SWAPS_S = 1e9  # the model stays as it is: its version stands in the manifest of the results
 
 
 class WrongCall(ValueError):
@@ -36,12 +39,13 @@ class _Work:
         self.wanted = 0  # photos that are to be answered now
 
     def begin(self, models: Identity) -> list[int]:
-        there = self._results.begin(self._described | models)
-        wanted = [number for number in range(self._photos.blocks) if number not in there]
-        self.problems = {number: self._results.problems(number) for number in sorted(there)}
+        there = sorted(self._results.begin(self._described | models))
+        wanted = sorted({*range(self._photos.blocks)}.difference(there))
         self.wanted = sum(map(self._photos.size, wanted))
         done = f", of which {len(there)} finished before" if there else ""
         self.tell(f"{_size(self._photos)}{done}")
+        with ThreadPoolExecutor(_READERS) as readers:
+            self.problems = dict(zip(there, readers.map(self._results.problems, there), strict=True))
         self._progress = Progress(max(1, self.wanted), sys.stderr)
         return wanted
 
@@ -117,8 +121,10 @@ def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> 
     work.tell(f"{_size(photos)}, {work.wanted} of them answered now")
     if failed:
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
-    for reason in problems:
+    for reason in problems[:_MOST_TOLD]:
         work.tell(f"not looked at: {reason}")
+    if len(problems) > _MOST_TOLD:
+        work.tell(f"not looked at: {len(problems) - _MOST_TOLD} more")
     return 1 if failed or problems else 0
 
 

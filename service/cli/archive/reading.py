@@ -21,6 +21,9 @@ STORES = {"s3": "s3", "gs": "gcs"}  # schemes of object stores, and the extras t
 WEB = ("http", "https")
 _PAUSES_S = (0.5, 2.0)  # before a second and a third try
 _CHUNK_BYTES = 2**18
+_OF_THE_MACHINE = frozenset(  # errors of a disk that is gone, or of a want of this machine: no fault of the photo
+    [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+)
 _MOST_REDIRECTS = 5
 _OF_URLS = "%/:=&?~#+!$,;'@()*[]"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)  # what a web server says that may answer later
@@ -82,7 +85,8 @@ def _of_file(path: str, most_bytes: int) -> bytes:
                 raise OSError(errno.EINVAL, "it is no file")
             return _bounded(stream.read(most_bytes + 1), most_bytes)
     except (OSError, ValueError) as error:
-        raise UndecodableImage(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        kind = NotReady if getattr(error, "errno", None) in _OF_THE_MACHINE else UndecodableImage
+        raise kind(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _of_store(url: str, most_bytes: int, _: float) -> bytes:

@@ -19,6 +19,7 @@ from service.cli.archive import tables
 from service.cli.archive.tables import Kind
 
 MANIFEST, SUMMARY = "_manifest.json", "_summary.json"
+_MODE = 0o644  # results are for others, too
 
 
 class Refused(ValueError):
@@ -44,7 +45,7 @@ class Results:
         """Raises Refused for a URL that nothing here reads."""
         self._url, self._kind = url, kind
         try:
-            self._place = Place(url)
+            self._place = Place(url, _MODE)
         except BadPlace as error:
             raise Refused(f"{url}: {error}") from None
 
@@ -61,6 +62,7 @@ class Results:
         if before != manifest:
             raise Refused(
                 f"{self._url} was begun otherwise: {_differences(before, manifest)}. Give the same arguments to go on, or another folder"
+                f"{_hint(before, manifest)}"
             )
         return {int(found[1]) for name in names if (found := re.fullmatch(rf"part-(\d{{6,}})\.{self._kind}", name))}
 
@@ -71,8 +73,13 @@ class Results:
 
     def problems(self, number: int) -> int:
         """How many photos of a part that is there have no answer."""
+        name = self._name(number)
         with self._answering("read"):
-            return tables.problems(self._place.read(self._name(number)), self._kind)
+            content = self._place.read(name)
+        try:
+            return tables.problems(content, self._kind)
+        except Exception:  # whatever a reader makes of what is no part
+            raise NotWritten(f"{self._url}/{name} is damaged; remove it, and its photos are answered again") from None
 
     def write_text(self, name: str, document: dict[str, Any]) -> None:
         """Write a document beside the parts."""
@@ -94,3 +101,11 @@ class Results:
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return "; ".join(f"{name} was {json.dumps(before.get(name))}, is {json.dumps(now.get(name))}"[:300] for name in names)
+
+
+def _hint(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """How to go on with the model of before."""
+    one, other = before.get("model") or {}, now.get("model") or {}
+    if one.get("version") == other.get("version") or one.get("name") != other.get("name"):
+        return ""
+    return f"; SEEDLINGS_VERSION={one.get('version')} names the version of before"

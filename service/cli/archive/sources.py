@@ -28,7 +28,7 @@ def find(sources: Sequence[str], block: int, most: int = MOST) -> tuple[Photos, 
     photos, problems = Photos(block, most), list[str]()
     for source in sources:
         before = len(photos)
-        for name in _listed(source) if _is_list(source) else _expanded(source, problems):
+        for name in _listed(source, problems) if _is_list(source) else _expanded(source, problems):
             if "\0" in name or len(name) > _MOST_NAME_BYTES:
                 raise BadSource(f"{source} holds a name that is none: {name[:60]!r}")
             photos.add(name)
@@ -38,20 +38,25 @@ def find(sources: Sequence[str], block: int, most: int = MOST) -> tuple[Photos, 
 
 
 def _is_list(source: str) -> bool:
-    return source.lower().endswith(LIST)
+    path = source.partition("?")[0] if scheme(source) in WEB else source  # an address may have a signature behind it
+    return path.lower().endswith(LIST)
 
 
-def _listed(source: str) -> Iterator[str]:
-    """What the lines of a text list name; empty ones and comments (#) are passed over."""
-    problems = list[str]()
+def _listed(source: str, problems: list[str]) -> Iterator[str]:
+    """What the lines of a text list name; empty ones and comments (#) are passed over. No other line is lost: what names none is told."""
     for line in _lines(source):
         name = line.strip()
         if name and not name.startswith("#"):
             if len(name) > _MOST_NAME_BYTES or "\0" in name:
                 raise BadSource(f"{source} holds a line that is no name, {name[:60]!r}; a list is UTF-8 text, a source a line")
-            yield from _expanded(name, problems, listed=True)
-    if problems:
-        raise BadSource(f"{source} names what cannot be looked at: {problems[0]}")
+            none = True
+            for photo in _expanded(name, problems, listed=True):
+                none = False
+                yield photo
+            if none and glob.has_magic(name) and image_files.is_image(name):
+                yield name  # no pattern: a photo such as IMG[3].jpg that is gone
+            elif none:
+                problems.append(f"{image_files.printable(name)}, of {source}, holds no photos")
 
 
 def _lines(source: str) -> Iterator[str]:
@@ -99,12 +104,28 @@ def _in_folder(folder: str, problems: list[str]) -> Iterator[str]:
 
 def _matching(pattern: str, problems: list[str]) -> Iterator[str]:
     """The images whose paths match, and those in folders that match; with `**` the images alone, since it names those folders' too."""
-    for path in sorted(glob.iglob(pattern, recursive=True)):
+    if "**" in pattern.split(os.sep):
+        yield from _at_any_depth(os.path.normpath(pattern), problems)
+        return
+    for path in sorted(glob.iglob(pattern)):
         if os.path.isdir(path):
-            if "**" not in pattern:
-                yield from _in_folder(path, problems)
+            yield from _in_folder(path, problems)
         elif image_files.is_image(os.path.basename(path)):
             yield path
+
+
+def _at_any_depth(pattern: str, problems: list[str]) -> Iterator[str]:
+    """The images that match a pattern with `**`. `glob` would follow a link to a folder above over and over."""
+    try:
+        matches = re.compile(glob_translate(pattern)).match
+    except ValueError as error:
+        raise BadSource(f"{pattern} is no pattern ({error})") from None
+    parts = pattern.split(os.sep)
+    before = os.sep.join(parts[: parts.index("**")]) or (os.sep if pattern.startswith(os.sep) else os.curdir)
+    for root in sorted(filter(os.path.isdir, glob.iglob(before))):
+        told = dict[str, str]()
+        yield from sorted(filter(matches, image_files.walk(root, told)))
+        problems += [f"{image_files.printable(path)} {told[path]}" for path in sorted(told) if matches(path) or os.path.isdir(path)]
 
 
 def _objects(url: str) -> Iterator[str]:
@@ -116,6 +137,9 @@ def _objects(url: str) -> Iterator[str]:
         root = path[: magic.start()].rpartition("/")[0] if magic else path.rstrip("/")
         if not root:
             raise BadSource(f"{url}: the bucket's name has to stand without wildcards")
+        if magic and image_files.is_image(path) and files.exists(path):  # such as photo[1].jpg
+            yield f"{kind}://{path}"
+            return
         matches = re.compile(glob_translate(path.rstrip("/"))).match if magic else None
         for key in _keys(files, root):
             inside = key[len(root) :].strip("/")

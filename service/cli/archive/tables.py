@@ -46,7 +46,10 @@ def encode(found: Sequence[Result], names: Sequence[str], kind: Kind) -> bytes:
 def problems(content: bytes, kind: Kind) -> int:
     """How many rows of a file have no answer. Raises ValueError for a file that is none of this kind."""
     if kind == "csv":
-        return sum(bool(row["problem"]) for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+        if "problem" not in (table.fieldnames or ()):
+            raise ValueError("it has no heading")
+        return sum(bool(row["problem"]) for row in table)
     import pyarrow.parquet
 
     column = pyarrow.parquet.read_table(io.BytesIO(content), columns=["problem"]).column(0)

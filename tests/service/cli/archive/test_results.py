@@ -23,11 +23,14 @@ def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert again.begin(OF) == {0, 1_000_000}
     assert again.problems(0) == 1
     assert (out / "part-000000.csv").read_bytes() == PART.content
+    assert {file.stat().st_mode & 0o777 for file in out.glob("*-000000.csv")} == {0o644}  # for others, too
 
 
 def test_other_arguments_are_refused(tmp_path: Path) -> None:
     Results(str(tmp_path), "csv").begin(OF)
-    with pytest.raises(Refused, match=r'block was 4, is 5; model was {"version": "1"}, is {"version": "2"}. Give the same'):
+    with pytest.raises(
+        Refused, match=r'block was 4, is 5; model was {"version": "1"}, is {"version": "2"}. Give .*; SEEDLINGS_VERSION=1 names'
+    ):
         Results(str(tmp_path), "csv").begin(OF | {"block": 5, "model": {"version": "2"}})
 
 
@@ -35,6 +38,13 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("of mine")
     with pytest.raises(Refused, match=r"holds other files, such as letter.txt; name a new folder"):
         Results(str(tmp_path), "csv").begin(OF)
+
+
+@pytest.mark.parametrize("content", [b"", b"file,species\r\n", PART.content[:3] + b"\xff", b"PAR1"])
+def test_a_damaged_part_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "part-000007.csv").write_bytes(content)
+    with pytest.raises(NotWritten, match=r"part-000007.csv is damaged; remove it"):
+        Results(str(tmp_path), "csv").problems(7)
 
 
 def test_nowhere_to_write_to(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ WEST = ["fields/west/4.png", "fields/west/a[1].png"]
         (["fields/*"], EAST + WEST),
         (["fields/**/*.png"], ["fields/east/deep/3.png", *WEST]),
         (["fields/**"], EAST + WEST),
+        (["f*/**/*.png"], ["fields/east/deep/3.png", *WEST]),
+        (["./**/east/**"], EAST),
         (["fields/we?t/*"], WEST),
         (["fields/west/a[1].png"], ["fields/west/a[1].png"]),
         (["fields/west/4.png", "fields/west/4.png"], ["fields/west/4.png"] * 2),
@@ -94,6 +96,25 @@ def test_what_cannot_be_looked_at_is_told() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("source", ["fields", "fields/**/*.[jJp]*", "*/**"])
+def test_links_to_folders_above_are_followed_once(source: str) -> None:
+    for name in ("one", "two"):
+        os.symlink("..", f"fields/east/{name}")
+    os.symlink("round", "fields/round")
+    assert names(source) == EAST + WEST
+
+
+def test_no_line_of_a_list_is_lost(folder: Path) -> None:
+    """A photo that is gone gets a row, though its name reads as a pattern; what holds no photos is told."""
+    (folder / "empty").mkdir()
+    lines = ["fields/west/a[1].png", "gone[2].png", "fields/*.JPG", "empty", "none/*", "fields/west/4.png"]
+    (folder / "list.txt").write_text("\n".join(lines))
+    photos, problems = find(["list.txt"], block=9)
+    assert photos.block(0) == [*lines[:3], lines[5]]
+    assert problems == ["empty, of list.txt, holds no photos", "none/*, of list.txt, holds no photos"]
+
+
+@pytest.mark.usefixtures("folder")
 def test_there_is_a_most() -> None:
     with pytest.raises(TooManyPhotos):
         find(["fields"], block=2, most=4)
@@ -105,7 +126,7 @@ def bucket() -> Iterator[None]:
         import s3fs
 
         files = s3fs.S3FileSystem()
-        for key in ("a/1.jpg", "a/2.PNG", "a/b/3.jpg", "a/.hidden/4.jpg", "a/notes.csv", "ab/5.jpg", "c/list.txt"):
+        for key in ("a/1.jpg", "a/2.PNG", "a/b/3.jpg", "a/.hidden/4.jpg", "a/notes.csv", "ab/5.jpg", "c/list.txt", "d[1].jpg"):
             files.pipe_file(f"drone/{key}", b"s3://drone/a/*.jpg\n" if key.endswith("txt") else b"")
         yield
 
@@ -116,7 +137,8 @@ def bucket() -> Iterator[None]:
     [
         ("s3://drone/a", ["a/1.jpg", "a/2.PNG", "a/b/3.jpg"]),
         ("s3://drone/a/", ["a/1.jpg", "a/2.PNG", "a/b/3.jpg"]),
-        ("s3://drone", ["a/1.jpg", "a/2.PNG", "a/b/3.jpg", "ab/5.jpg"]),
+        ("s3://drone", ["a/1.jpg", "a/2.PNG", "a/b/3.jpg", "ab/5.jpg", "d[1].jpg"]),
+        ("s3://drone/d[1].jpg", ["d[1].jpg"]),
         ("s3://drone/a/1.jpg", ["a/1.jpg"]),
         ("s3://drone/a/*.jpg", ["a/1.jpg"]),
         ("s3://drone/a*/*.jpg", ["a/1.jpg", "ab/5.jpg"]),
@@ -140,8 +162,8 @@ def test_more_objects_than_a_page_has(monkeypatch: pytest.MonkeyPatch) -> None:
         return call(files, method, MaxKeys=2, **wanted)
 
     monkeypatch.setattr("s3fs.S3FileSystem.call_s3", of_two)
-    assert names("s3://drone") == [f"s3://drone/{key}" for key in ("a/1.jpg", "a/2.PNG", "a/b/3.jpg", "ab/5.jpg")]
-    assert len(asked) == 4  # of seven objects
+    assert names("s3://drone") == [f"s3://drone/{key}" for key in ("a/1.jpg", "a/2.PNG", "a/b/3.jpg", "ab/5.jpg", "d[1].jpg")]
+    assert len(asked) == 4  # of eight objects
 
 
 @pytest.mark.usefixtures("bucket")
