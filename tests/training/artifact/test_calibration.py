@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -23,7 +25,13 @@ def test_the_true_temperature_is_found(temperature):
 
 def test_all_right_answers_do_not_run_away():
     labels = torch.arange(5).repeat(20)
-    assert 0.05 <= fit_temperature(5 * torch.eye(5)[labels], labels) < 0.5
+    assert fit_temperature(5 * torch.eye(5)[labels], labels) == pytest.approx(5 / math.log(101 * 4), rel=1e-3)  # 1 - 1 / 102 by hand
+
+
+def test_few_right_answers_are_not_certain():
+    labels = torch.arange(6).repeat(5)
+    logits = 5 * torch.eye(6)[labels]
+    assert (logits / fit_temperature(logits, labels)).softmax(1).amax(1).tolist() == pytest.approx([31 / 32] * 30, abs=1e-4)
 
 
 def test_calibration_says_how_it_was_chosen_or_why_not():
