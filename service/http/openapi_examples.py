@@ -97,6 +97,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
             "created": "2026-11-26T12:01:41+00:00",
             "runtime": "onnxruntime",
         },
+        "second_model": None,
         "error": None,
         "refused": [],
         "queued": 0,
