@@ -59,10 +59,9 @@ def test_the_version_in_service_and_its_folder_are_of_one_moment(tmp_path: Path)
             for folder in folders:
                 hidden = tmp_path / "hidden" / folder.name
                 hidden.parent.mkdir(exist_ok=True)
-                if folder.name != name and folder.exists():
-                    folder.rename(hidden)
-                elif folder.name == name and hidden.exists():
-                    hidden.rename(folder)
+                source, target = (hidden, folder) if folder.name == name else (folder, hidden)
+                if source.exists():
+                    source.rename(target)
             held.refresh()
             assert (held.current and held.current.version, held.path and held.path.name) == (name, name)
             assert looked.wait(10)  # a busy machine may let the thread wait
