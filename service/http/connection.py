@@ -16,7 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import PROBLEM_TYPE, HeadTooLarge, MalformedRequest, ServiceError, problem
-from service.http.throttle import Throttle
+from service.http.pacing import Pacer
 
 HEAD_TIMEOUT_S = 10.0  # for a head to arrive
 ANSWER_TIMEOUT_S = 30.0  # for an answer to be read
@@ -49,11 +49,11 @@ class SharedState:
 
     def __init__(self, report: Callable[[str, int | None, float], None], max_connections: int | None = None) -> None:
         self.report, self.max_connections = report, max_connections
-        self.probes, self.heads, self.bodies = (Throttle(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
+        self.probes, self.heads, self.bodies = (Pacer(_READ_AT_ONCE) for _ in range(3))  # none of these waits for another kind
         self.buffer = memoryview(bytearray(_PIECE_BYTES))  # where the next piece arrives, whosever it is
 
 
-class _ReadThrottle(asyncio.BufferedProtocol):
+class _PacedReads(asyncio.BufferedProtocol):
     """Stands between a connection and its transport: what arrives does so in small pieces, and these are read in turn."""
 
     def __init__(self, connection: "Connection", shared: SharedState) -> None:
@@ -71,10 +71,10 @@ class _ReadThrottle(asyncio.BufferedProtocol):
         piece = bytes(self._shared.buffer[:nbytes])
         self.unread.append(piece)
         if not self._connection.in_head:
-            throttle = self._shared.bodies
+            pacer = self._shared.bodies
         else:
-            throttle = self._shared.probes if _PROBE in piece[:_START_BYTES] else self._shared.heads
-        if len(self.unread) > 1 or not throttle.ask(self._read):
+            pacer = self._shared.probes if _PROBE in piece[:_START_BYTES] else self._shared.heads
+        if len(self.unread) > 1 or not pacer.ask(self._read):
             self._connection.transport.pause_reading()
 
     def _read(self) -> None:
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._shared = self.app_state[SHARED]
         self._spared_from_s = time.monotonic()
-        self._pieces = _ReadThrottle(self, self._shared)
+        self._pieces = _PacedReads(self, self._shared)
         transport.set_protocol(self._pieces)
         self._start_head()
         if len(self.connections) > (self._shared.max_connections or MAX_CONNECTIONS):

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
 from service.http.auth import name_of_key
 from service.http.connection import REFUSAL
+from service.http.pacing import Pacer
 from service.http.routes import page
-from service.http.throttle import Throttle
 from service.process import logs
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.shutdown import Shutdown
@@ -33,7 +33,7 @@ class Observe:
     def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str, tracing: "Tracing | None" = None) -> None:
         self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
         self._tracing = tracing
-        self._begin, self._begin_probe, self._end = Throttle(), Throttle(), Throttle()
+        self._begin, self._begin_probe, self._end = Pacer(), Pacer(), Pacer()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""

@@ -13,7 +13,7 @@ from service.errors import BodyTooLarge, CallerGone, MalformedRequest, QueueFull
 from service.http import forms
 from service.http.buffer import Buffer
 from service.http.forms import FORM, FormReader, Part
-from service.http.throttle import Throttle
+from service.http.pacing import Pacer
 
 _RAW = ("image/", "application/octet-stream")
 _PIECE_BYTES = 16 * 2**10
@@ -41,7 +41,7 @@ class Uploads:
     def __init__(self, max_body_bytes: int, max_buffered_bytes: int, timeout_s: float) -> None:
         self.max_body_bytes, self.max_buffered_bytes, self.timeout_s = max_body_bytes, max_buffered_bytes, timeout_s
         self.buffered_bytes = 0
-        self.pieces = Throttle(_PIECES_AT_ONCE)
+        self.pieces = Pacer(_PIECES_AT_ONCE)
         self._slots: set[UploadSlot] = set()
         self._joining = asyncio.Lock()
 

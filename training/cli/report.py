@@ -26,10 +26,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
-    from training.experiments.report import build, runs
+    from training.experiments.report import build, own_runs
 
     images = data.load(options.data, options.cache)
     if options.run:
-        say(f"wrote {runs.build(options.run, images, options.split, options.out)}")
+        say(f"wrote {own_runs.build(options.run, images, options.split, options.out)}")
         return
     say(f"wrote {build.build(images, options.results, options.artifact, options.out)}")

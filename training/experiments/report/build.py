@@ -12,9 +12,9 @@ from training.errors import TrainingError
 from training.experiments import results
 from training.experiments.report import measured as measuring
 from training.experiments.report import sections, sections_measured, sections_model
+from training.experiments.report.html_page import PAGE, Section, missing, render
 from training.experiments.report.material import Material
 from training.experiments.report.measured import EvaluatedModel
-from training.experiments.report.page import PAGE, Section, missing, render
 
 _EXPORT = "python -m training export --run RUN --data DIR --store models_store --compact"
 

@@ -5,8 +5,8 @@ from statistics import mean
 from markupsafe import Markup
 
 from training.experiments.report import charts, pictures
+from training.experiments.report.html_page import Section, figure, missing, pair, paragraph, source, table
 from training.experiments.report.material import Material, spread
-from training.experiments.report.page import Section, figure, missing, pair, paragraph, source, table
 from training.experiments.report.summary import layers
 from training.experiments.results import RunResult
 from training.experiments.sweep import SWEEPS

@@ -10,8 +10,8 @@ from training.artifact import binomial
 from training.data.tensors import to_float
 from training.evaluation import metrics, saliency
 from training.experiments.report import charts, pictures
+from training.experiments.report.html_page import figure, paragraph, source, table
 from training.experiments.report.measured import EvaluatedModel
-from training.experiments.report.page import figure, paragraph, source, table
 
 _SHOWN = 18  # photos of a gallery
 _EXPLAINED = 120  # images of which the saliency is computed; lines of pictures show a few

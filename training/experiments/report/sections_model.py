@@ -5,8 +5,8 @@ from typing import Any
 from markupsafe import Markup
 
 from training.experiments.report import charts, pictures
+from training.experiments.report.html_page import Section, figure, missing, paragraph, source, table
 from training.experiments.report.material import Material
-from training.experiments.report.page import Section, figure, missing, paragraph, source, table
 
 _PAIRS = 15
 

@@ -2,15 +2,15 @@
 
 import asyncio
 
-from service.http.throttle import AT_ONCE, Throttle
+from service.http.pacing import AT_ONCE, Pacer
 
 
 def test_a_crowd_is_let_through_a_few_in_each_round() -> None:
     rounds: list[int] = []  # how many were through at the end of each
     through: list[int] = []
 
-    async def caller(throttle: Throttle, number: int) -> None:
-        await throttle.next()
+    async def caller(pacer: Pacer, number: int) -> None:
+        await pacer.next()
         through.append(number)
 
     async def watch() -> None:
@@ -19,9 +19,9 @@ def test_a_crowd_is_let_through_a_few_in_each_round() -> None:
             rounds.append(len(through))
 
     async def run() -> None:
-        throttle = Throttle()
+        pacer = Pacer()
         watching = asyncio.create_task(watch())
-        await asyncio.gather(*(caller(throttle, number) for number in range(100)), watching)
+        await asyncio.gather(*(caller(pacer, number) for number in range(100)), watching)
 
     asyncio.run(run())
     assert sorted(through) == list(range(100))
@@ -32,8 +32,8 @@ def test_a_crowd_is_let_through_a_few_in_each_round() -> None:
 
 def test_one_that_gave_up_takes_no_turn() -> None:
     async def run() -> int:
-        throttle = Throttle()
-        tasks = [asyncio.create_task(throttle.next()) for _ in range(5 * AT_ONCE)]
+        pacer = Pacer()
+        tasks = [asyncio.create_task(pacer.next()) for _ in range(5 * AT_ONCE)]
         await asyncio.sleep(0)
         for task in tasks[AT_ONCE : 4 * AT_ONCE]:
             task.cancel()

@@ -1,4 +1,4 @@
-"""A throttle: of what comes in together, a few are begun in each round of the event loop, so that it soon sees what has come since."""
+"""Pacing: of what comes in together, a few are begun in each round of the event loop, so that it soon sees what has come since."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from collections.abc import Callable
 AT_ONCE = 2  # requests begun, or ended, in one round of the event loop: a millisecond or two
 
 
-class Throttle:
+class Pacer:
     """Lets callers through a few at a time.
 
     Without it, a thousand requests that arrive together would all begin in one round of the event loop. A thousand whose clients leave

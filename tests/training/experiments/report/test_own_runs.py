@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.training.experiments.report.reader import Reader
 from training.errors import DataError, RunError
-from training.experiments.report import runs
+from training.experiments.report import own_runs
 from training.fitting.loop import fit
 
 
@@ -22,7 +22,7 @@ def brief(fabric, images, parts, tmp_path_factory):
 
 
 def test_one_run(images, learnt, tmp_path):
-    file = runs.build([learnt], images, "validation", tmp_path / "page")
+    file = own_runs.build([learnt], images, "validation", tmp_path / "page")
     read = Reader(file.read_text())
     assert {path.name for path in file.parent.iterdir()} == {"index.html", *read.pictures}
     assert {"loss.png", "accuracy.png", "confusion.png", "reliability.png", "least-sure.png", "saliency.png"} <= set(read.pictures)
@@ -36,7 +36,7 @@ def test_one_run(images, learnt, tmp_path):
 
 
 def test_several_runs_are_compared(images, learnt, brief, tmp_path):
-    file = runs.build([brief, learnt], images, "test", tmp_path / "page")
+    file = own_runs.build([brief, learnt], images, "test", tmp_path / "page")
     read = Reader(file.read_text())
     assert "of run, the best of them on these images" in read.text
     assert "only the run right" in read.text
@@ -46,13 +46,13 @@ def test_several_runs_are_compared(images, learnt, brief, tmp_path):
 
 def test_names_of_runs(learnt, images, tmp_path):
     twin = shutil.copytree(learnt, tmp_path / "elsewhere" / learnt.name)
-    read = Reader(runs.build([learnt, twin], images, "validation", tmp_path / "page").read_text())
+    read = Reader(own_runs.build([learnt, twin], images, "validation", tmp_path / "page").read_text())
     assert f"elsewhere/{learnt.name}" in read.text
     assert "<td>100%</td>" in (tmp_path / "page" / "index.html").read_text()  # equal runs differ by nothing
     with pytest.raises(DataError, match="given twice"):
-        runs.build([learnt, learnt], images, "validation", tmp_path / "page")
+        own_runs.build([learnt, learnt], images, "validation", tmp_path / "page")
 
 
 def test_what_is_no_run_is_named(images, tmp_path):
     with pytest.raises(RunError, match="is no run"):
-        runs.build([tmp_path], images, "validation", tmp_path / "page")
+        own_runs.build([tmp_path], images, "validation", tmp_path / "page")

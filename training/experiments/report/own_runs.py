@@ -14,8 +14,8 @@ from training.data.images import Images
 from training.errors import DataError
 from training.evaluation import metrics
 from training.experiments.report import charts, measured, pictures, sections_measured
+from training.experiments.report.html_page import PAGE, Section, figure, paragraph, render, table
 from training.experiments.report.measured import EvaluatedModel
-from training.experiments.report.page import PAGE, Section, figure, paragraph, render, table
 from training.fitting import folds, run
 
 _INTRODUCTION = "Runs of training on one's own photos: how they went, what their best weights answer, and where they are wrong."
