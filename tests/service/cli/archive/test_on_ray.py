@@ -1,6 +1,8 @@
 """The engine on a real Ray cluster of two nodes on this machine."""
 
 import asyncio
+import contextlib
+import os
 import signal
 import tempfile
 import time
@@ -41,6 +43,18 @@ def cluster() -> Iterator[Any]:
         started.shutdown()
 
 
+def workers_of(node: Any) -> list[int]:
+    """The processes that a node's raylet has started."""
+    mark = b"RAY_RAYLET_PID=%d\0" % node.all_processes["raylet"][0].process.pid
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if mark in environ.read_bytes():
+                found.append(int(environ.parent.name))
+    assert found
+    return found
+
+
 def test_every_photo_is_answered_once_though_a_node_dies(cluster: Any, server: Web, tmp_path: Path) -> None:
     """Both nodes are at work on photos when one is killed. The rows are those of the local engine."""
     count, block, held_from = 60, 4, 16
@@ -52,7 +66,12 @@ def test_every_photo_is_answered_once_though_a_node_dies(cluster: Any, server: W
         on_their_way = range(held_from, held_from + 4 * block)  # two blocks of each worker
         wait_for(lambda: all(server.asked[i] for i in on_their_way), "both workers are at work")
         finished = len(parts(tmp_path / "ray"))
-        cluster.remove_node(max(cluster.list_all_nodes(), key=lambda node: not node.head), allow_graceful=False)
+        dying = max(cluster.list_all_nodes(), key=lambda node: not node.head)
+        workers = workers_of(dying)
+        cluster.remove_node(dying, allow_graceful=False)
+        for pid in workers:  # as when a machine goes: they would work on for a moment
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         server.opened.set()
         _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, said
