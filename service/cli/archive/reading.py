@@ -146,6 +146,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str) -> Any:
         if not may_lead(req.full_url, newurl):
+            fp.close()
             raise UndecodableImage(f"the photo cannot be read (the server leads from {scheme(req.full_url)} to {scheme(newurl)})")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
