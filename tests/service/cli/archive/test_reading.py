@@ -1,6 +1,7 @@
 """One photo from wherever it is, within bounds."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,20 +30,24 @@ def test_a_file(tmp_path: Path) -> None:
     assert read("a.png", tmp_path) == read(tmp_path / "a.png") == b"1" * MOST_BYTES
 
 
-def refused(kind: type[ServiceError], sentence: str, name: object, timeout_s: float = 20.0) -> None:
-    with pytest.raises(kind, match=sentence):
-        read(name, timeout_s=timeout_s)
+def refused(kind: type[ServiceError], name: object) -> str:
+    """The sentence with which a photo is refused."""
+    try:
+        read(name)
+    except kind as error:  # let go of here, and with it of what was open
+        return str(error)
+    raise AssertionError(f"{name} was read")
 
 
 def test_what_is_no_photo_of_a_usual_length(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(b"1" * (MOST_BYTES + 1))
     os.mkfifo(tmp_path / "pipe")
-    refused(BodyTooLarge, "longer than 10000 bytes", tmp_path / "long")
-    refused(UndecodableImage, "it is no file", tmp_path / "pipe")
-    refused(UndecodableImage, "it is no file", "/dev/zero")
-    refused(UndecodableImage, "Is a directory|it is no file", tmp_path)
-    refused(UndecodableImage, "No such file", tmp_path / "none.png")
-    refused(NotReady, "Input/output error", "/proc/self/mem")  # as of a disk that is gone: no fault of the photo
+    assert "longer than 10000 bytes" in refused(BodyTooLarge, tmp_path / "long")
+    assert "it is no file" in refused(UndecodableImage, tmp_path / "pipe")
+    assert "it is no file" in refused(UndecodableImage, "/dev/zero")
+    assert re.search("Is a directory|it is no file", refused(UndecodableImage, tmp_path))
+    assert "No such file" in refused(UndecodableImage, tmp_path / "none.png")
+    assert "Input/output error" in refused(NotReady, "/proc/self/mem")  # as of a disk that is gone: no fault of the photo
 
 
 def test_of_a_web_server(server: Web) -> None:
@@ -52,12 +57,12 @@ def test_of_a_web_server(server: Web) -> None:
 
 
 def test_a_web_server_decides_nothing_beyond_its_photo(server: Web) -> None:
-    refused(UndecodableImage, "the server answers 404", server.url("none"))
-    refused(BodyTooLarge, "longer than 10000", server.url("endless"))
-    refused(NotReady, "closed the connection too early|IncompleteRead", server.url("cut"))
-    refused(UndecodableImage, "is not allowed", server.url("to/file:///etc/passwd"))
-    refused(UndecodableImage, "leads from http to ftp", server.url("to/ftp://127.0.0.1/a.png"))
-    refused(UndecodableImage, "the server answers 302", server.url("around"))
+    assert "the server answers 404" in refused(UndecodableImage, server.url("none"))
+    assert "longer than 10000" in refused(BodyTooLarge, server.url("endless"))
+    assert re.search("closed the connection too early|IncompleteRead", refused(NotReady, server.url("cut")))
+    assert "is not allowed" in refused(UndecodableImage, server.url("to/file:///etc/passwd"))
+    assert "leads from http to ftp" in refused(UndecodableImage, server.url("to/ftp://127.0.0.1/a.png"))
+    assert "the server answers 302" in refused(UndecodableImage, server.url("around"))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +81,8 @@ def test_where_a_redirect_may_lead(url: str, to: str, may: bool) -> None:
 
 
 def test_a_web_server_that_is_not_there(server: Web) -> None:
-    refused(NotReady, "refused", "http://127.0.0.1:9/a.png")
-    refused(UndecodableImage, "cannot be read", "http://[/a.png")
+    assert "refused" in refused(NotReady, "http://127.0.0.1:9/a.png")
+    assert "cannot be read" in refused(UndecodableImage, "http://[/a.png")
 
 
 def test_which_addresses_are_read() -> None:

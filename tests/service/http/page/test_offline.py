@@ -108,8 +108,8 @@ def profile(kind: str) -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(kind)).tobytes()
 
 
-def compared(page: Any, service: Running, files: dict[str, bytes], most: float) -> None:
-    """Browser and server say the same of `files`, probabilities to `most`."""
+def compared(page: Any, service: Running, files: dict[str, bytes], most: float) -> int:
+    """Browser and server say the same of `files`, probabilities to `most`: of how many."""
     answers = page.evaluate(ASK, {name: base64.b64encode(body).decode() for name, body in files.items()})
     for name, body in files.items():
         here, there = answers[name], service.client.post("/predict", content=body).json()
@@ -122,6 +122,7 @@ def compared(page: Any, service: Running, files: dict[str, bytes], most: float) 
         assert here["ood_score"] == pytest.approx(there["ood_score"], rel=0.01), name
         if abs(there["ood_score"] - there["ood_limit"]) > 0.01 * there["ood_limit"]:
             assert here["familiar"] == there["familiar"], name
+    return len(answers)
 
 
 def test_a_field_without_reception(kept: Any, service: Running) -> None:
@@ -236,13 +237,13 @@ def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: 
         files[f"turned {orientation}.jpg"] = drawn.encoded(leaf, "JPEG", exif=turned)
     large = drawn.plant(2, 5, 900).resize((3000, 2250), Image.Resampling.BICUBIC)
     files["large and turned.jpg"] = drawn.encoded(large, "JPEG", quality=85, exif=turned)
-    compared(kept, service, files, 0.02)
+    assert compared(kept, service, files, 0.02) == len(files)
 
 
 def test_real_images_are_answered_as_the_server_does(kept: Any, service: Running, real_images: Path) -> None:
     files = {path.name: path.read_bytes() for path in sorted(real_images.glob("*/*.png"))[::180]}
     assert len(files) >= 20
-    compared(kept, service, files, 0.01)
+    assert compared(kept, service, files, 0.01) == len(files)
 
 
 def test_nothing_is_offered_where_there_is_nothing_to_keep(page_of: Any, start: Start, publish_in: Any) -> None:
