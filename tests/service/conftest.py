@@ -140,9 +140,11 @@ def serve(settings: Settings, tracing: Tracing | None = None) -> Iterator[Runnin
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = uvicorn.Server(
-            uvicorn.Config(app, http=Connection, ws="none", server_header=False, log_level="warning", timeout_graceful_shutdown=1)
+        # Logs are not configured, as in the service: that would close other libraries' log handlers, and pytest's output with them.
+        config = uvicorn.Config(
+            app, http=Connection, ws="none", server_header=False, log_config=None, log_level="warning", timeout_graceful_shutdown=1
         )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=(handles(listener),))
         thread.start()
         try:
