@@ -6,7 +6,8 @@
 Each server gets a closed loop (1, 16 and 64 clients) with small PNGs, 1-megapixel and 12-megapixel JPEGs, these grainy
 and smooth, and an open loop with small PNGs. The limit is the speed of the network in one process with nothing around
 it, measured in the same run: frozen TorchScript in channels-last order, as the peers serve it. Beside another artifact
-ours serves the shipped one too, and that in bfloat16 where the processor computes in it.
+ours serves the shipped one too, and that in bfloat16 where the processor computes in it. Where the artifact holds
+model.int8.onnx (`training convert --format int8` makes it), ours serves that in 8 bits, too.
 """
 
 import json
@@ -26,10 +27,12 @@ from benchmarks.results import Requirement
 from benchmarks.side_by_side import median
 from models_store import store
 from service.inference import engine
+from service.inference.runtimes import choice
 
 PEERS = Path(__file__).parent / "peers"
 CLIENTS = (1, 16, 64)
 SHIPPED = "ours, the shipped model"
+INT8 = "ours, 8 bits"
 
 
 def _form(body: bytes) -> bytes:
@@ -44,6 +47,8 @@ def servers(artifact: Path, port: int) -> list[Server]:
         return Server(name, [str(PEERS / file), *options, *more], make)
 
     beside = [] if artifact == shipped().resolve() else [replace(ours(shipped(), port), name=SHIPPED)]
+    if (artifact / choice.FILES["int8"]).is_file():
+        beside.append(replace(ours(artifact, port, runtime="int8"), name=INT8))
     if engine.computes_in_bfloat16():
         beside.append(replace(ours(shipped(), port, precision="bfloat16"), name=f"{SHIPPED}, bfloat16"))
     return [
@@ -122,6 +127,7 @@ def requirements(measured: dict[str, Any]) -> list[Requirement]:
         ),
         against_best("ours", small, 1.3),
         *([against_best(SHIPPED, small, 1.7)] if SHIPPED in measured["servers"] else []),
+        *([against_best(INT8, small, 2)] if INT8 in measured["servers"] else []),
         Requirement(
             "ours, png-150/closed-1: p50 at most 1.15 times decoding and forward pass alone",
             f"{p50_ms:.1f} against {in_process_ms:.1f} ms: {p50_ms / in_process_ms:.2f} times",
