@@ -15,6 +15,7 @@ class Web:
 
     def __init__(self) -> None:
         self.held_from = 10**9
+        self.late = False  # whether the photo at `/later` has come
         self.opened = threading.Event()
         self.asked: Counter[int] = Counter()
         self.port = 0
@@ -57,11 +58,19 @@ def running() -> Iterator[Web]:
             elif name == "busy-once.png":
                 web.asked[-1] += 1
                 self.answer(503 if web.asked[-1] == 1 else 200, fakes.image(web.colour(1)))
+            elif name == "later" and web.late:
+                self.answer(200, fakes.image())
             elif name == "cut":
                 self.send_response(200)
                 self.send_header("Content-Length", "100")
                 self.end_headers()
                 self.wfile.write(b"half")
+            elif name.startswith("trickle"):  # a head without an end, a byte at a time
+                web.asked[-2] += 1
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not web.opened.wait(0.02):
+                        self.wfile.write(b"x")
             elif name == "around":
                 self.answer(302, b"", Location="/around")
             elif name.startswith("to/"):

@@ -118,6 +118,11 @@ def parser() -> argparse.ArgumentParser:
         help="write rows into this folder, here or at s3://… or gs://…, a file for each block of photos; started again, it goes on",
     )
     archives.add_argument("--block", type=_positive, metavar="N", help=f"photos of a file of --out (default: {archive.BLOCK})")
+    archives.add_argument(
+        "--retry",
+        action="store_true",
+        help="answer parts of --out again that have photos without an answer, as after a store was away",
+    )
     archives.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or a Ray cluster (default: local)")
     archives.add_argument(
         "--address", help="of --engine ray: where the cluster is, as 'ray start' prints it (default: on this machine, else one is started)"
@@ -141,6 +146,8 @@ def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         for name in ("block", "address", "workers", "worker_cpus"):
             if getattr(options, name) is not None:
                 command.error(f"--{name.replace('_', '-')} is of --out RESULTS: add it")
+        if options.retry:
+            command.error("--retry is of --out RESULTS: add it")
         if options.engine == "ray" or options.format == "parquet":
             command.error(f"{'--engine ray' if options.engine == 'ray' else '--format parquet'} writes to --out RESULTS: add it")
 

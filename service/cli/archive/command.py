@@ -32,20 +32,22 @@ class WrongCall(ValueError):
 class _Work:
     """Keeps the parts, counts the photos and shows how far it is."""
 
-    def __init__(self, photos: Photos, results: Results, described: dict[str, Any]) -> None:
-        self._photos, self._results, self._described = photos, results, described
+    def __init__(self, photos: Photos, results: Results, described: dict[str, Any], *, retry: bool) -> None:
+        self._photos, self._results, self._described, self._retry = photos, results, described, retry
         self._progress: Progress | None = None
         self.problems: dict[int, int] = {}  # of the parts that are there
         self.wanted = 0  # photos that are to be answered now
 
     def begin(self, models: Identity) -> list[int]:
         there = sorted(self._results.begin(self._described | models))
-        wanted = sorted({*range(self._photos.blocks)}.difference(there))
-        self.wanted = sum(map(self._photos.size, wanted))
-        done = f", of which {len(there)} finished before" if there else ""
-        self.tell(f"{_size(self._photos)}{done}")
         with ThreadPoolExecutor(_READERS) as readers:
-            self.problems = dict(zip(there, readers.map(self._results.problems, there), strict=True))
+            found = dict(zip(there, readers.map(self._results.problems, there), strict=True))
+        self.problems = {number: count for number, count in found.items() if not (count and self._retry)}
+        wanted = [number for number in range(self._photos.blocks) if number not in self.problems]
+        self.wanted = sum(map(self._photos.size, wanted))
+        done = f", of which {len(self.problems)} finished before" if self.problems else ""
+        again = f", {len(found) - len(self.problems)} tried again" if len(found) > len(self.problems) else ""
+        self.tell(f"{_size(self._photos)}{done}{again}")
         self._progress = Progress(max(1, self.wanted), sys.stderr)
         return wanted
 
@@ -78,7 +80,7 @@ def run(options: Namespace, settings: Settings, look: Any) -> int:
     except OSError as error:
         raise WrongCall(f"{error.filename} cannot be listed ({error.strerror})") from None
     task = Task(options.detect, look, kind, os.getcwd())
-    work = _Work(photos, results, _described(photos, options.block or BLOCK, task, settings))
+    work = _Work(photos, results, _described(photos, options.block or BLOCK, task, settings), retry=options.retry)
     kept = settings.model_copy(update={"poll_s": _NO_SWAPS_S, "api_key": None, "keys_file": None, "workers": 1})
     try:
         with interrupt.within_a_second(f"{interrupt.MESSAGE}; the same command goes on after the parts that are finished"):
@@ -121,6 +123,7 @@ def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> 
     work.tell(f"{_size(photos)}, {work.wanted} of them answered now")
     if failed:
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
+        work.tell("with --retry the same command tries them again")
     for reason in problems[:_MOST_TOLD]:
         work.tell(f"not looked at: {reason}")
     if len(problems) > _MOST_TOLD:

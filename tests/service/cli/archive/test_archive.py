@@ -115,6 +115,26 @@ def test_problems_of_finished_parts_are_not_forgotten(photos: Path, tmp_path: Pa
     assert "1 of 11 photos were not answered" in said
 
 
+def test_photos_without_an_answer_are_tried_again_where_that_is_asked_for(
+    server: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, out = tmp_path / "list.txt", tmp_path / "out"
+    listed.write_text("".join(f"{server.url(i)}\n" for i in range(4)) + f"{server.url('later')}\n")
+    call = [listed, "--crop", "centre", "--format", "csv", "--out", out, "--block", 2]
+    assert predict(*call) == 1
+    assert "404" in rows(out)[4]["problem"]
+    before = [file.stat().st_mtime_ns for file in parts(out)]
+    server.late = True  # it is there now
+    assert predict(*call) == 1  # a row with a problem is a row
+    assert [file.stat().st_mtime_ns for file in parts(out)] == before
+    capsys.readouterr()
+    assert predict(*call, "--retry") == 0
+    assert "5 photos in 3 parts, of which 2 finished before, 1 tried again" in capsys.readouterr().err
+    assert [file.stat().st_mtime_ns for file in parts(out)[:2]] == before[:2]
+    assert [row["problem"] for row in rows(out)] == [""] * 5
+    assert [row["file"] for row in rows(out)] == listed.read_text().split()
+
+
 def test_from_and_to_an_object_store(photos: Path) -> None:
     with object_store.running("flights"):
         import s3fs
@@ -170,6 +190,7 @@ def test_a_store_that_does_not_answer_ends_it(tmp_path: Path, capsys: pytest.Cap
         (["--engine", "ray"], "writes to --out RESULTS"),
         (["--format", "parquet"], "writes to --out RESULTS"),
         (["--block", "4"], "--block is of --out RESULTS"),
+        (["--retry"], "--retry is of --out RESULTS"),
         (["none/*.jpg", "--out", "out"], "holds no photos"),
         (["none/*.jpg"], "patterns and addresses are read with --out RESULTS"),
     ],

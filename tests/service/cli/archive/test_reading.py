@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,10 +31,10 @@ def test_a_file(tmp_path: Path) -> None:
     assert read("a.png", tmp_path) == read(tmp_path / "a.png") == b"1" * MOST_BYTES
 
 
-def refused(kind: type[ServiceError], name: object) -> str:
+def refused(kind: type[ServiceError], name: object, timeout_s: float = 20.0) -> str:
     """The sentence with which a photo is refused."""
     try:
-        read(name)
+        read(name, timeout_s=timeout_s)
     except kind as error:  # let go of here, and with it of what was open
         return str(error)
     raise AssertionError(f"{name} was read")
@@ -63,6 +64,22 @@ def test_a_web_server_decides_nothing_beyond_its_photo(server: Web) -> None:
     assert "is not allowed" in refused(UndecodableImage, server.url("to/file:///etc/passwd"))
     assert "leads from http to ftp" in refused(UndecodableImage, server.url("to/ftp://127.0.0.1/a.png"))
     assert "the server answers 302" in refused(UndecodableImage, server.url("around"))
+
+
+def test_who_trickles_has_no_longer_than_others(server: Web) -> None:
+    begun = time.monotonic()
+    assert "it did not arrive within 0.2 s" in refused(NotReady, server.url("trickle"), 0.2)
+    assert "it did not arrive within 0.2 s" in refused(NotReady, server.url(f"to/{server.url('trickle')}"), 0.2)
+    assert time.monotonic() - begun < 10
+    assert server.asked[-2] == 4  # each was tried twice
+
+
+def test_an_object_store_that_trickles(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'seedlings[s3]'")
+    s3fs.S3FileSystem.clear_instance_cache()  # one of an earlier test knows another address
+    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": server.url("")}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    assert "it did not arrive within 0.3 s" in refused(NotReady, "s3://trickle/a.png", 0.3)
 
 
 @pytest.mark.parametrize(
