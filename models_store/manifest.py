@@ -214,6 +214,7 @@ class Int8(_Part):
     right: int
     right_float: int  # of the network in float32, on the same runtime
     other_side: int | None  # images on the other side of the limit of familiar ones; None where there was no limit
+    other_answer: int | None = None  # images with another answer: a statement, none, or one at last; None: of releases that did not count
     float_layers: list[str]  # names of the layers, as the file has them, that stay in float32
 
 

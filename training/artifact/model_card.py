@@ -78,11 +78,12 @@ to float32 [N,{len(manifest.species)}], probabilities in the order of the table.
 def in_8_bits(found: Int8) -> str:
     """What `model.int8.onnx` is worth, in sentences."""
     side = "" if found.other_side is None else f" {found.other_side} of them lie on the other side of the limit of `familiar`."
+    said = "" if found.other_answer is None else f" {found.other_answer} get another `answer`: a statement, none, or one at last."
     kept = f" These layers had to stay in float32: {', '.join(found.float_layers)}." if found.float_layers else ""
     return (
         f"`model.int8.onnx` is the same network in 8 bits, for services that ask for it (`SEEDLINGS_RUNTIME=int8`), with"
         f" scales from training images.{kept} Of {found.n} validation images {found.right} are right, in float32 {found.right_float}."
-        f"{side} Temperature and thresholds are those of float32; all other figures here are of float32, too."
+        f"{side}{said} Temperature and thresholds are those of float32; all other figures here are of float32, too."
     )
 
 

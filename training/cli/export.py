@@ -97,7 +97,11 @@ def say_int8(folder: Path) -> None:
     found = getattr(manifest, "int8", None)
     if found is not None:
         size = (folder / FILES["int8"]).stat().st_size / 1e6
-        say(f"{FILES['int8']} has {size:.1f} MB; {found.right} of {found.n} validation images are right, in float32 {found.right_float}")
+        other = "" if found.other_answer is None else f"; {found.other_answer} get another answer"
+        say(
+            f"{FILES['int8']} has {size:.1f} MB; {found.right} of {found.n} validation images are right, in float32"
+            f" {found.right_float}{other}"
+        )
 
 
 def say_published(folder: Path) -> None:

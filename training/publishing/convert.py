@@ -45,7 +45,7 @@ def convert(folder: Path, destination: Path, forms: tuple[Format, ...], images: 
 def _in_8_bits(folder: Path, onnx: bytes, images: Images, manifest: Manifest) -> tuple[bytes, Int8]:
     model = measured_model.of_artifact(folder)
     images = model.in_order(images)
-    return quantization.of_split(onnx, images, model.split(images), manifest.calibration.familiarity)
+    return quantization.of_split(onnx, images, model.split(images), manifest.species, manifest.calibration)
 
 
 def _of_classifier(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:

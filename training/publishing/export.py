@@ -95,8 +95,8 @@ def export(
     created = datetime.now(UTC).replace(microsecond=0)
     beside, int8 = {**made.assembled.beside}, None
     if "int8" in forms:
-        familiarity = made.found.calibration.familiarity
-        beside[formats.FILES["int8"]], int8 = quantization.of_split(beside[formats.FILES["onnx"]], images, candidate.split, familiarity)
+        onnx, told = beside[formats.FILES["onnx"]], made.assembled.measured.described
+        beside[formats.FILES["int8"]], int8 = quantization.of_split(onnx, images, candidate.split, told, made.found.calibration)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
         return Manifest(

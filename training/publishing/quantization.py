@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models_store import installing
-from models_store.manifest import Familiarity, Int8
+from models_store import installing, rollup
+from models_store.manifest import Calibration, Int8, Species
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
@@ -29,23 +29,35 @@ _AT_ONCE = 32
 _LAYERS = ("Conv", "Gemm", "MatMul")
 
 Pixels = NDArray[np.uint8]  # [N,3,S,S]
+_Answers = list[NDArray[np.float32]]  # a network's outputs, each [N,…]
+_Says = Callable[[_Answers], list[object]]  # what is said of each image
 
 
-def of_split(onnx: bytes, images: Images, split: Split, familiarity: Familiarity | None) -> tuple[bytes, Int8]:
+def of_split(onnx: bytes, images: Images, split: Split, species: Sequence[Species], calibration: Calibration) -> tuple[bytes, Int8]:
     """`quantized` by training images of all species, measured on the validation images. Raises RunError, also where there are none."""
     if not split.validation:
         raise RunError("int8 is measured on validation images, and the network has learnt from all images; leave int8 out of --format")
     few = split.train[:: max(1, len(split.train) // CALIBRATED)][:CALIBRATED]
     held = images.only(split.validation)
-    return quantized(onnx, images.pixels[few], held.pixels, held.labels, None if familiarity is None else familiarity.limit)
+    limit = None if calibration.familiarity is None else calibration.familiarity.limit
+
+    def says(answers: _Answers) -> list[object]:
+        familiar = [True] * len(answers[0]) if limit is None else (answers[1] <= limit).tolist()
+        said = [rollup.narrowest(species, calibration, row) for row in answers[0].tolist()]
+        return [(one.rank, one.name) if one and near else None for one, near in zip(said, familiar, strict=True)]
+
+    return quantized(onnx, images.pixels[few], held.pixels, held.labels, limit, says)
 
 
-def quantized(onnx: bytes, calibration: Tensor, validation: Tensor, labels: Tensor, limit: float | None) -> tuple[bytes, Int8]:
+def quantized(
+    onnx: bytes, calibration: Tensor, validation: Tensor, labels: Tensor, limit: float | None, says: _Says | None = None
+) -> tuple[bytes, Int8]:
     """The content of `model.int8.onnx` for that of a `model.onnx`, and what it is worth.
 
     calibration, validation: uint8 [N,3,S,S], of training and of validation; labels: int64 [N], of the latter; limit: of familiar images, by
-    the network's second output. First all layers are quantised. While more than LOST is lost, one more stays in float32, first the one that
-    loses most where it is the only one in 8 bits. Raises RunError where a library is missing, or where one layer alone loses too much.
+    the network's second output; says: what is said of each image, to count where that is another thing. First all layers are
+    quantised. While more than LOST is lost, one more stays in float32, first the one that loses most where it is the only one in
+    8 bits. Raises RunError where a library is missing, or where one layer alone loses too much.
     """
     lacking = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     if lacking:
@@ -57,7 +69,7 @@ def quantized(onnx: bytes, calibration: Tensor, validation: Tensor, labels: Tens
 
         def worth(kept: list[str]) -> tuple[bytes, Int8, float]:
             content = work.without(kept)
-            return content, *_compared(_answers(content, held), before, right, limit, kept)
+            return content, *_compared(_answers(content, held), before, right, limit, says, kept)
 
         content, found, apart = worth([])
         if _fits(found):
@@ -120,7 +132,7 @@ class _Reader:
         return None if batch is None else {"images": batch}
 
 
-def _answers(content: bytes, images: Pixels) -> list[NDArray[np.float32]]:
+def _answers(content: bytes, images: Pixels) -> _Answers:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -129,12 +141,20 @@ def _answers(content: bytes, images: Pixels) -> list[NDArray[np.float32]]:
 
 
 def _compared(
-    after: list[NDArray[np.float32]], before: list[NDArray[np.float32]], labels: NDArray[Any], limit: float | None, kept: list[str]
+    after: _Answers, before: _Answers, labels: NDArray[Any], limit: float | None, says: _Says | None, kept: list[str]
 ) -> tuple[Int8, float]:
     """What it is worth, and the largest difference of a probability."""
-    right: Callable[[list[NDArray[np.float32]]], int] = lambda answers: int((answers[0].argmax(1) == labels).sum())  # noqa: E731
+    right: Callable[[_Answers], int] = lambda answers: int((answers[0].argmax(1) == labels).sum())  # noqa: E731
     other_side = None if limit is None else int(((after[1] <= limit) != (before[1] <= limit)).sum())
-    found = Int8(n=len(labels), right=right(after), right_float=right(before), other_side=other_side, float_layers=kept)
+    other_answer = None if says is None else sum(one != other for one, other in zip(says(after), says(before), strict=True))
+    found = Int8(
+        n=len(labels),
+        right=right(after),
+        right_float=right(before),
+        other_side=other_side,
+        other_answer=other_answer,
+        float_layers=kept,
+    )
     return found, float(np.abs(after[0] - before[0]).max())
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models_store import store
-from models_store.manifest import Familiarity, Manifest
+from models_store.manifest import Calibration, Familiarity, Manifest, Species
 from service.inference import engine
 from training.data.images import Images
 from training.data.split import Split
@@ -16,6 +16,7 @@ from training.errors import RunError
 from training.publishing import export, quantization
 from training.publishing.convert import convert
 
+SPECIES = [Species(name="less", group="weed"), Species(name="more", group="crop")]
 onnx = pytest.importorskip("onnx", reason="it is in the extra onnx")
 WIDE = 1000.0  # how much larger what nobody needs is than what decides: in 8 bits the latter would be lost
 
@@ -61,9 +62,20 @@ def pairs() -> Images:
     return Images(["less", "more"], [str(number) for number in range(200)], pixels, labels, [""] * 200)
 
 
-def right(content: bytes, pairs: Images) -> int:
+def answers(content: bytes, pairs: Images) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return int((session.run(None, {"images": pairs.pixels.numpy()})[0].argmax(1) == pairs.labels.numpy()).sum())
+    found: list[np.ndarray] = session.run(None, {"images": pairs.pixels.numpy()})
+    return found
+
+
+def right(content: bytes, pairs: Images) -> int:
+    return int((answers(content, pairs)[0].argmax(1) == pairs.labels.numpy()).sum())
+
+
+def calibrated(threshold: float, familiarity: Familiarity | None = None) -> Calibration:
+    """A species can be relied upon from `threshold` on, and nothing else."""
+    worth = {"validation_coverage": 1, "validation_accuracy": 1}
+    return Calibration(temperature=1, threshold=threshold, threshold_rule="fixed", familiarity=familiarity, **worth)
 
 
 def kinds(content: bytes) -> set[str]:
@@ -89,21 +101,35 @@ def test_layers_that_lose_what_decides_stay_in_float32(pairs: Images) -> None:
 
 
 def test_images_that_change_sides_at_the_limit_count_as_lost(pairs: Images) -> None:
-    session = onnxruntime.InferenceSession(network(1.0), providers=["CPUExecutionProvider"])
-    distances = np.sort(session.run(None, {"images": pairs.pixels.numpy()})[1])
+    distances = np.sort(answers(network(1.0), pairs)[1])
     limit = float((distances[99] + distances[100]) / 2)
     _, found = quantization.quantized(network(1.0), pairs.pixels, pairs.pixels, pairs.labels, limit)
     assert found.other_side is not None
     assert found.other_side <= quantization.LOST * 200
 
 
+@pytest.mark.parametrize("limit", [None, 0.5])
+def test_images_that_get_another_answer_are_counted(pairs: Images, limit: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "LOST", 1.0)  # those on the other side of the limit are not what is looked at
+    plain, split = network(1.0), Split([*range(200)], [*range(200)], [], "digest")
+    threshold = float(np.median(answers(plain, pairs)[0].max(1)))
+    familiarity = None if limit is None else Familiarity(convolution=1, limit=limit, limit_rule="fixed", validation_share=0.5)
+    content, found = quantization.of_split(plain, pairs, split, SPECIES, calibrated(threshold, familiarity))
+
+    def said(network: bytes) -> np.ndarray:
+        probabilities, distances = answers(network, pairs)
+        sure = np.round(probabilities.max(1).astype(float), 7) >= threshold
+        return np.where(sure & (limit is None or distances <= limit), probabilities.argmax(1), -1)
+
+    assert found.other_answer == (said(content) != said(plain)).sum() > 0
+
+
 def test_a_network_that_has_learnt_from_all_images_cannot_be_measured(pairs: Images) -> None:
     split = Split([*range(200)], [], [], "digest")
-    familiarity = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=0.5)
     with pytest.raises(RunError, match="leave int8 out of --format"):
-        quantization.of_split(network(1.0), pairs, split, familiarity)
+        quantization.of_split(network(1.0), pairs, split, SPECIES, calibrated(0.5))
     halves = Split([*range(100)], [*range(100, 200)], [], "digest")
-    assert quantization.of_split(network(1.0), pairs, halves, None)[1].n == 100
+    assert quantization.of_split(network(1.0), pairs, halves, SPECIES, calibrated(0.5))[1].n == 100
 
 
 def test_export_and_convert_publish_it_with_what_it_is_worth(learnt: Path, images: Images, tmp_path: Path, monkeypatch) -> None:
@@ -116,6 +142,7 @@ def test_export_and_convert_publish_it_with_what_it_is_worth(learnt: Path, image
     assert {"model.pt", "model.onnx", "model.int8.onnx"} < {*manifest.files}
     told = f"Of {manifest.int8.n} validation images {manifest.int8.right} are right, in float32 {manifest.int8.right_float}."
     assert told in (folder / "card.md").read_text()
+    assert f"{manifest.int8.other_answer} get another `answer`" in (folder / "card.md").read_text()
     again = convert(folder, tmp_path / "again", ("onnx", "int8"), images)
     assert store.read_manifest(again).int8 == manifest.int8
     assert told in (again / "card.md").read_text()
