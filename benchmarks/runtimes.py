@@ -166,7 +166,7 @@ def whole(manifest: Manifest, root: Path) -> Path:
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
         return drawn.model_copy(update={"version": version, "files": {store.MODEL: sha256}, "size_bytes": size_bytes})
 
-    model = exported.to_torchscript(network.eval(), 1.0)
+    model = exported.to_torchscript(network.eval(), manifest.calibration.temperature)  # which `write` expects in it
     return store.publish(root, model, describe, lambda _: "# Weights drawn by chance\n", drawn.name)
 
 
