@@ -130,7 +130,7 @@ def load(
     By another `runtime` than TorchScript's it is served where its version has the file for it, and where that answers alike; see
     `service/inference/runtimes/choice.py`.
 
-    Every size of a batch up to `batch_size` is run, since the first calls of a shape are slow; once `given_up()`, the rest is
+    Every size of a batch up to `batch_size` is run where the first calls of a shape are slow; once `given_up()`, the rest is
     left out, for a process that is asked to end meanwhile. `brief`, for who asks a little and explains nothing: runtimes are compared on
     one image, none is measured, no heat map is tried, and no batch is run before the first answer. With `measured` off none is, either.
     """
@@ -155,8 +155,9 @@ def load(
     _check(engine, opened, explaining=not brief)
     if brief:
         return engine
+    sizes = (1, batch_size) if chosen.name in choice.SHAPES_ALIKE else range(1, batch_size + 1)
     try:
-        for size in range(1, batch_size + 1):
+        for size in sizes:
             for alone in () if given_up() else (True, False):  # the first run of a shape records, the second one specialises
                 engine.predict_batch(_grey(engine, size), alone)
     except ModelFailed as error:

@@ -30,9 +30,11 @@ _LIBRARIES: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime", "openvino": 
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 # In 8 bits answers differ, to drawn images more than to photos: what that costs was measured when the version was published.
 TOLERANCE_INT8 = 1.0
-MEASURED_S = 1.0  # how long runtimes are compared, all together
-_TURNS = 3  # in which each has its turn: what else the machine does in that second meets all of them
+MEASURED_S = 0.4  # how long runtimes are compared, all together
+_TURNS = 3  # in which each has its turn: what else the machine does meanwhile meets all of them
+_BEHIND = 1.3  # times as slow as the quickest one so far, after the second turn: then it has no further one
 _WARM = 2  # calls of a shape that are slow: torch records at the first one, and specialises at the second one
+SHAPES_ALIKE: frozenset[RuntimeName] = frozenset(["onnxruntime", "int8"])  # a batch of a new size takes no longer than later ones
 CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
 UNMEASURED: RuntimeName = "onnxruntime"  # taken where it does not pay to measure: it is the quickest one on most machines
 _MEASURING = threading.Lock()  # two models are loaded at one time, and each would take the cores from the other
@@ -154,7 +156,8 @@ def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.fl
 def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], threads: Threads, of: str) -> dict[RuntimeName, float]:
     """Images a second as the service asks: the first batch by itself, the last one several times side by side; their geometric mean.
 
-    A runtime that fails at that is left out, and the log says so: memory may do for one forward pass, and not for two.
+    What counts is the quickest call of each, as in Python's timeit: other programs make calls slower, never quicker. A runtime that
+    fails at that is left out, and the log says so: memory may do for one forward pass, and not for two.
     """
     first, last, streams = batches[0], batches[-1], threads.whole // threads.share
     with _MEASURING, ThreadPoolExecutor(streams) as pool:
@@ -169,18 +172,27 @@ def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], 
             )
             for name, runtime in found.items()
         }
+        rates: dict[RuntimeName, float] = {}
         for turn in range(1 + _TURNS):
-            for name, pair in [*paces.items()]:
+            for name in [*paces]:
                 try:
-                    for pace in pair:
+                    for pace in paces[name]:
                         if turn:
-                            pace.go_on(MEASURED_S / _TURNS / len(found) / len(pair))
+                            pace.go_on(MEASURED_S / _TURNS / len(found) / len(paces[name]))
                         else:
-                            pace.warm()
+                            pace.warm(1 if name in SHAPES_ALIKE else _WARM)
                 except Exception as error:
                     log.warning("%s is not served by %s: it failed while it was measured (%s)", of, name, first_line(error))
                     del paces[name]
-    return {name: math.sqrt(alone.per_s * beside.per_s) for name, (alone, beside) in paces.items()}
+                    rates.pop(name, None)
+                    continue
+                if turn:
+                    rates[name] = math.prod(pace.per_s for pace in paces[name]) ** 0.5
+            if turn > 1:
+                paces = {name: pair for name, pair in paces.items() if rates[name] * _BEHIND >= max(rates.values())}
+            if turn > 1 and len(paces) == 1:
+                break
+    return rates
 
 
 class _Pace:
@@ -188,24 +200,25 @@ class _Pace:
 
     def __init__(self, work: Callable[[], object], images: int) -> None:
         self._work, self._images = work, images
-        self._calls, self._seconds = 0, 0.0
+        self._quickest_s = math.inf  # of a call
 
-    def warm(self) -> None:
+    def warm(self, times: int) -> None:
         """Work without a clock."""
-        for _ in range(_WARM):
+        for _ in range(times):
             self._work()
 
     @property
     def per_s(self) -> float:
         """Images a second so far."""
-        return self._images * self._calls / self._seconds
+        return self._images / self._quickest_s
 
     def go_on(self, seconds: float) -> None:
         """Work for so long, once at least."""
-        started = time.monotonic()
+        until_s = time.monotonic() + seconds
         while True:
+            begun_s = time.monotonic()
             self._work()
-            self._calls += 1
-            if time.monotonic() - started >= seconds:
+            done_s = time.monotonic()
+            self._quickest_s = min(self._quickest_s, done_s - begun_s)
+            if done_s >= until_s:
                 break
-        self._seconds += time.monotonic() - started
