@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from service.errors import QueueFull, ServiceError
+from service.errors import DeadlinePassed, QueueFull, ServiceError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -19,21 +19,31 @@ async def each(
     """The answer, or the error, of each item, in order; at most `at_once` of them are asked for at one time.
 
     A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
-    there is room. Cancelled, everything it asked for is cancelled.
+    there is room. What passes its deadline beside the others is asked for once more, alone, when they are done; the first one
+    that is late then, too, ends this. Cancelled, everything it asked for is cancelled.
     """
     answers: dict[int, Answer | ServiceError] = {}
     left = iter(enumerate(items))
 
+    async def answered(item: Item) -> Answer | ServiceError:
+        try:
+            return await patiently(functools.partial(ask, item), patience_s)
+        except ServiceError as error:
+            return error
+
     async def work() -> None:
         for index, item in left:
-            try:
-                answers[index] = await patiently(functools.partial(ask, item), patience_s)
-            except ServiceError as error:
-                answers[index] = error
+            answers[index] = await answered(item)
 
+    at_once = min(at_once, len(items))
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(min(at_once, len(items))):
+        for _ in range(at_once):
             tasks.create_task(work())
+    late = [index for index, answer in sorted(answers.items()) if isinstance(answer, DeadlinePassed)]
+    for index in late if at_once > 1 else []:
+        answers[index] = await answered(items[index])
+        if isinstance(answers[index], DeadlinePassed):
+            break
     return [answers[index] for index in range(len(items))]
 
 

@@ -45,8 +45,9 @@ export function draw(photos, onChoice) {
     }),
   );
   const length = nice(width / 4);
-  $("map-scale").style.width = `${(100 * length) / width}%`;
-  $("map-scale").textContent = length < 1000 ? `${number(length)} m` : `${number(length / 1000)} km`;
+  const [bar, text] = $("map-scale").children;
+  bar.style.width = `${(100 * length) / width}%`;
+  text.textContent = length < 1000 ? `${number(length)} m` : `${number(length / 1000)} km`;
   $("map-most").textContent = percent(most);
   const without = photos.filter((photo) => photo.found && !photo.found.position).length;
   $("map-without").textContent = without ? t.map_without(without) : "";

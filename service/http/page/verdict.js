@@ -64,11 +64,16 @@ export function alike(answer) {
     .filter(({ mark }) => mark);
 }
 
-// Shares of the largest plant's area. Chosen on training and validation images of one plant, and on frames from fields of many.
+// Chosen on training and validation images of one plant, on plants cut out of photos from fields, and on photos of many.
+// Shares of the largest plant's area:
 const SPECK = 0.02; // less beside it does not make a photo one of several plants
 const PIECE = 0.05; // less is a piece of a leaf, which often looks like another species
 const LEAF = 0.25; // so much may be a plant, and its name counts
 const FEW = 3; // leaves of a plant of which nothing can be relied upon; grasses in a field have more
+const CUT = 0.4; // of the plant's area: what the photo's edge cuts may be so large, and is a neighbour's
+// Shares of a length:
+const GAP = 0.2; // of the largest leaf's: the next one of the same plant is no further away
+const FILLS = 0.4; // of the photo's shorter side: so large is a plant that somebody photographed alone
 
 const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
@@ -82,7 +87,9 @@ export const crowded = (photo) => plantsOf(photo).length > 1;
  */
 function mayBeOne(photo) {
   const { answer, found } = photo;
-  if (!answer || standing(answer) === "unfamiliar") return false;
+  if (!answer) return false;
+  if (!relied(answer) && fills(photo)) return true;
+  if (standing(answer) === "unfamiliar") return false;
   const sure = standing(answer) === "species";
   const names = sure ? [answer.species] : likely(answer);
   const [kind, other] = names.map((name) => speciesOf(name).kind);
@@ -97,6 +104,33 @@ function mayBeOne(photo) {
     const third = !names.includes(plant.species);
     return inside && !(certain && third && share >= PIECE) && (sure || share < LEAF || !(certain || third));
   });
+}
+
+const ends = ({ box }, axis) => [box[axis], box[axis] + box[axis + 2]];
+const apart = (one, other) => Math.max(...[0, 1].map((axis) => Math.max(ends(one, axis)[0] - ends(other, axis)[1], ends(other, axis)[0] - ends(one, axis)[1])));
+const joined = (plants) => {
+  const [across, down] = [0, 1].map((axis) => plants.map((plant) => ends(plant, axis)));
+  return [across, down].map((along) => Math.max(...along.map(([, end]) => end)) - Math.min(...along.map(([start]) => start)));
+};
+
+/**
+ * Whether one plant without a name fills the photo: few leaves, each near to another one. Beside it are cut neighbours at most.
+ * Often its stem is not found, and the photo is unlike those learned from.
+ */
+function fills(photo) {
+  const { width, height } = photo.found;
+  const isCut = (plant) => [width, height].some((length, axis) => ends(plant, axis)[0] <= 1 || ends(plant, axis)[1] >= length - 1);
+  const [largest, ...others] = plantsOf(photo);
+  const near = [largest];
+  const far = others.filter((plant) => !isCut(plant));
+  if (far.length >= FEW || [largest, ...others].some((plant) => standing(plant) === "species")) return false;
+  while (far.length) {
+    const next = far.findIndex((plant) => near.some((leaf) => apart(plant, leaf) <= GAP * Math.max(...largest.box.slice(2))));
+    if (next < 0) return false;
+    near.push(...far.splice(next, 1));
+  }
+  const area = near.reduce((sum, leaf) => sum + leaf.area, 0);
+  return Math.max(...joined(near)) >= FILLS * Math.min(width, height) && others.every((plant) => near.includes(plant) || plant.area < CUT * area);
 }
 
 /** Whether the plants of a photo are on show: each of them was asked for, or nothing was and they are no parts of one. */

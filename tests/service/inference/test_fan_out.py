@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.errors import QueueFull, UndecodableImage
+from service.errors import DeadlinePassed, QueueFull, UndecodableImage
 from service.inference.fan_out import each, patiently
 
 
@@ -39,6 +39,45 @@ def test_a_full_queue_is_waited_for() -> None:
 
     assert asyncio.run(each(ask, ["a"], at_once=1, patience_s=10)) == ["a"]
     assert calls == 3
+
+
+@pytest.mark.parametrize(("late_alone", "asked_again"), [((), [1, 3, 4]), ((3,), [1, 3])])
+def test_what_is_late_beside_others_is_asked_for_alone_until_that_is_late_too(late_alone: tuple[int, ...], asked_again: list[int]) -> None:
+    running, again, done = 0, [], set()
+
+    async def ask(item: int) -> int:
+        nonlocal running
+        running += 1
+        await asyncio.sleep(0.001)
+        alone, first = running == 1, item not in done
+        running -= 1
+        done.add(item)
+        if first and item in (1, 3, 4):
+            raise DeadlinePassed("late")
+        if not first:
+            again.append(item)
+            assert alone
+            if item in late_alone:
+                raise DeadlinePassed("late, too")
+        return item
+
+    answers = asyncio.run(each(ask, range(6), at_once=3, patience_s=1))
+    assert again == asked_again
+    failed = [i for i, answer in enumerate(answers) if isinstance(answer, DeadlinePassed)]
+    assert failed == ([3, 4] if late_alone else [])
+    assert [answer for answer in answers if isinstance(answer, int)] == [i for i in range(6) if i not in failed]
+
+
+def test_one_alone_is_asked_for_once() -> None:
+    calls = []
+
+    async def ask(item: int) -> int:
+        calls.append(item)
+        raise DeadlinePassed("late")
+
+    for items, at_once in (([7], 3), ([8, 9], 1)):
+        assert all(isinstance(answer, DeadlinePassed) for answer in asyncio.run(each(ask, items, at_once=at_once, patience_s=1)))
+    assert calls == [7, 8, 9]
 
 
 def test_patience_ends() -> None:

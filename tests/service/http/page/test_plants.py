@@ -148,6 +148,32 @@ def test_leaves_of_one_of_two_look_alikes_are_one_plant(page: Any) -> None:
     assert shown == [False, True, True, True, True]
 
 
+def test_one_plant_without_a_name_that_fills_the_photo_is_one(page: Any) -> None:
+    """Its leaves are no further apart than a fifth of the larger one, 12 of 60 pixels, and neighbours are cut by the photo's edge."""
+    shown = page.evaluate("""async () => {
+        const { several } = await import("/page/verdict.js");
+        const part = (box, rank) => ({ box, area: box[2] * box[3] / 1e4, answer: rank && { rank, name: "Maize" } });
+        const asked = (...plants) => several({
+            answer: { familiar: false, answer: null, crop: [0, 0, 100, 100], probabilities: { Maize: 1 } },
+            found: { width: 160, height: 100, plants },
+        });
+        const leaf = part([20, 20, 20, 60]);
+        const neighbour = (height) => part([60, 0, 20, height]);
+        return {
+            "two leaves": asked(leaf, part([50, 20, 20, 50])),
+            "leaves that touch at a corner": asked(leaf, part([40, 80, 10, 10])),
+            "a neighbour cut by the edge": asked(leaf, neighbour(23)),
+            "a large neighbour": asked(leaf, neighbour(25)),
+            "two apart": asked(leaf, part([53, 20, 20, 50])),
+            "one is surely a species": asked(leaf, part([50, 20, 20, 50], "species")),
+            "many": asked(leaf, part([45, 20, 9, 30]), part([45, 55, 9, 30]), part([55, 20, 9, 30])),
+            "small ones": asked(part([20, 20, 10, 15]), part([32, 20, 10, 15])),
+        };
+    }""")
+    one = [name for name, several in shown.items() if not several]
+    assert one == ["two leaves", "leaves that touch at a corner", "a neighbour cut by the edge"]
+
+
 def test_plants_of_two_species_are_not_one(page: Any) -> None:
     two = fakes.field([(95, 150, 30)], (310, 310))
     ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
@@ -228,8 +254,8 @@ def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
     points = [page.locator(".point").nth(i).bounding_box() for i in range(3)]
     west, south = points[0]["x"] - points[1]["x"], points[2]["y"] - points[0]["y"]
     assert west / south == pytest.approx(0.643, abs=0.02)  # the cosine of 50 degrees
-    bar = page.locator("#map-scale").bounding_box()
-    assert page.text_content("#map-scale") == "200 m"
+    bar = page.locator("#map-scale i").bounding_box()
+    assert page.text_content("#map-scale span") == "200 m"
     assert bar["width"] / south == pytest.approx(200 / 1113.2, abs=0.02)
     assert "1 photo does not say" in page.text_content("#map-without")
     page.locator(".point").nth(1).click()
