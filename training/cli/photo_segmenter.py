@@ -7,6 +7,7 @@ from training.cli.options import Commands, add_background_photos, add_data, add_
 from training.cli.output import say
 
 _HALVES = ["first", "second"]
+_NAMED = 5  # masks, at most
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -84,6 +85,9 @@ def _masks(options: argparse.Namespace) -> None:
 
     written = annotations.write_masks(options.file, options.photos)
     say(f"wrote {len(written)} masks into {written[0].parent}")
+    if bare := annotations.without_plants(written):
+        say(f"without a plant: {len(bare)} of them, {', '.join(bare[:_NAMED])}{' …' if len(bare) > _NAMED else ''}")
+        say("they count as bare ground: where a photo was only not annotated, remove it and its mask")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

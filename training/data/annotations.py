@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from training.data import coco, labelme, outlines
 from training.errors import DataError
 
@@ -20,6 +22,16 @@ def write_masks(source: Path, photos: Path) -> list[Path]:
     document = _document(source)
     found = [labelme.read(source, document)] if labelme.is_of_labelme(document) else coco.read(source, document)
     return outlines.write(source, found, photos)
+
+
+def without_plants(masks: list[Path]) -> list[str]:
+    """The names of those masks, of `write_masks`, that hold no plant: bare ground, or nobody has looked at the photo."""
+    bare = []
+    for file in masks:
+        with Image.open(file) as mask:
+            if mask.getbbox() is None:
+                bare.append(file.name)
+    return bare
 
 
 def _document(file: Path) -> Any:

@@ -41,11 +41,13 @@ def read(file: Path, document: Any) -> list[OutlinedPhoto]:
         read = _File.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"])) or "the whole"
         raise DataError(f"{file} is not as COCO has it: {where}: {first['msg']}; export it as COCO, with polygons or masks") from None
     if not read.images:
         raise DataError(f"{file} names no images; export it as COCO, with the photos that have annotations")
     photos = {photo.id: photo for photo in read.images}
+    if len(photos) < len(read.images):
+        raise DataError(f"{file}: two images have the same id; export the file again")
     of_photo: dict[int, list[Outline]] = {number: [] for number in photos}
     for number, plant in enumerate(read.annotations):
         if plant.image_id not in photos:

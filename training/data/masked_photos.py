@@ -85,7 +85,7 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
         with pixels.opened(file) as picture:
             photo = Image.fromarray(picture.whole().transpose(1, 2, 0))
         with Image.open(mask_file, formats=("PNG",)) as opened:
-            mask = np.asarray(opened if opened.mode in ("L", "P") else opened.convert("L"), np.uint8)
+            mask = _numbers(opened)
     except FileNotFoundError:
         raise DataError(f"{file} has no mask {mask_file}; draw one, or move the photo elsewhere") from None
     except (OSError, pixels.PixelsError, Image.DecompressionBombError) as error:
@@ -93,3 +93,15 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     if photo.size != mask.shape[::-1]:
         raise DataError(f"{mask_file} is {mask.shape[1]}×{mask.shape[0]}, its photo {photo.width}×{photo.height}; they must be alike")
     return photo, mask
+
+
+def _numbers(mask: Image.Image) -> NDArray[np.uint8]:
+    """A mask of any kind of PNG as numbers [H,W]: 0 where it is 0, black or transparent."""
+    palette = mask.getpalette() if mask.mode == "P" else None
+    if mask.mode == "L" or (palette is not None and not any(palette[:3])):  # of a palette, 0 is black
+        return np.asarray(mask, np.uint8)
+    if mask.mode.startswith("I"):
+        return np.asarray(mask).clip(0, 255).astype(np.uint8)
+    colours = np.asarray(mask.convert("RGBA"))
+    coloured = colours[..., :3].any(-1) & (colours[..., 3] > 0)
+    return np.where(coloured, np.asarray(mask.convert("RGB").convert("L")).clip(1), 0).astype(np.uint8)

@@ -91,14 +91,17 @@ def _drawn(source: Path, photo: OutlinedPhoto) -> Mask:
                 drawn.paste(value, (0, 0), Image.fromarray(shape.astype(np.uint8) * 255))
             else:
                 for polygon in shape:
-                    pen.polygon(_points(polygon), fill=value)
+                    pen.polygon(_points(polygon, drawn.size), fill=value)
         except ValueError as error:
             raise DataError(f"{source}: {outline.where}, of {photo.name[:100]!r}: {error}") from None
     return np.asarray(drawn)
 
 
-def _points(polygon: Corners) -> list[tuple[float, float]]:
+def _points(polygon: Corners, size: tuple[int, int]) -> list[tuple[float, float]]:
     if len(polygon) < 6 or len(polygon) % 2 or not np.isfinite(polygon).all():
         raise ValueError("a polygon has x and y of three corners or more")
-    at = np.asarray(polygon).reshape(-1, 2) - 0.5  # counted from the pixel's corner, by Pillow from its middle
+    corners = np.asarray(polygon).reshape(-1, 2)
+    if (corners.max(0) <= 0).any() or (corners.min(0) >= size).any():
+        raise ValueError("it lies outside of the photo; is it of another one?")
+    at = corners - 0.5  # counted from the pixel's corner, by Pillow from its middle
     return [(x, y) for x, y in at.clip(-_FAR, _FAR).tolist()]

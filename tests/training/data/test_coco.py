@@ -48,11 +48,19 @@ def test_polygons_of_plants_that_touch_stay_two(field, capsys):
         field, [one([left]), one([right, [40, 30, 50, 30, 50, 38, 40, 38]]), one([left], 8)], ["default/one.png", "JPEGImages/two.jpg"]
     )
     assert main(["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]) == 0
-    assert "wrote 2 masks" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "wrote 2 masks" in said
+    assert "without a plant" not in said
     _, mask = masked_photos.read(field / "images" / "one.png")
     assert (mask[10, 15], mask[10, 25], mask[34, 45], mask[2, 2]) == (1, 2, 2, 0)
     assert [np.count_nonzero(mask == value) for value in (1, 2)] == pytest.approx([200, 280], rel=0.2)  # with outlines
     assert np.count_nonzero(masked_photos.read(field / "images" / "two.jpg")[1]) == pytest.approx(200, rel=0.2)
+
+
+def test_photos_that_nobody_annotated_are_named(field, capsys):
+    file = write(field, [one([[-9, -9, 20, 1, 20, 20]])], ["one.png", "two.jpg"])
+    assert main(["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]) == 0
+    assert "without a plant: 1 of them, two.png\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -74,7 +82,10 @@ def test_run_lengths_of_both_forms(field, compressed):
         ([one({"size": [60, 40], "counts": [2400]})], {}, "its mask is 40×60, its photo 60×40"),
         ([one({"size": [40, 60], "counts": "é" * 9})], {}, "compressed form"),
         ([one([[1, 2, 3, 4, 5, 6]], 9)], {}, "of image 9"),
+        ([one([[60, 1, 90, 1, 90, 30]])], {}, "it lies outside of the photo"),
+        ([one([[1, 1, 20, 1, 20, 20], [1, -30, 20, -30, 20, 0]])], {}, "it lies outside of the photo"),
         ([one("text")], {}, "annotations.0.segmentation"),
+        ([], {"names": ("one.png", "two.jpg"), "id": 3}, "two images have the same id"),
         ([], {"width": 61}, "its annotations are for 61×40"),
         ([], {"file_name": "none.png"}, "none.png is not there"),
         ([], {"file_name": "../../secret.png"}, "images/secret.png is not there"),
