@@ -47,7 +47,7 @@ from service.inference.runtimes import exported as exported_runtime
 from service.inference.runtimes.runtime import Runtime, Threads
 from service.process import cores
 from training import networks
-from training.artifact import formats, published
+from training.artifact import formats, published_network
 from training.artifact import torchscript as exported
 
 Pixels = NDArray[np.uint8]  # [n, 3, size, size]
@@ -141,7 +141,7 @@ def write(artifact: Path, made: Path) -> None:
     """The network of a version in the formats of all runtimes, into the folder `made`."""
     opened = store.open_artifact(artifact)
     scripted = exported.open_module(opened.model)
-    network, temperature = published.network_of(opened.manifest, scripted), opened.manifest.calibration.temperature
+    network, temperature = published_network.network_of(opened.manifest, scripted), opened.manifest.calibration.temperature
     size = opened.manifest.input.size
     example = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, size, size), np.uint8))
     for name, content in formats.files(("pt2", "onnx"), network, temperature, None, scripted, example).items():
@@ -236,7 +236,7 @@ def measure(artifact: Path, made: Path, threads: int, rounds: int, seconds: floa
     """Images a second of every runtime and batch, the peak, what an image takes, and memory."""
     torch.set_num_threads(threads)
     opened = store.open_artifact(artifact)
-    module = published.network_of(opened.manifest, exported.open_module(opened.model))
+    module = published_network.network_of(opened.manifest, exported.open_module(opened.model))
     images = drawn(opened.manifest.input.size)
     write(artifact, made)
     taken = memory(artifact, made, threads)

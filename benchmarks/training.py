@@ -33,7 +33,7 @@ from training import machine, recipe
 from training.data import split
 from training.data.images import load
 from training.errors import RecipeError, TrainingError
-from training.fitting import run
+from training.fitting import run_folder
 
 PLAIN = Path(__file__).parent / "peers" / "plain_training.py"
 POLL_S = 0.5
@@ -189,7 +189,7 @@ def _measure(options: argparse.Namespace, settings: recipe.Recipe, device: str, 
     ours = ["-m", "training", "fit", "--recipe", options.recipe, *shared, "--cache", str(work / "cache"), "--run", str(work / "run")]
     plain = [str(PLAIN), *shared, "--split", str(work / "split.json"), "--network", settings.network, "--species", str(len(images.species))]
     plain += ["--batch-size", str(settings.batch_size), "--epochs", str(options.max_epochs)]
-    loops = [(f"ours, {Path(options.recipe).stem}", ours, work / "run" / run.METRICS)]
+    loops = [(f"ours, {Path(options.recipe).stem}", ours, work / "run" / run_folder.METRICS)]
     for rate in options.rates:
         metrics = work / f"plain-{rate:g}.csv"
         loops.append((f"plain, Adam {rate:g}", [*plain, "--rate", str(rate), "--out", str(metrics)], metrics))
@@ -200,7 +200,7 @@ def _measure(options: argparse.Namespace, settings: recipe.Recipe, device: str, 
         results = {
             "machine": conditions,
             "device": device,
-            "precision": {"ours": run.read_description(work / "run").precision, "plain": "32-true"},
+            "precision": {"ours": run_folder.read_description(work / "run").precision, "plain": "32-true"},
             "recipe": settings.model_dump(mode="json"),
             "images": parts.counts(),
             "limit_seconds": options.limit_seconds,

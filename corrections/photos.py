@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from corrections.errors import InvalidText, StorageUnavailable
-from models_store.places import BadPlace, Place
+from models_store.file_storage import FileStorage, UnknownFileSystem
 
 
 def place_of(database: str, photos: str | None) -> str | None:
@@ -19,8 +19,8 @@ class PhotoFiles:
     def __init__(self, url: str) -> None:
         """Raises InvalidText for a URL that no installed file system reads."""
         try:
-            self._place = Place(url)
-        except BadPlace as error:
+            self._place = FileStorage(url)
+        except UnknownFileSystem as error:
             raise InvalidText(f"photos cannot be kept at {url.partition('://')[0]}://…: {error}") from None
 
     def write(self, name: str, content: bytes) -> None:

@@ -14,7 +14,7 @@ from models_store import installing
 from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
 from models_store.store import SHIPPED_STORE
-from service.process import cores, keys, otel_variables
+from service.process import api_keys, cores, otel_variables
 
 PREFIX = "SEEDLINGS_"
 Device = Literal["auto", "cpu", "cuda"]
@@ -223,8 +223,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{PREFIX}SECOND_MODEL: {settings.model} is the first model already; name another one, or unset it")
     if settings.keys_file is not None:
         try:
-            keys.read(settings.keys_file)
-        except keys.BadKeys as error:
+            api_keys.read(settings.keys_file)
+        except api_keys.BadKeys as error:
             raise BadSetting(f"{PREFIX}KEYS_FILE: {error}") from None
     _check_otel(settings, environ)
     _check_database(settings)

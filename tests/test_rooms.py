@@ -23,7 +23,7 @@ _COMMANDS = (
         "record",
         "report",
     ),
-    *("segmenter", "sheet", "sweep", "throughput"),
+    *("segmenter", "sweep", "throughput"),
 )
 ELSEWHERE = {
     "corrections/errors.py": "holds names alone",
@@ -41,7 +41,7 @@ ELSEWHERE = {
     "service/cli/archive/engines.py": "says what an engine is: test_archive.py and test_on_ray.py beside it hold both to it",
     "service/cli/archive/local.py": "tests/service/cli/archive/test_archive.py runs it",
     "service/cli/archive/worker.py": "tests/service/cli/archive/test_archive.py has blocks answered by it",
-    "service/cli/csv_tables.py": "tests/service/cli/test_predict.py and test_plants.py read its tables",
+    "service/cli/csv_tables.py": "tests/service/cli/test_predict.py and test_detection_output.py read its tables",
     "service/cli/console.py": "is an installed command: tests/test_package.py runs it from the wheel",
     "service/detections.py": "tests/service/http/routes/test_detect.py reads all that it writes",
     "service/http/batches.py": "tests/service/http/routes/test_batch.py and test_detect.py send many images at once",
@@ -71,13 +71,14 @@ ELSEWHERE = {
     "training/data/annotations.py": "asks the two formats: tests/training/data/test_coco.py and test_labelme.py go through it",
     "training/data/outlines.py": "draws what they read: the same two",
     "training/errors.py": "holds names alone",
-    "training/experiments/report/pictures.py": "draws: test_build.py beside it opens the pictures",
-    "training/experiments/report/sections.py": "test_build.py beside it reads the page",
-    "training/experiments/report/sections_model.py": "test_build.py beside it reads the page",
-    "training/experiments/report/style.py": "test_build.py beside it opens the pictures",
+    "training/experiments/augmentation_sheet.py": "tests/training/cli/test_commands.py draws one",
+    "training/experiments/report/pictures.py": "draws: test_student_report.py beside it opens the pictures",
+    "training/experiments/report/sections_results.py": "test_student_report.py beside it reads the page",
+    "training/experiments/report/sections_model.py": "test_student_report.py beside it reads the page",
+    "training/experiments/report/style.py": "test_student_report.py beside it opens the pictures",
     **{
         f"training/networks/{name}.py": "tests/training/networks/test_networks.py holds every network to the same"
-        for name in ("alexnet", "lenet", "network", "report", "resnet")
+        for name in ("alexnet", "lenet", "network", "report_alexnet", "resnet")
     },
     "training/publishing/photo_segmenter.py": "tests/training/cli/test_photo_segmenter.py publishes by it",
     "training/fitting/step_checkpoint.py": "test_photo_segmenter.py and test_plant_view_segmenter.py beside it interrupt trainings",

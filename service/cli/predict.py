@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from models_store import image_files
-from service.cli import answering, csv_tables, plants, remote
+from service.cli import answering, csv_tables, detection_output, remote
 from service.cli.archive import command as archive
 from service.cli.csv_tables import COLUMNS, Result
 from service.cli.progress import Progress
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         progress.close()
     try:
-        (plants.write if options.detect else write)(results, style, _open(sys.stdout, style))
+        (detection_output.write if options.detect else write)(results, style, _open(sys.stdout, style))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
     for reason in problems:
         print(f"not looked at: {reason}", file=sys.stderr)
-    for name in plants.without_position(results) if style == "geojson" else ():
+    for name in detection_output.without_position(results) if style == "geojson" else ():
         print(f"not on the map, since it does not say where it was taken: {name}", file=sys.stderr)
     return 1 if failed or problems else 0
 
@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--format",
-        choices=["table", "csv", "json", *plants.STYLES, "parquet"],
+        choices=["table", "csv", "json", *detection_output.STYLES, "parquet"],
         help="what is written to stdout (default: table); coco and geojson with --detect; with --out parquet (default) or csv",
     )
     archives = command.add_argument_group("archives", "photos by the million: see docs/archives.md")
@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Ends with a message where options do not go together."""
-    if options.format in plants.STYLES and not options.detect:
+    if options.format in detection_output.STYLES and not options.detect:
         command.error(f"--format {options.format} is of the plants that --detect finds: add it")
     if options.crop and options.detect:
         command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")

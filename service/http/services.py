@@ -17,10 +17,10 @@ from service.inference.registry import Load, Model, Registry
 from service.inference.segmenter import Segmenter
 from service.inference.shadow import Shadow
 from service.process import memory
+from service.process.api_keys import Keys
 from service.process.heartbeat import Heartbeat
-from service.process.keys import Keys
 from service.process.metrics import UNMATCHED, Metrics
-from service.process.neighbours import Neighbours
+from service.process.other_workers import OtherWorkers
 from service.process.shutdown import Shutdown
 from service.settings import Settings
 
@@ -205,10 +205,10 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
             give_back_memory=memory.give_back,
         )
 
-    neighbours = Neighbours()
+    other_workers = OtherWorkers()
 
     def busy() -> bool:
-        return predictor.busy or detector.busy or (settings.workers > 1 and neighbours.busy)
+        return predictor.busy or detector.busy or (settings.workers > 1 and other_workers.busy)
 
     shadow = None if settings.shadow is None else Shadow(settings, busy=busy, report=metrics.shadowed)
     decoder = Decoder(settings.decoding_threads, settings.max_pixels)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from service.errors import ModelFailed, NotReady, QueueFull
-from service.inference.batch_queue import Batch, BatchQueue
+from service.inference.batch_scheduler import Batch, BatchScheduler
 from service.process import tracing
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,8 @@ class Batcher(Generic[Kind, Item, Answer]):
         self._network = network
         self._run, self._max_queue, self._on_batch = run, max_queue, on_batch
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
-        self._changed = threading.Condition(threading.Lock())  # held around all use of the queue
-        self._queue = BatchQueue[Kind, _Entry[Item, Answer]](batch_size=batch_size, streams=streams, wait_s=wait_s)
+        self._changed = threading.Condition(threading.Lock())  # held around all use of the scheduler
+        self._scheduler = BatchScheduler[Kind, _Entry[Item, Answer]](batch_size=batch_size, streams=streams, wait_s=wait_s)
         self._item_s = 0.1  # smoothed seconds an item takes, for Retry-After
         self._threads = [threading.Thread(target=self._serve, name=f"inference-{n}", daemon=True) for n in range(streams)]
 
@@ -95,8 +95,8 @@ class Batcher(Generic[Kind, Item, Answer]):
 
     def close(self) -> None:
         """Answer what waits with NotReady, and end the streams after the batches they are running."""
-        with self._change() as queue:
-            left = queue.close()
+        with self._change() as scheduler:
+            left = scheduler.close()
         self._deliver([(entry, NotReady("the service is shutting down")) for entry in left])
         for thread in self._threads:
             if thread.is_alive():
@@ -109,18 +109,18 @@ class Batcher(Generic[Kind, Item, Answer]):
 
     def __len__(self) -> int:
         """Places taken: items admitted and not yet running."""
-        return len(self._queue)
+        return len(self._scheduler)
 
     @property
     def busy(self) -> bool:
         """Whether an item is admitted, waits or runs."""
-        return self._queue.busy
+        return self._scheduler.busy
 
     def admit(self) -> "QueueSlot[Kind, Item, Answer]":
         """Take a place in the queue, to be used as a context manager. Raises QueueFull, or NotReady where a stream has ended."""
-        with self._change() as queue:
+        with self._change() as scheduler:
             self.check_room()
-            queue.announce()
+            scheduler.announce()
         return QueueSlot(self)
 
     def check_room(self) -> None:
@@ -132,26 +132,26 @@ class Batcher(Generic[Kind, Item, Answer]):
             raise QueueFull(f"{taken} images are waiting already; try again later", retry_after_s=taken * self._item_s)
 
     @contextlib.contextmanager
-    def _change(self) -> Iterator[BatchQueue[Kind, _Entry[Item, Answer]]]:
-        """The queue, to be changed; the stream that sleeps hears of it."""
+    def _change(self) -> Iterator[BatchScheduler[Kind, _Entry[Item, Answer]]]:
+        """The scheduler, to be changed; the stream that sleeps hears of it."""
         with self._changed:
             try:
-                yield self._queue
+                yield self._scheduler
             finally:
-                if self._queue.wakes():
+                if self._scheduler.wakes():
                     self._changed.notify()
 
     def _leave(self) -> None:
-        with self._change() as queue:
-            queue.withdraw()
+        with self._change() as scheduler:
+            scheduler.withdraw()
 
     async def _submit(self, kind: Kind, item: Item) -> BatchedAnswer[Answer]:
         entry = _Entry[Item, Answer](item, asyncio.get_running_loop().create_future())
-        with self._change() as queue:
-            if queue.closed:
-                queue.withdraw()
+        with self._change() as scheduler:
+            if scheduler.closed:
+                scheduler.withdraw()
                 raise NotReady("the service is shutting down")
-            queue.add(entry, kind)
+            scheduler.add(entry, kind)
         error: BaseException | None = None
         try:
             return await entry.future
@@ -159,8 +159,8 @@ class Batcher(Generic[Kind, Item, Answer]):
             error = raised
             raise
         finally:
-            with self._change() as queue:
-                queue.remove(entry)
+            with self._change() as scheduler:
+                scheduler.remove(entry)
             self._trace(entry, error)
 
     def _trace(self, entry: _Entry[Item, Answer], error: BaseException | None) -> None:
@@ -185,10 +185,10 @@ class Batcher(Generic[Kind, Item, Answer]):
     def _next_batch(self) -> Batch[Kind, _Entry[Item, Answer]] | None:
         """Wait for a batch; None once closed."""
         with self._turn, self._changed:
-            while not self._queue.closed:
-                if batch := self._queue.take(time.monotonic()):
+            while not self._scheduler.closed:
+                if batch := self._scheduler.take(time.monotonic()):
                     return batch
-                self._changed.wait(self._queue.sleep_s(time.monotonic()))
+                self._changed.wait(self._scheduler.sleep_s(time.monotonic()))
         return None
 
     def _run_batch(self, batch: Batch[Kind, _Entry[Item, Answer]]) -> None:
@@ -197,8 +197,8 @@ class Batcher(Generic[Kind, Item, Answer]):
             entry.started = started
         answers = self._answers(batch.kind, [entry.item for entry in batch.entries], batch.alone)
         inference_s, size = time.monotonic() - started, len(batch.entries)
-        with self._change() as queue:
-            self._item_s += 0.1 * (inference_s / queue.finish(batch) - self._item_s)
+        with self._change() as scheduler:
+            self._item_s += 0.1 * (inference_s / scheduler.finish(batch) - self._item_s)
         self._deliver(
             [
                 (entry, answer if isinstance(answer, Exception) else BatchedAnswer(answer, started - entry.submitted, inference_s, size))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, tint
+from models_store import canopy, white_balance
 from models_store.manifest import SegmenterManifest
 from models_store.plants import Map
 from service.errors import ModelFailed
@@ -32,7 +32,7 @@ class Segmenter:
         Raises ModelFailed.
         """
         try:
-            plant, near, afar = (values[0] for values in self._runtime(tint.balanced(photo)[None], True))
+            plant, near, afar = (values[0] for values in self._runtime(white_balance.balanced(photo)[None], True))
         except Exception as error:
             raise ModelFailed("the segmenter raised an error") from error
         if plant.shape != photo.shape[1:] or near.ndim != 2 or afar.ndim != 2:

@@ -25,7 +25,7 @@ from tests import drawn, fakes
 from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import formats, torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 
 SCRIPT = Path(predict.__file__)
 

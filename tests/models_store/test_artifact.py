@@ -10,7 +10,7 @@ from models_store import artifact
 from tests import fakes
 from training import networks
 from training.artifact import torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 
 
 def opened(model: bytes) -> nn.Module:

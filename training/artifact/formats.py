@@ -17,7 +17,7 @@ import torch.fx.experimental._config
 from torch import Tensor, nn
 
 from models_store import installing
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.artifact.torchscript import MULTIPLE, Exported, Measured, MeasuredByPlant, exported
 from training.errors import RunError
 from training.networks.network import Network

@@ -17,7 +17,7 @@ from models_store import store
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from training import networks
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.artifact.store_errors import as_training_errors
 from training.errors import TrainingError
 from training.networks.network import Network

@@ -20,11 +20,11 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _perform(options: argparse.Namespace) -> None:
     from training import recipe as recipes
-    from training.cli import sheet
     from training.data import background_photos
     from training.data import images as data
+    from training.experiments import augmentation_sheet
 
     recipe = recipes.load(options.recipe)
     squares = background_photos.for_recipe(options.background_photos, recipe.field)
-    sheet.write(data.load(options.data, options.cache), recipe, squares, options.out, options.images)
+    augmentation_sheet.write(data.load(options.data, options.cache), recipe, squares, options.out, options.images)
     say(f"wrote {options.out}")

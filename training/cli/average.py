@@ -16,8 +16,8 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def _perform(options: argparse.Namespace) -> None:
-    from training.fitting import one_writer, weight_average
+    from training.fitting import weight_average, write_lock
 
-    with one_writer.of_run(options.run):
+    with write_lock.of_run(options.run):
         described = weight_average.average(options.runs, options.run)
     say(f"{options.run}: the mean of {' and '.join(described.averaged)}")

@@ -25,10 +25,10 @@ def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
     from training.errors import RunError
     from training.experiments import compression_curve
-    from training.fitting import provenance, run
+    from training.fitting import provenance, run_folder
 
     images = data.load(options.data, options.cache)
-    description, network, _ = run.load_best(options.run)
+    description, network, _ = run_folder.load_best(options.run)
     split = provenance.split_of(images, description, provenance.of_run(options.run, description, images).learnt)
     ranks = options.ranks or compression_curve.usual_ranks(network)
     points = []

@@ -114,11 +114,12 @@ def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
 
 def _ood(measured: "MeasuredModel", options: argparse.Namespace, known: "Tensor | None") -> dict[str, Any]:
     """Figures on the folders of --ood, told from photos whose distances are `known`."""
-    from training.data import pictures
+    from training.data import unlabelled_images
     from training.publishing import out_of_distribution
 
     return {
-        name: out_of_distribution.on_pictures(measured, known, pictures.load(folder)).model_dump() for name, folder in options.ood.items()
+        name: out_of_distribution.on_pictures(measured, known, unlabelled_images.load(folder)).model_dump()
+        for name, folder in options.ood.items()
     }
 
 

@@ -79,7 +79,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     from training import recipe as recipes
     from training.data import images as data
     from training.data import split
-    from training.fitting import folds, loop, one_writer, run
+    from training.fitting import early_stopping, folds, loop, write_lock
     from training.memory import keep_freed_memory
 
     changes = {"seed": options.seed, "network": options.network}
@@ -90,7 +90,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     parts = split.of_recipe(images, recipe)
 
     def train(parts: "Split", folder: Path) -> list[dict[str, float]]:
-        with one_writer.of_run(folder) if fabric.is_global_zero else contextlib.nullcontext():
+        with write_lock.of_run(folder) if fabric.is_global_zero else contextlib.nullcontext():
             return loop.fit(
                 fabric,
                 recipe,
@@ -108,7 +108,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     for number in range(1, 1 + (options.folds or 0)):
         fabric.print(f"fold {number} of {options.folds}")
         train(split.fold(images, parts, number, options.folds), folds.folder(options.run, number))
-    best = run.best_epoch(history, recipe.best_by)
+    best = early_stopping.best_epoch(history, recipe.best_by)
     measured = "nothing was measured" if options.all_images else f"validation accuracy {best['validation_accuracy']:.2%}"
     fabric.print(f"best: epoch {best['epoch']:.0f}, {measured}; weights in {options.run}")
     if not options.all_images:
@@ -120,10 +120,10 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
 
 def _say_if_guessing(fabric: "Fabric", images: "Images", folder: Path, accuracy: float) -> None:
     """Say it where the run's best validation accuracy may be guessing."""
-    from training.fitting import provenance, run
+    from training.fitting import provenance, run_folder
     from training.publishing import gates
 
-    description = run.read_description(folder)
+    description = run_folder.read_description(folder)
     held = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt).validation
     if found := gates.guessing(round(accuracy * len(held)), images.labels[held], images.species):
         fabric.print(f"This run has learnt nothing that can be shown: {found}.")

@@ -60,7 +60,7 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import loop, one_writer, photo_segmenter
+    from training.fitting import loop, photo_segmenter, write_lock
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -75,7 +75,7 @@ def _fit(options: argparse.Namespace) -> None:
     start = None if options.start is None else photo_segmenter.load(options.start)
     bare = photo_segmenter.bare(options.background_photos)
     given = (images.pixels[parts.train], squares, fields, plan, options.out)
-    with one_writer.of_file(options.out):
+    with write_lock.of_file(options.out):
         photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, log=say)
     say(f"wrote {options.out}")
 
@@ -92,7 +92,7 @@ def _masks(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from training.atomic_files import write_json
-    from training.evaluation import plants
+    from training.evaluation import detection_metrics
     from training.publishing import photo_segmenter
 
     _check_folders(options)
@@ -102,19 +102,19 @@ def _evaluate(options: argparse.Namespace) -> None:
         measured = photo_segmenter.of_weights(options.weights)
     found = photo_segmenter.figures(measured, options.masks, options.plant_masks, options.half)
     for one in found:
-        say(plants.text(one))
+        say(detection_metrics.text(one))
     if options.json is not None:
         write_json(options.json, [one.model_dump(mode="json") for one in found])
 
 
 def _export(options: argparse.Namespace) -> None:
-    from training.evaluation import plants
+    from training.evaluation import detection_metrics
     from training.publishing import photo_segmenter
 
     _check_folders(options)
     folder, found = photo_segmenter.export(options.weights, options.store, options.name, options.masks, options.plant_masks, options.half)
     for one in found:
-        say(plants.text(one))
+        say(detection_metrics.text(one))
     say(f"published {folder}")
 
 

@@ -26,10 +26,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
-    from training.experiments.report import build, own_runs
+    from training.experiments.report import own_runs, student_report
 
     images = data.load(options.data, options.cache)
     if options.run:
         say(f"wrote {own_runs.build(options.run, images, options.split, options.out)}")
         return
-    say(f"wrote {build.build(images, options.results, options.artifact, options.out)}")
+    say(f"wrote {student_report.build(images, options.results, options.artifact, options.out)}")

@@ -31,7 +31,7 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_background, one_writer, plant_view_segmenter, provenance
+    from training.fitting import known_background, plant_view_segmenter, provenance, write_lock
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -46,7 +46,7 @@ def _perform(options: argparse.Namespace) -> None:
     ]
     origin = (provenance.of_images(images, parts.train) | provenance.of_photos(photos)).learnt
     training, validation = images.pixels[parts.train], images.pixels[parts.validation]
-    with one_writer.of_file(options.out):
+    with write_lock.of_file(options.out):
         trained = plant_view_segmenter.train(training, validation, squares, learnt, options.steps, options.seed, options.out, origin)
     say(f"validation images: background known in {known_background.share(trained, validation):.1%}")
     for folder, masked in measured.items():

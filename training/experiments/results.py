@@ -19,7 +19,8 @@ from training.atomic_files import write_atomically, write_json
 from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import latency, metrics, predictions
-from training.fitting import provenance, run
+from training.fitting import provenance, run_folder
+from training.fitting.run_identity import Identity
 from training.old_names import renamed
 
 RUNS, TABLE = "runs", "runs.csv"
@@ -29,7 +30,7 @@ _COLUMNS = [
 ]
 
 
-class RunResult(run.Identity):
+class RunResult(Identity):
     """What one run gave. `epochs` are the rows of its `metrics.csv`."""
 
     machine: dict[str, str | int]  # that measured, as a rule the same
@@ -60,14 +61,14 @@ class RunResult(run.Identity):
 
 def record(folder: Path, images: Images, results: Path) -> RunResult:
     """Measure a finished run's best weights on the test split, and write its result. Raises RunError, DataError, DiskError."""
-    description, network, epoch = run.load_best(folder)
+    description, network, epoch = run_folder.load_best(folder)
     split = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt)
     if description.averaged:
         raise RunError(f"{folder} is a mean of runs and was not trained itself; export it, and its figures stand in the manifest")
-    if not run.is_finished(folder, description):
-        done, epochs = run.finished_epochs(folder), description.recipe.epochs
+    if not run_folder.is_finished(folder, description):
+        done, epochs = run_folder.finished_epochs(folder), description.recipe.epochs
         raise RunError(f"{folder} has finished {done} of {epochs} epochs; go on with 'python -m training fit'")
-    rows = run.finished_metrics(folder, description)
+    rows = run_folder.finished_metrics(folder, description)
     pixels, labels = images.pixels[split.test], images.labels[split.test]
 
     def answer(pixels: Tensor) -> Tensor:

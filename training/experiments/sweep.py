@@ -16,7 +16,7 @@ from training.data.images import Images
 from training.errors import RecipeError, RunError
 from training.experiments import results
 from training.fitting import loop as fitting
-from training.fitting import one_writer, run
+from training.fitting import run_folder, run_identity, write_lock
 from training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ def sweep(fabric: "Fabric", entries: Iterable[SweepEntry], seeds: Sequence[int],
     todo = [(entry, entry.load(seed)) for seed in seeds for entry in entries]
     splits = {(rule, seed): split.of(images, seed, rule) for rule, seed in {(recipe.split, recipe.split_seed) for _, recipe in todo}}
     for entry, recipe in todo:
-        name = run.result_name(entry.recipe, recipe)
+        name = run_identity.result_name(entry.recipe, recipe)
         parts = splits[recipe.split, recipe.split_seed]
         known = results.find(into, name)
         if known is None:
             fabric.print(f"{name}: {recipe.epochs} epochs")
-            with one_writer.of_run(runs / name) if fabric.is_global_zero else contextlib.nullcontext():
+            with write_lock.of_run(runs / name) if fabric.is_global_zero else contextlib.nullcontext():
                 fitting.fit(fabric, recipe, entry.recipe, images, parts, runs / name)
             known = results.record(runs / name, images, into)
         elif (known.recipe, known.split_digest) != (recipe, parts.digest):
             raise RunError(f"the result {name} in {into} is of another recipe or other images; remove it, and the run is made again")
-        (runs / name / run.LAST).unlink(missing_ok=True)
+        (runs / name / run_folder.LAST).unlink(missing_ok=True)
         fabric.print(f"{name}: validation {known.validation_accuracy:.2%}, test {known.test.accuracy:.2%}")

@@ -15,7 +15,7 @@ from training.data.images import Images
 from training.evaluation import latency
 from training.experiments.sweep import SweepEntry
 from training.fitting import loop as fitting
-from training.fitting import run
+from training.fitting import run_folder
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds
@@ -36,7 +36,7 @@ def document(fabric: "Fabric", entries: Iterable[SweepEntry], images: Images) ->
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "run"
             (row,) = fitting.fit(fabric, recipe, entry.recipe, images, split.of_recipe(images, recipe), folder)
-            description = run.read_description(folder)
+            description = run_folder.read_description(folder)
         found |= {"recipe": entry.recipe, "device": description.device, "precision": description.precision}
         network = networks.build(recipe.network, len(images.species)).eval()
         found["networks"][recipe.network] = {

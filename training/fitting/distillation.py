@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models_store.pixels import SIZE
 from training.data.split import Split
 from training.errors import RunError
-from training.fitting import run
+from training.fitting import run_folder
 from training.fitting.loss import cross_entropy
 from training.networks.network import AnySize
 from training.recipe import Distillation
@@ -35,13 +35,13 @@ class Teachers:
         self.names: list[str] = []
         self.networks: list[nn.Module] = []
         for folder in runs:
-            description, network, _ = run.load_best(folder)
+            description, network, _ = run_folder.load_best(folder)
             if description.species != species:
                 raise RunError(f"{folder} knows other species, {', '.join(description.species)}; it cannot teach these")
             if description.split_digest != split.digest:
                 raise RunError(f"{folder} was trained on another split, so it may have seen test images of this one; it cannot teach")
             start = description.recipe.start  # what it had learnt before, such as ImageNet, is handed on too
-            self.names.append(run.run_reference(folder, description) + (f" from {start}" if start else ""))
+            self.names.append(run_folder.run_reference(folder, description) + (f" from {start}" if start else ""))
             self.networks.append(AnySize(network, SIZE).eval())
 
     @torch.no_grad()

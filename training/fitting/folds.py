@@ -9,7 +9,7 @@ from statistics import mean, stdev
 
 from training.artifact import binomial
 from training.errors import RunError
-from training.fitting import run
+from training.fitting import early_stopping, run_folder
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ def find(of: Path) -> list[Path]:
     first = folder(of, 1)
     if not first.exists():
         return []
-    fold = run.read_description(first).fold
+    fold = run_folder.read_description(first).fold
     if fold is None:
         raise RunError(f"{first} is a run, but no fold; move it elsewhere")
     found = [folder(of, number) for number in range(1, fold[1] + 1)]
     for number, one in enumerate(found, 1):
-        if not one.exists() or not run.is_finished(one, run.read_description(one)):
+        if not one.exists() or not run_folder.is_finished(one, run_folder.read_description(one)):
             raise RunError(
                 f"fold {number} of {fold[1]} of {of} is not finished; start 'python -m training fit --folds {fold[1]}' with it again"
             )
@@ -46,8 +46,8 @@ def results(of: Path) -> list[Fold]:
     """Of each fold's best epoch. Raises RunError."""
     made = []
     for one in find(of):
-        description = run.read_description(one)
-        best = run.best_epoch(run.read_metrics(one), description.recipe.best_by)
+        description = run_folder.read_description(one)
+        best = early_stopping.best_epoch(run_folder.read_metrics(one), description.recipe.best_by)
         n = description.images["validation"]
         made.append(Fold(round(best["validation_accuracy"] * n), n))
     return made

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from training.data.tensors import cut_out, to_float
 from training.fitting.augment import augment
+from training.fitting.background_replacement import compose, placed, turned
 from training.fitting.camera import photograph
-from training.fitting.field import compose, placed, turned
 from training.networks.plant_view import Segmenter, background_layers
 from training.recipe import Augment, Camera, FieldScenes
 

@@ -24,7 +24,7 @@ from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics
 from training.evaluation.predictions import logits
-from training.fitting import batchnorm, ema, freezing, imagenet, provenance, run, time_left, warm_start
+from training.fitting import batchnorm, early_stopping, ema, freezing, imagenet, provenance, run_folder, time_left, warm_start
 from training.fitting.batches import batches
 from training.fitting.distillation import Teachers
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
@@ -32,6 +32,7 @@ from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
 from training.fitting.plant_view_segmenter import load as load_segmenter
 from training.fitting.provenance import Provenance
+from training.fitting.run_identity import Identity
 from training.networks.network import AnySize, Network
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
@@ -66,7 +67,7 @@ class _State:
         tensors |= {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
         if self.averaged is not None:
             tensors["averaged"] = self.averaged.state_dict()
-        run.save_weights(file, tensors)
+        run_folder.save_weights(file, tensors)
 
     def restore(self, tensors: dict[str, Any]) -> None:
         self.epoch, self.history = tensors["epoch"], tensors["history"]
@@ -119,16 +120,16 @@ def fit(
     """
     taught = Teachers(teachers, recipe.distillation, images.species, split)
     squares = background_photos.for_recipe(backgrounds, recipe.field)
-    identity = run.Identity(
+    identity = Identity(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(), fold=split.fold,
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
         all_images=all_images, device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     if fabric.is_global_zero:
-        run.remove_leftovers_in(folder)
-    if run.is_finished_already(folder, identity):
-        fabric.print(f"{folder} is finished, {run.finished_epochs(folder)} epochs; nothing was changed")
-        return run.finished_metrics(folder, run.read_description(folder))
+        run_folder.remove_leftovers_in(folder)
+    if run_folder.is_finished_already(folder, identity):
+        fabric.print(f"{folder} is finished, {run_folder.finished_epochs(folder)} epochs; nothing was changed")
+        return run_folder.finished_metrics(folder, run_folder.read_description(folder))
     torch.manual_seed(recipe.seed)
     state = _begin(recipe, images, segmenter)
     before = provenance.before(recipe, teachers, segmenter, images)
@@ -141,12 +142,12 @@ def fit(
         fabric.print(sentence)
     found = {"images": held.counts(), "left_out": held.left_out, "unknown_origins": [*before.unknown]}
     found["started_from"] = "" if recipe.start in ("", imagenet.START) else warm_start.reference_of(recipe.start)
-    description = run.Description.of(identity.model_copy(update=found))
+    description = run_folder.Description.of(identity.model_copy(update=found))
     need_space(folder, 4 * _checkpoint_bytes(state))  # the last and the best, each beside its predecessor
-    checkpoint = run.begin_or_resume(folder, description, learnt) if fabric.is_global_zero else None
+    checkpoint = run_folder.begin_or_resume(folder, description, learnt) if fabric.is_global_zero else None
     fabric.barrier()
-    if not fabric.is_global_zero and (folder / run.LAST).exists():
-        checkpoint = run.load_weights(folder / run.LAST)
+    if not fabric.is_global_zero and (folder / run_folder.LAST).exists():
+        checkpoint = run_folder.load_weights(folder / run_folder.LAST)
     model, optimizer = fabric.setup(_compiled(AnySize(state.network, SIZE), fabric.device), state.optimizer)
     if state.averaged is not None:
         state.averaged.to(fabric.device)
@@ -154,14 +155,14 @@ def fit(
         state.restore(checkpoint)
         fabric.print(f"resuming {folder} after epoch {state.epoch} of {recipe.epochs}")
         if fabric.is_global_zero:
-            run.write_metrics(folder, state.history)  # which the interruption may have forestalled
+            run_folder.write_metrics(folder, state.history)  # which the interruption may have forestalled
     taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
     train = _Rows(images, held.train, fabric.device)
     validation = _Rows(images, held.validation, fabric.device)
     squares = None if squares is None else squares.to(fabric.device)
     record = _Record(folder, recipe, state.epoch) if fabric.is_global_zero else None
     seconds: list[float] = []  # of the epochs of this call
-    while not run.ends(state.history, recipe):
+    while not early_stopping.ends(state.history, recipe):
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
         if recipe.norms_without_dropout:
@@ -182,7 +183,7 @@ def fit(
         fabric.print(f"stopped: validation got no better in {recipe.patience} epochs")
     if record is not None:
         record.close()
-        run.finish(folder)
+        run_folder.finish(folder)
     return state.history
 
 
@@ -331,13 +332,13 @@ class _Record:
 
     def add(self, state: _State) -> None:
         """Keep what the last epoch gave. The last checkpoint is not older than the last epoch and ten times what writing one takes."""
-        if run.best_epoch(state.history, self._recipe.best_by) is state.history[-1]:
+        if early_stopping.best_epoch(state.history, self._recipe.best_by) is state.history[-1]:
             self._best = {"epoch": state.epoch, "network": {name: tensor.clone() for name, tensor in state.evaluated.state_dict().items()}}
         with disk_errors(self._folder / TENSORBOARD):
             for name, value in state.history[-1].items():
                 self._writer.add_scalar(name, value, state.epoch)
         waited_s = time.perf_counter() - self._written
-        if run.ends(state.history, self._recipe) or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
+        if early_stopping.ends(state.history, self._recipe) or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
             self._write(state)
 
     def close(self) -> None:
@@ -349,10 +350,10 @@ class _Record:
         """Best weights first, so that the checkpoint never knows of an epoch that is lost."""
         began = time.perf_counter()
         if self._best is not None:
-            run.save_weights(self._folder / run.BEST, self._best)
+            run_folder.save_weights(self._folder / run_folder.BEST, self._best)
         self._best = None
-        state.save(self._folder / run.LAST)
-        run.write_metrics(self._folder, state.history)
+        state.save(self._folder / run_folder.LAST)
+        run_folder.write_metrics(self._folder, state.history)
         with disk_errors(self._folder / TENSORBOARD):
             self._writer.flush()
         self._written = time.perf_counter()

@@ -18,9 +18,9 @@ from training.data import masked_photos
 from training.data.masked_photos import Half, MaskedSquares
 from training.data.tensors import to_float
 from training.errors import RunError
-from training.fitting import ema, run
+from training.fitting import ema, run_folder
+from training.fitting.background_replacement import placed
 from training.fitting.camera import photograph
-from training.fitting.field import placed
 from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.plant_view_segmenter import mask_loss
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
@@ -194,7 +194,7 @@ def train(
         if (step + 1) % CHECKPOINT_STEPS == 0:
             checkpoint.save(step + 1)
     segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
-    run.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
+    run_folder.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
     checkpoint.remove()
     return TrainedSegmenter(segmenter, made_of, out.name)
 
@@ -205,7 +205,7 @@ def load(file: Path) -> TrainedSegmenter:
         raise RunError(f"{file} is not there; make one with 'python -m training photo-segmenter fit'")
     segmenter = PhotoSegmenter()
     try:
-        kept = run.load_weights(file)
+        kept = run_folder.load_weights(file)
         segmenter.load_state_dict(kept[_KEY])
         return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name)
     except (KeyError, RuntimeError, TypeError):

@@ -18,9 +18,9 @@ from models_store.learnt import Learnt
 from training.data.masked_photos import MaskedSquares
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
-from training.fitting import ema, known_background, run
+from training.fitting import ema, known_background, run_folder
+from training.fitting.background_replacement import compose, placed
 from training.fitting.camera import photograph
-from training.fitting.field import compose, placed
 from training.fitting.step_checkpoint import StepCheckpoint
 from training.networks.plant_view import Segmenter
 from training.recipe import Camera, FieldScenes
@@ -73,7 +73,7 @@ def train(
     segmenter: Segmenter = averaged.module.eval()  # type: ignore[assignment]
     known_background.fit(segmenter, pixels, validation, backgrounds, seed)
     records = {} if learnt is None else {"learnt": torch.from_numpy(learnt.records.view(np.int64))}
-    run.save_weights(out, {"segmenter": segmenter.state_dict(), **records})
+    run_folder.save_weights(out, {"segmenter": segmenter.state_dict(), **records})
     checkpoint.remove()
     return segmenter
 
@@ -84,7 +84,7 @@ def load(file: Path) -> Segmenter:
         raise RunError(f"{file} is no segmenter; make one with 'python -m training segmenter'")
     segmenter = Segmenter()
     try:
-        segmenter.load_state_dict(run.load_weights(file)["segmenter"])
+        segmenter.load_state_dict(run_folder.load_weights(file)["segmenter"])
     except (KeyError, RuntimeError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training segmenter'") from None
     return segmenter.eval()
@@ -92,7 +92,7 @@ def load(file: Path) -> Segmenter:
 
 def learnt(file: Path) -> Learnt | None:
     """The images that a segmenter has learnt from; None where its file does not say it. Raises RunError."""
-    records = run.load_weights(file).get("learnt")
+    records = run_folder.load_weights(file).get("learnt")
     return None if records is None else Learnt(records.numpy().view(np.uint64))
 
 

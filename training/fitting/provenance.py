@@ -21,7 +21,8 @@ from training.data import split
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import imagenet, plant_view_segmenter, run, warm_start
+from training.fitting import imagenet, plant_view_segmenter, run_folder, warm_start
+from training.fitting.run_identity import Identity
 from training.recipe import Recipe, SplitRule
 
 _KNOWN_SPLITS = Path(data.__file__).parent / "known_splits"  # <start of the split's digest>.npy
@@ -52,7 +53,7 @@ def of_version(folder: Path, images: Images | None = None) -> Provenance:
     return _of_release_0_1(name, training.split_digest, rule, seed, str(recipe.get("start", "")), images)
 
 
-def of_run(folder: Path, identity: run.Identity, images: Images | None = None) -> Provenance:
+def of_run(folder: Path, identity: Identity, images: Images | None = None) -> Provenance:
     """Of a run; `images` may be those of its training. Raises RunError."""
     file, recipe = folder / FILE, identity.recipe
     if file.exists():
@@ -83,7 +84,7 @@ def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None
     """Of all that a run goes on from or learns from. Raises TrainingError."""
     found = _of_start(recipe.start, images)
     for teacher in teachers:
-        found |= of_run(teacher, run.read_description(teacher), images)
+        found |= of_run(teacher, run_folder.read_description(teacher), images)
     if segmenter_file is not None:
         learnt = plant_view_segmenter.learnt(segmenter_file)
         found |= Provenance(Learnt.nothing(), (segmenter_file.name,)) if learnt is None else Provenance(learnt)
@@ -106,7 +107,7 @@ def held_out(images: Images, parts: Split, rule: SplitRule, learnt: Learnt) -> S
     return held
 
 
-def split_of(images: Images, identity: run.Identity, learnt: Learnt) -> Split:
+def split_of(images: Images, identity: Identity, learnt: Learnt) -> Split:
     """The split of a training, of the images of that training. Raises DataError when these are others, or all were learnt from."""
     if identity.all_images:
         raise DataError(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from training.errors import RunError
-from training.fitting import run
+from training.fitting import run_folder
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class StepCheckpoint:
         """Restore the state. Returns how many steps it has behind it: 0 where there is none. Raises RunError for another training's."""
         if not self.file.exists():
             return 0
-        kept = run.load_weights(self.file)
+        kept = run_folder.load_weights(self.file)
         if kept["made"] != self.made:
             raise RunError(f"{self.file} is of another training ({kept['made']}); remove it, or give the same options and photos as then")
         self.network.load_state_dict(kept["network"])
@@ -48,7 +48,7 @@ class StepCheckpoint:
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        run.save_weights(self.file, tensors | {"step": steps, "made": self.made})
+        run_folder.save_weights(self.file, tensors | {"step": steps, "made": self.made})
 
     def remove(self) -> None:
         """The training is at its end."""

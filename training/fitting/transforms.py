@@ -7,8 +7,8 @@ from torch import Generator, Tensor
 
 from training.data.tensors import cut_out, to_float
 from training.fitting.augment import augment, resize
+from training.fitting.background_replacement import compose
 from training.fitting.camera import photograph
-from training.fitting.field import compose
 from training.recipe import Recipe
 
 

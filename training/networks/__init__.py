@@ -9,7 +9,7 @@ from training.networks.efficientnet_lite import efficientnet_lite0, efficientnet
 from training.networks.lenet import lenet
 from training.networks.network import Network
 from training.networks.plant_view import Segmenter, with_plant_view
-from training.networks.report import base, dropout
+from training.networks.report_alexnet import base, dropout
 from training.networks.resnet import resnet
 
 NETWORKS: dict[str, Callable[[int], Network]] = {

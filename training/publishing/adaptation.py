@@ -16,7 +16,7 @@ from training.data import corrections, mixing
 from training.data import images as data
 from training.data.images import Images
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import loop, one_writer
+from training.fitting import loop, write_lock
 from training.publishing import appraisal, export, measured_model, predecessor, weight_interpolation
 from training.publishing.candidate import Storage
 from training.publishing.gates import Verdict
@@ -146,7 +146,7 @@ def adapt(
     compact = manifest.compact
     rank = None if compact is None else compact.rank
     storage: Storage = "float32" if compact is None else compact.storage
-    with one_writer.of_run(run_folder):
+    with write_lock.of_run(run_folder):
         loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
         chosen, weights = weight_interpolation.interpolate(run_folder, images, before, rank, storage, mixed)
     found: list[PairedAnswers] = []
@@ -169,7 +169,7 @@ def adapt(
         promise=manifest.calibration.promise or export.PROMISE,
         data=original,
         outside=appraisal.ExternalFolders(measure={NAME: corrected.held_out}, cache=corrected.cache),
-        strangers=corrected.no_plants,
+        no_plants=corrected.no_plants,
         parts=mixed,
         judge=judge,
     )

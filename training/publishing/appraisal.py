@@ -14,7 +14,7 @@ from models_store.manifest import Calibration, ElsewhereFigures, Familiarity, Fi
 from training.artifact import answer_figures, thresholds
 from training.artifact import calibration as calibrating
 from training.artifact.thresholds import HeldOutAnswers
-from training.data import pictures
+from training.data import unlabelled_images
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
@@ -106,7 +106,10 @@ def appraise(
             )
             for chosen_by, found, asked in elsewhere
         },
-        {name: out_of_distribution.on_pictures(calibrated, tested.distances, pictures.load(file)) for name, file in outside.ood.items()},
+        {
+            name: out_of_distribution.on_pictures(calibrated, tested.distances, unlabelled_images.load(file))
+            for name, file in outside.ood.items()
+        },
     )
 
 
@@ -135,7 +138,7 @@ def taken_over(
             f" --measure NAME=DIR; they have to show each of the {len(model.species)} species"
         )
     images, figures, distances = first
-    ood = {name: out_of_distribution.on_pictures(model, distances, pictures.load(folder)) for name, folder in outside.ood.items()}
+    ood = {name: out_of_distribution.on_pictures(model, distances, unlabelled_images.load(folder)) for name, folder in outside.ood.items()}
     return Appraisal(calibration, figures, elsewhere, ood), images
 
 

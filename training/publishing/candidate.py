@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from models_store.learnt import FILE as LEARNT
 from models_store.manifest import Compact, Figures, Species
 from training.artifact import compression, formats, torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.data import split as splitting
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import predictions
-from training.fitting import provenance, run
+from training.fitting import provenance, run_folder
 from training.fitting.provenance import Provenance
+from training.fitting.run_identity import Identity
 from training.networks.network import Network
 from training.publishing.measured_model import MeasuredModel
 
@@ -30,7 +31,7 @@ USUAL_RANK = 64
 class Candidate:
     """What may be published of a run."""
 
-    identity: run.Identity  # its counts of images are those of `split`
+    identity: Identity  # its counts of images are those of `split`
     epoch: int
     network: Network  # whole
     served: Network  # compact where that was asked for, else `network`
@@ -62,7 +63,7 @@ def of_run(folder: Path, images: Images, rank: Rank = None, storage: Storage = "
     With `rank` the largest dense layer is factored to that rank; "usual" is `USUAL_RANK` where that saves weights, and no factors where
     it does not. Raises RunError, DataError.
     """
-    description, network, epoch = run.load_best(folder)
+    description, network, epoch = run_folder.load_best(folder)
     origin = provenance.of_run(folder, description, images)
     if description.all_images:
         whole = splitting.of_training(images, description.recipe, description.split_digest)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from models_store import store
 from models_store.manifest import Int8, Manifest
 from models_store.republish import republish
-from training.artifact import formats, model_card, published, torchscript
+from training.artifact import formats, model_card, published_network, torchscript
 from training.artifact.formats import FILES, Format
 from training.artifact.store_errors import as_training_errors
 from training.data.images import Images
@@ -50,7 +50,7 @@ def _in_8_bits(folder: Path, onnx: bytes, images: Images, manifest: Manifest) ->
 
 def _of_classifier(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:
     manifest, module = torchscript.load(folder)
-    network, distance = published.network_of(manifest, module), published.distance_of(module)
+    network, distance = published_network.network_of(manifest, module), published_network.distance_of(module)
     pictures = torch.cat([_pictures(2, manifest.input.size, manifest.input.size, blocks) for blocks in _COARSE])
     return formats.files(forms, network, manifest.calibration.temperature, distance, module, pictures)
 
@@ -58,7 +58,7 @@ def _of_classifier(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:
 def _of_segmenter(folder: Path, forms: tuple[Format, ...]) -> dict[str, bytes]:
     _, module = torchscript.load_segmenter(folder)
     photos = [_pictures(n, h * torchscript.MULTIPLE, w * torchscript.MULTIPLE, _COARSE[1]) for n, h, w in _PHOTOS]
-    return formats.segmenter_files(forms, published.segmenter_of(module), module, photos)
+    return formats.segmenter_files(forms, published_network.segmenter_of(module), module, photos)
 
 
 def _pictures(n: int, height: int, width: int, blocks: int) -> Tensor:

@@ -15,12 +15,12 @@ from training import networks
 from training.artifact import calibration as calibrating
 from training.artifact import formats, model_card
 from training.artifact.store_errors import as_training_errors
-from training.data import pictures, species
+from training.data import species, unlabelled_images
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import metrics, predictions
-from training.fitting import run
+from training.fitting import run_folder
 from training.networks.network import Network
 from training.publishing import appraisal, gates, out_of_distribution, out_of_fold, predecessor, quantization
 from training.publishing import candidate as candidates
@@ -29,6 +29,19 @@ from training.publishing.candidate import AssembledFiles, Candidate, Rank, Stora
 from training.publishing.measured_model import MeasuredModel
 
 PROMISE = calibrating.PROMISE
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a version is made of, whichever photos its thresholds are chosen on; as in `export`."""
+
+    images: Images
+    described: list[Species]
+    forms: tuple[formats.Format, ...]
+    promise: float
+    outside: appraisal.ExternalFolders
+    force: bool
+    no_plants: Path | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def export(
     data: Path | None = None,
     outside: appraisal.ExternalFolders = appraisal.NOWHERE,
     force: bool = False,
-    strangers: Path | None = None,
+    no_plants: Path | None = None,
     parts: Split | None = None,
     judge: Callable[[MeasuredModel], gates.Verdict] | None = None,
     twin: Path | None = None,
@@ -70,7 +83,7 @@ def export(
     data: the folder with `species.toml`, which says more of the species.
     outside: photos in no split, to choose thresholds on or to measure on.
     force: publish what validation cannot tell from guessing, which is refused otherwise. The card says so.
-    strangers: a folder of pictures of no plant, which are to be unfamiliar.
+    no_plants: a folder of pictures of no plant, which are to be unfamiliar.
     judge: is shown the model first. What it says stands on the card; what it raises stops the publication.
     twin: a run or a version. A run that learnt from all images takes temperature, thresholds and limit from it, and is measured on
     photos `outside`.
@@ -78,18 +91,18 @@ def export(
     Raises RunError, DataError, DiskError.
     """
     candidate = candidates.of_run(folder, images, rank, storage, parts)
-    described = species.describe(images.species, data)
+    terms = _Terms(images, species.describe(images.species, data), forms, promise, outside, force, no_plants)
     if twin is not None:
         if not candidate.identity.all_images:
             raise RunError(f"{folder} has images to choose thresholds on; --twin is for a run of 'fit --all-images'")
-        made = _as_its_twin(candidate, images, twin, forms, promise, described, outside, force, strangers)
+        made = _as_its_twin(candidate, twin, terms)
     elif candidate.identity.all_images:
         raise RunError(
             f"{folder} has learnt from all images, so none is left to choose thresholds on. Give a run or version of the same recipe"
             " without --all-images with --twin DIR, and photos to measure on with --measure NAME=DIR"
         )
     else:
-        made = _on_its_split(candidate, folder, images, forms, promise, described, outside, force, strangers)
+        made = _on_its_split(candidate, folder, terms)
     judged = gates.Verdict([]) if judge is None else judge(made.assembled.measured)
     warnings = [*dict.fromkeys([*judged.said, *_warnings(candidate, made, images, destination, name)])]  # each once
     created = datetime.now(UTC).replace(microsecond=0)
@@ -124,19 +137,9 @@ def export(
         return store.publish(destination, made.assembled.model, describe, model_card.text, name, beside)
 
 
-def _on_its_split(
-    candidate: Candidate,
-    folder: Path,
-    images: Images,
-    forms: tuple[formats.Format, ...],
-    promise: float,
-    described: list[Species],
-    outside: appraisal.ExternalFolders,
-    force: bool,
-    strangers: Path | None,
-) -> _UnpublishedVersion:
+def _on_its_split(candidate: Candidate, folder: Path, terms: _Terms) -> _UnpublishedVersion:
     """Choose on validation images, or out-of-fold answers, and measure on test images."""
-    served, split = candidate.served, candidate.split
+    served, split, images = candidate.served, candidate.split, terms.images
     folds = out_of_fold.answers(folder, images, functools.partial(candidates.compact, rank=candidate.rank, storage=candidate.storage))
     tested = images.only(split.test)
     compact = None
@@ -148,47 +151,41 @@ def _on_its_split(
         logits, labels = predictions.logits(served, images.pixels[split.validation]), images.labels[split.validation]
     else:
         logits, labels = folds.logits, folds.labels
-    forced = gates.check_better_than_guessing(logits, labels, images.species, force)
+    forced = gates.check_better_than_guessing(logits, labels, images.species, terms.force)
     temperature = calibrating.fit_temperature(logits, labels)
     distance = out_of_distribution.fit(served, candidate.identity.recipe, images, split)
     compared = images.pixels[split.validation[: formats.COMPARED]]
-    assembled = candidates.assemble(candidate, temperature, distance, forms, compared, described)
-    unknown = None if strangers is None else pictures.load(strangers)
+    assembled = candidates.assemble(candidate, temperature, distance, terms.forms, compared, terms.described)
+    unknown = None if terms.no_plants is None else unlabelled_images.load(terms.no_plants)
     familiarity = None if distance is None else out_of_distribution.choose_limit(served, assembled.module, images, split, unknown)
-    found = appraisal.appraise(assembled.measured, temperature, familiarity, images, split, promise=promise, outside=outside, folds=folds)
+    found = appraisal.appraise(
+        assembled.measured, temperature, familiarity, images, split, promise=terms.promise, outside=terms.outside, folds=folds
+    )
     return _UnpublishedVersion(assembled, found, compact, tested, forced)
 
 
-def _as_its_twin(
-    candidate: Candidate,
-    images: Images,
-    twin: Path,
-    forms: tuple[formats.Format, ...],
-    promise: float,
-    described: list[Species],
-    outside: appraisal.ExternalFolders,
-    force: bool,
-    strangers: Path | None,
-) -> _UnpublishedVersion:
+def _as_its_twin(candidate: Candidate, twin: Path, terms: _Terms) -> _UnpublishedVersion:
     """Take over what a twin has chosen, and measure on photos in no split."""
+    images, outside = terms.images, terms.outside
     if twins.is_version(twin):
-        taken = twins.of_version(twin, candidate, outside, promise)
+        taken = twins.of_version(twin, candidate, outside, terms.promise)
     else:
         other = candidates.of_run(twin, images, candidate.rank, candidate.storage)
         twins.check(candidate, other.identity, str(twin))
         chosen_on = dataclasses.replace(outside, measure={}, ood={})
-        settled = _on_its_split(other, twin, images, ("torchscript",), promise, described, chosen_on, force, strangers)
-        reference = Twin(name=run.run_reference(twin, other.identity), figures=settled.found.figures)
-        taken = twins.TwinAppraisal(reference, described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
+        settled = _on_its_split(other, twin, dataclasses.replace(terms, forms=("torchscript",), outside=chosen_on))
+        reference = Twin(name=run_folder.run_reference(twin, other.identity), figures=settled.found.figures)
+        taken = twins.TwinAppraisal(reference, terms.described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
     calibration, recipe = taken.calibration, candidate.identity.recipe
     distance = None
     if calibration.familiarity is not None:
         distance = out_of_distribution.fit(candidate.served, recipe, images, candidate.split)
     compared = images.pixels[candidate.split.train[: formats.COMPARED]]
-    assembled = candidates.assemble(candidate, calibration.temperature, distance, forms, compared, taken.described)
+    assembled = candidates.assemble(candidate, calibration.temperature, distance, terms.forms, compared, taken.described)
     found, tested = appraisal.taken_over(assembled.measured, calibration, taken.chosen_on, outside)
     part = found.figures.split
-    forced = gates.check_better_than_guessing(assembled.measured.probabilities(tested.pixels), tested.labels, images.species, force, part)
+    probabilities = assembled.measured.probabilities(tested.pixels)
+    forced = gates.check_better_than_guessing(probabilities, tested.labels, images.species, terms.force, part)
     compact = None
     if candidate.served is not candidate.network:
         compact = candidate.compact(_figures(candidate.network, calibration.temperature, tested, part))

@@ -15,8 +15,9 @@ from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError
 from training.evaluation import predictions
-from training.fitting import provenance, run
+from training.fitting import provenance, run_folder
 from training.fitting.provenance import Provenance
+from training.fitting.run_identity import Identity
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class MeasuredModel:
     """A trained network and the split that it was trained on."""
 
     name: str
-    identity: run.Identity  # of the run that made it
+    identity: Identity  # of the run that made it
     provenance: Callable[[Images], Provenance]  # what it has learnt from; given images that may be those of its training
     described: list[Species]  # in the order of its answers
     answers: Callable[[Tensor], Answer[Tensor]]  # to uint8 [N,3,150,150]
@@ -52,18 +53,18 @@ class MeasuredModel:
         return provenance.split_of(images, self.identity, self.provenance(images).learnt)
 
 
-def of(run_folder: Path | None, artifact: Path | None) -> MeasuredModel:
+def of(run: Path | None, artifact: Path | None) -> MeasuredModel:
     """The published version in folder `artifact` where one is given, else the run. Raises RunError, TrainingError naming the file."""
     if artifact is not None:
         return of_artifact(artifact)
-    if run_folder is None:
+    if run is None:
         raise ValueError("nothing is named")
-    return of_run(run_folder)
+    return of_run(run)
 
 
 def of_run(folder: Path) -> MeasuredModel:
     """The best weights of a run. Raises RunError."""
-    description, network, _ = run.load_best(folder)
+    description, network, _ = run_folder.load_best(folder)
     return MeasuredModel(
         description.name,
         description,
@@ -78,7 +79,7 @@ def of_artifact(folder: Path) -> MeasuredModel:
     manifest, module = torchscript.load(folder)
     return MeasuredModel(
         f"{manifest.name}/{manifest.version}",
-        run.Identity.of_manifest(manifest),
+        Identity.of_manifest(manifest),
         lambda images: provenance.of_version(folder, images),
         manifest.species,
         lambda pixels: predictions.answers(module, pixels),

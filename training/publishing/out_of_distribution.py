@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models_store.manifest import Calibration, Familiarity, OodFigures, Species
 from training import networks
 from training.artifact import answer_figures, thresholds
-from training.artifact.mahalanobis import Distance, pool
+from training.artifact.ood_distance import Distance, pool
 from training.data.images import Images
 from training.data.split import Split
 from training.data.tensors import to_float
@@ -49,7 +49,7 @@ def fit(network: Network, recipe: Recipe, images: Images, split: Split) -> Dista
     return Distance(own_background, changed) if recipe.field.share and not cut_out else Distance(torch.cat([own_background, changed]))
 
 
-def choose_limit(network: Network, module: nn.Module, images: Images, split: Split, strangers: Tensor | None = None) -> Familiarity:
+def choose_limit(network: Network, module: nn.Module, images: Images, split: Split, no_plants: Tensor | None = None) -> Familiarity:
     """The limit on the distance, chosen on the validation images; `module` is the exported network.
 
     With pictures of no plant, uint8 [N,3,S,S], it is lowered under the nearest of them, as far as `LEAST_PASSED` allows.
@@ -59,12 +59,12 @@ def choose_limit(network: Network, module: nn.Module, images: Images, split: Spl
         raise ValueError("the module was exported without a distance")
     limit = float(distances.double().quantile(PASSED, interpolation="higher"))
     rule = f"the least within which {PASSED:.1%} of the validation images lie"
-    if strangers is not None:
-        away = predictions.answers(module, strangers).distances
+    if no_plants is not None:
+        away = predictions.answers(module, no_plants).distances
         assert away is not None  # the same module
         least = float(distances.double().quantile(LEAST_PASSED, interpolation="higher"))
         limit = min(limit, max(least, math.nextafter(float(away.min()), 0.0)))
-        rule += f", or less, down to {LEAST_PASSED:.0%}, so that fewer of {len(strangers)} pictures of no plant lie within it"
+        rule += f", or less, down to {LEAST_PASSED:.0%}, so that fewer of {len(no_plants)} pictures of no plant lie within it"
     return Familiarity(
         convolution=None if shows_plants_alone(network) else convolutions_measured(network),
         limit=limit,

@@ -10,7 +10,7 @@ from torch import Tensor
 from training.data.images import Images
 from training.errors import RunError
 from training.evaluation import predictions
-from training.fitting import folds, provenance, run
+from training.fitting import folds, provenance, run_folder
 from training.networks.network import Network
 
 
@@ -29,11 +29,11 @@ def answers(folder: Path, images: Images, form: Callable[[Network], Network]) ->
     The published network is none of them. It learns by the same recipe from about as many of the same images. Raises RunError where
     a fold is unfinished or of another recipe, DataError where these are not its images.
     """
-    wanted = run.read_description(folder).recipe
+    wanted = run_folder.read_description(folder).recipe
     found = folds.find(folder)
     logits, labels = [], []
     for fold in found:
-        description, network, _ = run.load_best(fold)
+        description, network, _ = run_folder.load_best(fold)
         if description.recipe != wanted:
             raise RunError(f"{fold} was trained by another recipe than {folder}; remove it, or train both anew")
         rows = provenance.split_of(images, description, provenance.of_run(fold, description, images).learnt).validation

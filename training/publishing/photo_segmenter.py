@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models_store import canopy, store, tint
+from models_store import canopy, store, white_balance
 from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
 from training import networks
 from training.artifact import segmenter_card, torchscript
 from training.artifact.store_errors import as_training_errors
 from training.data.masked_photos import Half
-from training.evaluation import plants
+from training.evaluation import detection_metrics
 from training.fitting import photo_segmenter
 from training.fitting.photo_segmenter import SegmenterOrigin
 
@@ -36,9 +36,9 @@ class MeasuredSegmenter:
     thresholds: PlantThresholds
     masks: Sequence[str]  # what it learnt from, as `SegmenterOrigin` names it
 
-    def segment(self, photo: NDArray[np.uint8]) -> plants.Maps:
+    def segment(self, photo: NDArray[np.uint8]) -> detection_metrics.Maps:
         """uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
-        images = torch.from_numpy(tint.balanced(photo))[None].contiguous(memory_format=torch.channels_last)
+        images = torch.from_numpy(white_balance.balanced(photo))[None].contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             plant, near, afar = (values[0].numpy() for values in self.module(images))
         return canopy.seen(photo, (plant, near, afar))
@@ -59,7 +59,7 @@ def of_artifact(folder: Path) -> MeasuredSegmenter:
 def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Sequence[Path], half: Half | None) -> list[PlantFigures]:
     """Figures on each folder; plants are counted on those of `plant_masks`. Raises DataError."""
     return [
-        plants.figures(
+        detection_metrics.figures(
             measured.segment,
             folder,
             measured.input,

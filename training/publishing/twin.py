@@ -13,7 +13,7 @@ from models_store.manifest import Calibration, Species, Twin
 from training.artifact.calibration import PROMISE
 from training.artifact.store_errors import as_training_errors
 from training.errors import RunError
-from training.fitting import run
+from training.fitting.run_identity import Identity
 from training.publishing.appraisal import ExternalFolders
 from training.publishing.candidate import Candidate
 
@@ -27,7 +27,7 @@ _ALIKE = (
     "segmenter",
     "averaged",
     "new_weights_share",
-)  # fields of `run.Identity`
+)  # fields of `Identity`
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TwinAppraisal:
     chosen_on: Collection[str]  # names of folders of photos that thresholds were chosen on
 
 
-def check(candidate: Candidate, twin: run.Identity, name: str) -> None:
+def check(candidate: Candidate, twin: Identity, name: str) -> None:
     """Refuse a twin that is none. Raises RunError."""
     if twin.all_images:
         raise RunError(f"--twin {name} has learnt from all images itself; name the run of the same recipe without --all-images")
@@ -61,7 +61,7 @@ def of_version(folder: Path, candidate: Candidate, outside: ExternalFolders, pro
     with as_training_errors():
         manifest = store.read_manifest(folder)
     name = f"{manifest.name}/{manifest.version}"
-    check(candidate, run.Identity.of_manifest(manifest), name)
+    check(candidate, Identity.of_manifest(manifest), name)
     compact = manifest.compact
     form = (None, "float32") if compact is None else (compact.rank, compact.storage)
     if form != (candidate.rank, candidate.storage):

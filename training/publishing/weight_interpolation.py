@@ -16,7 +16,7 @@ from training.atomic_files import write_atomically, write_json
 from training.data.images import Images
 from training.data.split import Split
 from training.evaluation import predictions
-from training.fitting import run, warm_start
+from training.fitting import run_folder, warm_start
 from training.networks.network import Network
 from training.publishing import candidate as candidates
 from training.publishing.candidate import Rank, Storage
@@ -85,7 +85,7 @@ def interpolate(
     published. rank, storage, parts: as in `candidate.of_run`. Raises RunError, DataError, DiskError, TrainingError.
     """
     whole = candidates.of_run(folder, images, rank, storage, parts)
-    description = run.read_description(folder)
+    description = run_folder.read_description(folder)
     start = start_of(whole.network, description.species, description.recipe.start)
     held = images.only(whole.split.validation)
 
@@ -98,10 +98,10 @@ def interpolate(
     if chosen.share == 1:
         return folder, chosen
     mixed = folder / FOLDER
-    run.remove_leftovers_in(mixed)
+    run_folder.remove_leftovers_in(mixed)
     write_atomically(mixed / LEARNT, lambda stream: stream.write((folder / LEARNT).read_bytes()))
     network = between(start, whole.network, chosen.share)
-    run.save_weights(mixed / run.BEST, {"epoch": whole.epoch, "network": network.state_dict()})
+    run_folder.save_weights(mixed / run_folder.BEST, {"epoch": whole.epoch, "network": network.state_dict()})
     described = description.model_copy(update={"new_weights_share": chosen.share})
-    write_json(mixed / run.DESCRIPTION, described.model_dump(mode="json"))
+    write_json(mixed / run_folder.DESCRIPTION, described.model_dump(mode="json"))
     return mixed, chosen

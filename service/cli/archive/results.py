@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from models_store.places import BadPlace, Place
+from models_store.file_storage import FileStorage, UnknownFileSystem
 from service.cli.archive import tables
 from service.cli.archive.tables import Kind
 
@@ -45,8 +45,8 @@ class Results:
         """Raises Refused for a URL that nothing here reads."""
         self._url, self._kind = url, kind
         try:
-            self._place = Place(url, _MODE)
-        except BadPlace as error:
+            self._place = FileStorage(url, _MODE)
+        except UnknownFileSystem as error:
             raise Refused(f"{url}: {error}") from None
 
     def begin(self, manifest: dict[str, Any]) -> set[int]:

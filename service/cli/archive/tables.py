@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from service.cli import csv_tables, plants
+from service.cli import csv_tables, detection_output
 from service.cli.csv_tables import Result
 
 Kind = Literal["parquet", "csv"]
@@ -17,13 +17,13 @@ _FLAGS = ("confident", "familiar", "clump")
 
 def columns(*, detect: bool) -> tuple[str, ...]:
     """Of a row for each plant, or of one for each photo."""
-    return plants.COLUMNS if detect else csv_tables.COLUMNS
+    return detection_output.COLUMNS if detect else csv_tables.COLUMNS
 
 
 def rows(result: Result, *, detect: bool) -> list[Result]:
     """The rows of one photo, at least one; of a photo without an answer the one that says why."""
     if detect:
-        return plants.rows(result)
+        return detection_output.rows(result)
     return [result if "problem" in result else csv_tables.flat(result)]
 
 

@@ -16,7 +16,7 @@ from service.http.dependencies import current_services
 from service.http.origin import own_page
 from service.http.routes.corrections import Correction, correction_document, correction_service
 from service.http.services import Services
-from service.process.keys import Keys
+from service.process.api_keys import Keys
 
 if TYPE_CHECKING:
     from corrections.records import State

@@ -18,7 +18,7 @@ from tests import fakes
 from tests.service.conftest import Running, Start
 from training import networks
 from training.artifact import torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 
 KNOWN, STRANGE = (200, 10, 10), (255, 10, 10)  # as sure of both, by probability
 

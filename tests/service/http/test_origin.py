@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from service.errors import Forbidden
 from service.http.origin import allowed_page, own_page
-from service.process.keys import Keys
+from service.process.api_keys import Keys
 from service.settings import Settings
 
 

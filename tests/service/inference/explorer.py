@@ -1,4 +1,4 @@
-"""Every state that a `BatchQueue` can get into, with its callers and streams, by breadth-first search.
+"""Every state that a `BatchScheduler` can get into, with its callers and streams, by breadth-first search.
 
 All that threads do with a queue happens under one lock, so one step here is what is done while the lock is held once, and
 all orders of these steps are all interleavings. Time is a number that a step of its own moves on. What the streams do
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from service.inference.batch_queue import Batch, BatchQueue
+from service.inference.batch_scheduler import Batch, BatchScheduler
 
 WAIT_S = 1  # of the queue
 TICK_S = 1
@@ -37,7 +37,7 @@ class Bounds:
 class World:
     """One state. `streams`: a "free" one wants the turn; the one that has it is "asleep" or "woken"; others run a batch."""
 
-    queue: BatchQueue[str, int]
+    queue: BatchScheduler[str, int]
     streams: tuple[str | tuple[int, ...], ...]  # sorted, since they are alike
     kinds: tuple[str, ...] = ()  # of the items submitted, which are counted from 0
     places: int = 0  # given in all
@@ -54,7 +54,7 @@ class World:
         return inside, self.streams, self.kinds, self.places, self.now_s, self.heard_s, self.seen, self.waiting, self.announced
 
 
-def explore(kind_of_queue: type[BatchQueue[str, int]], bounds: Bounds) -> int:
+def explore(kind_of_queue: type[BatchScheduler[str, int]], bounds: Bounds) -> int:
     """The number of states that can be reached. Raises Fault for the first bad one, by the shortest way there."""
     queue = kind_of_queue(batch_size=bounds.batch_size, streams=bounds.streams, wait_s=bounds.wait_s)
     start = World(queue, ("free",) * bounds.streams)
@@ -113,7 +113,7 @@ def _steps(world: World, bounds: Bounds) -> Iterator[tuple[str, World]]:
     """All that can happen next."""
     if not world.queue.closed:
         if world.places < bounds.items:
-            yield "admit", _changed(world, BatchQueue.announce, places=world.places + 1, announced=world.announced + 1)
+            yield "admit", _changed(world, BatchScheduler.announce, places=world.places + 1, announced=world.announced + 1)
         for kind in bounds.kinds[: len(set(world.kinds)) + 1] if world.announced else ():  # the names of kinds do not matter
             item = len(world.kinds)
             yield (
@@ -127,9 +127,9 @@ def _steps(world: World, bounds: Bounds) -> Iterator[tuple[str, World]]:
                     announced=world.announced - 1,
                 ),
             )
-        yield "close", _changed(world, BatchQueue.close, waiting=())
+        yield "close", _changed(world, BatchScheduler.close, waiting=())
     if world.announced:
-        yield "leave", _changed(world, BatchQueue.withdraw, announced=world.announced - 1)
+        yield "leave", _changed(world, BatchScheduler.withdraw, announced=world.announced - 1)
     for item in {*world.waiting, *(item for batch in world.running for item in batch.entries)}:
         left = tuple(other for other in world.waiting if other != item)
         yield f"cancel {item}", _changed(world, lambda queue, item=item: queue.remove(item), waiting=left)
@@ -185,7 +185,7 @@ def _changed(world: World, change: Any, **values: Any) -> World:
     return replace(world, queue=queue, streams=_replaced(streams, "asleep", "woken") if queue.wakes() else streams, **values)
 
 
-def _copied(queue: BatchQueue[str, int]) -> BatchQueue[str, int]:
+def _copied(queue: BatchScheduler[str, int]) -> BatchScheduler[str, int]:
     new = copy.copy(queue)
     vars(new).update({name: dict(value) for name, value in vars(queue).items() if isinstance(value, dict)})
     return new

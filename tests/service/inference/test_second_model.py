@@ -14,7 +14,7 @@ from PIL import ImageDraw
 from models_store import store
 from models_store.manifest import Manifest
 from service.__main__ import main
-from service.cli.plants import COLUMNS
+from service.cli.detection_output import COLUMNS
 from service.inference import engine
 from service.settings import BadSetting, from_environment
 from tests import fakes

@@ -9,7 +9,7 @@ import torch
 
 from training import networks
 from training.artifact import compression, formats, torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.errors import RunError
 
 

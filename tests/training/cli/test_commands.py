@@ -15,7 +15,7 @@ from models_store import store
 from tests import drawn
 from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
-from training.fitting import one_writer
+from training.fitting import write_lock
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_network_learns_from_another_and_its_card_says_so(run_command, trained
 
 def test_the_mean_of_two_runs_is_published_as_such(run_command, trained, tmp_path, capsys):
     shutil.copytree(trained, tmp_path / "two")  # of two random starts the mean knows nothing, and export refuses it
-    with one_writer.of_run(tmp_path / "mean"):
+    with write_lock.of_run(tmp_path / "mean"):
         assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 1
         assert "another process is training into" in capsys.readouterr().err
     assert main(["average", "--runs", str(trained), str(tmp_path / "two"), "--run", str(tmp_path / "mean")]) == 0

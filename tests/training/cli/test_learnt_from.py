@@ -16,7 +16,7 @@ from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
 from training.data import split
 from training.data.images import load
-from training.fitting import plant_view_segmenter, run
+from training.fitting import plant_view_segmenter, run_folder
 
 
 def known(version):
@@ -68,7 +68,7 @@ def test_what_a_start_has_learnt_from_is_left_out_and_said(call, grown, publishe
     assert call("fit", "--recipe", recipe, "--data", grown, "--run", tmp_path / "again", "--device", "cpu") == 0
     counts = f"{seen['validation']} of {len(parts.validation)} validation images and {seen['test']} of {len(parts.test)} test images"
     assert f"{counts} are among those that the weights learn from or began with" in capsys.readouterr().out
-    described = run.read_description(tmp_path / "again")
+    described = run_folder.read_description(tmp_path / "again")
     assert described.left_out == seen
     assert described.images["test"] == len(parts.test) - seen["test"]
     assert call("export", "--run", tmp_path / "again", "--data", grown, "--store", tmp_path / "store") == 0
@@ -95,7 +95,7 @@ def test_by_content_an_added_image_takes_none_from_the_figures(call, folder, gro
     assert call("export", "--run", tmp_path / "first", "--data", folder, "--store", tmp_path / "store") == 0
     assert call("fit", "--recipe", second, "--data", grown, "--run", tmp_path / "second", "--device", "cpu") == 0
     assert "left out" not in capsys.readouterr().out
-    assert run.read_description(tmp_path / "second").left_out == {}
+    assert run_folder.read_description(tmp_path / "second").left_out == {}
 
 
 def test_the_same_photos_in_other_bytes_are_left_out(printed, call, folder, published, cache, tmp_path, capsys):

@@ -9,7 +9,7 @@ from PIL import Image
 from models_store import store
 from tests import fakes
 from training.__main__ import main
-from training.fitting import one_writer
+from training.fitting import write_lock
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
 @pytest.mark.parametrize("command", [["photo-segmenter", "fit"], ["segmenter"]])
 def test_two_do_not_write_one_file(command, folder, cache, tmp_path, capsys):
     out = tmp_path / "mine.pt"
-    with one_writer.of_file(out):
+    with write_lock.of_file(out):
         assert main([*command, "--data", str(folder), "--cache", str(cache), "--steps", "1", "--out", str(out)]) == 1
     assert f"another process is writing {out}" in capsys.readouterr().err
     assert not list(tmp_path.glob("*mine*"))

@@ -12,7 +12,7 @@ from training.data.images import Images
 from training.errors import DataError, RunError
 from training.evaluation import metrics, predictions
 from training.experiments import results
-from training.fitting import run
+from training.fitting import run_folder
 
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / "results"
@@ -40,7 +40,7 @@ def test_what_is_kept_in_the_repository_is_read():
 
 def test_a_result_holds_the_figures_of_the_test_images(recorded, learnt, images, parts):
     one, folder = recorded
-    _, network, epoch = run.load_best(learnt)
+    _, network, epoch = run_folder.load_best(learnt)
     answers = predictions.logits(network, images.pixels[parts.test]).softmax(1)
     assert one.test == metrics.figures("test", images.species, answers, images.labels[parts.test])
     assert one.best_epoch == epoch
@@ -55,12 +55,12 @@ def test_a_run_of_release_0_1_is_recorded(recorded, learnt, images, tmp_path):
     """Its description has the names of then, and nothing tells what it has learnt from but its split."""
     of_0_1 = shutil.copytree(learnt, tmp_path / "run")
     (of_0_1 / "learnt.npy").unlink()
-    description = json.loads((of_0_1 / run.DESCRIPTION).read_text())
+    description = json.loads((of_0_1 / run_folder.DESCRIPTION).read_text())
     del description["finished"]
     description["grounds"] = description.pop("backgrounds")
     description["recipe"]["schedule"]["name"] = "one-cycle"
     description["recipe"]["augment"]["ground"] = description["recipe"]["augment"].pop("background")
-    (of_0_1 / run.DESCRIPTION).write_text(json.dumps(description))
+    (of_0_1 / run_folder.DESCRIPTION).write_text(json.dumps(description))
     found = results.record(of_0_1, images, tmp_path / "results")
     assert found.recipe.schedule.name == "warmup-cosine"
     assert (found.test, found.epochs, found.backgrounds) == (recorded[0].test, recorded[0].epochs, recorded[0].backgrounds)
@@ -86,13 +86,13 @@ def test_other_images_are_refused(learnt, images, tmp_path):
 
 def test_an_unfinished_run_and_a_mean_are_refused(learnt, images, tmp_path):
     copy = shutil.copytree(learnt, tmp_path / "run")
-    run.write_metrics(copy, run.read_metrics(copy)[:2])
-    described = run.read_description(copy)
-    (copy / run.DESCRIPTION).write_text(described.model_copy(update={"finished": False}).model_dump_json())
+    run_folder.write_metrics(copy, run_folder.read_metrics(copy)[:2])
+    described = run_folder.read_description(copy)
+    (copy / run_folder.DESCRIPTION).write_text(described.model_copy(update={"finished": False}).model_dump_json())
     with pytest.raises(RunError, match="finished 2 of 20 epochs"):
         results.record(copy, images, tmp_path / "results")
-    mean = run.read_description(copy).model_copy(update={"averaged": ["one", "two"]})
-    (copy / run.DESCRIPTION).write_text(mean.model_dump_json())
+    mean = run_folder.read_description(copy).model_copy(update={"averaged": ["one", "two"]})
+    (copy / run_folder.DESCRIPTION).write_text(mean.model_dump_json())
     with pytest.raises(RunError, match="is a mean of runs"):
         results.record(copy, images, tmp_path / "results")
 
@@ -100,8 +100,8 @@ def test_an_unfinished_run_and_a_mean_are_refused(learnt, images, tmp_path):
 @pytest.mark.parametrize("kept", [slice(0, 0), slice(0, 19), slice(1, 20)], ids=["none", "without the last", "without the first"])
 def test_a_finished_run_without_all_its_rows_is_refused(learnt, images, tmp_path, kept):
     copy = shutil.copytree(learnt, tmp_path / "run")
-    header, *rows = (copy / run.METRICS).read_text().splitlines()
-    (copy / run.METRICS).write_text("\n".join([header, *rows[kept], ""]))
+    header, *rows = (copy / run_folder.METRICS).read_text().splitlines()
+    (copy / run_folder.METRICS).write_text("\n".join([header, *rows[kept], ""]))
     with pytest.raises(RunError, match=r"metrics\.csv lacks epochs of a run that run\.json calls finished; copy the run's folder"):
         results.record(copy, images, tmp_path / "results")
 

@@ -10,7 +10,7 @@ from training.errors import RecipeError, RunError
 from training.experiments import results, sweep
 from training.experiments.sweep import SweepEntry
 from training.fitting import loop as fitting
-from training.fitting import plant_view_segmenter, run
+from training.fitting import plant_view_segmenter, run_folder
 
 RECIPE = 'network = "tiny"\nepochs = 3\nbatch_size = 8\n'
 
@@ -71,8 +71,8 @@ def test_one_result_for_each_recipe_and_seed(swept, entries, tmp_path, parts):
 
 def test_checkpoints_go_and_best_weights_stay(swept, entries, tmp_path):
     swept(entries[:1])
-    assert not (tmp_path / "runs" / "one.tiny.0" / run.LAST).exists()
-    assert (tmp_path / "runs" / "one.tiny.0" / run.BEST).exists()
+    assert not (tmp_path / "runs" / "one.tiny.0" / run_folder.LAST).exists()
+    assert (tmp_path / "runs" / "one.tiny.0" / run_folder.BEST).exists()
 
 
 def test_it_goes_on_where_it_was_interrupted(swept, entries, tmp_path, monkeypatch):
@@ -80,12 +80,12 @@ def test_it_goes_on_where_it_was_interrupted(swept, entries, tmp_path, monkeypat
         record(*arguments)
         raise KeyboardInterrupt
 
-    record = run.write_metrics
-    monkeypatch.setattr(run, "write_metrics", interrupted)
+    record = run_folder.write_metrics
+    monkeypatch.setattr(run_folder, "write_metrics", interrupted)
     with pytest.raises(KeyboardInterrupt):
         swept(entries)
-    monkeypatch.setattr(run, "write_metrics", record)
-    assert len(run.read_metrics(tmp_path / "runs" / "one.tiny.0")) == 1
+    monkeypatch.setattr(run_folder, "write_metrics", record)
+    assert len(run_folder.read_metrics(tmp_path / "runs" / "one.tiny.0")) == 1
     swept(entries)
     first = results.find(tmp_path / "results", "one.tiny.0")
     shutil.rmtree(tmp_path / "runs")

@@ -20,7 +20,7 @@ from training import networks
 from training.data import split
 from training.data.images import Images, load
 from training.errors import DiskError
-from training.fitting import run
+from training.fitting import run_folder
 from training.fitting.loop import fit, make_fabric
 from training.recipe import Recipe
 
@@ -93,10 +93,10 @@ def killed(images: Images, root: Path) -> None:
             break
         assert os.WTERMSIG(status) == signal.SIGKILL, status
         assert in_child(lambda: train(images, folder, 2)) == 0  # noqa: B023
-        for name in (run.LAST, run.BEST):
-            assert same(run.load_weights(folder / name), run.load_weights(whole / name)), (step, name)
-        assert len(run.read_metrics(folder)) == 2, step
-        assert run.is_finished(folder, run.read_description(folder)), step
+        for name in (run_folder.LAST, run_folder.BEST):
+            assert same(run_folder.load_weights(folder / name), run_folder.load_weights(whole / name)), (step, name)
+        assert len(run_folder.read_metrics(folder)) == 2, step
+        assert run_folder.is_finished(folder, run_folder.read_description(folder)), step
         assert {file.name for file in folder.iterdir()} == {file.name for file in whole.iterdir()}, step
         step += STRIDE
     sys.stdout.write(f"{step}\n")

@@ -6,7 +6,7 @@ import torch
 from training.data import split
 from training.errors import RunError
 from training.evaluation.predictions import logits
-from training.fitting import run
+from training.fitting import run_folder
 from training.fitting.distillation import Teachers
 from training.fitting.loop import fit
 from training.recipe import Augment, Distillation
@@ -27,7 +27,7 @@ def teach(fabric, recipe, images, parts, tmp_path):
 
 
 def answers(folder, pixels):
-    return logits(run.load_best(folder)[1], pixels).softmax(1)
+    return logits(run_folder.load_best(folder)[1], pixels).softmax(1)
 
 
 def test_answers_are_the_mean_of_the_teachers(teach, images, parts):
@@ -37,7 +37,7 @@ def test_answers_are_the_mean_of_the_teachers(teach, images, parts):
     mean = (answers(folders[0], pixels) + answers(folders[1], pixels)) / 2
     assert torch.allclose(taught.answers(pixels.float() / 255), mean, atol=1e-5)
     softer = Teachers(folders[:1], Distillation(share=0.25, temperature=3), images.species, parts)
-    outputs = logits(run.load_best(folders[0])[1], pixels)
+    outputs = logits(run_folder.load_best(folders[0])[1], pixels)
     assert torch.allclose(softer.answers(pixels.float() / 255), (outputs / 3).softmax(1), atol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_a_run_says_who_taught_it_and_does_not_resume_with_another(teach, fabric
     recipe = recipe.model_copy(update={"distillation": WHOLLY, "epochs": 1})
     first, second = teach(0), teach(1)
     fit(fabric, recipe, "learner", images, parts, tmp_path / "learner", [first])
-    [name] = run.read_description(tmp_path / "learner").teachers
+    [name] = run_folder.read_description(tmp_path / "learner").teachers
     assert name.startswith("teacher.tiny.0@")
     with pytest.raises(RunError, match="begun with another choice of teachers"):
         fit(fabric, recipe, "learner", images, parts, tmp_path / "learner", [second])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import small_disk
-from training.fitting import run
+from training.fitting import run_folder
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "tests" / "training" / "fitting" / "ended_runs.py"
@@ -37,13 +37,13 @@ def test_a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room(tmp
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("begin\n")
-        while not (folder / run.METRICS).exists() and process.poll() is None:
+        while not (folder / run_folder.METRICS).exists() and process.poll() is None:
             time.sleep(0.005)
         filler = small_disk.fill(folder)
         lines = iter(process.stdout.readline, "")
         assert next(line for line in lines if line in ("full\n", "done\n")) == "full\n"
         assert not [file.name for file in folder.iterdir() if file.name.startswith(".")]
-        done = run.load_weights(folder / run.LAST)["epoch"]
+        done = run_folder.load_weights(folder / run_folder.LAST)["epoch"]
         assert 1 <= done < 15
         filler.unlink()
         out, error = process.communicate("go on\n")
@@ -52,4 +52,4 @@ def test_a_disk_that_fills_up_is_told_and_the_run_goes_on_when_there_is_room(tmp
         assert "cannot be written (No space left on device); free space" in error
         assert f"after epoch {done} of 15" in out
         assert out.endswith("done\n")
-        assert run.read_description(folder).finished
+        assert run_folder.read_description(folder).finished

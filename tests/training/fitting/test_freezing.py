@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.fitting import run
+from training.fitting import run_folder
 from training.fitting.loop import fit
 
 
@@ -11,7 +11,7 @@ from training.fitting.loop import fit
 def test_what_is_frozen_stays(fabric, recipe, images, parts, published, learnt, tmp_path, frozen, fixed_norms):
     changes = {"start": str(published), "frozen": frozen, "fixed_norms": fixed_norms, "epochs": 1, "ema_decay": 0.0}
     fit(fabric, recipe.model_copy(update=changes), "test", images, parts, tmp_path / "run")
-    before, after = (run.load_best(folder)[1] for folder in (learnt, tmp_path / "run"))
+    before, after = (run_folder.load_best(folder)[1] for folder in (learnt, tmp_path / "run"))
     same = {
         name: torch.equal(tensor, after.state_dict()[name])
         for name, tensor in before.state_dict().items()

@@ -12,7 +12,7 @@ from training import networks
 from training.artifact import torchscript
 from training.atomic_files import write_json
 from training.errors import DataError, DiskError, RunError, TrainingError
-from training.fitting import provenance, run, warm_start
+from training.fitting import early_stopping, provenance, run_folder, warm_start
 from training.fitting.loop import fit
 from training.networks.network import AnySize
 from training.recipe import Optimizer, Recipe, Resolution
@@ -40,8 +40,8 @@ def trained(fabric, recipe, images, parts, tmp_path):
     return tmp_path / "run"
 
 
-def weights(folder, which=run.LAST):
-    return run.load_weights(folder / which)
+def weights(folder, which=run_folder.LAST):
+    return run_folder.load_weights(folder / which)
 
 
 def same(a, b):
@@ -56,8 +56,8 @@ def same(a, b):
 
 def unfinished(folder):
     """Let `run.json` say what it says before the end."""
-    description = run.read_description(folder)
-    write_json(folder / run.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
+    description = run_folder.read_description(folder)
+    write_json(folder / run_folder.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
 
 
 def without_seconds(history):
@@ -75,7 +75,7 @@ def test_a_run_learns_and_leaves_its_files(trained):
 def test_the_best_weights_are_those_of_the_best_validation(trained):
     history = weights(trained)["history"]
     best = max(history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
-    assert weights(trained, run.BEST)["epoch"] == best["epoch"]
+    assert weights(trained, run_folder.BEST)["epoch"] == best["epoch"]
 
 
 @pytest.mark.parametrize("finished_epochs", [0, 1, 3])
@@ -87,13 +87,13 @@ def test_an_interrupted_run_resumes_to_the_same_result(trained, fabric, recipe, 
         patched.setitem(networks.NETWORKS, "tiny", lambda species: Interrupted(species, finished_epochs * steps + steps - 1))
         with pytest.raises(KeyboardInterrupt):
             fit(fabric, recipe, "test", images, parts, interrupted)
-    assert (interrupted / run.LAST).exists() == bool(finished_epochs)
+    assert (interrupted / run_folder.LAST).exists() == bool(finished_epochs)
     fit(fabric, recipe, "test", images, parts, interrupted)
     whole, resumed = weights(trained), weights(interrupted)
     for part in ("network", "averaged", "optimizer"):
         assert same(whole[part], resumed[part])
     assert without_seconds(whole["history"]) == without_seconds(resumed["history"])
-    assert same(weights(trained, run.BEST), weights(interrupted, run.BEST))
+    assert same(weights(trained, run_folder.BEST), weights(interrupted, run_folder.BEST))
 
 
 def test_smaller_images_come_first(fabric, recipe, images, parts, tmp_path, monkeypatch):
@@ -117,27 +117,17 @@ def test_a_run_ends_when_validation_gets_no_better(fabric, recipe, images, parts
     )
     history = fit(fabric, settings, "test", images, parts, tmp_path / "run")
     assert len(history) < 60
-    assert len(history) - run.best_epoch(history, "loss")["epoch"] == 2
+    assert len(history) - early_stopping.best_epoch(history, "loss")["epoch"] == 2
     printed = capsys.readouterr().out
     assert "at most" in printed or "under a minute left" in printed
     assert "stopped: validation got no better in 2 epochs" in printed
-    assert run.read_description(tmp_path / "run").finished
-    assert fit(fabric, settings, "test", images, parts, tmp_path / "run") == run.read_metrics(tmp_path / "run")
+    assert run_folder.read_description(tmp_path / "run").finished
+    assert fit(fabric, settings, "test", images, parts, tmp_path / "run") == run_folder.read_metrics(tmp_path / "run")
     assert "nothing was changed" in capsys.readouterr().out
 
 
-def test_patience_counts_from_the_best_epoch(recipe):
-    history = [{"epoch": epoch, "validation_accuracy": 0.5, "validation_loss": loss} for epoch, loss in enumerate((3, 1, 2, 2), 1)]
-    recipe = recipe.model_copy(update={"epochs": 5})
-    assert run.ends(history, recipe.model_copy(update={"patience": 2}))
-    assert not run.ends(history, recipe.model_copy(update={"patience": 3}))
-    assert not run.ends(history, recipe)
-    assert run.ends(history, recipe.model_copy(update={"epochs": 4}))
-    assert not run.ends([], recipe.model_copy(update={"patience": 2}))
-
-
 def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts, capsys):
-    for swept in ((), (run.LAST,), (run.LAST, run.BEST)):
+    for swept in ((), (run_folder.LAST,), (run_folder.LAST, run_folder.BEST)):
         for name in swept:
             (trained / name).unlink(missing_ok=True)
         before = {file: file.stat().st_mtime_ns for file in trained.rglob("*")}
@@ -147,12 +137,12 @@ def test_a_finished_run_is_left_as_it_is(trained, fabric, recipe, images, parts,
 
 
 def test_an_epoch_whose_row_was_lost_gets_it_back(trained, fabric, recipe, images, parts):
-    rows = run.read_metrics(trained)
-    run.write_metrics(trained, rows[:3])  # as a kill between the checkpoint and its row leaves it
+    rows = run_folder.read_metrics(trained)
+    run_folder.write_metrics(trained, rows[:3])  # as a kill between the checkpoint and its row leaves it
     unfinished(trained)
     fit(fabric, recipe, "test", images, parts, trained)
-    assert run.read_metrics(trained) == rows
-    assert run.read_description(trained).finished
+    assert run_folder.read_metrics(trained) == rows
+    assert run_folder.read_description(trained).finished
 
 
 def test_the_seed_decides(trained, fabric, recipe, images, parts, tmp_path):
@@ -173,8 +163,8 @@ def test_a_folder_of_something_else_is_not_written_to(fabric, recipe, images, pa
 
 
 def test_a_damaged_checkpoint_is_named(trained, fabric, recipe, images, parts):
-    (trained / run.LAST).write_bytes((trained / run.LAST).read_bytes()[:1000])
-    run.write_metrics(trained, run.read_metrics(trained)[:3])
+    (trained / run_folder.LAST).write_bytes((trained / run_folder.LAST).read_bytes()[:1000])
+    run_folder.write_metrics(trained, run_folder.read_metrics(trained)[:3])
     unfinished(trained)
     with pytest.raises(RunError, match=r"last\.pt is damaged"):
         fit(fabric, recipe, "test", images, parts, trained)
@@ -191,12 +181,12 @@ def test_a_full_disk_keeps_the_last_checkpoint(trained, recipe, images, parts, f
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    before = (trained / run.LAST).read_bytes()
+    before = (trained / run_folder.LAST).read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr(torch, "save", full)
         with pytest.raises(DiskError, match=r"last\.pt cannot be written \(No space left"):
-            run.save_weights(trained / run.LAST, {})
-    assert (trained / run.LAST).read_bytes() == before
+            run_folder.save_weights(trained / run_folder.LAST, {})
+    assert (trained / run_folder.LAST).read_bytes() == before
     assert not list(trained.glob(".last*"))
 
 
@@ -250,12 +240,12 @@ def test_a_start_that_has_seen_the_test_images_is_refused(fabric, recipe, images
 def test_all_images_are_learnt_from_and_nothing_is_measured(fabric, recipe, images, parts, tmp_path, capsys):
     folder = tmp_path / "run"
     history = fit(fabric, recipe, "test", images, parts, folder, all_images=True)
-    description = run.read_description(folder)
+    description = run_folder.read_description(folder)
     assert description.all_images
     assert description.images == {"train": len(images.labels), "validation": 0, "test": 0}
     assert all("validation_accuracy" not in row for row in history)
     assert "validation" not in capsys.readouterr().out
-    assert weights(folder, run.BEST)["epoch"] == 4  # the last
+    assert weights(folder, run_folder.BEST)["epoch"] == 4  # the last
     assert provenance.of_run(folder, description).learnt.holds_file(images.records).all()
     with pytest.raises(RunError, match="--all-images"):
         fit(fabric, recipe, "test", images, parts, folder)
@@ -265,15 +255,15 @@ def test_all_images_are_learnt_from_and_nothing_is_measured(fabric, recipe, imag
 
 def test_a_slow_disk_does_not_hold_up_every_epoch(trained, fabric, recipe, images, parts, tmp_path, monkeypatch):
     folder, written = tmp_path / "slow", []
-    save = run.save_weights
+    save = run_folder.save_weights
 
     def slowly(file, tensors):
         time.sleep(0.3)
         written.append((file.name, tensors["epoch"]))
         save(file, tensors)
 
-    monkeypatch.setattr(run, "save_weights", slowly)
+    monkeypatch.setattr(run_folder, "save_weights", slowly)
     fit(fabric, recipe, "test", images, parts, folder)
-    assert [epoch for name, epoch in written if name == run.LAST] == [1, 4]
-    assert same(weights(folder, run.BEST), weights(trained, run.BEST))
-    assert without_seconds(run.read_metrics(folder)) == without_seconds(run.read_metrics(trained))
+    assert [epoch for name, epoch in written if name == run_folder.LAST] == [1, 4]
+    assert same(weights(folder, run_folder.BEST), weights(trained, run_folder.BEST))
+    assert without_seconds(run_folder.read_metrics(folder)) == without_seconds(run_folder.read_metrics(trained))

@@ -6,7 +6,7 @@ import torch
 from training.data.masked_photos import MaskedSquares
 from training.errors import RunError
 from training.fitting import loop, plant_view_segmenter
-from training.fitting.run import load_best
+from training.fitting.run_folder import load_best
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from models_store.learnt import FILE, Learnt
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import plant_view_segmenter, provenance, run
+from training.fitting import plant_view_segmenter, provenance, run_folder
 from training.fitting.loop import fit
 from training.recipe import FieldScenes
 
@@ -36,7 +36,7 @@ def test_of_the_shipped_versions_it_is_known(version):
 
 def test_a_run_keeps_it_and_one_of_release_0_1_needs_its_images(fabric, recipe, images, parts, tmp_path):
     fit(fabric, recipe, "test", images, parts, tmp_path)
-    described = run.read_description(tmp_path)
+    described = run_folder.read_description(tmp_path)
     assert holds(provenance.of_run(tmp_path, described), images) == parts.train
     (tmp_path / FILE).unlink()
     assert holds(provenance.of_run(tmp_path, described, images), images) == parts.train
@@ -66,14 +66,14 @@ def test_photos_that_plants_are_set_on_count(fabric, recipe, images, parts, tmp_
         Image.fromarray(images.pixels[row].permute(1, 2, 0).numpy()).save(tmp_path / "soils" / f"{row}.png")
     on_photos = recipe.model_copy(update={"field": FieldScenes(share=0.5, photos=0.5), "epochs": 1})
     fit(fabric, on_photos, "test", images, parts, tmp_path / "run", backgrounds=[tmp_path / "soils"])
-    found = provenance.of_run(tmp_path / "run", run.read_description(tmp_path / "run"))
+    found = provenance.of_run(tmp_path / "run", run_folder.read_description(tmp_path / "run"))
     files = sorted((tmp_path / "soils").iterdir())
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     assert {int(digest[:16], 16) for digest in digests} <= set(found.learnt.records[:, 0].tolist())
     seen = found.learnt.holds(images.records)  # by their look: the files are others
     assert seen[parts.validation[0]]
     assert seen[parts.test[0]]
-    assert run.read_description(tmp_path / "run").left_out.get("test", 0) >= 1
+    assert run_folder.read_description(tmp_path / "run").left_out.get("test", 0) >= 1
     (files[0]).write_bytes(b"no photo")
     with pytest.raises(DataError, match=files[0].name):
         provenance.of_photos(files)

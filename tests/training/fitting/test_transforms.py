@@ -5,7 +5,7 @@ import torch
 
 from training.data.tensors import cut_out, to_float
 from training.fitting.augment import augment, resize
-from training.fitting.field import compose
+from training.fitting.background_replacement import compose
 from training.fitting.transforms import transformed
 from training.recipe import Augment, Camera, FieldScenes, Recipe
 

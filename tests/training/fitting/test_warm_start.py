@@ -8,7 +8,7 @@ from models_store import store
 from tests import fakes
 from training import networks, recipe
 from training.artifact import compression, torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.errors import RunError, TrainingError
 from training.evaluation.predictions import logits
 from training.fitting import warm_start

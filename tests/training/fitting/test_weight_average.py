@@ -7,7 +7,7 @@ from training.atomic_files import write_json
 from training.data import split
 from training.errors import RunError
 from training.experiments import results
-from training.fitting import provenance, run, weight_average
+from training.fitting import provenance, run_folder, weight_average
 from training.fitting.distillation import Teachers
 from training.fitting.loop import fit
 from training.recipe import Distillation
@@ -29,9 +29,9 @@ def test_weights_are_the_mean_of_those_the_runs_ended_with(trained, tmp_path):
     runs = [trained("one"), trained("two", seed=1), trained("three", ema_decay=0.0)]
     described = weight_average.average(runs, tmp_path / "mean")
     assert [name.split("@")[0] for name in described.averaged] == ["one.tiny.0", "two.tiny.1", "three.tiny.0"]
-    description, network, _ = run.load_best(tmp_path / "mean")
+    description, network, _ = run_folder.load_best(tmp_path / "mean")
     assert description == described
-    ends = [run.load_weights(folder / run.LAST) for folder in runs]
+    ends = [run_folder.load_weights(folder / run_folder.LAST) for folder in runs]
     weights = [{k.removeprefix("module."): v for k, v in end["averaged"].items()} for end in ends[:2]] + [ends[2]["network"]]
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
@@ -59,9 +59,9 @@ def test_what_does_not_go_together_is_refused(trained, recipe, tmp_path):
 
 def test_a_run_that_has_not_ended_is_named(trained, tmp_path):
     one, two = trained("one"), trained("two", seed=1)
-    description = run.read_description(two)
-    write_json(two / run.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
-    run.write_metrics(two, run.read_metrics(two)[:1])
+    description = run_folder.read_description(two)
+    write_json(two / run_folder.DESCRIPTION, description.model_copy(update={"finished": False}).model_dump(mode="json"))
+    run_folder.write_metrics(two, run_folder.read_metrics(two)[:1])
     with pytest.raises(RunError, match="two has finished 1 of 2 epochs"):
         weight_average.average([one, two], tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
@@ -69,10 +69,10 @@ def test_a_run_that_has_not_ended_is_named(trained, tmp_path):
 
 def test_a_finished_run_without_its_last_weights_is_named(trained, tmp_path):
     one, two = trained("one"), trained("two", seed=1)
-    (two / run.LAST).unlink()
+    (two / run_folder.LAST).unlink()
     with pytest.raises(RunError, match=r"two is finished, and the weights that it ended with, last\.pt, were removed, as a sweep does"):
         weight_average.average([one, two], tmp_path / "mean")
-    (two / run.LAST).write_bytes((one / run.LAST).read_bytes())
+    (two / run_folder.LAST).write_bytes((one / run_folder.LAST).read_bytes())
     weight_average.average([one, two], tmp_path / "mean")
     with pytest.raises(RunError, match="mean is a mean of runs itself"):
         weight_average.average([one, tmp_path / "mean"], tmp_path / "another")
@@ -87,6 +87,6 @@ def test_a_run_is_called_the_same_by_whoever_names_it(trained, images, parts, tm
 
 def test_a_mean_has_learnt_from_what_its_runs_have(trained, images, parts, tmp_path):
     weight_average.average([trained("one"), trained("two", seed=1)], tmp_path / "mean")
-    found = provenance.of_run(tmp_path / "mean", run.read_description(tmp_path / "mean"))
+    found = provenance.of_run(tmp_path / "mean", run_folder.read_description(tmp_path / "mean"))
     assert found.learnt.holds_file(images.records).nonzero()[0].tolist() == parts.train
     assert found.unknown == ()

@@ -13,8 +13,8 @@ from tests import drawn
 from training.data import split as splitting
 from training.data.species import describe
 from training.errors import DataError
-from training.fitting import run
 from training.fitting.provenance import Provenance
+from training.fitting.run_identity import Identity
 from training.publishing import appraisal, out_of_distribution
 from training.publishing.measured_model import MeasuredModel
 
@@ -36,7 +36,7 @@ def model(images, recipe):
         probabilities, distances = leaves(pixels)
         return Answer(probabilities[:, order], distances)
 
-    identity = run.Identity(recipe_name="", recipe=recipe, species=images.species, split_digest="", images={})
+    identity = Identity(recipe_name="", recipe=recipe, species=images.species, split_digest="", images={})
     return MeasuredModel("drawn/1", identity, lambda _: Provenance(Learnt.nothing()), describe(images.species), answers)
 
 

@@ -11,13 +11,13 @@ from training.artifact import torchscript
 from training.data.images import Images
 from training.errors import DataError, DiskError, RunError
 from training.evaluation import metrics, predictions
-from training.fitting import run
+from training.fitting import run_folder
 from training.publishing import export
 
 
 def test_the_manifest_says_what_was_published(published, learnt, images, parts):
     manifest, module = torchscript.load(published)
-    description, network, epoch = run.load_best(learnt)
+    description, network, epoch = run_folder.load_best(learnt)
     beside = [file for file in published.iterdir() if file.name not in (store.MANIFEST, store.CARD)]
     assert manifest.files == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in beside}
     assert store.MODEL in manifest.files
@@ -35,7 +35,7 @@ def test_the_manifest_says_what_was_published(published, learnt, images, parts):
 
 def test_the_temperature_is_inside(published, learnt, images):
     manifest, module = torchscript.load(published)
-    _, network, _ = run.load_best(learnt)
+    _, network, _ = run_folder.load_best(learnt)
     pixels = images.pixels[:6]
     expected = (predictions.logits(network, pixels) / manifest.calibration.temperature).softmax(1)
     assert torch.allclose(predictions.probabilities(module, pixels), expected, atol=1e-5)

@@ -7,7 +7,7 @@ from models_store import store
 from training.atomic_files import write_json
 from training.data import split
 from training.errors import RunError
-from training.fitting import folds, run
+from training.fitting import folds, run_folder
 from training.fitting.loop import fit
 from training.publishing import export, out_of_fold
 from training.recipe import Recipe
@@ -49,21 +49,21 @@ def test_none_without_folds(learnt, images):
 
 
 def test_an_unfinished_fold_is_named(folded, images):
-    file = folds.folder(folded, 2) / run.DESCRIPTION
-    before = run.read_description(file.parent)
-    kept = (file.parent / run.METRICS).read_bytes()
+    file = folds.folder(folded, 2) / run_folder.DESCRIPTION
+    before = run_folder.read_description(file.parent)
+    kept = (file.parent / run_folder.METRICS).read_bytes()
     try:
         write_json(file, before.model_copy(update={"finished": False}).model_dump(mode="json"))
-        run.write_metrics(file.parent, run.read_metrics(file.parent)[:3])
+        run_folder.write_metrics(file.parent, run_folder.read_metrics(file.parent)[:3])
         with pytest.raises(RunError, match=r"fold 2 of 2 of .* is not finished"):
             out_of_fold.answers(folded, images, lambda network: network)
     finally:
         write_json(file, before.model_dump(mode="json"))
-        (file.parent / run.METRICS).write_bytes(kept)
+        (file.parent / run_folder.METRICS).write_bytes(kept)
 
 
 def test_a_fold_is_measured_as_a_run_is(folded, images, parts):
-    description, _, _ = run.load_best(folds.folder(folded, 1))
+    description, _, _ = run_folder.load_best(folds.folder(folded, 1))
     assert description.fold == (1, 2)
     found = split.of_training(images, description.recipe, description.split_digest, description.fold)
     assert found == split.fold(images, parts, 1, 2)

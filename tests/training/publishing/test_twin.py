@@ -13,7 +13,7 @@ from training.artifact import torchscript
 from training.data.images import load
 from training.errors import DataError, RunError, TrainingError
 from training.evaluation import metrics, predictions
-from training.fitting import run, weight_average
+from training.fitting import run_folder, weight_average
 from training.fitting.loop import fit
 from training.publishing import adaptation, appraisal, export, measured_model, recalibrate
 from training.publishing import twin as twins
@@ -25,7 +25,7 @@ PROMISE = 0.4  # for which a handful of validation images is enough
 def refit(fabric, learnt, images, parts, tmp_path_factory):
     """The recipe of `learnt` on all images. Not to be written to."""
     folder = tmp_path_factory.mktemp("refit") / "run"
-    fit(fabric, run.read_description(learnt).recipe, "test", images, parts, folder, all_images=True)
+    fit(fabric, run_folder.read_description(learnt).recipe, "test", images, parts, folder, all_images=True)
     return folder
 
 
@@ -60,7 +60,7 @@ def test_all_that_is_chosen_is_its_twin_s_and_all_that_is_measured_its_own(refit
     assert (manifest.twin.name, manifest.twin.figures) == (f"seedlings/1@{before.sha256[:12]}", before.figures)
     assert manifest.training.images == {"train": len(images.labels), "validation": 0, "test": 0}
     assert Learnt.read((folder / FILE).read_bytes()).holds_file(images.records).all()
-    _, network, epoch = run.load_best(refit)
+    _, network, epoch = run_folder.load_best(refit)
     assert manifest.training.epoch == epoch == 20
     photos = load(others, cache)
     expected = (predictions.logits(network, photos.pixels) / before.calibration.temperature).softmax(1)
@@ -92,7 +92,7 @@ def test_weights_of_another_epoch_are_said(refit, learnt, twin, images, outside,
     said = twins.other_epoch(20, 12)
     assert said is not None
     assert "of epoch 20 and its twin's of epoch 12" in said
-    of_twin = twins.other_epoch(20, run.load_best(learnt)[2])
+    of_twin = twins.other_epoch(20, run_folder.load_best(learnt)[2])
     for other in (twin, learnt):
         warnings = store.read_manifest(
             export.export(refit, images, tmp_path, "seedlings", twin=other, outside=outside, promise=PROMISE)
@@ -145,7 +145,7 @@ def test_what_does_not_fit_together_is_refused(refit, learnt, twin, images, outs
     refused(refit, "leave --promise out", twin=twin, promise=0.9)
     refused(refit, "with --measure NAME=DIR; they have to show each of the 3 species", DataError, twin=twin, outside=appraisal.NOWHERE)
     refused(refit, "is no run", twin=tmp_path)
-    shorter = run.read_description(learnt).recipe.model_copy(update={"epochs": 1})
+    shorter = run_folder.read_description(learnt).recipe.model_copy(update={"epochs": 1})
     fit(fabric, shorter, "test", images, parts, tmp_path / "shorter")
     refused(refit, "it differs in recipe; fit the same recipe", twin=tmp_path / "shorter")
 

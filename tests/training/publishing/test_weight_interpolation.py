@@ -11,7 +11,7 @@ from models_store.learnt import FILE as LEARNT
 from training import networks
 from training.errors import RunError
 from training.evaluation.predictions import logits
-from training.fitting import run
+from training.fitting import run_folder
 from training.fitting.loop import fit
 from training.networks.network import Network
 from training.publishing import export, measured_model, weight_interpolation
@@ -91,15 +91,15 @@ def went_on(fabric, recipe, published, images, parts, tmp_path):
     fit(fabric, recipe.model_copy(update={"epochs": 1, "start": str(published)}), "went on", images, parts, tmp_path / "run")
 
     def lifted(at):
-        best = run.load_weights(tmp_path / "run" / run.BEST)
-        _, network, _ = run.load_best(tmp_path / "run")
+        best = run_folder.load_weights(tmp_path / "run" / run_folder.BEST)
+        _, network, _ = run_folder.load_best(tmp_path / "run")
         start = weight_interpolation.start_of(network, images.species, str(published))
         found, labels = logits(start, images.pixels[parts.validation]), images.labels[parts.validation]
         sure = (found.argmax(1) == labels) & (labels != 0)
         lift = at * float((found[sure].max(1).values - found[sure, 0]).min())
         with torch.no_grad():
             start.classifier[-1].bias[0] += lift
-        run.save_weights(tmp_path / "run" / run.BEST, best | {"network": start.state_dict()})
+        run_folder.save_weights(tmp_path / "run" / run_folder.BEST, best | {"network": start.state_dict()})
         return tmp_path / "run"
 
     return lifted
@@ -111,10 +111,10 @@ def test_a_run_that_forgot_gives_up_a_part_of_what_it_learnt(at, share, went_on,
     chosen, found = weight_interpolation.interpolate(folder, images, before, None, "float32", parts)
     assert (found.share, found.n) == (share, len(parts.validation))
     assert all(found.tried[other] < found.before for other in found.tried if other > share)
-    description, network, _ = run.load_best(chosen)
+    description, network, _ = run_folder.load_best(chosen)
     assert description.new_weights_share == share
     assert chosen == (folder if share == 1 else folder / "interpolated")
-    _, learnt, _ = run.load_best(folder)  # as it was
+    _, learnt, _ = run_folder.load_best(folder)  # as it was
     start = weight_interpolation.start_of(learnt, images.species, str(published))
     begun, lifted, taken = (one.classifier[-1].bias[0].item() for one in (start, learnt, network))
     assert taken - begun == pytest.approx(share * (lifted - begun), rel=1e-4)
@@ -127,7 +127,7 @@ def test_what_is_published_says_its_share(went_on, fabric, published, images, pa
     place = export.export(chosen, images, tmp_path / "store", "seedlings")
     assert store.read_manifest(place).training.recipe["new_weights_share"] == 0.5
     assert "Weights: 50% of those of epoch 1 of 1" in (place / "card.md").read_text()
-    described = run.read_description(chosen)
+    described = run_folder.read_description(chosen)
     with pytest.raises(RunError, match="begun with another origin"):  # nothing is trained on in it
         fit(fabric, described.recipe, described.recipe_name, images, parts, chosen)
 

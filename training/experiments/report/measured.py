@@ -15,7 +15,7 @@ from training.data.images import Images
 from training.data.tensors import to_float
 from training.errors import DataError
 from training.evaluation import predictions, saliency
-from training.fitting import provenance, run
+from training.fitting import provenance, run_folder
 from training.publishing import measured_model
 
 
@@ -75,7 +75,7 @@ def of_artifact(folder: Path, images: Images) -> EvaluatedModel:
 
 def of_run(folder: Path, images: Images, part: str) -> EvaluatedModel:
     """The answers of a run's best weights to the validation or test images of its split. Raises RunError, DataError."""
-    description, network, epoch = run.load_best(folder)
+    description, network, epoch = run_folder.load_best(folder)
     split = provenance.split_of(images, description, provenance.of_run(folder, description, images).learnt)
     rows = split.rows(part)
 

@@ -16,7 +16,8 @@ from training.evaluation import metrics
 from training.experiments.report import charts, measured, pictures, sections_measured
 from training.experiments.report.html_page import PAGE, Section, figure, paragraph, render, table
 from training.experiments.report.measured import EvaluatedModel
-from training.fitting import folds, run
+from training.fitting import early_stopping, folds, run_folder
+from training.fitting.run_identity import Identity
 
 _INTRODUCTION = "Runs of training on one's own photos: how they went, what their best weights answer, and where they are wrong."
 _FOOTER = "Figures on this page show photos of the data folder: whoever passes it on passes these on."
@@ -27,7 +28,7 @@ _MINUTE_S = 60
 class TrainedRun:
     """A run, how it went, and its answers."""
 
-    identity: run.Identity
+    identity: Identity
     folds: list[folds.Fold]
     epochs: list[dict[str, float]]
     measured: EvaluatedModel
@@ -70,7 +71,9 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _trained(folder: Path, images: Images, part: str) -> TrainedRun:
-    return TrainedRun(run.read_description(folder), folds.results(folder), run.read_metrics(folder), measured.of_run(folder, images, part))
+    return TrainedRun(
+        run_folder.read_description(folder), folds.results(folder), run_folder.read_metrics(folder), measured.of_run(folder, images, part)
+    )
 
 
 def _accuracy(found: EvaluatedModel) -> float:
@@ -95,7 +98,7 @@ def _comparison(trained: dict[str, TrainedRun], best: str, part: str) -> Markup:
         recipe, n = one.identity.recipe, len(one.measured.rows)
         low, high = binomial.of_accuracy(_accuracy(one.measured), n)
         figures = metrics.figures(part, one.species, one.measured.probabilities, one.measured.labels)
-        at = int(run.best_epoch(one.epochs, recipe.best_by)["epoch"])
+        at = int(early_stopping.best_epoch(one.epochs, recipe.best_by)["epoch"])
         minutes = sum(row["seconds"] for row in one.epochs) / _MINUTE_S
         how = [
             name,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from service.cli.plants import COLUMNS
+from service.cli.detection_output import COLUMNS
 from tests import fakes
 from tests.service.conftest import Running, Start
 from tests.service.http.page.browsing import kept_when, no_defects_for, opened, photo

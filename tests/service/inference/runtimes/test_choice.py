@@ -27,7 +27,7 @@ from tests import drawn, fakes
 from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import compression, formats, torchscript
-from training.artifact.mahalanobis import Distance
+from training.artifact.ood_distance import Distance
 from training.publishing import quantization
 
 OTHERS = ("exported", "onnxruntime", "openvino")

@@ -1,0 +1,110 @@
+"""`predict --detect`, by itself and against a service."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.__main__ import main
+from service.cli.detection_output import COLUMNS
+from tests import fakes
+from tests.service.conftest import Running, Start
+from tests.service.inference.test_run_lengths import decoded
+
+PLANTS = ((100, 90, 30), (300, 120, 20))
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Photos of two plants with a position and of none without, and a store with both models."""
+    root, folder = tmp_path / "store", tmp_path / "photos"
+    fakes.publish(root, fakes.Halves, threshold=0.3)
+    fakes.publish_segmenter(root)
+    folder.mkdir()
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 27.0, 0.0), 3: "W", 4: (8.0, 40.0, 48.0)})
+    exif[0x8825] = exif.get_ifd(0x8825)
+    (folder / "=a.png").write_bytes(fakes.encoded(fakes.field(PLANTS), exif=exif))
+    (folder / "b.png").write_bytes(fakes.encoded(fakes.field([])))
+    (folder / "c.png").write_bytes(b"no photo")
+    monkeypatch.setenv("SEEDLINGS_STORE", str(root))
+    monkeypatch.setenv("SEEDLINGS_THREADS", "1")
+    monkeypatch.setattr("service.process.memory.keep_freed", lambda: None)  # it is for the rest of the process
+    return folder
+
+
+def test_a_row_for_each_plant(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--detect", "--format", "csv"]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(Path(row["file"]).name, row["plant"], row["answer"], bool(row["problem"])) for row in rows] == [
+        ("=a.png", "1", "Sugar beet", False),
+        ("=a.png", "2", "Sugar beet", False),
+        ("b.png", "", "", False),
+        ("c.png", "", "", True),
+    ]
+    assert (rows[0]["clump"], rows[0]["latitude"], rows[0]["longitude"], rows[0]["segmenter"]) == (
+        "no",
+        "47.45",
+        "-8.68",
+        "seedlings-segmenter 1",
+    )
+    assert abs(int(rows[0]["x"]) - 70) <= 1
+    assert abs(int(rows[0]["width"]) - 61) <= 2
+
+
+def test_coco(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--detect", "--format", "coco"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [(image["id"], Path(image["file_name"]).name, image["width"]) for image in document["images"]] == [
+        (1, "=a.png", 512),
+        (2, "b.png", 512),
+    ]
+    assert document["categories"] == [{"id": 1, "name": "Sugar beet", "supercategory": "species"}]
+    assert [(one["id"], one["image_id"], one["category_id"], one["iscrowd"]) for one in document["annotations"]] == [
+        (1, 1, 1, 0),
+        (2, 1, 1, 0),
+    ]
+    for one in document["annotations"]:
+        height, width = one["segmentation"]["size"]
+        mask = decoded(one["segmentation"]["counts"], width, height)
+        assert mask.sum() == pytest.approx(one["area"], rel=0.03)
+        x, y, across, down = one["bbox"]
+        assert mask[y : y + down, x : x + across].sum() == mask.sum()
+
+
+def test_geojson(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--detect", "--format", "geojson"]) == 1
+    written = capsys.readouterr()
+    document = json.loads(written.out)
+    (feature,) = document["features"]
+    assert feature["geometry"] == {"type": "Point", "coordinates": [-8.68, 47.45]}
+    assert (feature["properties"]["counts"]["species"], feature["properties"]["plants"]) == ({"Sugar beet": 2}, 2)
+    assert [Path(name).name for name in document["without_position"]] == ["b.png"]
+    assert "not on the map, since it does not say where it was taken" in written.err
+
+
+def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--detect"]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("2 plants: 2 Sugar beet; 2.1% of the photo is plant")
+    assert second.endswith("0 plants; 0.0% of the photo is plant")
+
+
+def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    running: Running = start(store=tmp_path / "store")
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+
+    def answered(*options: str) -> list[dict]:
+        main(["predict", str(photos), "--detect", "--format", "json", *options])
+        return [{name: value for name, value in result.items() if name != "date"} for result in json.loads(capsys.readouterr().out)]
+
+    assert answered("--url", f"http://127.0.0.1:{running.port}") == answered()
+
+
+def test_maps_need_plants(photos: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", str(photos), "--format", "coco"])
