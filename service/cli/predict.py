@@ -75,6 +75,11 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except OSError as error:
         return _failure(f"the answers cannot be written ({error.strerror})")
+    return _tell_problems(results, problems, style)
+
+
+def _tell_problems(results: list[Result], problems: list[str], style: str) -> int:
+    """Say on stderr which photos have no answer, and why. Returns the exit status."""
     failed = [result for result in results if "problem" in result]
     if failed:
         print(f"{len(failed)} of {len(results)} photos were not answered:", file=sys.stderr)

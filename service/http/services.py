@@ -160,19 +160,12 @@ class Services:
 def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[Segmenter]) -> Services:
     """Put the parts together; nothing runs yet."""
     metrics = Metrics(settings.metrics_dir if settings.workers > 1 else None)
+    registry, seconds = _classifiers(settings, load, metrics)
+    segmenters = _segmenters(settings, load_segmenter, metrics)
+    other_workers = OtherWorkers()
 
-    def on_swap(model: Model) -> None:
-        manifest = model.manifest
-        metrics.loaded(manifest.name, manifest.version, model.runtime)
-        familiarity = manifest.calibration.familiarity
-        shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
-        metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
-
-    def on_other(other: Model | Segmenter) -> None:
-        metrics.loaded(other.manifest.name, other.manifest.version, other.runtime)
-
-    def on_segmented(ran: BatchReport) -> None:
-        metrics.segmented(ran.inference_s, len(ran.failures))
+    def busy() -> bool:
+        return predictor.busy or detector.busy or (settings.workers > 1 and other_workers.busy)
 
     def on_batch(ran: BatchReport) -> None:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
@@ -180,35 +173,8 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     def on_prediction(given: Prediction, first: Prediction) -> None:
         metrics.prediction(given.species.name, first.familiar, given.decode_s, given.queue_s, ood_ratio=first.ood_ratio)
 
-    registry = Registry(
-        load,
-        settings.store,
-        settings.model,
-        version=settings.version,
-        poll_s=settings.poll_s,
-        on_swap=on_swap,
-        on_refusal=metrics.refused,
-        give_back_memory=memory.give_back,
-    )
-
-    seconds = None
-    if settings.second_model is not None:
-        seconds = Registry(
-            load,
-            settings.store,
-            settings.second_model,
-            poll_s=settings.poll_s,
-            setting="SEEDLINGS_SECOND_MODEL",
-            expected=False,
-            on_swap=on_other,
-            on_refusal=metrics.refused,
-            give_back_memory=memory.give_back,
-        )
-
-    other_workers = OtherWorkers()
-
-    def busy() -> bool:
-        return predictor.busy or detector.busy or (settings.workers > 1 and other_workers.busy)
+    def on_segmented(ran: BatchReport) -> None:
+        metrics.segmented(ran.inference_s, len(ran.failures))
 
     shadow = None if settings.shadow is None else Shadow(settings, busy=busy, report=metrics.shadowed)
     decoder = Decoder(settings.decoding_threads, settings.max_pixels)
@@ -225,18 +191,6 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         shadow=None if shadow is None else shadow.offer,
         second=seconds,
     )
-    segmenters = Registry(
-        load_segmenter,
-        settings.store,
-        settings.segmenter,
-        poll_s=settings.poll_s,
-        read=store.open_segmenter,
-        setting="SEEDLINGS_SEGMENTER",
-        expected=settings.segmenter != Settings.model_fields["segmenter"].default,
-        on_swap=on_other,
-        on_refusal=metrics.refused,
-        give_back_memory=memory.give_back,
-    )
     detector = Detector(
         segmenters,
         predictor,
@@ -247,23 +201,69 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         on_segmented=on_segmented,
         on_plants=metrics.plants,
     )
-    uploads = Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s)
-    corrections = None if settings.database is None else CorrectionService(settings, decoder)
-    shutdown, parsing = Shutdown(settings.grace_s), asyncio.Semaphore(1)
-    keys = Keys(settings.api_key.get_secret_value() if settings.api_key else None, settings.keys_file)
     return Services(
         settings,
-        shutdown,
-        keys,
+        Shutdown(settings.grace_s),
+        Keys(settings.api_key.get_secret_value() if settings.api_key else None, settings.keys_file),
         metrics,
-        uploads,
+        Uploads(settings.max_body_bytes, settings.max_buffered_bytes, settings.upload_timeout_s),
         registry,
         seconds,
         predictor,
         segmenters,
         detector,
         shadow,
-        corrections,
-        parsing,
+        None if settings.database is None else CorrectionService(settings, decoder),
+        asyncio.Semaphore(1),
         Heartbeat(),
+    )
+
+
+def _classifiers(settings: Settings, load: Load[Model], metrics: Metrics) -> tuple[Registry[Model], Registry[Model] | None]:
+    """The model in service, and the second one where there is to be one."""
+
+    def on_swap(model: Model) -> None:
+        manifest = model.manifest
+        metrics.loaded(manifest.name, manifest.version, model.runtime)
+        familiarity = manifest.calibration.familiarity
+        shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
+        metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
+
+    first = Registry(
+        load,
+        settings.store,
+        settings.model,
+        version=settings.version,
+        poll_s=settings.poll_s,
+        on_swap=on_swap,
+        on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
+    )
+    if settings.second_model is None:
+        return first, None
+    return first, Registry(
+        load,
+        settings.store,
+        settings.second_model,
+        poll_s=settings.poll_s,
+        setting="SEEDLINGS_SECOND_MODEL",
+        expected=False,
+        on_swap=lambda model: metrics.loaded(model.manifest.name, model.manifest.version, model.runtime),
+        on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
+    )
+
+
+def _segmenters(settings: Settings, load: Load[Segmenter], metrics: Metrics) -> Registry[Segmenter]:
+    return Registry(
+        load,
+        settings.store,
+        settings.segmenter,
+        poll_s=settings.poll_s,
+        read=store.open_segmenter,
+        setting="SEEDLINGS_SEGMENTER",
+        expected=settings.segmenter != Settings.model_fields["segmenter"].default,
+        on_swap=lambda segmenter: metrics.loaded(segmenter.manifest.name, segmenter.manifest.version, segmenter.runtime),
+        on_refusal=metrics.refused,
+        give_back_memory=memory.give_back,
     )

@@ -4,9 +4,9 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition, values
 from prometheus_client.metrics_core import Metric
@@ -52,85 +52,49 @@ class Metrics:
             values.ValueClass = values.MutexValue  # as in a process by itself, whatever its environment says
         self._registry = registry = CollectorRegistry()
 
-        def seconds(name: str, text: str, *labels: str) -> Histogram:
-            return Histogram(f"seedlings_{name}_seconds", text, labels, buckets=_SECONDS, registry=registry)
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
 
-        self._requests = Counter("seedlings_requests", "Requests answered", ("route", "status"), registry=registry)
-        self._of_keys = Counter(
-            "seedlings_key_requests", "Requests answered, by the name of their key", ("key", "status"), registry=registry
+        def gauge(name: str, text: str, *labels: str, over_workers: Literal["livemin", "livesum"]) -> Gauge:
+            return Gauge(name, text, labels, multiprocess_mode=over_workers, registry=registry)
+
+        def histogram(name: str, text: str, *labels: str, buckets: Sequence[float] = _SECONDS) -> Histogram:
+            return Histogram(name, text, labels, buckets=buckets, registry=registry)
+
+        self._requests = counter("seedlings_requests", "Requests answered", "route", "status")
+        self._of_keys = counter("seedlings_key_requests", "Requests answered, by the name of their key", "key", "status")
+        self._rejected = counter("seedlings_rejected", "Requests and images not answered, by reason", "reason")
+        self._request = histogram("seedlings_request_seconds", "From the first byte of a request to the last of its answer", "route")
+        self._decode = histogram("seedlings_decode_seconds", "Decoding of an image")
+        self._queue = histogram("seedlings_queue_seconds", "An image's wait for its batch")
+        self._length = gauge("seedlings_queue_length", "Images admitted, not yet running", over_workers="livesum")
+        self._inference = histogram("seedlings_inference_seconds", "A forward pass of one batch")
+        self._batch = histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES)
+        self._segmentation = histogram("seedlings_segmentation_seconds", "Finding what is plant on one photo")
+        self._species = counter("seedlings_predictions", "Answers by species", "species")
+        self._plants = counter(
+            "seedlings_plants", "Plants found on photos, by the species that can be relied upon; clumps and the others as such", "species"
         )
-        self._request = seconds("request", "From the first byte of a request to the last of its answer", "route")
-        self._decode = seconds("decode", "Decoding of an image")
-        self._queue = seconds("queue", "An image's wait for its batch")
-        self._inference = seconds("inference", "A forward pass of one batch")
-        self._segmentation = seconds("segmentation", "Finding what is plant on one photo")
-        self._batch = Histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES, registry=registry)
-        self._species = Counter("seedlings_predictions", "Answers by species", ("species",), registry=registry)
-        self._plants = Counter(
-            "seedlings_plants",
-            "Plants found on photos, by the species that can be relied upon; clumps and the others as such",
-            ("species",),
-            registry=registry,
-        )
-        self._unfamiliar = Counter("seedlings_unfamiliar", "Images unlike those that the model was trained on", registry=registry)
-        self._ood_ratio = Histogram(
-            "seedlings_ood_ratio",
-            "Distance of an image from those that the model was trained on, as a share of the limit of familiar ones",
-            buckets=_RATIOS,
-            registry=registry,
-        )
-        self._expected = Gauge(
-            "seedlings_expected_share",
-            "Share of the species among the images on which the version in service was measured",
-            ("species",),
-            multiprocess_mode="livemin",
-            registry=registry,
-        )
-        self._expected_unfamiliar = Gauge(
-            "seedlings_expected_unfamiliar_share",
-            "Share of the validation images that the version in service finds unfamiliar; negative where it cannot tell",
-            multiprocess_mode="livemin",
-            registry=registry,
-        )
+        self._unfamiliar = counter("seedlings_unfamiliar", "Images unlike those that the model was trained on")
+        text = "Distance of an image from those that the model was trained on, as a share of the limit of familiar ones"
+        self._ood_ratio = histogram("seedlings_ood_ratio", text, buckets=_RATIOS)
+        text = "Share of the species among the images on which the version in service was measured"
+        self._expected = gauge("seedlings_expected_share", text, "species", over_workers="livemin")
+        text = "Share of the validation images that the version in service finds unfamiliar; negative where it cannot tell"
+        self._expected_unfamiliar = gauge("seedlings_expected_unfamiliar_share", text, over_workers="livemin")
         self._expected_species: set[str] = set()
-        self._corrections = Counter(
-            "seedlings_corrections",
-            "Answers that a person judged, by the species that the model had named and whether it was right",
-            ("species", "outcome"),
-            registry=registry,
-        )
-        self._shadow = Counter(
-            "seedlings_shadow_images",
-            "Images shown to the shadow, by whether it names the species that was answered",
-            ("version", "shadow", "outcome"),
-            registry=registry,
-        )
-        self._shadow_distance = Histogram(
-            "seedlings_shadow_distance",
-            "How far the shadow's probability of the species that was answered is from the one that was answered",
-            ("version", "shadow"),
-            buckets=_DISTANCES,
-            registry=registry,
-        )
-        self._rejected = Counter("seedlings_rejected", "Requests and images not answered, by reason", ("reason",), registry=registry)
-        self._failures = Counter("seedlings_model_failures", "Images for which the model failed", registry=registry)
-        self._swaps = Counter("seedlings_model_loads", "Versions taken into service or refused", ("outcome",), registry=registry)
-        self._length = Gauge("seedlings_queue_length", "Images admitted, not yet running", multiprocess_mode="livesum", registry=registry)
-        self._version = Gauge(
-            "seedlings_model_version",
-            "Version in service; the oldest one of all workers",
-            ("model",),
-            multiprocess_mode="livemin",
-            registry=registry,
-        )
-
-        self._runtime = Gauge(
-            "seedlings_model_runtime",
-            "Workers in which this runtime answers for the model",
-            ("model", "runtime"),
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
+        text = "Answers that a person judged, by the species that the model had named and whether it was right"
+        self._corrections = counter("seedlings_corrections", text, "species", "outcome")
+        text = "Images shown to the shadow, by whether it names the species that was answered"
+        self._shadow = counter("seedlings_shadow_images", text, "version", "shadow", "outcome")
+        text = "How far the shadow's probability of the species that was answered is from the one that was answered"
+        self._shadow_distance = histogram("seedlings_shadow_distance", text, "version", "shadow", buckets=_DISTANCES)
+        self._failures = counter("seedlings_model_failures", "Images for which the model failed")
+        self._swaps = counter("seedlings_model_loads", "Versions taken into service or refused", "outcome")
+        text = "Version in service; the oldest one of all workers"
+        self._version = gauge("seedlings_model_version", text, "model", over_workers="livemin")
+        text = "Workers in which this runtime answers for the model"
+        self._runtime = gauge("seedlings_model_runtime", text, "model", "runtime", over_workers="livesum")
         self._runtimes: dict[str, str] = {}  # model → what answers for it
 
     @_never_raises

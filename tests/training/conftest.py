@@ -13,7 +13,8 @@ from training.data import split
 from training.data.images import Images, load
 from training.data.split import Split
 from training.fitting import known_background
-from training.fitting.loop import fit, make_fabric
+from training.fitting.fabric import make_fabric
+from training.fitting.loop import fit
 from training.networks.network import Network
 from training.publishing import export
 from training.recipe import Recipe

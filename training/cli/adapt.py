@@ -38,7 +38,7 @@ def _perform(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise DataError(f"corrections need {error.name}: {installing.command('seedlings[corrections]')}") from None
     from models_store import temporary
-    from training.fitting import loop
+    from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
     from training.publishing import adaptation
 
@@ -52,7 +52,7 @@ def _perform(options: argparse.Namespace) -> None:
         say(written.text())
         corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike)
         adapted = adaptation.adapt(
-            loop.make_fabric(options.device, precision=options.precision),
+            make_fabric(options.device, precision=options.precision),
             corrected,
             options.data,
             options.store,

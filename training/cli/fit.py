@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import functools
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,12 +82,14 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     from training.data import images as data
     from training.data import split
     from training.fitting import early_stopping, folds, loop, write_lock
+    from training.fitting.fabric import make_fabric
+    from training.fitting.run_record import TENSORBOARD
     from training.memory import keep_freed_memory
 
     changes = {"seed": options.seed, "network": options.network}
     recipe = recipes.load(options.recipe, **{key: value for key, value in changes.items() if value is not None})
     keep_freed_memory()
-    fabric = loop.make_fabric(options.device, options.devices, options.nodes, options.precision)
+    fabric = make_fabric(options.device, options.devices, options.nodes, options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of_recipe(images, recipe)
 
@@ -115,7 +119,8 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         _say_if_guessing(fabric, images, options.run, best["validation_accuracy"])
     if options.folds:
         fabric.print(folds.text(folds.results(options.run)))
-    fabric.print(f"curves of every epoch: tensorboard --logdir {options.run / loop.TENSORBOARD}")
+    show = shlex.join([str(Path(sys.executable).with_name("tensorboard")), "--logdir", str(options.run / TENSORBOARD)])
+    fabric.print(f"curves of every epoch: {show}")
 
 
 def _say_if_guessing(fabric: "Fabric", images: "Images", folder: Path, accuracy: float) -> None:

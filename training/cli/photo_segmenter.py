@@ -60,12 +60,13 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import loop, photo_segmenter, write_lock
+    from training.fitting import photo_segmenter, write_lock
+    from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
     plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate)
-    fabric = loop.make_fabric(options.device, precision=options.precision)
+    fabric = make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of(images, 0, "report")
     folders = (*options.masks, *options.plant_masks)

@@ -24,10 +24,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 def _perform(options: argparse.Namespace) -> None:
     from training.data import images as data
     from training.experiments import sweep
-    from training.fitting import loop
+    from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
 
     entries = sweep.choose(options.sweep, options.only)
     keep_freed_memory()
-    fabric = loop.make_fabric(options.device, precision=options.precision)
+    fabric = make_fabric(options.device, precision=options.precision)
     sweep.sweep(fabric, entries, options.seeds, data.load(options.data, options.cache), options.runs, options.results)

@@ -21,13 +21,13 @@ def _perform(options: argparse.Namespace) -> None:
     from training.atomic_files import write_json
     from training.data import images as data
     from training.experiments import sweep, throughput
-    from training.fitting import loop
+    from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
 
     if options.command == "pace":
         say_new_name("pace", "throughput")
     keep_freed_memory()
-    fabric = loop.make_fabric(options.device, precision=options.precision)
+    fabric = make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
     document = throughput.document(fabric, sweep.SWEEPS["networks"], images)
     write_json(options.results / throughput.FILE, document)

@@ -1,23 +1,21 @@
 """Training: one loop for CPU, one GPU, or several, through Lightning Fabric."""
 
-import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from models_store import store
 from models_store.pixels import SIZE
-from training import machine, networks
-from training.atomic_files import disk_errors, need_space
+from training import networks
+from training.atomic_files import need_space
 from training.data import background_photos
 from training.data.images import Images
 from training.data.split import Split
@@ -27,13 +25,15 @@ from training.evaluation.predictions import logits
 from training.fitting import batchnorm, early_stopping, ema, freezing, imagenet, provenance, run_folder, time_left, warm_start
 from training.fitting.batches import batches
 from training.fitting.distillation import Teachers
+from training.fitting.fabric import compiled, device_name
 from training.fitting.loss import adjustment, cross_entropy, refuse_probabilities
 from training.fitting.optimizer import build as build_optimizer
 from training.fitting.optimizer import learning_rate
 from training.fitting.plant_view_segmenter import load as load_segmenter
 from training.fitting.provenance import Provenance
 from training.fitting.run_identity import Identity
-from training.networks.network import AnySize, Network
+from training.fitting.run_record import RunRecord, TrainingState
+from training.networks.network import AnySize
 from training.networks.plant_view import view_of
 from training.recipe import Recipe
 from training.references import reference
@@ -42,57 +42,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds
 
 
-TENSORBOARD = "tensorboard"  # in the folder of a run
-_QUICK_S = 0.2  # a checkpoint that takes less is written after each epoch
 _AT_ONCE = 512  # images that a GPU composes at once: its many small steps take as long for one batch as for eight
 _ORDER, _AUGMENT, _DROPOUT = range(3)  # streams of random numbers, independent of one another
-
-
-@dataclass
-class _State:
-    """All that an interrupted run needs to go on as if nothing had happened, besides seed and epoch."""
-
-    network: Network
-    averaged: AveragedModel | None
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0  # finished epochs
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def evaluated(self) -> nn.Module:
-        return self.network if self.averaged is None else self.averaged.module
-
-    def save(self, file: Path) -> None:
-        tensors: dict[str, Any] = {"epoch": self.epoch, "history": self.history}
-        tensors |= {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.averaged is not None:
-            tensors["averaged"] = self.averaged.state_dict()
-        run_folder.save_weights(file, tensors)
-
-    def restore(self, tensors: dict[str, Any]) -> None:
-        self.epoch, self.history = tensors["epoch"], tensors["history"]
-        self.network.load_state_dict(tensors["network"])
-        self.optimizer.load_state_dict(tensors["optimizer"])
-        if self.averaged is not None:
-            self.averaged.load_state_dict(tensors["averaged"])
-
-
-def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precision: str = "auto") -> "Fabric":
-    """A launched Fabric: `device` auto, cpu or cuda; `precision` auto, 32-true or bf16-mixed. Raises RunError.
-
-    auto takes bfloat16 where the processor computes in it (tensor cores; AVX512-BF16 or AMX), else float32.
-    """
-    from lightning_fabric import Fabric
-
-    accelerator = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and torch.cuda.device_count() < devices:
-        raise RunError(f"{devices} CUDA devices were asked for, {torch.cuda.device_count()} are there; use --devices or --device cpu")
-    if precision == "auto":
-        precision = "bf16-mixed" if _computes_in_bf16(accelerator) else "32-true"
-    strategy = "ddp" if devices * nodes > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)  # type: ignore[arg-type]
-    fabric.launch()
-    return fabric
 
 
 def fit(
@@ -123,7 +74,7 @@ def fit(
     identity = Identity(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(), fold=split.fold,
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
-        all_images=all_images, device=_device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
+        all_images=all_images, device=device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     if fabric.is_global_zero:
         run_folder.remove_leftovers_in(folder)
@@ -148,7 +99,23 @@ def fit(
     fabric.barrier()
     if not fabric.is_global_zero and (folder / run_folder.LAST).exists():
         checkpoint = run_folder.load_weights(folder / run_folder.LAST)
-    model, optimizer = fabric.setup(_compiled(AnySize(state.network, SIZE), fabric.device), state.optimizer)
+    _train(fabric, recipe, folder, state, checkpoint, taught, images, held, squares)
+    return state.history
+
+
+def _train(
+    fabric: "Fabric",
+    recipe: Recipe,
+    folder: Path,
+    state: TrainingState,
+    checkpoint: dict[str, Any] | None,
+    taught: Teachers,
+    images: Images,
+    held: Split,
+    squares: Tensor | None,
+) -> None:
+    """The epochs that are left of a run. `held` are the rows of `images` to learn from and to validate on."""
+    model, optimizer = fabric.setup(compiled(AnySize(state.network, SIZE), fabric.device), state.optimizer)
     if state.averaged is not None:
         state.averaged.to(fabric.device)
     if checkpoint is not None:
@@ -156,11 +123,11 @@ def fit(
         fabric.print(f"resuming {folder} after epoch {state.epoch} of {recipe.epochs}")
         if fabric.is_global_zero:
             run_folder.write_metrics(folder, state.history)  # which the interruption may have forestalled
-    taught.networks = [_compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
+    taught.networks = [compiled(network.to(fabric.device), fabric.device) for network in taught.networks]
     train = _Rows(images, held.train, fabric.device)
     validation = _Rows(images, held.validation, fabric.device)
     squares = None if squares is None else squares.to(fabric.device)
-    record = _Record(folder, recipe, state.epoch) if fabric.is_global_zero else None
+    record = RunRecord(folder, recipe, state.epoch) if fabric.is_global_zero else None
     seconds: list[float] = []  # of the epochs of this call
     while not early_stopping.ends(state.history, recipe):
         began = time.perf_counter()
@@ -184,7 +151,6 @@ def fit(
     if record is not None:
         record.close()
         run_folder.finish(folder)
-    return state.history
 
 
 @dataclass
@@ -203,7 +169,7 @@ class _Rows:
         self.repeated = torch.tensor(rows, dtype=torch.int64).bincount()[rows].to(device) > 1
 
 
-def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
+def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> TrainingState:
     wanted = recipe.plant_view != "off"
     if wanted != (segmenter is not None) and not (wanted and warm_start.brings_plant_view(recipe.start)):
         raise RunError(
@@ -221,7 +187,7 @@ def _begin(recipe: Recipe, images: Images, segmenter: Path | None) -> _State:
     network = network.to(memory_format=torch.channels_last)
     freezing.freeze(network, recipe)
     averaged = ema.averaged(network, recipe.ema_decay) if recipe.ema_decay else None
-    return _State(network, averaged, build_optimizer(network, recipe.optimizer))
+    return TrainingState(network, averaged, build_optimizer(network, recipe.optimizer))
 
 
 def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Provenance) -> None:
@@ -255,7 +221,7 @@ def _epoch(
     fabric: "Fabric",
     model: nn.Module,
     optimizer: Any,
-    state: _State,
+    state: TrainingState,
     recipe: Recipe,
     train: _Rows,
     taught: Teachers,
@@ -316,50 +282,6 @@ def _validate(fabric: "Fabric", network: nn.Module, validation: _Rows, recipe: R
     }
 
 
-class _Record:
-    """What a run writes down: each epoch's figures and weights, or several epochs' at once where writing takes longer than they do."""
-
-    def __init__(self, folder: Path, recipe: Recipe, epochs: int) -> None:
-        """`epochs`: finished before."""
-        from torch.utils.tensorboard import SummaryWriter  # it takes a second
-
-        self._folder, self._recipe = folder, recipe
-        with disk_errors(folder / TENSORBOARD):
-            self._writer = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs + 1)
-        self._best: dict[str, Any] | None = None  # not written yet
-        self._written = time.perf_counter()  # when the last writing ended
-        self._writing_s = 0.0
-
-    def add(self, state: _State) -> None:
-        """Keep what the last epoch gave. The last checkpoint is not older than the last epoch and ten times what writing one takes."""
-        if early_stopping.best_epoch(state.history, self._recipe.best_by) is state.history[-1]:
-            self._best = {"epoch": state.epoch, "network": {name: tensor.clone() for name, tensor in state.evaluated.state_dict().items()}}
-        with disk_errors(self._folder / TENSORBOARD):
-            for name, value in state.history[-1].items():
-                self._writer.add_scalar(name, value, state.epoch)
-        waited_s = time.perf_counter() - self._written
-        if early_stopping.ends(state.history, self._recipe) or self._writing_s < _QUICK_S or waited_s >= 10 * self._writing_s:
-            self._write(state)
-
-    def close(self) -> None:
-        """The run is at its end."""
-        with disk_errors(self._folder / TENSORBOARD):
-            self._writer.close()
-
-    def _write(self, state: _State) -> None:
-        """Best weights first, so that the checkpoint never knows of an epoch that is lost."""
-        began = time.perf_counter()
-        if self._best is not None:
-            run_folder.save_weights(self._folder / run_folder.BEST, self._best)
-        self._best = None
-        state.save(self._folder / run_folder.LAST)
-        run_folder.write_metrics(self._folder, state.history)
-        with disk_errors(self._folder / TENSORBOARD):
-            self._writer.flush()
-        self._written = time.perf_counter()
-        self._writing_s = self._written - began
-
-
 def _random(*path: int) -> torch.Generator:
     """A CPU generator for one stream of one epoch."""
     seed = int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0]) >> 1
@@ -376,22 +298,6 @@ def _line(row: dict[str, float], epochs: int, left: str) -> str:
     return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.4f}{validation}  {row['seconds']:.0f} s  {left}".rstrip()
 
 
-def _checkpoint_bytes(state: _State) -> int:
+def _checkpoint_bytes(state: TrainingState) -> int:
     weights = sum(parameter.numel() * parameter.element_size() for parameter in state.network.parameters())
     return weights * (4 if state.averaged is not None else 3)  # weights, their average, and Adam's two moments
-
-
-def _computes_in_bf16(accelerator: str) -> bool:
-    if accelerator == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return machine.computes_in_bfloat16()
-
-
-def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
-    """On a GPU the compiled network, where there is the C compiler that this takes; on a CPU compiling made steps slower."""
-    has_compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
-    return cast(nn.Module, torch.compile(network)) if device.type == "cuda" and has_compiler else network
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

@@ -72,8 +72,8 @@ def _last_weights(folder: Path, description: run_folder.Description) -> dict[str
         checkpoint = run_folder.load_weights(folder / run_folder.LAST)
     except FileNotFoundError:
         raise RunError(
-            f"{folder} is finished, but {run_folder.LAST}, the weights that it ended with, was removed, as a sweep does. A mean takes these:"
-            " train the run again in another folder"
+            f"{folder} is finished, but {run_folder.LAST}, the weights that it ended with, was removed, as a sweep does. The mean needs"
+            " it: train the run again in another folder"
         ) from None
     if "averaged" not in checkpoint:
         return dict(checkpoint["network"])

@@ -105,11 +105,27 @@ def export(
         made = _on_its_split(candidate, folder, terms)
     judged = gates.Verdict([]) if judge is None else judge(made.assembled.measured)
     warnings = [*dict.fromkeys([*judged.said, *_warnings(candidate, made, images, destination, name)])]  # each once
+    return _publish(
+        candidate, made, images, destination, name, warnings=warnings, forced=made.forced or judged.forced, int8="int8" in forms
+    )
+
+
+def _publish(
+    candidate: Candidate,
+    made: _UnpublishedVersion,
+    images: Images,
+    destination: Path,
+    name: str,
+    *,
+    warnings: list[str],
+    forced: str | None,
+    int8: bool,
+) -> Path:
     created = datetime.now(UTC).replace(microsecond=0)
-    beside, int8 = {**made.assembled.beside}, None
-    if "int8" in forms:
+    beside, measured = {**made.assembled.beside}, None
+    if int8:
         onnx, told = beside[formats.FILES["onnx"]], made.assembled.measured.described
-        beside[formats.FILES["int8"]], int8 = quantization.of_split(onnx, images, candidate.split, told, made.found.calibration)
+        beside[formats.FILES["int8"]], measured = quantization.of_split(onnx, images, candidate.split, told, made.found.calibration)
 
     def describe(version: int, sha256: str, size_bytes: int) -> Manifest:
         return Manifest(
@@ -124,11 +140,11 @@ def export(
             ood=made.found.ood,
             training=candidate.identity.in_manifest(networks.parameters(candidate.network), candidate.epoch),
             compact=made.compact,
-            int8=int8,
+            int8=measured,
             twin=made.twin,
             capabilities=[*artifact.capabilities(made.assembled.module)],
             warnings=warnings,
-            forced=made.forced or judged.forced,
+            forced=forced,
             files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )

@@ -21,7 +21,8 @@ from training.data import split
 from training.data.images import Images, load
 from training.errors import DiskError
 from training.fitting import run_folder
-from training.fitting.loop import fit, make_fabric
+from training.fitting.fabric import make_fabric
+from training.fitting.loop import fit
 from training.recipe import Recipe
 
 STRIDE = 3  # steps from one kill to the next: so both kinds, and every file, have theirs

@@ -7,7 +7,8 @@ import torch
 
 from training.data.masked_photos import MaskedSquares
 from training.errors import RunError
-from training.fitting import loop, photo_segmenter
+from training.fitting import photo_segmenter
+from training.fitting.fabric import make_fabric
 from training.fitting.photo_segmenter import LabelledSquares, TrainingPlan, centre_loss
 
 
@@ -30,7 +31,7 @@ def test_it_learns_from_masks(images, tmp_path):
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
     field = LabelledSquares("discs", MaskedSquares(pixels, mask), single=True)
-    fabric = loop.make_fabric("cpu")
+    fabric = make_fabric("cpu")
     trained = photo_segmenter.train(
         fabric, images.pixels, None, [field], TrainingPlan(12, batch_size=2), tmp_path / "one.pt", split_digest="0"
     )
@@ -46,7 +47,7 @@ def test_it_learns_from_masks(images, tmp_path):
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, monkeypatch):
     monkeypatch.setattr(photo_segmenter, "CHECKPOINT_STEPS", 4)
-    fabric, loss, calls = loop.make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
+    fabric, loss, calls = make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
 
     def train(name, steps=11, backgrounds=None):  # more than twice as many as pictures are kept
         given = (images.pixels, backgrounds, [], TrainingPlan(steps, batch_size=1), tmp_path / name)

@@ -70,7 +70,7 @@ def test_a_run_that_has_not_ended_is_named(trained, tmp_path):
 def test_a_finished_run_without_its_last_weights_is_named(trained, tmp_path):
     one, two = trained("one"), trained("two", seed=1)
     (two / run_folder.LAST).unlink()
-    with pytest.raises(RunError, match=r"two is finished, and the weights that it ended with, last\.pt, were removed, as a sweep does"):
+    with pytest.raises(RunError, match=r"two is finished, but last\.pt, the weights that it ended with, was removed, as a sweep does"):
         weight_average.average([one, two], tmp_path / "mean")
     (two / run_folder.LAST).write_bytes((one / run_folder.LAST).read_bytes())
     weight_average.average([one, two], tmp_path / "mean")
