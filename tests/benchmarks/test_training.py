@@ -36,7 +36,10 @@ def test_both_loops_are_measured(measure, tmp_path, capsys):
     ours, plain = found["sides"].values()
     assert list(found["sides"]) == ["ours, two", "plain, Adam 0.001"]
     assert [len(ours["curve"]), len(plain["curve"])] == [2, 1]
-    assert all(seconds > 0 and 0 <= accuracy <= 1 for seconds, accuracy in ours["curve"] + plain["curve"])
+    (first_s, _), (second_s, _) = ours["curve"]
+    assert 0 < first_s < second_s  # from the start, not of each epoch
+    images = found["images"]["validation"]
+    assert all(accuracy == round(round(accuracy * images) / images, 4) for _, accuracy in ours["curve"] + plain["curve"])
     assert plain["reached"] == {"0": {"seconds": plain["curve"][0][0], "epochs": 1}, "1.5": None}
     assert found["ratio"]["0"]["times"] == pytest.approx(plain["curve"][0][0] / ours["curve"][0][0], abs=0.01)
     assert found["ratio"]["1.5"] is None

@@ -2,8 +2,11 @@
 
 import getpass
 import os
+import re
 import socket
+from pathlib import Path
 
+import pytest
 import torch
 
 from training import machine
@@ -13,7 +16,8 @@ def test_it_says_what_decides_speed_and_nothing_of_people():
     described = machine.describe()
     assert described["cores"] == len(os.sched_getaffinity(0))
     assert described["torch"] == torch.__version__
-    assert described["memory_gib"] > 0
+    total_kib = int(re.search(r"MemTotal: +(\d+)", Path("/proc/meminfo").read_text())[1])
+    assert described["memory_gib"] == pytest.approx(total_kib / 2**20, abs=0.51)
     assert str(described["processor"]) not in ("", "unknown")
     said = str(described)
     assert os.path.expanduser("~") not in said

@@ -19,7 +19,14 @@ while sys.stdin.readline():
     seen = [(other_workers.busy, time.sleep(0.01))[0] for _ in range(40)]
     print(sum(seen[20:]), flush=True)
 """
-WORKS = "import sys\nfor line in sys.stdin:\n    print(flush=True)\n    [None for _ in range(30_000_000)]\n    print(flush=True)"
+WORKS = """
+import sys
+print(flush=True)  # it has started
+for line in sys.stdin:
+    print(flush=True)
+    [None for _ in range(30_000_000)]
+    print(flush=True)
+"""
 MINDS = f"""
 import subprocess, sys
 def start(program):
@@ -29,6 +36,7 @@ with start({LOOKS!r}) as looks, start({WORKS!r}) as works:
         one.stdin.write("go\\n")
         one.stdin.flush()
         return one.stdout.readline().strip()
+    works.stdout.readline()  # it has started
     ask(looks)
     print(ask(looks))
     ask(works)
