@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.atomic_files import write_atomically
 from training.data.images import Images
-from training.fitting.transforms import transformed
+from training.fitting.augmentation.transforms import transformed
 from training.recipe import Recipe
 
 _COLUMNS = 12

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from training.fitting.augment import mix
-from training.fitting.transforms import transformed
+from training.fitting.augmentation.augment import mix
+from training.fitting.augmentation.transforms import transformed
 from training.recipe import Recipe
 
 

@@ -13,9 +13,9 @@ from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
 from training.data.tensors import cut_out, to_float
-from training.fitting.augment import augment
-from training.fitting.background_replacement import compose, placed, turned
-from training.fitting.camera import photograph
+from training.fitting.augmentation.augment import augment
+from training.fitting.augmentation.background_replacement import compose, placed, turned
+from training.fitting.augmentation.camera import photograph
 from training.networks.plant_view import Segmenter, background_layers
 from training.recipe import Augment, Camera, FieldScenes
 

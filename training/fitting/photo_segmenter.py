@@ -19,9 +19,9 @@ from training.data.masked_photos import Half, MaskedSquares
 from training.data.tensors import to_float
 from training.errors import RunError
 from training.fitting import ema, run_folder
-from training.fitting.background_replacement import placed
-from training.fitting.camera import photograph
-from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
+from training.fitting.augmentation.background_replacement import placed
+from training.fitting.augmentation.camera import photograph
+from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.plant_view_segmenter import mask_loss
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter

@@ -19,8 +19,8 @@ from training.data.masked_photos import MaskedSquares
 from training.data.tensors import cut_out, to_float
 from training.errors import RunError
 from training.fitting import ema, known_background, run_folder
-from training.fitting.background_replacement import compose, placed
-from training.fitting.camera import photograph
+from training.fitting.augmentation.background_replacement import compose, placed
+from training.fitting.augmentation.camera import photograph
 from training.fitting.step_checkpoint import StepCheckpoint
 from training.networks.plant_view import Segmenter
 from training.recipe import Camera, FieldScenes

@@ -15,7 +15,7 @@ from training.data.split import Split
 from training.data.tensors import to_float
 from training.errors import DataError
 from training.evaluation import metrics, predictions, synthetic_ood
-from training.fitting.transforms import transformed
+from training.fitting.augmentation.transforms import transformed
 from training.networks.network import Network
 from training.networks.plant_view import PlantView, shows_plants_alone
 from training.publishing.measured_model import MeasuredModel

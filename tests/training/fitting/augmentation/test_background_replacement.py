@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.fitting.background_replacement import bare, compose
+from training.fitting.augmentation.background_replacement import bare, compose
 from training.recipe import FieldScenes
 
 STILL = {"share": 1.0, "scale": (1, 1), "shift": 0, "wide": 0, "stretch": 0, "looks": 0, "second": 0, "sun": 0}

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from training.fitting.augment import sampling_grid
-from training.fitting.camera import blurred, drawn, per_image, shadowed, smooth_field, uniform
-from training.fitting.synthetic_soils import soils
+from training.fitting.augmentation.augment import sampling_grid
+from training.fitting.augmentation.camera import blurred, drawn, per_image, shadowed, smooth_field, uniform
+from training.fitting.augmentation.synthetic_soils import soils
 from training.recipe import FieldScenes
 
 _GLARE = (0.78, 0.84, 0.86)  # the sky on a leaf, RGB

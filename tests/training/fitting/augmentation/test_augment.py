@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from training.data.tensors import plants, to_float
-from training.fitting.augment import augment, mix, resize
+from training.fitting.augmentation.augment import augment, mix, resize
 from training.recipe import Augment
 
 OFF = {"rotate_degrees": 0, "flip": False, "scale": (1, 1), "shift": 0, "brightness": 0, "contrast": 0, "saturation": 0}

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from training.fitting.camera import smooth_field, uniform
+from training.fitting.augmentation.camera import smooth_field, uniform
 
 # Moist and dry loam, sand, clay, peat, red earth, gravel, concrete-grey: RGB by eye, each varied when drawn.
 _COLOURS = (

@@ -6,9 +6,9 @@ import torch
 from torch import Generator, Tensor
 
 from training.data.tensors import cut_out, to_float
-from training.fitting.augment import augment, resize
-from training.fitting.background_replacement import compose
-from training.fitting.camera import photograph
+from training.fitting.augmentation.augment import augment, resize
+from training.fitting.augmentation.background_replacement import compose
+from training.fitting.augmentation.camera import photograph
 from training.recipe import Recipe
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.fitting.camera import blurred, fringed, jpeg, photograph, shadowed
+from training.fitting.augmentation.camera import blurred, fringed, jpeg, photograph, shadowed
 from training.recipe import Camera
 
 STILL = {"share": 1.0, "light": (1, 1), "colour": 0, "tone": 0, "blur": 0.3, "fringe": 0, "few_pixels": 0, "noise": 0, "jpeg": 0}

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from training.data.tensors import cut_out, to_float
-from training.fitting.augment import augment, resize
-from training.fitting.background_replacement import compose
-from training.fitting.transforms import transformed
+from training.fitting.augmentation.augment import augment, resize
+from training.fitting.augmentation.background_replacement import compose
+from training.fitting.augmentation.transforms import transformed
 from training.recipe import Augment, Camera, FieldScenes, Recipe
 
 FIELD = FieldScenes(share=0.5)

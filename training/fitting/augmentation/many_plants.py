@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from training.data.tensors import cut_out
-from training.fitting.background_replacement import compose, looks, placed, plant_shadow, turned
-from training.fitting.camera import blurred, drawn, per_image, smooth_field, uniform
+from training.fitting.augmentation.background_replacement import compose, looks, placed, plant_shadow, turned
+from training.fitting.augmentation.camera import blurred, drawn, per_image, smooth_field, uniform
 from training.recipe import FieldScenes
 
 SIDE = 256  # pixels a side of the pictures

@@ -3,7 +3,7 @@
 import torch
 
 from training.data.tensors import cut_out
-from training.fitting.synthetic_soils import soils
+from training.fitting.augmentation.synthetic_soils import soils
 
 SIDE = 60
 

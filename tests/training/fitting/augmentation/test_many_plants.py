@@ -8,8 +8,8 @@ import torch
 from scipy import ndimage
 
 from training.data.tensors import to_float
-from training.fitting import many_plants
-from training.fitting.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many, connected_parts
+from training.fitting.augmentation import many_plants
+from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many, connected_parts
 
 
 @pytest.fixture(scope="module")
