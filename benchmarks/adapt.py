@@ -165,7 +165,7 @@ def main() -> int:
     parser.add_argument("--counts", nargs="+", type=int, default=COUNTS, help="corrections of each species")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,))
     parser.add_argument("--recipe", help="instead of adapt")
-    parser.add_argument("--model", default="seedlings", help="name of the shipped model that is gone on from (default: seedlings)")
+    parser.add_argument("--model", default="seedlings", help="name of the shipped model to train further (default: seedlings)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     options.data = options.data.absolute()

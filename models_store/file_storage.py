@@ -44,7 +44,7 @@ class FileStorage:
             os.fchmod(descriptor, self._mode)
             os.fsync(descriptor)
             os.replace(written, path)
-        _sync(folder)
+        temporary.flush_folder(folder)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file."""
@@ -69,11 +69,3 @@ class FileStorage:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

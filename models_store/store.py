@@ -258,14 +258,14 @@ def _publish_next(folder: Path, made: Path, describe: Callable[[int], M], card: 
         manifest = describe(version)
         _write(made / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
         _write(made / CARD, card(manifest).encode())
-        _flush_folder(made)
+        temporary.flush_folder(made)
         try:
             made.rename(folder / str(version))
         except OSError:
             if not os.path.lexists(folder / str(version)):
                 raise
             continue  # another writer took this number meanwhile, or something else has this name
-        _flush_folder(folder)
+        temporary.flush_folder(folder)
         return folder / str(version)
 
 
@@ -274,11 +274,3 @@ def _write(file: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -86,3 +86,12 @@ def _remove_if_abandoned(entry: os.DirEntry[str]) -> None:
             os.unlink(entry.path)
     finally:
         os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have a folder's names on the disk, such as that of a file that was just renamed. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -155,7 +155,7 @@ class Settings(BaseModel):
         "", description="path under which a proxy offers the service, such as /seedlings, whether it takes it off or not"
     )
     log_format: Literal["human", "json"] = Field("human", description="form of the log; json for programs")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level of what is logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
 
     @property
     def photos_url(self) -> str | None:

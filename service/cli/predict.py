@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--crop",
         choices=["auto", "centre"],
-        help="what of a photo is looked at: the square around its largest plant, or the one in the middle (default: auto)",
+        help="which part of a photo is used: the square around its largest plant, or the one in the middle (default: auto)",
     )
     command.add_argument(
         "--format",
@@ -142,19 +142,19 @@ def parser() -> argparse.ArgumentParser:
 def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Ends with a message where options do not go together."""
     if options.format in detection_output.STYLES and not options.detect:
-        command.error(f"--format {options.format} is of the plants that --detect finds: add it")
+        command.error(f"--format {options.format} works only with --detect: add that")
     if options.crop and options.detect:
         command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
     if options.out is not None and options.url:
-        command.error("--out is answered by the models here or on a cluster; leave --url away")
+        command.error("--out uses the models of this machine or of a cluster; leave out --url")
     if options.out is None:
         for name in ("block", "address", "workers", "worker_cpus"):
             if getattr(options, name) is not None:
-                command.error(f"--{name.replace('_', '-')} is of --out RESULTS: add it")
+                command.error(f"--{name.replace('_', '-')} works only with --out RESULTS: add that")
         if options.retry:
             command.error("--retry is of --out RESULTS: add it")
         if options.engine == "ray" or options.format == "parquet":
-            command.error(f"{'--engine ray' if options.engine == 'ray' else '--format parquet'} writes to --out RESULTS: add it")
+            command.error(f"{'--engine ray' if options.engine == 'ray' else '--format parquet'} works only with --out RESULTS: add that")
 
 
 def _positive(text: str) -> int:

@@ -33,7 +33,7 @@ async def authorized(
     wait_s = keys.wait_s(caller)
     if wait_s:
         limit = f"{caller.key.per_minute} request{'' if caller.key.per_minute == 1 else 's'} a minute"
-        raise RateLimited(f"the key {caller.name!r} is good for {limit}; ask again after the seconds in Retry-After", wait_s)
+        raise RateLimited(f"the key {caller.name!r} allows {limit}; ask again after the seconds in Retry-After", wait_s)
 
 
 def name_of_key(scope: Scope) -> str | None:

@@ -266,7 +266,7 @@ def outputs(species: list[Species], predictions: Sequence[Prediction]) -> dict[s
     """All outputs of n images by name: probabilities float32 [n, species]; all others [n].
 
     species, answer and answer_rank are text, confident and familiar bool, answer_probability and ood_score float32. Where nothing
-    can be relied upon, answer and answer_rank are empty and answer_probability is 0. A model that cannot tell how strange an image is
+    can be relied upon, answer and answer_rank are empty and answer_probability is 0. A model without an out-of-distribution score
     has neither familiar nor ood_score.
     """
     probabilities = np.stack([one.probabilities for one in predictions])
@@ -296,7 +296,7 @@ def write(
     binary_by_default = (asked.parameters or _NO_PARAMETERS).binary_data_output
     for output in asked.outputs or [RequestedOutput(name=name) for name in tensors]:
         if output.name not in tensors:
-            raise MalformedRequest(f"this model has no output {output.name!r}: it cannot tell how strange an image is")
+            raise MalformedRequest(f"this model has no output {output.name!r}: it has no out-of-distribution score")
         tensor = _tensor(output, species, tensors)
         described: dict[str, Any] = {"name": output.name, "datatype": _DATATYPES[tensor.dtype.kind], "shape": [*tensor.shape]}
         wanted = (output.parameters or _NO_PARAMETERS).binary_data

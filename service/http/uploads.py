@@ -282,5 +282,5 @@ class _Inflater:
         if self._window != _GZIP:
             raise MalformedRequest(f"bytes follow the {self._encoding} body")
         if self._n_members > MAX_MEMBERS:
-            raise MalformedRequest(f"the gzip body is put together of more than {MAX_MEMBERS}")
+            raise MalformedRequest(f"the gzip body consists of more than {MAX_MEMBERS} members")
         return zlib.decompressobj(self._window)

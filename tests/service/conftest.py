@@ -1,12 +1,15 @@
 """A real server for the tests of the service."""
 
 import contextlib
+import logging
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -16,7 +19,7 @@ from service.app import create_app
 from service.http.connection import Connection
 from service.http.listening import handles
 from service.http.services import Services
-from service.process import memory
+from service.process import logs, memory
 from service.process.otel import Tracing
 from service.settings import Settings
 from tests import fakes
@@ -64,6 +67,21 @@ class Running:
 def settled() -> None:
     """What earlier modules left is passed over by the garbage collections in each start of a service."""
     memory.settle()
+
+
+@pytest.fixture
+def configure_logs() -> Iterator[Callable[[Literal["human", "json"]], None]]:
+    """Has logs written as a process of the service does. Afterwards all is as it was, and none of pytest's own handlers was closed."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    def configure(style: Literal["human", "json"]) -> None:
+        root.handlers.clear()
+        with warnings.catch_warnings():  # it sets filters too
+            logs.configure(style, "info")
+
+    yield configure
+    root.handlers[:], root.level = before
 
 
 Start = Callable[..., Running]

@@ -25,7 +25,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     adapt.add_argument(
         "--run", type=Path, help="folder of the run, which the same command resumes where it was interrupted (default: a temporary one)"
     )
-    adapt.add_argument("--force", action="store_true", help="publish it, too, where it is not shown to be better; the card says so")
+    adapt.add_argument("--force", action="store_true", help="publish it even if it is not shown to be better; the card says so")
     add_machine(adapt)
     adapt.set_defaults(perform=_perform)
 

@@ -38,9 +38,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         "compared with model.pt; int8: model.onnx, and the same in 8 bits, quicker, with other answers to a few photos (default: "
         "torchscript, which every version has)",
     )
-    export.add_argument(
-        "--force", action="store_true", help="publish it, too, where validation cannot tell it from guessing; the card says so"
-    )
+    export.add_argument("--force", action="store_true", help="publish it even if it may be guessing; the card says so")
     export.add_argument(
         "--twin",
         type=Path,
@@ -130,7 +128,7 @@ def say_published(folder: Path) -> None:
     for warning in manifest.warnings:
         say(f"warning: {warning}")
     if calibration.threshold is None:
-        say(f"no answer of it will be confident: {calibration.threshold_reason}")
+        say(f"none of its answers will be confident: {calibration.threshold_reason}")
     for what, found in (("kind", calibration.kind), ("group", calibration.group)):
         if found is not None and found.threshold is None:
             why = "for the same reason" if found.threshold_reason == calibration.threshold_reason else found.threshold_reason

@@ -83,5 +83,5 @@ def _entry(where: str, written: object) -> dict[str, str]:
     given: dict[str, str] = entry.model_dump(exclude_none=True)
     group = None if entry.kind is None else entry.kind.split()[-1]
     if group is not None and given.setdefault("group", group) != group:
-        raise DataError(f'{where} is of the group "{entry.group}" and of the kind "{entry.kind}": leave one away')
+        raise DataError(f'{where} is of the group "{entry.group}" and of the kind "{entry.kind}": leave one out')
     return given

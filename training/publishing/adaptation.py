@@ -234,6 +234,6 @@ def _recipe(name: str, manifest: Manifest, folder: Path, seed: int, images: int)
             seed=seed,
         )
     except TrainingError as error:
-        raise TrainingError(f"{manifest.name}/{manifest.version} cannot be gone on from: {error}") from None
+        raise TrainingError(f"{manifest.name}/{manifest.version} cannot be trained further: {error}") from None
     steps = max(1, images // found.batch_size)
     return found.model_copy(update={"epochs": max(found.epochs, math.ceil(LEAST_STEPS / steps))})

@@ -134,8 +134,8 @@ def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> 
 def _kind(style: str | None, out: str) -> tables.Kind:
     if out.lower().endswith((".csv", ".parquet")):
         raise WrongCall(
-            f"--out names a folder, in which there is a part for each block of photos; leave the suffix of {out} away, and say"
-            " --format parquet or --format csv. For one file without parts leave --out away: --format csv > FILE"
+            f"--out names a folder, in which there is a part for each block of photos; leave out the suffix of {out}, and give"
+            " --format parquet or --format csv. For one file without parts leave out --out: --format csv > FILE"
         )
     if style in (None, "parquet"):
         if importlib.util.find_spec("pyarrow") is None:
@@ -143,7 +143,7 @@ def _kind(style: str | None, out: str) -> tables.Kind:
             raise WrongCall(f"Parquet needs pyarrow; say --format csv, or run: {hint}")
         return "parquet"
     if style != "csv":
-        raise WrongCall(f"--out takes --format parquet or csv; for {style} leave --out away")
+        raise WrongCall(f"--out takes --format parquet or csv; for {style} leave out --out")
     return "csv"
 
 
@@ -151,7 +151,7 @@ def _cluster(options: Namespace) -> Cluster | None:
     if options.engine == "local":
         for name in ("address", "workers", "worker_cpus"):
             if getattr(options, name) is not None:
-                raise WrongCall(f"--{name.replace('_', '-')} is of --engine ray: add it")
+                raise WrongCall(f"--{name.replace('_', '-')} works only with --engine ray: add that")
         return None
     if importlib.util.find_spec("ray") is None:
         raise WrongCall(f"--engine ray needs Ray; run: {installing.command('seedlings[ray]')}")

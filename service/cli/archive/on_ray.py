@@ -102,7 +102,7 @@ def _found(address: str | None) -> str | None:
             if named is None:
                 return None
             raise Failed(
-                "no Ray cluster runs on this machine; run 'ray start --head', or leave --address away to have one started"
+                "no Ray cluster runs on this machine; run 'ray start --head', or leave out --address, and one is started"
             ) from None
         named, whence = found, ", which 'ray start' noted on this machine: 'ray stop' forgets it"
     if named is None or named == "local":
@@ -203,7 +203,7 @@ class _Pool:
             if self._ends[number] >= _MOST_ENDS:
                 names = self._photos.block(number)
                 raise Failed(
-                    f"{_MOST_ENDS} workers ended over the photos from {names[0]} to {names[-1]}, by want of memory perhaps:"
+                    f"{_MOST_ENDS} workers ended over the photos from {names[0]} to {names[-1]}, perhaps for lack of memory:"
                     f" {_squeezed(error)}. Give workers more memory, or try a smaller --block"
                 ) from None
             self._waiting.appendleft(number)

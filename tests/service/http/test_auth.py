@@ -82,7 +82,7 @@ def test_a_named_key_is_good_for_so_many_requests(named: Running, file: Path, ca
             response = client.request("POST" if path == "/predict" else "GET", path, headers={"Authorization": "Bearer key of farm"})
             assert response.status_code == 429
             assert 1 <= int(response.headers["Retry-After"]) <= 60
-        assert "the key 'farm' is good for 2 requests a minute" in response.json()["error"]
+        assert "the key 'farm' allows 2 requests a minute" in response.json()["error"]
         assert client.get("/species", headers={"X-API-Key": "key of lab"}).status_code == 200
         assert client.get("/species", headers={"X-API-Key": "single"}).status_code == 200
         assert client.get("/species", headers={"X-API-Key": "key of nobody"}).status_code == 401

@@ -3,12 +3,11 @@
 import json
 import logging
 import re
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from service.process import logs
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -116,21 +115,17 @@ def test_behind_a_prefix(start: Start, publish_in, root_path: str) -> None:
     assert 'route="/predict",status="200"} 2.0' in service.client.get("/metrics").text
 
 
-def test_what_a_caller_sends_cannot_forge_a_line(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_caller_sends_cannot_forge_a_line(
+    service: Running, configure_logs: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     forged = "/a%0a2026-01-01%20INFO%20forged%1b%5b2J%c2%9b31m%e2%80%ae%20status=200"
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
-        for style in ("human", "json"):
-            with warnings.catch_warnings():
-                logs.configure(style, "info")
-            service.client.get(forged)
-            try:
-                raise ValueError("one\n2026-01-01 INFO forged\x1b[2J")
-            except ValueError:
-                logging.getLogger("x").exception("bad\nworse")
-    finally:
-        root.handlers[:], root.level = before
+    for style in ("human", "json"):
+        configure_logs(style)
+        service.client.get(forged)
+        try:
+            raise ValueError("one\n2026-01-01 INFO forged\x1b[2J")
+        except ValueError:
+            logging.getLogger("x").exception("bad\nworse")
     lines = capsys.readouterr().err.split("\n")
     assert sum("forged" in line for line in lines) >= 4
     assert not [line for line in lines if line.startswith("2026-01-01 INFO forged")]

@@ -10,22 +10,15 @@ from service.process import logs
 
 
 @pytest.mark.parametrize("style", ["json", "human"])
-def test_formats(style, capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
+def test_formats(style, configure_logs, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style)
+    token = logs.request_id.set("r-2")
+    logging.getLogger("x").info("héllo %d", 1, extra={"fields": {"status": 200}})
+    logs.request_id.reset(token)
     try:
-        root.handlers.clear()
-        with warnings.catch_warnings():  # it sets filters too
-            logs.configure(style, "info")
-        token = logs.request_id.set("r-2")
-        logging.getLogger("x").info("héllo %d", 1, extra={"fields": {"status": 200}})
-        logs.request_id.reset(token)
-        try:
-            raise ValueError("broken")
-        except ValueError:
-            logging.getLogger("x").exception("bad")
-    finally:
-        root.handlers[:], root.level = before
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("x").exception("bad")
     out = capsys.readouterr().err
     if style == "json":
         first, second = map(json.loads, out.splitlines())

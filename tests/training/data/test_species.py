@@ -47,7 +47,7 @@ def test_without_the_file_there_is_the_table(tmp_path: Path) -> None:
         ('["Wild oat"]\nkind = "grass"', r'\["Wild oat"\] kind: .*grass weed'),
         ('["Wild oat"]\nclass = "grass"', "keys are scientific_name, eppo_code, group, kind"),
         ('"Wild oat" = 3', "Wild oat"),
-        ('["Wild oat"]\nkind = "grass weed"\ngroup = "crop"', 'of the group "crop" and of the kind "grass weed": leave one away'),
+        ('["Wild oat"]\nkind = "grass weed"\ngroup = "crop"', 'of the group "crop" and of the kind "grass weed": leave one out'),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, written: str, message: str) -> None:
