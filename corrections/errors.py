@@ -1,11 +1,11 @@
 """What can go wrong when corrections are kept or read.
 
 CorrectionsError
-├── BadText          a name, note or URL that cannot be kept as it is
-├── Full             the quota of rows or bytes is used up
-├── Unknown          there is no such correction
-├── Changed          somebody else decided meanwhile; carries what stands there now
-└── Unavailable      the database or the photos do not answer
+├── InvalidText          a name, note or URL that cannot be kept as it is
+├── QuotaExceeded        the quota of rows or bytes is used up
+├── CorrectionNotFound   there is no such correction
+├── VersionConflict      somebody else decided meanwhile; carries what stands there now
+└── StorageUnavailable   the database or the photos do not answer
 """
 
 from typing import TYPE_CHECKING

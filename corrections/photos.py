@@ -14,7 +14,7 @@ def place_of(database: str, photos: str | None) -> str | None:
 
 
 class PhotoFiles:
-    """Files by name. What fails is Unavailable."""
+    """Files by name. What fails is StorageUnavailable."""
 
     def __init__(self, url: str) -> None:
         """Raises InvalidText for a URL that no installed file system reads."""
@@ -37,6 +37,10 @@ class PhotoFiles:
         """Remove a file, if it is there."""
         with _answering("removed"):
             self._place.remove(_path(name))
+
+    def remove_abandoned(self) -> None:
+        """Remove what killed writers left: parts of photos that nobody knows of."""
+        self._place.remove_abandoned()
 
 
 def _path(name: str) -> str:

@@ -151,7 +151,11 @@ class CorrectionStore:
         self._remove_waste(sha256)
 
     def sweep(self, now: datetime | None = None) -> int:
-        """Remove what is older than it may be, and waste. Returns how many photo files went. Raises StorageUnavailable."""
+        """Remove what is older than it may be, waste, and what killed writers left. Returns how many photos went.
+
+        Raises StorageUnavailable.
+        """
+        self._photos.remove_abandoned()
         if self._quota.keep_days is not None:
             oldest = (now or datetime.now(UTC)) - timedelta(days=self._quota.keep_days)
             while self._remove_older(oldest):

@@ -57,6 +57,15 @@ class FileStorage:
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
 
+    def remove_abandoned(self) -> None:
+        """Remove what killed writers left in it and in its folders. What cannot be removed stays."""
+        if not self._local:
+            return  # object stores show a file once it is whole
+        with contextlib.suppress(OSError):
+            folders = [Path(entry) for entry in os.scandir(self._root) if entry.is_dir(follow_symlinks=False)]
+            for folder in (Path(self._root), *folders):
+                temporary.remove_abandoned(folder, _WRITING)
+
     def names(self) -> list[str]:
         """The names of the files and folders in it, those being written left out; none where it does not exist."""
         self._files.invalidate_cache(self._root)

@@ -48,6 +48,15 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def work_folder(prefix: str) -> Iterator[Path]:
+    """A new folder among the system's temporary files, removed in the end. Those that killed processes left go first. Raises OSError."""
+    parent = Path(tempfile.gettempdir())
+    remove_abandoned(parent, prefix)
+    with folder(parent, prefix) as path:
+        yield path
+
+
 def remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove files and folders of this prefix whose writers ended without doing so. What cannot be removed stays."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
@@ -16,11 +15,12 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from models_store import interrupt, threads
+from models_store import interrupt, temporary, threads
 from service import settings as configuration
 from service.http import listening
 from service.process import logs
 
+_METRICS = ".seedlings-metrics-"  # the folder of several workers
 _STEP_S = 0.05
 _PING_S = 1.0
 
@@ -59,7 +59,7 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
-            directory = settings.metrics_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="seedlings-metrics-"))
+            directory = settings.metrics_dir or stack.enter_context(temporary.work_folder(_METRICS))
             try:
                 _share_metrics(Path(directory))
             except OSError as error:

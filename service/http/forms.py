@@ -17,6 +17,7 @@ MAX_HEADERS = 8  # of a part
 MAX_HEADER_BYTES = 1024
 _MAX_OPTIONS = 16  # of a header: splitting them takes a while
 _MAX_NAMES = 8  # of parts, in a message
+_SHOWN = 100  # characters of a name there
 _MAX_PADDING_BYTES = 64  # behind a boundary
 
 IMAGE_FILE: dict[str, Any] = {  # as OpenAPI describes a part that is a photo
@@ -28,7 +29,7 @@ IMAGE_FILE: dict[str, Any] = {  # as OpenAPI describes a part that is a photo
 
 def described(parts: dict[str, dict[str, Any]], required: Sequence[str]) -> dict[str, Any]:
     """A form's media type, as OpenAPI describes it: `parts` are the schemas of its parts by their names."""
-    return {FORM: {"schema": {"type": "object", "properties": parts, "required": [*required]}}}
+    return {FORM: {"schema": {"type": "object", "properties": parts, "required": [*required], "additionalProperties": False}}}
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Part:
 
 
 class FormReader:
-    """Reads a form and keeps its parts of the names `wanted`, in order; of others it keeps no content."""
+    """Reads a form and keeps its parts, in order. All have one of the names `wanted`: what nothing reads would be lost without a word."""
 
     def __init__(self, content_type: str, *wanted: str) -> None:
         """Raises MalformedRequest where the type names no boundary."""
@@ -80,6 +81,7 @@ class FormReader:
         self._n_parts = 0
         self._part = Part()  # the one that arrives
         self._names: list[str] = []
+        self._unknown: str | None = None  # the first name that is not wanted
         self.parts: list[Part] = []
 
     def write(self, piece: bytes) -> None:
@@ -92,9 +94,13 @@ class FormReader:
             raise MalformedRequest(f"the form cannot be read: {str(error)[:200]}") from None
 
     def close(self) -> None:
-        """The body is there. Raises MalformedRequest if the form is not whole."""
+        """The body is there. Raises MalformedRequest if the form is not whole, or has a part that is not wanted."""
         if not self._ended:
             raise MalformedRequest("the form ends before its closing boundary")
+        if self._unknown is not None:
+            raise MalformedRequest(
+                f"the form has a part {self._unknown!r}, which is not known here; its parts are: {', '.join(self._wanted)}"
+            )
 
     @property
     def names(self) -> str:
@@ -138,8 +144,10 @@ class FormReader:
     def _headers_finished(self) -> None:
         if self._part.name in self._wanted:
             self.parts.append(self._part)
+        elif self._unknown is None:
+            self._unknown = self._part.name[:_SHOWN]
         if len(self._names) < _MAX_NAMES:
-            self._names.append(self._part.name[:100])
+            self._names.append(self._part.name[:_SHOWN])
 
     def _end(self) -> None:
         self._ended = True

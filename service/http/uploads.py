@@ -156,7 +156,7 @@ class UploadSlot:
             elif len(content) > MAX_TEXT_BYTES:
                 raise MalformedRequest(f"the part {part.name!r} has more than {MAX_TEXT_BYTES} bytes")
             else:
-                fields[part.name] = content.decode("utf-8", "replace")
+                fields[part.name] = _text(part.name, content)
         if not photo:
             raise MalformedRequest(f"the part {file!r} is empty; send an image")
         return photo, fields
@@ -235,6 +235,13 @@ async def _drop(stream: AsyncIterator[bytes], most: float) -> None:
                     return
     except TimeoutError:
         return
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise MalformedRequest(f"the part {name!r} is not UTF-8; send its text in this encoding") from None
 
 
 def _kind(request: Request, default: str) -> str:

@@ -22,10 +22,14 @@ def test_written_read_and_removed(where: str, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "ab").mkdir()
-    (tmp_path / "ab" / ".writing-abcd1234").write_bytes(b"half")
-    PhotoFiles(str(tmp_path)).write("abc.jpg", b"content")
-    assert [file.name for file in (tmp_path / "ab").iterdir()] == ["abc.jpg"]
+    photos = PhotoFiles(f"file://{tmp_path}")
+    photos.write("abc.jpg", b"content")
+    for folder in (tmp_path, tmp_path / "ab"):
+        (folder / ".writing-abcd1234").write_bytes(b"half")
+    photos.remove_abandoned()
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["abc.jpg"]
+    PhotoFiles(str(tmp_path / "not there yet")).remove_abandoned()
+    PhotoFiles(f"memory://{tmp_path}").remove_abandoned()
 
 
 def test_a_file_system_that_is_not_there_is_named() -> None:

@@ -43,6 +43,14 @@ def test_a_living_writer_keeps_its_work_and_a_killed_one_leaves_none(tmp_path: P
     assert clean(tmp_path) == []
 
 
+def test_folders_of_killed_work_are_removed_when_work_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / ".a-abcd1234").mkdir()
+    with temporary.work_folder(".a-") as first, temporary.work_folder(".a-") as second:
+        assert {first, second} == set(tmp_path.iterdir())
+    assert names(tmp_path) == []
+
+
 def test_nothing_is_left_without_a_kill_and_what_is_renamed_stays(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), temporary.file(tmp_path, ".a-"), temporary.folder(tmp_path, ".b-"):
         raise RuntimeError

@@ -1,7 +1,6 @@
 """`adapt`: from corrections to the next version of the model in service."""
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from models_store import installing
@@ -43,9 +42,7 @@ def _perform(options: argparse.Namespace) -> None:
     from training.publishing import adaptation
 
     keep_freed_memory()
-    place = Path(tempfile.gettempdir())
-    temporary.remove_abandoned(place, _WORK)
-    with temporary.folder(place, _WORK) as work:
+    with temporary.work_folder(_WORK) as work:
         written = corrections.write(
             options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
         )

@@ -70,7 +70,9 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
     written = WrittenCounts()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(database, photos) as corrections, temporary.folder(out.parent, f".{out.name}-") as folder:
+        prefix = f".{out.name}-"
+        temporary.remove_abandoned(out.parent, prefix)
+        with _opened(database, photos) as corrections, temporary.folder(out.parent, prefix) as folder:
             names: dict[str, str] = {}
             sides: dict[str, set[str]] = {}
             last = _last_of_each(corrections, states)

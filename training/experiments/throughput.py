@@ -4,11 +4,10 @@ A sweep's own seconds are those of whatever else ran beside it, so that networks
 compared by them.
 """
 
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models_store import temporary
 from training import machine, networks
 from training.data import split
 from training.data.images import Images
@@ -33,8 +32,8 @@ def document(fabric: "Fabric", entries: Iterable[SweepEntry], images: Images) ->
     found: dict[str, Any] = {"machine": machine.describe(), "networks": {}}
     for entry in entries:
         recipe = entry.load(seed=0).model_copy(update={"epochs": 1})
-        with tempfile.TemporaryDirectory() as work:
-            folder = Path(work) / "run"
+        with temporary.work_folder(".seedlings-throughput-") as work:
+            folder = work / "run"
             (row,) = fitting.fit(fabric, recipe, entry.recipe, images, split.of_recipe(images, recipe), folder)
             description = run_folder.read_description(folder)
         found |= {"recipe": entry.recipe, "device": description.device, "precision": description.precision}

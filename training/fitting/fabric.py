@@ -1,5 +1,6 @@
 """On which device and in which precision a network is trained: Lightning Fabric, launched."""
 
+import logging
 import shutil
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +27,7 @@ def make_fabric(device: str = "auto", devices: int = 1, nodes: int = 1, precisio
     if precision == "auto":
         precision = "bf16-mixed" if _computes_in_bf16(accelerator) else "32-true"
     strategy = "ddp" if devices * nodes > 1 else "auto"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it tells how it computes bfloat16, by its own name for it
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy, precision=precision)  # type: ignore[arg-type]
     fabric.launch()
     return fabric

@@ -8,7 +8,6 @@ training images. Layers without which too much would be lost stay in float32.
 import contextlib
 import importlib.util
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models_store import installing, rollup
+from models_store import installing, rollup, temporary
 from models_store.manifest import Calibration, Int8, Species
 from training.data.images import Images
 from training.data.split import Split
@@ -26,6 +25,7 @@ from training.errors import RunError
 CALIBRATED = 128  # training images, by which the activations' scales are found
 LOST = 0.002  # share of the validation images: so many fewer may be right, and so many may change sides at the limit of familiar ones
 _AT_ONCE = 32
+_WORK = ".seedlings-int8-"
 _LAYERS = ("Conv", "Gemm", "MatMul")
 
 Pixels = NDArray[np.uint8]  # [N,3,S,S]
@@ -63,8 +63,8 @@ def quantized(
     if lacking:
         raise RunError(f"--format int8 needs {' and '.join(lacking)}: {installing.command('seedlings[onnx]')}")
     images, held, right = calibration.numpy(), validation.numpy(), labels.numpy()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        work = _Quantizer(Path(folder), onnx, images)
+    with temporary.work_folder(_WORK) as folder, _quiet():
+        work = _Quantizer(folder, onnx, images)
         before = _answers(onnx, held)
 
         def worth(kept: list[str]) -> tuple[bytes, Int8, float]:

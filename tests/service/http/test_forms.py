@@ -12,8 +12,8 @@ CONTENT = CONTENT.replace(b"\r\n--limit", b"\r\n--limi")
 END = b"\r\n--limit--\r\n"
 
 
-def read(body: bytes, step: int = 2**20, wanted: str = "file") -> FormReader:
-    reader = FormReader(TYPE, wanted)
+def read(body: bytes, step: int = 2**20, *wanted: str) -> FormReader:
+    reader = FormReader(TYPE, *(wanted or ("file",)))
     for start in range(0, len(body), step):
         reader.write(body[start : start + step])
     reader.close()
@@ -27,7 +27,8 @@ def read(body: bytes, step: int = 2**20, wanted: str = "file") -> FormReader:
 @pytest.mark.parametrize("after", [b"", b"and this is its end --limit"])
 def test_parts_are_what_was_sent(step: int, before: bytes, after: bytes) -> None:
     other = b'--limit\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
-    (part,) = read(before + other + PART + CONTENT + END + after, step).parts
+    note, part = read(before + other + PART + CONTENT + END + after, step, "file", "note").parts
+    assert (note.name, note.filename, note.content) == ("note", None, b"hello")
     assert (part.name, part.filename, part.content) == ("file", "a;b.png", CONTENT)
 
 
@@ -47,10 +48,18 @@ def test_a_boundary_stands_at_the_start_of_a_line() -> None:
         read(b"text --limit\r\n\r\nx\r\n")
 
 
-def test_of_other_parts_nothing_is_kept() -> None:
-    reader = read(PART + CONTENT + END, wanted="files")
+def test_other_parts_are_refused_and_nothing_of_them_is_kept() -> None:
+    reader = FormReader(TYPE, "files", "note")
+    reader.write(PART + CONTENT + END)
     assert reader.parts == []
     assert reader.names == "'file'"
+    with pytest.raises(MalformedRequest, match="a part 'file', which is not known here; its parts are: files, note"):
+        reader.close()
+
+
+def test_a_part_without_a_name_is_refused() -> None:
+    with pytest.raises(MalformedRequest, match="a part ''"):
+        read(b"--limit\r\n\r\nx" + END)
 
 
 @pytest.mark.parametrize(

@@ -127,11 +127,13 @@ def test_a_collector_gets_them(
     assert {span.trace_id.hex() for span in spans} == {TRACE}
 
 
-def test_without_a_collector_answers_go_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_collector_answers_go_on(settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")  # given up before the service ends, not while another test runs
     with serve(settings.model_copy(update={"otel": True})) as service:
         service.wait_ready()
         assert service.client.post("/predict", content=fakes.image()).status_code == 200
+    assert "Failed to export" in caplog.text  # whoever runs it is told
 
 
 def test_settings_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,9 @@ def test_the_box_is_cut_and_the_last_word_counts(corrections: CorrectionStore, u
     for species in ("Maize", "Charlock"):
         accept(corrections, corrections.add(type(first)(photo, species, first.said, first.box)))
     corrections.add(type(first)(photo, "Sugar beet", first.said, first.box))  # later, but nobody accepted it
+    (tmp_path / ".out-abcd1234").mkdir()  # as one left that was killed
     assert export(urls, tmp_path / "out", "--all") == 0
+    assert not (tmp_path / ".out-abcd1234").exists()
     (file,) = (tmp_path / "out").rglob("*.png")
     assert file.parent.name == "Charlock"
     with Image.open(file) as image:

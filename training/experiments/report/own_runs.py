@@ -144,7 +144,7 @@ def _losses(trained: dict[str, TrainedRun], out: Path) -> Markup:
     charts.losses(trained, out / "loss.png")
     text = (
         "Labels are smoothed in training, where the recipe says so, and never in validation."
-        " TensorBoard shows the same: tensorboard --logdir RUN."
+        " TensorBoard shows the same: .venv/bin/tensorboard --logdir RUN."
     )
     return paragraph(text) + figure("loss.png", "Loss by epoch.")
 

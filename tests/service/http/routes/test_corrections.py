@@ -96,6 +96,7 @@ def test_without_a_database_nothing_is_kept(service: Running) -> None:
         ({"note": "x" * 1001}, 400, "1001 characters"),
         ({"box": "1,2,3"}, 400, "box = '1,2,3' is not"),
         ({"box": "8,8,16,16"}, 400, "does not lie in the photo"),
+        ({"specie": "Beet"}, 400, "a part 'specie', which is not known here; its parts are: file, species, box, note, plant"),
         ({"photo": b"nonsense"}, 415, "not an image"),
         ({"photo": b""}, 400, "empty"),
     ],
@@ -118,6 +119,8 @@ def test_the_form_is_checked(strict: tuple[Running, Path]) -> None:
         (post("/corrections?species=Maize", files=file, data={"species": "Maize"}), 400),
     ):
         assert response.status_code == status, response.text
+    latin_1 = post("/corrections", files=file | {"species": (None, "Möhre".encode("latin-1"))})
+    assert (latin_1.status_code, "'species' is not UTF-8" in latin_1.text) == (400, True)
     twice = post("/corrections", files=file, data={"species": ["Maize", "Charlock"]})
     assert (twice.status_code, "once at most" in twice.text) == (400, True)
 
