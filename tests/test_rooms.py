@@ -81,7 +81,6 @@ ELSEWHERE = {
         for name in ("alexnet", "lenet", "network", "report_alexnet", "resnet")
     },
     "training/publishing/photo_segmenter.py": "tests/training/cli/test_photo_segmenter.py publishes by it",
-    "training/fitting/fabric.py": "every training goes through it: tests/training/conftest.py makes one for all tests",
     "training/fitting/run_record.py": "test_loop.py beside it looks at what a run writes down, and when",
     "training/fitting/step_checkpoint.py": "test_photo_segmenter.py and test_plant_view_segmenter.py beside it interrupt trainings",
     "training/publishing/candidate.py": "tests/training/publishing/test_export.py and test_twin.py publish it",
