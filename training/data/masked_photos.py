@@ -32,6 +32,12 @@ class MaskedSquares:
 Half = Literal["first", "second"]  # of a folder's photos in the order of their names: neighbours show the same plants
 
 
+def home(folder: Path) -> Path:
+    """The folder that holds photos and their masks, of itself or of the folder of photos in it: what a field is called by."""
+    folder = folder.resolve()
+    return folder if (folder / "masks").is_dir() else folder.parent
+
+
 def files(folder: Path, half: Half | None = None) -> list[Path]:
     """The photos of a folder, or those of one half of it. Raises DataError where there are none."""
     found = photos_beside_masks(folder)

@@ -62,7 +62,7 @@ def figures(
     ious = [float(a / b) if b else 1.0 for a, b in zip(both, either, strict=True)]
     precision, recall = (true / max(1, true + other) for other in (false, missed))
     return PlantFigures(
-        folder=folder.resolve().parent.name,
+        folder=masked_photos.home(folder).name,
         photos=len(files),
         learnt_from=learnt_from,
         iou=ious[0],

@@ -82,7 +82,7 @@ class SegmenterOrigin:
     @staticmethod
     def name_of(folder: Path) -> str:
         """What a folder of photos is called: by the folder that holds it and its masks."""
-        return folder.resolve().parent.name
+        return masked_photos.home(folder).name
 
     def in_manifest(self, parameters: int) -> SegmenterTraining:
         """As a manifest says it."""
@@ -112,7 +112,7 @@ class TrainedSegmenter:
 
 def bare(folders: Sequence[Path]) -> list[str]:
     """What `SegmenterOrigin` calls those of the folders of background photos that have masks: they may be measured on, too."""
-    return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if (folder.resolve().parent / "masks").is_dir()]
+    return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if (masked_photos.home(folder) / "masks").is_dir()]
 
 
 def field(folder: Path, *, single: bool, half: Half | None) -> LabelledSquares:

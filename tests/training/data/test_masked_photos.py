@@ -54,6 +54,11 @@ def palette(values: np.ndarray, colours: list[int]) -> Image.Image:
     return picture
 
 
+def test_the_folder_above_photos_and_masks_is_the_same_one(patches):
+    assert masked_photos.files(patches.parent) == masked_photos.files(patches)
+    assert masked_photos.home(patches.parent) == masked_photos.home(patches) == patches.parent
+
+
 def test_the_seed_decides(patches):
     assert torch.equal(masked_photos.squares(patches, 32, 1).pixels, masked_photos.squares(patches, 32, 1).pixels)
 

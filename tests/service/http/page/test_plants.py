@@ -39,7 +39,7 @@ def test_each_plant_has_a_box_and_an_answer(page: Any) -> None:
     page.wait_for_selector("#plants:not([hidden])")
     assert page.locator("#result").is_hidden()
     assert (page.text_content("#plants-title"), page.text_content("#plants-sum")) == ("3 plants", "3 crops")
-    assert page.text_content("#plants-names") == "3 × Sugar beet"
+    assert page.text_content("#plants-names") == "3\u00a0×\u00a0Sugar beet"
     cover = sum(3.14159 * radius**2 for _, _, radius in PLANTS) / (512 * 384)
     assert f"{cover:.1%}"[:2] in page.text_content("#plants-cover")
     frame = page.locator("#plants-photo").bounding_box()
@@ -179,7 +179,7 @@ def test_plants_of_two_species_are_not_one(page: Any) -> None:
     ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
     page.set_input_files("#choose", [photo("two.png", fakes.encoded(two))])
     page.wait_for_selector("#plants-list li:nth-child(2)")
-    assert page.text_content("#plants-names") == "1 × Maize, 1 × Sugar beet"
+    assert page.text_content("#plants-names") == "1\u00a0×\u00a0Maize, 1\u00a0×\u00a0Sugar beet"
 
 
 def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
