@@ -30,12 +30,12 @@ _LIBRARIES: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime", "openvino": 
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 # In 8 bits answers differ, to drawn images more than to photos: what that costs was measured when the version was published.
 TOLERANCE_INT8 = 1.0
-MEASURED_S = 0.4  # how long runtimes are compared, all together
-_TURNS = 3  # in which each has its turn: what else the machine does meanwhile meets all of them
-_BEHIND = 1.3  # times as slow as the quickest one so far, after the second turn: then it has no further one
+MEASURED_S = 0.4  # of processor time, for which runtimes are compared, all together
+_TURNS = 3  # in which each has its turn: what else this process does meanwhile meets all of them
+_BEHIND = 1.3  # times as dear as the cheapest one so far, after the second turn: then it has no further one
 _WARM = 2  # calls of a shape that are slow: torch records at the first one, and specialises at the second one
 SHAPES_ALIKE: frozenset[RuntimeName] = frozenset(["onnxruntime", "int8"])  # a batch of a new size takes no longer than later ones
-CLEARLY = 1.1  # times as quick as TorchScript is what is taken in its place
+CLEARLY = 1.05  # times as quick as TorchScript is what is taken in its place
 UNMEASURED: RuntimeName = "onnxruntime"  # taken where it does not pay to measure: it is the quickest one on most machines
 _MEASURING = threading.Lock()  # two models are loaded at one time, and each would take the cores from the other
 
@@ -103,7 +103,7 @@ def choose(
         log.info("%s is served by torchscript: it has no file for another runtime that works here", name)
         return Chosen("torchscript", found["torchscript"])
     best = max(rates, key=lambda one: rates[one] if one != "torchscript" else CLEARLY * rates[one])
-    log.info("%s is served by %s; images/s: %s", name, best, ", ".join(f"{one} {rate:.0f}" for one, rate in rates.items()))
+    log.info("%s is served by %s; images/s of a core: %s", name, best, ", ".join(f"{one} {rate:.0f}" for one, rate in rates.items()))
     return Chosen(best, found[best])
 
 
@@ -154,10 +154,12 @@ def _apart(ours: tuple[NDArray[np.float32], ...], published: tuple[NDArray[np.fl
 
 
 def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], threads: Threads, of: str) -> dict[RuntimeName, float]:
-    """Images a second as the service asks: the first batch by itself, the last one several times side by side; their geometric mean.
+    """Images a second of one core, as the service asks: the first batch by itself, the last one several times side by side; their
+    geometric mean.
 
-    What counts is the quickest call of each, as in Python's timeit: other programs make calls slower, never quicker. A runtime that
-    fails at that is left out, and the log says so: memory may do for one forward pass, and not for two.
+    What counts is processor time: on a busy machine the clock says who was given the cores. And of it the least that a call took, as in
+    Python's timeit: whatever else this process does makes calls dearer, never cheaper. A runtime that fails at that is left out, and the
+    log says so: memory may do for one forward pass, and not for two.
     """
     first, last, streams = batches[0], batches[-1], threads.whole // threads.share
     with _MEASURING, ThreadPoolExecutor(streams) as pool:
@@ -196,11 +198,11 @@ def _rates(found: dict[RuntimeName, Runtime], batches: list[NDArray[np.uint8]], 
 
 
 class _Pace:
-    """How quick some work is, measured piece by piece."""
+    """What processor time some work takes, measured piece by piece."""
 
     def __init__(self, work: Callable[[], object], images: int) -> None:
         self._work, self._images = work, images
-        self._quickest_s = math.inf  # of a call
+        self._least_s = math.inf  # of processor time, for a call
 
     def warm(self, times: int) -> None:
         """Work without a clock."""
@@ -209,16 +211,16 @@ class _Pace:
 
     @property
     def per_s(self) -> float:
-        """Images a second so far."""
-        return self._images / self._quickest_s
+        """Images a second of one core so far."""
+        return self._images / self._least_s
 
     def go_on(self, seconds: float) -> None:
-        """Work for so long, once at least."""
-        until_s = time.monotonic() + seconds
+        """Work for so much processor time, once at least."""
+        until_s = time.process_time() + seconds
         while True:
-            begun_s = time.monotonic()
+            begun_s = time.process_time()
             self._work()
-            done_s = time.monotonic()
-            self._quickest_s = min(self._quickest_s, done_s - begun_s)
+            done_s = time.process_time()
+            self._least_s = min(self._least_s, done_s - begun_s)
             if done_s >= until_s:
                 break

@@ -142,7 +142,7 @@ def test_auto_takes_the_quickest_one_that_answers_alike_and_says_so(exported, tm
     loaded = engine.load(store.open_artifact(exported), **OPTIONS, runtime="auto")
     np.testing.assert_allclose(loaded.predict_batch(pixels).probabilities, expected, atol=1e-4)
     assert "is served by torchscript;" not in caplog.text
-    assert all(f"{name} " in caplog.text.split("images/s:")[1] for name in ("torchscript", *OTHERS))
+    assert all(f"{name} " in caplog.text.split("images/s of a core:")[1] for name in ("torchscript", *OTHERS))
     monkeypatch.setattr(choice, "CLEARLY", 1e9)
     engine.load(store.open_artifact(altered(exported, tmp_path, otherwise)), **OPTIONS, runtime="auto")
     assert caplog.text.count("answers otherwise than its model.pt") == 2  # by ONNX Runtime and by OpenVINO
