@@ -1,4 +1,4 @@
-# A fresh clone needs nothing but Python 3.11–3.13 and make: each target installs what it needs into .venv first.
+# A fresh clone needs nothing but Python 3.11–3.14 and make: each target installs what it needs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= $(SEEDLINGS_DATA)
@@ -71,6 +71,6 @@ clean:  ## remove what the targets above made
 	touch $@ .venv/service .venv/train
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	  || { echo "error: Python 3.11, 3.12 or 3.13 is needed; name one with 'make PYTHON=python3.12 ...'"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+	  || { echo "error: Python 3.11 to 3.14 is needed; name one with 'make PYTHON=python3.12 ...'"; exit 1; }
 	$(PYTHON) -m venv .venv
