@@ -47,6 +47,11 @@ def _perform(options: argparse.Namespace) -> None:
             options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
         )
         say(written.text())
+        if (other := written.mostly_answered_by()) not in (None, options.name):
+            say(
+                f"most of these correct what {other} answered; this teaches {options.name}, so that it answers photos like them itself."
+                f" --name {other} teaches that one"
+            )
         corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike)
         adapted = adaptation.adapt(
             make_fabric(options.device, precision=options.precision),
@@ -61,6 +66,6 @@ def _perform(options: argparse.Namespace) -> None:
             force=options.force,
         )
     say(adapted.weights.text())
-    say(adapted.held_out.text("corrections held out"))
+    say(adapted.held_out.text_of_gain("corrections held out"))
     say(adapted.test.text(f"test images of {adapted.before}"))
     say(f"published {adapted.folder}; a running service takes it over by itself")

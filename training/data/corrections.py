@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,15 @@ class WrittenCounts:
     no_plants: int = 0
     species: int = 0
     alike: bool = False  # held out by single photos: of the same days, or plants, as those to learn from
+    answered_by: Counter[str] = field(default_factory=Counter)  # model, without its version → corrections of what it answered
     one_sided: list[str] = field(default_factory=list)  # species of which no photo is held out
+
+    def mostly_answered_by(self) -> str | None:
+        """The model whose answers more than half of them correct; None where there is none."""
+        for name, corrected in self.answered_by.most_common(1):
+            if 2 * corrected > self.answered_by.total():
+                return name
+        return None
 
     def text(self) -> str:
         """What was written, and what there is to know of it."""
@@ -88,6 +97,7 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                 place.mkdir(parents=True, exist_ok=True)
                 (place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}").write_bytes(content)
                 sides.setdefault(species, set()).add(side)
+                written.answered_by[kept.said.model.partition("/")[0]] += 1
                 written.learn += side == LEARN
                 written.held_out += side == HELD_OUT
                 written.no_plants += side == NO_PLANTS

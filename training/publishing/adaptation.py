@@ -74,17 +74,32 @@ class PairedAnswers:
         return float((self.now.double() - self.before.double()).mean())
 
     @property
+    def at_least(self) -> float:
+        """One-sided 95% bound: the difference is at least this."""
+        return binomial.least_difference(*self._alone, self.n)
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95% interval of the difference."""
-        return binomial.difference(int((self.now & ~self.before).sum()), int((self.before & ~self.now).sum()), self.n)
+        return binomial.difference(*self._alone, self.n)
+
+    @property
+    def _alone(self) -> tuple[int, int]:
+        """Photos that the new one alone answers rightly, and those that the version before alone does."""
+        return int((self.now & ~self.before).sum()), int((self.before & ~self.now).sum())
+
+    def text_of_gain(self, name: str) -> str:
+        """Both counts, and the difference in points with what it is at least."""
+        return f"{self._counts(name)} (95%: at least {100 * self.at_least:+.1f})"
 
     def text(self, name: str) -> str:
-        """Both counts, and the difference with its interval in points."""
+        """Both counts, and the difference in points with its interval."""
         low, high = self.interval
-        return (
-            f"{name}: {int(self.now.sum())} of {self.n} right, {int(self.before.sum())} before: {100 * self.difference:+.1f} points"
-            f" (95%: {100 * low:+.1f} to {100 * high:+.1f})"
-        )
+        return f"{self._counts(name)} (95%: {100 * low:+.1f} to {100 * high:+.1f})"
+
+    def _counts(self, name: str) -> str:
+        right, before = int(self.now.sum()), int(self.before.sum())
+        return f"{name}: {right} of {self.n} right, {before} before: {100 * self.difference:+.1f} points"
 
 
 @dataclass(frozen=True)
@@ -123,9 +138,9 @@ def adapt(
 ) -> Adaptation:
     """Fit the version in service to corrections and its own training images, and publish it as the next one if it is better.
 
-    Better: on the corrections held out its share of right answers is higher by the whole of a paired 95% interval, and on the test images
-    of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. Of the weights that
-    were learnt, only so much is taken that little is lost on the validation images of the version before (`weight_interpolation`).
+    Better: on the corrections held out its share of right answers is higher, by McNemar's exact test, one-sided, at 95%, and on the test
+    images of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. Of the weights
+    that were learnt, only so much is taken that little is lost on the validation images of the version before (`weight_interpolation`).
     `original` holds the images of that version's training. Raises DataError, RunError (also where it is not better), DiskError,
     TrainingError.
     """
@@ -200,11 +215,11 @@ def verdict(before: str, held_out: PairedAnswers, test: PairedAnswers, weights: 
     Raises RunError where the new version is not better and that was not forced.
     """
     against = []
-    if held_out.interval[0] <= 0:
+    if held_out.at_least <= 0:
         against.append(f"it is not shown to be better than {before} on the corrections held out")
     if test.difference < -MAY_LOSE:
         against.append(f"it loses more than {100 * MAY_LOSE:g} points on the test images of {before}")
-    figures = f"{held_out.text('corrections held out')}; {test.text('test images')}; {weights}"
+    figures = f"{held_out.text_of_gain('corrections held out')}; {test.text('test images')}; {weights}"
     if against and not force:
         raise RunError(
             f"nothing was published: {' and '.join(against)}. {figures}. More corrections, of more plants and days, tell more;"

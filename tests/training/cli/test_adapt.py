@@ -117,7 +117,8 @@ def test_without_accepted_corrections_there_is_nothing_to_learn(adapt, published
     hand_in(tmp_path, "Maize", range(12), accepted=False)
     assert adapt() == 1
     assert "accept more of them at /review, or give --all" in capsys.readouterr().err
-    assert adapt("--name", "other") == 1
+    assert adapt("--name", "other", "--all") == 1
+    assert "most of these correct what seedlings answered; this teaches other" in capsys.readouterr().out
     assert store.versions(published.parent.parent, "seedlings") == [1]
 
 

@@ -1,5 +1,6 @@
 """Corrections as folders of images."""
 
+import dataclasses
 import datetime
 import io
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from corrections.records import StoredCorrection
 from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import new
 from training.__main__ import main
-from training.data.corrections import is_held_out
+from training.data.corrections import is_held_out, write
 
 NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
 
@@ -130,3 +131,15 @@ def test_a_species_of_which_none_is_held_out_is_named(corrections: CorrectionSto
     accept(corrections, corrections.add(new(100, "Charlock", plant=learnt)))
     assert export(urls, tmp_path / "out") == 0
     assert "None is held out of Charlock: so no figure tells how well that is learnt" in capsys.readouterr().out
+
+
+def test_the_model_is_told_whose_answers_most_of_them_correct(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path) -> None:
+    def answered_by(i: int, model: str) -> None:
+        one = new(i, "Maize", plant=f"pot {i}")
+        accept(corrections, corrections.add(dataclasses.replace(one, said=dataclasses.replace(one.said, model=model))))
+
+    answered_by(0, "seedlings/3")
+    answered_by(1, "seedlings-field/2")
+    assert write(*urls, tmp_path / "both").mostly_answered_by() is None  # one each
+    answered_by(2, "seedlings-field/3")
+    assert write(*urls, tmp_path / "most").mostly_answered_by() == "seedlings-field"

@@ -31,9 +31,9 @@ def test_a_difference_has_its_interval():
 @pytest.mark.parametrize(
     ("held_out", "test", "against"),
     [
-        (both(6, 0), both(0, 0, 200), None),
-        (both(6, 0), both(0, 1, 199), None),  # half a point
-        (both(5, 0), both(0, 0, 200), "not shown to be better than seedlings/1 on the corrections held out"),
+        (both(5, 0, 1), both(0, 0, 200), None),
+        (both(7, 1), both(0, 1, 199), None),  # half a point
+        (both(4, 0, 60), both(0, 0, 200), "not shown to be better than seedlings/1 on the corrections held out"),
         (both(6, 0), both(0, 2, 198), "loses more than 0.5 points on the test images of seedlings/1"),
         (both(2, 0), both(1, 9, 190), "held out and it loses more"),
     ],
@@ -49,6 +49,11 @@ def test_it_is_published_where_it_is_better_and_forgets_nothing(held_out, test, 
     assert against in str(judged.forced)
     with pytest.raises(RunError, match=against):
         adaptation.verdict("seedlings/1", held_out, test, "weights taken: 75% new", force=False, alike=False)
+
+
+def test_a_gain_says_what_it_is_at_least():
+    assert both(5, 0, 5).at_least == pytest.approx(0.5 * (2 * 0.05 ** (1 / 5) - 1))  # Clopper-Pearson of 5 of 5, one-sided, by hand
+    assert both(5, 0, 5).text_of_gain("held out") == "held out: 10 of 10 right, 5 before: +50.0 points (95%: at least +4.9)"
 
 
 def test_photos_that_either_has_learnt_from_do_not_count(published, images, parts):
