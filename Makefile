@@ -48,8 +48,12 @@ bench: .venv/bench  ## the service beside other frameworks, into OUT=build/servi
 docs: .venv/all  ## write anew what the documents take from the code
 	$(BIN)/python -m scripts.generate_docs
 
-image-test: .venv/service  ## build both images and run them: predict, train, publish, stop; needs podman or docker
+image-test: engine-answers .venv/service  ## build both images and run them: predict, train, publish, stop; needs podman or docker
 	$(BIN)/python scripts/image_test.py
+
+engine-answers:
+	@for engine in $${ENGINE:-podman docker}; do $$engine version >/dev/null 2>&1 && exit 0; done; \
+	echo "error: no container engine answers ($${ENGINE:-podman, docker}); install podman, or docker and start its daemon"; exit 2
 
 clean:  ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build

@@ -119,6 +119,16 @@ def test_make_alone_lists_the_targets() -> None:
     assert re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE) == targets.split()
 
 
+def test_make_image_test_needs_an_engine_that_answers_before_it_installs_anything(tmp_path: Path) -> None:
+    engine = tmp_path / "docker"  # as it answers while its daemon does not run
+    engine.write_text("#!/bin/sh\necho Cannot connect to the Docker daemon >&2\nexit 1\n")
+    engine.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "ENGINE": "docker"}
+    done = subprocess.run(["make", "image-test"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == "error: no container engine answers (docker); install podman, or docker and start its daemon\n"
+
+
 def test_make_train_asks_for_the_images_before_it_installs_anything() -> None:
     environ = {name: value for name, value in os.environ.items() if name != "SEEDLINGS_DATA"}
     done = subprocess.run(["make", "train"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
