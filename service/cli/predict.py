@@ -228,7 +228,7 @@ async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progr
             content = await _content(photo)
             return await (asking.predict(content, look) if masks is None else asking.detect(content, masks))
 
-        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE)
+        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE if masks is None else PHOTOS_AT_ONCE)
 
 
 async def _content(photo: Path) -> bytes:

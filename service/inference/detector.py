@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models_store import pixels, plants
 from models_store.pixels import Crop, FittedImage
 from models_store.plants import Plant
-from service.errors import NotReady, ServiceError
+from service.errors import NotReady, QueueFull, ServiceError
 from service.inference.batcher import Batcher, BatchReport
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
@@ -154,8 +154,9 @@ class Detector:
     async def detect(self, image: bytes, asked: DetectionOptions = DetectionOptions()) -> Detection:
         """The plants on the photo in the bytes of an image file.
 
-        Raises QueueFull and NotReady at once, UnsupportedImage, UndecodableImage or MalformedRequest (the crop) after decoding,
-        DeadlinePassed, or ModelFailed. Cancelled, it gives its place back, and those of its plants.
+        Raises QueueFull at once or where no turn comes in half of the deadline, NotReady, UnsupportedImage, UndecodableImage or
+        MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its place back, and those of
+        its plants.
         """
         model = self._predictor.model()
         async with self._segmented(image) as seen:
@@ -201,13 +202,29 @@ class Detector:
         segmenter = self.segmenter()
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place, self._counted():
-                async with self._held:
+                async with self._turn():
                     decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
                     photo = await decoding
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
                     yield _Segmented(photo, size, served.answer, segmenter, served.inference_s)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Among the photos held in memory. Raises QueueFull after half of the deadline.
+
+        What is begun later is mostly late, and its work in vain. So a crowd would cost the service most of its answers.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s / 2):
+                await self._held.acquire()
+        except TimeoutError:
+            raise QueueFull("too many photos of many plants at once; try again later", retry_after_s=1) from None
+        try:
+            yield
+        finally:
+            self._held.release()
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

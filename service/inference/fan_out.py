@@ -11,6 +11,7 @@ from service.errors import DeadlinePassed, QueueFull, ServiceError
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 _RETRY_S = 0.02
+_BUSY = (DeadlinePassed, QueueFull)
 
 
 async def each(
@@ -19,8 +20,8 @@ async def each(
     """The answer, or the error, of each item, in order; at most `at_once` of them are asked for at one time.
 
     A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
-    there is room. What passes its deadline beside the others is asked for once more, alone, when they are done; the first one
-    that is late then, too, ends this. Cancelled, everything it asked for is cancelled.
+    there is room. What finds none, or passes its deadline beside the others, is asked for once more, alone, when they are done; the
+    first one that fails so then, too, ends this. Cancelled, everything it asked for is cancelled.
     """
     answers: dict[int, Answer | ServiceError] = {}
     left = iter(enumerate(items))
@@ -39,10 +40,10 @@ async def each(
     async with asyncio.TaskGroup() as tasks:
         for _ in range(at_once):
             tasks.create_task(work())
-    late = [index for index, answer in sorted(answers.items()) if isinstance(answer, DeadlinePassed)]
+    late = [index for index, answer in sorted(answers.items()) if isinstance(answer, _BUSY)]
     for index in late if at_once > 1 else []:
         answers[index] = await answered(items[index])
-        if isinstance(answers[index], DeadlinePassed):
+        if isinstance(answers[index], _BUSY):
             break
     return [answers[index] for index in range(len(items))]
 

@@ -1,6 +1,7 @@
 """What of a photo the classifier is to see, and that a photo let in is answered whole. The rest is tested with the routes."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from service.errors import QueueFull
 from service.inference.decoder import Decoder
-from service.inference.detector import DetectionOptions, Detector, cropped
+from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector, cropped
 from tests import fakes
 
 
@@ -67,3 +68,33 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
         detector.close()
         decoder.close()
     assert (found.whole, found.plants, calls) == ("answered", [], [None] * 3)
+
+
+def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins():
+    """Half of the deadline passes while all places in memory are taken."""
+    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+    turned_away = threading.Event()
+
+    def segment(photo):
+        turned_away.wait(60)
+        return empty
+
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=segment)
+    decoder = Decoder(1, 10**6)
+    detector = Detector(SimpleNamespace(current=segmenter), None, decoder, max_queue=9, images_at_once=2, deadline_s=2)  # type: ignore[arg-type]
+
+    async def crowd():
+        among = [asyncio.create_task(detector.segment(fakes.image())) for _ in range(PHOTOS_AT_ONCE)]
+        await asyncio.sleep(0)  # they go first
+        with pytest.raises(QueueFull, match="at once; try again later"):
+            await detector.segment(fakes.image())
+        turned_away.set()
+        return [*await asyncio.gather(*among), await detector.segment(fakes.image())]
+
+    detector.start()
+    try:
+        assert [found.plants for found in asyncio.run(crowd())] == [[]] * (PHOTOS_AT_ONCE + 1)
+    finally:
+        turned_away.set()
+        detector.close()
+        decoder.close()
