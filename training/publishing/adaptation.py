@@ -163,7 +163,7 @@ def adapt(
     storage: Storage = "float32" if compact is None else compact.storage
     with write_lock.of_run(run_folder):
         loop.fit(fabric, made, recipes.name_of_now(recipe), images, mixed, run_folder)
-        chosen, weights = weight_interpolation.interpolate(run_folder, images, before, rank, storage, mixed)
+        chosen, weights = weight_interpolation.interpolate(run_folder, images, before, mixed)
     found: list[PairedAnswers] = []
 
     def judge(model: MeasuredModel) -> Verdict:

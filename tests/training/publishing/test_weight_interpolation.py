@@ -15,7 +15,10 @@ from training.fitting import run_folder
 from training.fitting.loop import fit
 from training.networks.network import Network
 from training.publishing import export, measured_model, weight_interpolation
-from training.publishing.weight_interpolation import Interpolation, between, choose
+from training.publishing.weight_interpolation import Interpolation, Validated, between, choose
+
+PLATT = 1 - 1 / 6  # of four images each label counts so much, and the other species the rest
+FORGETS = 6.0  # added to one output, so much that most answers are that species
 
 
 def small(weight, mean):
@@ -42,26 +45,41 @@ def test_weights_and_statistics_of_norms_lie_on_the_line():
 
 
 @pytest.mark.parametrize(
-    ("right", "share", "tried"),
+    ("found", "share", "tried"),
     [
-        ([474], 1.0, 1),  # two of 500 lost
-        ([480], 1.0, 1),
-        ([473, 474], 0.75, 2),  # three are more than half a point
-        ([400, 470, 473, 476], 0.25, 4),
-        ([400, 471, 472, 470], 0.5, 4),  # none loses so little: the one that loses least
-        ([400, 471, 471, 471], 0.75, 4),
+        ([(474, 0.8)], 1.0, 1),  # two of 500 lost
+        ([(460, 0.9251)], 1.0, 1),  # half a point of probability
+        ([(480, 0.8)], 1.0, 1),
+        ([(473, 0.9249), (473, 0.9251)], 0.9, 2),  # three are more than half a point
+        ([(470, 0.9)] * 6 + [(474, 0.9)], 0.4, 7),
+        ([(470, 0.92)] * 4 + [(460, 0.924)] + [(472, 0.92)] * 5, 0.6, 10),  # none loses so little: the highest probability
+        ([(470, 0.9)] + [(470, 0.91)] * 9, 0.9, 10),  # of several the largest
     ],
 )
-def test_the_largest_share_is_taken_that_loses_little(right, share, tried):
-    answers = iter(right)
-    found = choose(500, 476, lambda _: next(answers))
-    assert (found.share, list(found.tried.values())) == (share, right[:tried])
-    assert list(found.tried) == [1.0, 0.75, 0.5, 0.25][:tried]
+def test_the_largest_share_is_taken_that_loses_little(found, share, tried):
+    answers = (Validated(*one) for one in found)
+    chosen = choose(500, Validated(476, 0.93), lambda _: next(answers))
+    assert (chosen.share, list(chosen.tried.values())) == (share, found[:tried])
+    assert list(chosen.tried) == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1][:tried])
+
+
+def test_right_answers_and_their_mean_probability():
+    # At every temperature the probabilities of the first two add up to one, as do those of the other two.
+    logits, labels = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1, 0, 1])
+    assert Validated.of(logits, labels) == (2, pytest.approx(0.5))
+    mostly = torch.tensor([[1.0, 0.0]] * 4), torch.tensor([0, 0, 0, 1])
+    # Three of four answers of one strength are right: the best temperature says three quarters, but for Platt's doubt.
+    said = 0.75 * PLATT + 0.25 * (1 - PLATT)
+    assert Validated.of(*mostly) == (3, pytest.approx(0.75 * said + 0.25 * (1 - said), abs=1e-3))
+    assert Validated.of(9 * mostly[0], mostly[1]) == pytest.approx(Validated.of(*mostly), abs=1e-3)
 
 
 def test_it_is_told_what_was_chosen_by():
-    found = Interpolation(0.75, 500, 476, {1.0: 470, 0.75: 475})
-    assert found.text() == ("weights taken: 75% new; of 500 validation images 476 were right before, 470 with 100% new, 475 with 75% new")
+    found = Interpolation(0.7, 500, Validated(476, 0.926), {1.0: Validated(470, 0.9143), 0.7: Validated(472, 0.9219)})
+    assert found.text() == (
+        "weights taken: 70% new; of 500 validation images (mean probability of the right species) 476 (92.6%) were right before,"
+        " 470 (91.4%) with 100% new, 472 (92.2%) with 70% new"
+    )
 
 
 def test_outputs_for_new_species_stay_as_they_were_learnt(published):
@@ -84,19 +102,13 @@ def test_outputs_for_new_species_stay_as_they_were_learnt(published):
 
 @pytest.fixture
 def went_on(fabric, recipe, published, images, parts, tmp_path):
-    """A run that went on from `published` for an epoch; then its learnt weights are those of the start but for `lift` on one output.
-
-    Where `lift` is `at` times what the closest right answer to a validation image bears, share 1 / `at` is the largest that loses none.
-    """
+    """A run that went on from `published` for an epoch; then its learnt weights are those of the start but for `lift` on one output."""
     fit(fabric, recipe.model_copy(update={"epochs": 1, "start": str(published)}), "went on", images, parts, tmp_path / "run")
 
-    def lifted(at):
+    def lifted(lift):
         best = run_folder.load_weights(tmp_path / "run" / run_folder.BEST)
         _, network, _ = run_folder.load_best(tmp_path / "run")
         start = weight_interpolation.start_of(network, images.species, str(published))
-        found, labels = logits(start, images.pixels[parts.validation]), images.labels[parts.validation]
-        sure = (found.argmax(1) == labels) & (labels != 0)
-        lift = at * float((found[sure].max(1).values - found[sure, 0]).min())
         with torch.no_grad():
             start.classifier[-1].bias[0] += lift
         run_folder.save_weights(tmp_path / "run" / run_folder.BEST, best | {"network": start.state_dict()})
@@ -105,12 +117,19 @@ def went_on(fabric, recipe, published, images, parts, tmp_path):
     return lifted
 
 
-@pytest.mark.parametrize(("at", "share"), [(0.9, 1.0), (1.2, 0.75), (1.6, 0.5), (3.0, 0.25)])
-def test_a_run_that_forgot_gives_up_a_part_of_what_it_learnt(at, share, went_on, published, images, parts, tmp_path):
-    folder, before = went_on(at), measured_model.of_artifact(published)
-    chosen, found = weight_interpolation.interpolate(folder, images, before, None, "float32", parts)
-    assert (found.share, found.n) == (share, len(parts.validation))
-    assert all(found.tried[other] < found.before for other in found.tried if other > share)
+@pytest.mark.parametrize("lift", [0.0, FORGETS])
+def test_a_run_that_forgot_gives_up_a_part_of_what_it_learnt(lift, went_on, published, images, parts, tmp_path):
+    folder, before = went_on(lift), measured_model.of_artifact(published)
+    chosen, found = weight_interpolation.interpolate(folder, images, before, parts)
+    by_hand = {}
+    for share in weight_interpolation.SHARES:
+        answers = before.probabilities(images.pixels[parts.validation]).log()
+        answers[:, 0] += share * lift / store.read_manifest(published).calibration.temperature
+        by_hand[share] = Validated.of(answers, images.labels[parts.validation])
+    assert (found.share < 1) == (lift > 0)
+    assert found.n == len(parts.validation)
+    assert found.tried == {share: pytest.approx(by_hand[share], abs=1e-4) for share in by_hand if share >= found.share}
+    share = found.share
     description, network, _ = run_folder.load_best(chosen)
     assert description.new_weights_share == share
     assert chosen == (folder if share == 1 else folder / "interpolated")
@@ -122,18 +141,19 @@ def test_a_run_that_forgot_gives_up_a_part_of_what_it_learnt(at, share, went_on,
 
 
 def test_what_is_published_says_its_share(went_on, fabric, published, images, parts, tmp_path):
-    folder, before = went_on(1.6), measured_model.of_artifact(published)
-    chosen, _ = weight_interpolation.interpolate(folder, images, before, None, "float32", parts)
-    place = export.export(chosen, images, tmp_path / "store", "seedlings")
-    assert store.read_manifest(place).training.recipe["new_weights_share"] == 0.5
-    assert "Weights: 50% of those of epoch 1 of 1" in (place / "card.md").read_text()
+    folder, before = went_on(FORGETS), measured_model.of_artifact(published)
+    chosen, found = weight_interpolation.interpolate(folder, images, before, parts)
+    place = export.export(chosen, images, tmp_path / "store", "seedlings", force=True)
+    assert 0 < found.share < 1
+    assert store.read_manifest(place).training.recipe["new_weights_share"] == found.share
+    assert f"Weights: {found.share:.0%} of those of epoch 1 of 1" in (place / "card.md").read_text()
     described = run_folder.read_description(chosen)
     with pytest.raises(RunError, match="begun with another origin"):  # nothing is trained on in it
         fit(fabric, described.recipe, described.recipe_name, images, parts, chosen)
 
 
 def test_validation_images_that_were_corrected_are_not_chosen_by(went_on, published, images, parts):
-    folder, before = went_on(0.5), measured_model.of_artifact(published)
+    folder, before = went_on(0.0), measured_model.of_artifact(published)
     learnt = dataclasses.replace(parts, train=parts.train[1:], validation=[*parts.validation, parts.train[0]])
-    _, found = weight_interpolation.interpolate(folder, images, before, None, "float32", learnt)
+    _, found = weight_interpolation.interpolate(folder, images, before, learnt)
     assert found.n == len(parts.validation)
