@@ -112,7 +112,7 @@ def run(count: int, options: argparse.Namespace, work: Path, seed: int) -> dict[
     models, database, port = work / "models", f"sqlite:///{work}/corrections.db", free_port()
     models.mkdir()
     version = shipped(options.model)
-    server = ours(version, port, pinned=False, store=models, database=database, api_key=KEY, poll_s=1)
+    server = ours(version, port, pinned=False, store=models, second_model="none", database=database, api_key=KEY, poll_s=1)
     head = load.request("/predict", rest[0][1].read_bytes()).replace(b"\r\n", f"\r\nX-API-Key: {KEY}\r\n".encode(), 1)
     with running(server, port, head):
         before = right(port, rest)

@@ -46,13 +46,13 @@ def servers(artifact: Path, port: int) -> list[Server]:
     def peer(name: str, file: str, make: Make, *more: str) -> Server:
         return Server(name, [str(PEERS / file), *options, *more], make)
 
-    beside = [] if artifact == shipped().resolve() else [replace(ours(shipped(), port), name=SHIPPED)]
+    beside = [] if artifact == shipped().resolve() else [replace(ours(shipped(), port, second_model="none"), name=SHIPPED)]
     if (artifact / choice.FILES["int8"]).is_file():
-        beside.append(replace(ours(artifact, port, runtime="int8"), name=INT8))
+        beside.append(replace(ours(artifact, port, second_model="none", runtime="int8"), name=INT8))
     if engine.computes_in_bfloat16():
-        beside.append(replace(ours(shipped(), port, precision="bfloat16"), name=f"{SHIPPED}, bfloat16"))
+        beside.append(replace(ours(shipped(), port, second_model="none", precision="bfloat16"), name=f"{SHIPPED}, bfloat16"))
     return [
-        ours(artifact, port),
+        ours(artifact, port, second_model="none"),  # as its peers, which have one model
         *beside,
         peer("fastapi def", "plain_fastapi.py", _form, "--style", "def"),
         peer("fastapi async def", "plain_fastapi.py", _form, "--style", "async"),

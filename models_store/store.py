@@ -30,6 +30,8 @@ from models_store import temporary
 from models_store.manifest import MANIFESTS, SCHEMA_VERSION, AnyManifest, Manifest, SegmenterManifest
 
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
+# The shipped pair: the model that is asked first, and the one that answers what that finds unfamiliar.
+SHIPPED_PAIR = ("seedlings", "seedlings-field")
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 16 * 2**20, 2**31  # more is not read: it would end the process for want of memory

@@ -86,6 +86,9 @@ def create_app(settings: Settings, tracing: "Tracing | None" = None) -> FastAPI:
         tracing = Tracing()
 
     def load(opened: Opened[Manifest], given_up: Callable[[], bool]) -> engine.Engine:
+        first = services.registry.current
+        if first is not None and opened.manifest.name == settings.second:
+            return engine.load_as_set(opened, settings, given_up, beside=first.runtime)
         return engine.load_as_set(opened, settings, given_up)
 
     def load_segmenter(opened: Opened[SegmenterManifest], _: Callable[[], bool]) -> Segmenter:

@@ -42,7 +42,7 @@ class DetectedPlant(BaseModel):
     probabilities: dict[str, float] = Field(description="the probability of each species; with `?top_k=` of the k best, best first")
     segmentation: RunLengths | None = Field(None, description="its mask. Absent unless `?masks=rle` asks for it")
     model: ModelName | None = Field(
-        None, description="the second model, where it answered because the first one finds the plant unfamiliar. Else absent"
+        None, description="the second model, where it answered because the plant is beyond the first one. Else absent"
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from models_store import installing
 from models_store.manifest import NAME_PATTERN
 from models_store.pixels import MAX_PIXELS
-from models_store.store import SHIPPED_STORE
+from models_store.store import SHIPPED_PAIR, SHIPPED_STORE
 from service.process import api_keys, cores, otel_variables
 
 PREFIX = "SEEDLINGS_"
@@ -21,6 +21,8 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 RuntimeName = Literal["torchscript", "exported", "onnxruntime", "openvino", "int8"]
 RuntimeChoice = Literal[RuntimeName, "auto"]
+AUTO, NONE = "auto", "none"  # in place of a second model's name
+_FIRST, _SECOND = SHIPPED_PAIR
 _OF_OTHERS = frozenset(  # of the project's tests, compose files and makefile
     ["BROWSER", "CPUS", "DATA", "DATABASE_PASSWORD", "HTTPS_NAME", "KSERVE_PYTHON"]
 )
@@ -57,11 +59,12 @@ class Settings(BaseModel):
     )
     workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
-    model: str = Field("seedlings", pattern=NAME_PATTERN, description="the model's name in the store")
-    second_model: str | None = Field(
-        None,
+    model: str = Field(_FIRST, pattern=NAME_PATTERN, description="the model's name in the store")
+    second_model: str = Field(
+        AUTO,
         pattern=NAME_PATTERN,
-        description="name of another model of the same species, which answers the photos that the first one finds unfamiliar; empty: none",
+        description="name of another model of the same species, which answers what the first one does not, of photos unlike its own; auto:"
+        " seedlings-field, if the first one is seedlings and both lie in the same store; none: no other model is asked",
     )
     segmenter: str = Field(
         "seedlings-segmenter", pattern=NAME_PATTERN, description="name in the store of the model that finds the plants on whole photos"
@@ -167,6 +170,13 @@ class Settings(BaseModel):
         return place_of(self.database.get_secret_value(), self.photos)
 
     @property
+    def second(self) -> str | None:
+        """Name of the model that answers what the first one finds unfamiliar; None: no other is asked."""
+        if self.second_model == AUTO:
+            return _SECOND if self.model == _FIRST else None
+        return None if self.second_model == NONE else self.second_model
+
+    @property
     def inference_threads(self) -> int:
         """Threads of one process's inference, so that processes × threads stay within the cores."""
         return self.threads or max(1, cores.available() // self.workers)
@@ -220,7 +230,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         hint = installing.command(library)
         raise BadSetting(f"{PREFIX}RUNTIME: {library} is not installed; set it to torchscript, or run: {hint}")
     if settings.second_model == settings.model:
-        raise BadSetting(f"{PREFIX}SECOND_MODEL: {settings.model} is the first model already; name another one, or unset it")
+        raise BadSetting(f"{PREFIX}SECOND_MODEL: {settings.model} is the first model already; name another one, or set it to {NONE}")
     if settings.keys_file is not None:
         try:
             api_keys.read(settings.keys_file)

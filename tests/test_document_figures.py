@@ -1,5 +1,6 @@
 """The tables of the documents say what the manifests of the shipped models say."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from models_store.manifest import RANKS, AnswerFigures, Manifest
 
 ROOT = Path(__file__).parents[1]
 INDOORS, FIELD = (store.read_manifest(store.resolve(store.SHIPPED_STORE, name)) for name in ("seedlings", "seedlings-field"))
+SERVICE = json.loads((ROOT / "benchmarks" / "results" / "answers.json").read_text())  # both models
 README, ACCURACY = (re.sub(r"[*`]", "", (ROOT / name).read_text()) for name in ("README.md", "docs/accuracy.md"))
+
+
+def right(name: str) -> float:
+    """Share of photos that the service answers rightly."""
+    found = SERVICE["photos"][name]
+    return float(found["right"] / found["n"])
 
 
 def row(text: str, start: str) -> list[str]:
@@ -27,17 +35,40 @@ def answers(found: AnswerFigures) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("start", "share"),
+    ("start", "share", "both"),
     [
-        ("single seedlings from above", lambda manifest: f"{manifest.figures.accuracy:.1%}"),
-        ("the same, test photos of the Kaggle", lambda manifest: f"{manifest.elsewhere['kaggle-test'].accuracy:.1%}"),
-        ("Black-grass among the first", lambda manifest: f"{manifest.figures.per_species['Black-grass'].recall:.0%}"),
-        ("80 sugar beets", lambda manifest: f"{manifest.elsewhere['beets'].accuracy:.0%}"),
-        ("73 wheat plants", lambda manifest: f"{manifest.elsewhere['wheat'].accuracy:.0%}"),
+        ("single seedlings from above", lambda manifest: f"{manifest.figures.accuracy:.1%}", f"{right('test'):.1%}"),
+        (
+            "the same, test photos of the Kaggle",
+            lambda manifest: f"{manifest.elsewhere['kaggle-test'].accuracy:.1%}",
+            f"{right('kaggle-test'):.1%}",
+        ),
+        (
+            "Black-grass among the first",
+            lambda manifest: f"{manifest.figures.per_species['Black-grass'].recall:.0%}",
+            f"{SERVICE['photos']['test']['recall']['Black-grass']:.0%}",
+        ),
+        ("80 sugar beets", lambda manifest: f"{manifest.elsewhere['beets'].accuracy:.0%}", f"{right('beets'):.0%}"),
+        ("73 wheat plants", lambda manifest: f"{manifest.elsewhere['wheat'].accuracy:.0%}", f"{right('wheat'):.0%}"),
     ],
 )
-def test_the_first_table_of_the_readme(start, share):
-    assert row(README, start)[:2] == [share(INDOORS), share(FIELD)]
+def test_the_first_table_of_the_readme(start, share, both):
+    assert row(README, start)[:3] == [both, share(INDOORS), share(FIELD)]
+
+
+@pytest.mark.parametrize("name", SERVICE["photos"])
+def test_what_the_service_answers_by_default(name):
+    starts = {"kaggle-test": "Kaggle", "beets": "sugar", "wheat": "winter", "bonn-weeds": "weeds", "own-page": "screenshots"}
+    found = SERVICE["photos"][name]
+    share = f"{right(name):.1%}" if "right" in found else "none can be"
+    answered, wrong = (str(sum(found[key].values())) for key in ("answered", "wrong"))
+    second = str(found["by"][FIELD.name])
+    start = f"service: {starts.get(name, name.replace('-', ' '))}"
+    assert row(ACCURACY, start) == [str(found["n"]), share, answered, wrong, str(found["confident"]), str(found["unfamiliar"]), second]
+
+
+def test_the_service_was_measured_as_it_is_started():
+    assert (SERVICE["model"], SERVICE["second_model"]) == tuple(f"{one.name}/{one.version}" for one in (INDOORS, FIELD))
 
 
 def test_the_readme_s_sentences_on_answers():

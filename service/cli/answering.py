@@ -74,8 +74,8 @@ async def detecting(services: Services, *, masks: bool) -> Callable[[bytes], Awa
 
 
 async def _loaded(registry: Registry[Any]) -> None:
-    """Until a version is there. Raises NotReady where none will be."""
-    while registry.current is None:
+    """Until a version is there, or it was seen that none is needed. Raises NotReady where one is and none will be."""
+    while registry.current is None and not (registry.looked and registry.error is None):
         if registry.error:
             raise NotReady(registry.error)
         await asyncio.sleep(0.02)

@@ -55,13 +55,17 @@ class InferenceModel(Protocol):
 
 def named(services: Services, name: str, version: str | None) -> InferenceModel:
     """The model in service of that name, if it is the version that is asked for. Raises UnknownModel or NotReady."""
-    settings = services.settings
-    made: dict[str, Callable[[], InferenceModel]] = {
+    settings, second = services.settings, services.second
+    made: dict[str, Callable[[], InferenceModel]] = {}
+    if second is not None:
+        made[second.manifest.name] = lambda: Classifier(services, second.manifest.name, second)
+    made |= {
         settings.segmenter: lambda: ServedSegmenter(services, services.detector.segmenter()),
-        settings.model: lambda: Classifier(services, services.predictor.model()),
+        settings.model: lambda: Classifier(services, settings.model, services.predictor.model()),
     }
     if name not in made:
-        raise UnknownModel(f"there is no model {name[:100]!r}; there are {settings.model!r} and {settings.segmenter!r}")
+        *most, last = map(repr, reversed(made))
+        raise UnknownModel(f"there is no model {name[:100]!r}; there are {', '.join(most)} and {last}")
     model = made[name]()
     if version is not None and version != model.version:
         raise UnknownModel(f"version {version[:20]!r} of {name!r} is not in service; version {model.version} is")
@@ -76,11 +80,11 @@ def ready(services: Services, name: str) -> bool:
 
 
 class Classifier:
-    """The model that names plants."""
+    """A model that names plants: the first one, or the second one."""
 
-    def __init__(self, services: Services, model: Model) -> None:
+    def __init__(self, services: Services, name: str, model: Model) -> None:
         self._services, self._model = services, model
-        self.name, self.version, self.labels = services.settings.model, model.version, model.manifest.species
+        self.name, self.version, self.labels = name, model.version, model.manifest.species
         strangeness: list[Tensor] = [(codec.FAMILIAR, "BOOL", [-1]), (codec.OOD_SCORE, "FP32", [-1])]
         self.outputs: Sequence[Tensor] = [
             (codec.PROBABILITIES, "FP32", [-1, len(self.labels)]),

@@ -65,6 +65,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "promise": 0.99,
         "training_images": 3264,
         "explainable": True,
+        "second_model": {"name": "seedlings-field", "version": "2"},
         "segmenter": {"name": "seedlings-segmenter", "version": "3"},
         "species": [
             {
@@ -97,7 +98,14 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
             "created": "2026-11-26T12:01:41+00:00",
             "runtime": "onnxruntime",
         },
-        "second_model": None,
+        "second_model": {
+            "name": "seedlings-field",
+            "version": "2",
+            "network": "base",
+            "species": 12,
+            "created": "2026-11-26T09:54:16+00:00",
+            "runtime": "torchscript",
+        },
         "error": None,
         "refused": [],
         "queued": 0,

@@ -22,7 +22,7 @@ from service.process.heartbeat import Heartbeat
 from service.process.metrics import UNMATCHED, Metrics
 from service.process.other_workers import OtherWorkers
 from service.process.shutdown import Shutdown
-from service.settings import Settings
+from service.settings import AUTO, Settings
 
 _MEASURE_S = 0.5
 Status = Literal["ready", "loading", "draining", "failed"]
@@ -46,6 +46,12 @@ class Services:
     corrections: CorrectionService | None  # None: corrections are not kept
     parsing: asyncio.Semaphore  # a long JSON takes a thread, memory and now and then everybody's turn: one at a time
     heartbeat: Heartbeat  # of the event loop
+
+    @property
+    def second(self) -> Model | None:
+        """The model that answers what the first one finds unfamiliar; None where none does."""
+        first = self.registry.current
+        return None if first is None else self.predictor.second_beside(first)
 
     @property
     def status(self) -> Status:
@@ -79,7 +85,7 @@ class Services:
         if first is None or second is None or self.predictor.second_beside(first) is second:
             return None
         named = f"{second.manifest.name} {second.version} does not know the species of {first.manifest.name} {first.version}"
-        return f"{named}, and is asked nothing; name another one in SEEDLINGS_SECOND_MODEL, or unset it"
+        return f"{named}, and is asked nothing; name another one in SEEDLINGS_SECOND_MODEL, or set it to none"
 
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
@@ -171,7 +177,8 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
     def on_prediction(given: Prediction, first: Prediction) -> None:
-        metrics.prediction(given.species.name, first.familiar, given.decode_s, given.queue_s, ood_ratio=first.ood_ratio)
+        second = given.model is not first.model
+        metrics.prediction(given.species.name, given.familiar, given.decode_s, given.queue_s, second=second, ood_ratio=first.ood_ratio)
 
     def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
@@ -228,7 +235,10 @@ def _classifiers(settings: Settings, load: Load[Model], metrics: Metrics) -> tup
         familiarity = manifest.calibration.familiarity
         shares = {name: row.n / manifest.figures.n for name, row in manifest.figures.per_species.items()}
         metrics.expected(shares, None if familiarity is None else 1 - familiarity.validation_share)
+        if second is not None:
+            second.look_again()
 
+    second: Registry[Model] | None = None
     first = Registry(
         load,
         settings.store,
@@ -239,19 +249,21 @@ def _classifiers(settings: Settings, load: Load[Model], metrics: Metrics) -> tup
         on_refusal=metrics.refused,
         give_back_memory=memory.give_back,
     )
-    if settings.second_model is None:
-        return first, None
-    return first, Registry(
-        load,
-        settings.store,
-        settings.second_model,
-        poll_s=settings.poll_s,
-        setting="SEEDLINGS_SECOND_MODEL",
-        expected=False,
-        on_swap=lambda model: metrics.loaded(model.manifest.name, model.manifest.version, model.runtime),
-        on_refusal=metrics.refused,
-        give_back_memory=memory.give_back,
-    )
+    if settings.second is not None:
+        second = Registry(
+            load,
+            settings.store,
+            settings.second,
+            poll_s=settings.poll_s,
+            setting="SEEDLINGS_SECOND_MODEL",
+            expected=False,
+            beside=first if settings.second_model == AUTO else None,
+            on_swap=lambda model: metrics.loaded(model.manifest.name, model.manifest.version, model.runtime),
+            on_withdrawal=lambda model: metrics.withdrawn(model.manifest.name),
+            on_refusal=metrics.refused,
+            give_back_memory=memory.give_back,
+        )
+    return first, second
 
 
 def _segmenters(settings: Settings, load: Load[Segmenter], metrics: Metrics) -> Registry[Segmenter]:

@@ -23,7 +23,8 @@ from service.settings import Device, Precision, RuntimeChoice, Settings
 __all__ = ["Engine", "EngineError", "computes_in_bfloat16", "load", "load_as_set", "load_segmenter"]
 log = logging.getLogger(__name__)
 _SUM_TOLERANCE = 1e-3
-MEASURING_BYTES = 3 * 2**29  # of each worker; to measure took 1.1 GiB at its highest, ONNX Runtime alone 0.8 GiB
+# Of each worker: to measure took 1.1 GiB at its highest, ONNX Runtime alone 0.8 GiB; with a second model to measure took 1.33 GiB.
+MEASURING_BYTES, SECOND_BYTES = 3 * 2**29, 2**28
 
 
 class Engine:
@@ -92,8 +93,10 @@ def computes_in_bfloat16() -> bool:
     return made_for_it and bool(in_onednn)
 
 
-def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable[[], bool], *, brief: bool = False) -> Engine:
-    """`load` with the settings of the service."""
+def load_as_set(
+    opened: Opened[Manifest], settings: Settings, given_up: Callable[[], bool], *, brief: bool = False, beside: str | None = None
+) -> Engine:
+    """`load` with the settings of the service; `beside` another model whose runtime was chosen here, without measuring once more."""
     return load(
         opened,
         device=settings.device,
@@ -101,9 +104,9 @@ def load_as_set(opened: Opened[Manifest], settings: Settings, given_up: Callable
         streams=settings.streams,
         batch_size=settings.batch_size,
         precision=settings.precision,
-        runtime=settings.runtime,
+        runtime="torchscript" if settings.runtime == "auto" and beside == "torchscript" else settings.runtime,
         brief=brief,
-        measured=_may_measure(settings),
+        measured=beside is None and _may_measure(settings),
         given_up=given_up,
     )
 
@@ -188,7 +191,8 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings, *, bri
 def _may_measure(settings: Settings) -> bool:
     """Whether the container has the memory to hold several runtimes of a model at one time. One that has not would be ended for it."""
     limit = memory.limit_bytes()
-    return limit is None or limit >= settings.workers * MEASURING_BYTES
+    needed = MEASURING_BYTES + (SECOND_BYTES if settings.second else 0)
+    return limit is None or limit >= settings.workers * needed
 
 
 def _in_its_precision(runtime: RuntimeChoice, dtype: torch.dtype) -> RuntimeChoice:

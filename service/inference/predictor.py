@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 WantedCrop = Crop | Literal["auto"] | None  # what a caller asks to be looked at; None: the central square, auto: the largest plant
+# From this share of the limit of familiar images on another model is asked, where nothing can be relied upon. 90% of the validation
+# images of seedlings/3 lie below 0.84. docs/accuracy.md, "Both models together", has what other shares give.
+_NEAR_LIMIT = 0.85
 Where = Crop | Callable[[bytes], Awaitable[Crop | None]] | None  # what is looked at, or what tells it; None: the central square
 
 
@@ -57,6 +60,12 @@ class Prediction:
         """The distance as a share of the limit of familiar images; None if the model cannot tell."""
         familiarity = self.model.manifest.calibration.familiarity
         return None if familiarity is None or self.distance is None else self.distance / familiarity.limit
+
+    @property
+    def beyond_it(self) -> bool:
+        """Whether another model may know better: nothing can be relied upon, and the image is unfamiliar or nearly so."""
+        ratio = self.ood_ratio
+        return ratio is not None and ratio > _NEAR_LIMIT and self.relied_upon() is None
 
     @property
     def confident(self) -> bool:
@@ -119,7 +128,7 @@ class Predictor:
         on_batch: Callable[[BatchReport], None] | None = None,
         on_prediction: Callable[[Prediction, Prediction], None] | None = None,  # the answer, and what the model in service said
         shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what the model in service answered
-        second: Registry[Model] | None = None,  # of the model that answers what is unfamiliar
+        second: Registry[Model] | None = None,  # of the model that answers what is beyond the first one
     ) -> None:
         self._registry, self._decoder, self._second = registry, decoder, second
         self._deadline_s = deadline_s
@@ -173,7 +182,7 @@ class Predictor:
         return model
 
     def second_beside(self, model: Model) -> Model | None:
-        """The model that answers what `model` finds unfamiliar; None where none is loaded, or where it knows other species."""
+        """The model that answers what is beyond `model`; None where none is loaded, or where it knows other species."""
         second = None if self._second is None else self._second.current
         if second is None or second.size != model.size:
             return None
@@ -185,7 +194,7 @@ class Predictor:
     ) -> Prediction:
         """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
-        What it finds unfamiliar the second model answers, if there is one, and if `model` is not to answer `by_it_alone`.
+        What is `beyond_it` the second model answers, if there is one, and if `model` is not to answer `by_it_alone`.
         Of an image file the central square counts, or that of a crop. Raises QueueFull and NotReady at once, UnsupportedImage,
         UndecodableImage or MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its
         place back.
@@ -230,7 +239,7 @@ class Predictor:
             first = prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
         if self._shadow is not None:
             self._shadow(first, decoded.pixels, image)
-        second = self.second_beside(model) if prediction.familiar is False and not by_it_alone else None
+        second = self.second_beside(model) if prediction.beyond_it and not by_it_alone else None
         if second is not None:
             kind, shown = _BatchKind(second), _Image(decoded.pixels)
             other = _prediction(second, decoded, await patiently(lambda: self._once_more(kind, shown), self._deadline_s))

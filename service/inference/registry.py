@@ -107,23 +107,26 @@ class Registry(Generic[Served]):
         read: Callable[[Path], store.Opened[Any]] = store.open_artifact,
         setting: str = "SEEDLINGS_MODEL",  # which names the model
         expected: bool = True,  # `root` is to hold the model; else it is no error that the fallback is served
+        beside: "Registry[Any] | None" = None,  # of the store that this one serves from, and no other; no version there is no error
         doing: str = "serving",  # with a version, as the log calls it
         on_swap: Callable[[Served], None] | None = None,
+        on_withdrawal: Callable[[Served], None] | None = None,
         on_refusal: Callable[[], None] | None = None,
         give_back_memory: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._load, self._read, self._root, self._name, self._version = load, read, root, name, version
-        self._expected, self._setting, self._doing = expected, setting, doing
+        self._expected, self._setting, self._doing, self._beside = expected, setting, doing, beside
         self._poll_s, self._fallback, self._clock, self._patience_s = poll_s, fallback, clock, patience_s
-        self._on_swap, self._on_refusal, self._give_back_memory = on_swap, on_refusal, give_back_memory
+        self._on_swap, self._on_withdrawal, self._on_refusal = on_swap, on_withdrawal, on_refusal
+        self._give_back_memory = give_back_memory
         self._in_service: tuple[Served, Path] | None = None
         self._state: _State = ()  # of the files in `path` when they were loaded
         self._own_served = False  # a version of `root` was in service: from then on the fallback never is
         self._refused: dict[Path, _Refused] = {}
         self._loads = 0
-        self._stop = threading.Event()
+        self._stop, self._again = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="registry", daemon=True)
         self.looked = False  # once to the end: what there was is in service, or refused
         self.error: str | None = None  # why no better version is in service
@@ -151,8 +154,13 @@ class Registry(Generic[Served]):
     def close(self) -> None:
         """Stop watching, and wait for a load in progress to give up, but not for ever."""
         self._stop.set()
+        self.look_again()
         if self._thread.is_alive():
             self._thread.join(self._patience_s)
+
+    def look_again(self) -> None:
+        """Look for versions at once, not after the pause."""
+        self._again.set()
 
     def refresh(self) -> None:
         """Look once, and load the newest version that is good, if it is not the one in service."""
@@ -177,6 +185,7 @@ class Registry(Generic[Served]):
                     return
             if served:  # its files were changed to something worse: what is in memory is still the best
                 break
+        self._withdraw_strays()
         better = paths[: paths.index(self.path) + 1] if self.path in paths else paths
         reasons = [self._refused[path].refusal.reason for path in better if path in self._refused]
         self.refused = tuple(self._refused[path].refusal for path in paths if path in self._refused)
@@ -201,11 +210,22 @@ class Registry(Generic[Served]):
             return False  # it may not be warm
         self._refused.pop(path, None)
         self._in_service, self._state = (model, path), state
-        self._own_served = self._own_served or path.parent.parent == self._root
+        self._own_served = self._own_served or _store(path) == self._root
         log.info("%s %s version %s from %s", self._doing, model.manifest.name, model.manifest.version, path)
         if (on_swap := self._on_swap) is not None:
             _guarded(lambda: on_swap(model))
         return True
+
+    def _withdraw_strays(self) -> None:
+        """Serve no version any more that lies in another store than what it stands beside."""
+        first, served = None if self._beside is None else self._beside.path, self._in_service
+        if first is None or served is None or _store(first) == _store(served[1]):
+            return
+        self._in_service, self._state = None, ()
+        self._loads += 1  # its memory is given back as after a load
+        log.info("no longer %s %s: %s holds none", self._doing, served[0].manifest.name, _store(first))
+        if (on_withdrawal := self._on_withdrawal) is not None:
+            _guarded(lambda: on_withdrawal(served[0]))
 
     def _refuse(self, path: Path, state: _State, error: Exception) -> None:
         lasting = isinstance(error, _FAULTS_OF_FILES) and state == _state(path)  # else they changed while they were read
@@ -222,16 +242,21 @@ class Registry(Generic[Served]):
 
     def _candidates(self) -> list[Path]:
         """Versions that may be served, the best first."""
-        root, found = self._root, store.versions(self._root, self._name)
-        if not found and self._version is None and not self._own_served:
+        root = self._root
+        if self._beside is not None:
+            if (first := self._beside.path) is None:
+                return []
+            root = _store(first)
+        found = store.versions(root, self._name)
+        if self._beside is None and not found and self._version is None and not self._own_served:
             root, found = self._fallback, store.versions(self._fallback, self._name)
         return [root / self._name / str(version) for version in reversed(found) if self._version in (None, version)]
 
     def _missing(self, paths: list[Path]) -> str | None:
         """What the store lacks of what it was named for; None if it lacks nothing, or waits for its first version."""
-        if paths and not self._expected:
+        if self._beside is not None or (paths and not self._expected):
             return None
-        if paths and self._root in (self._fallback, paths[0].parent.parent):
+        if paths and self._root in (self._fallback, _store(paths[0])):
             return None
         goes_on = f"; {self.current.manifest.name} {self.current.manifest.version} goes on being served" if self.current is not None else ""
         if not os.path.isdir(self._root):  # unlike Path's, it never raises
@@ -254,15 +279,17 @@ class Registry(Generic[Served]):
         looks_since_load = 2
         while not self._stop.is_set():
             loads = self._loads
+            to_the_end = self._beside is None or self._beside.in_service is not None
             try:
                 self.refresh()
             except Exception as error:  # this thread is the only one that looks
                 self._report(_words(error))
-            self.looked = True
+            self.looked = self.looked or to_the_end
             looks_since_load = 0 if self._loads != loads else looks_since_load + 1
             if looks_since_load <= 1 and self._give_back_memory is not None:
                 _guarded(self._give_back_memory)  # once for the load itself, once when the last user of the old version is gone
-            self._stop.wait(self._poll_s)
+            self._again.wait(self._poll_s)
+            self._again.clear()
 
 
 def _guarded(call: Callable[[], object]) -> None:
@@ -271,6 +298,10 @@ def _guarded(call: Callable[[], object]) -> None:
         call()
     except Exception:
         log.exception("what goes with a change of versions failed; the change did not")
+
+
+def _store(version: Path) -> Path:
+    return version.parent.parent
 
 
 def _words(error: Exception) -> str:

@@ -75,8 +75,9 @@ class Metrics:
         self._plants = counter(
             "seedlings_plants", "Plants found on photos, by the species that can be relied upon; clumps and the others as such", "species"
         )
-        self._unfamiliar = counter("seedlings_unfamiliar", "Images unlike those that the model was trained on")
-        text = "Distance of an image from those that the model was trained on, as a share of the limit of familiar ones"
+        self._unfamiliar = counter("seedlings_unfamiliar", "Images unlike those that the answering model was trained on")
+        self._second = counter("seedlings_second_model", "Images that the second model answered: they are beyond the first one")
+        text = "Distance of an image from those that the first model was trained on, as a share of the limit of familiar ones"
         self._ood_ratio = histogram("seedlings_ood_ratio", text, buckets=_RATIOS)
         text = "Share of the species among the images on which the version in service was measured"
         self._expected = gauge("seedlings_expected_share", text, "species", over_workers="livemin")
@@ -106,8 +107,12 @@ class Metrics:
             self._of_keys.labels(key, str(status)).inc()
 
     @_never_raises
-    def prediction(self, species: str, familiar: bool | None, decode_s: float, queue_s: float, ood_ratio: float | None = None) -> None:
-        """One image was answered; `ood_ratio` is its distance over the limit of familiar ones."""
+    def prediction(
+        self, species: str, familiar: bool | None, decode_s: float, queue_s: float, *, second: bool = False, ood_ratio: float | None = None
+    ) -> None:
+        """One image was answered, perhaps by the second model; `ood_ratio` is the first one's distance over its limit of familiar ones."""
+        if second:
+            self._second.inc()
         if ood_ratio is not None:
             self._ood_ratio.observe(ood_ratio)
         self._species.labels(species).inc()
@@ -174,6 +179,12 @@ class Metrics:
             self._runtime.labels(model, self._runtimes[model]).set(0)
         self._runtime.labels(model, runtime).set(1)
         self._runtimes[model] = runtime
+
+    @_never_raises
+    def withdrawn(self, model: str) -> None:
+        """No version of this model answers any more."""
+        if model in self._runtimes:
+            self._runtime.labels(model, self._runtimes.pop(model)).set(0)
 
     @_never_raises
     def expected(self, shares: Mapping[str, float], unfamiliar: float | None) -> None:

@@ -69,3 +69,5 @@ def _perform(options: argparse.Namespace) -> None:
     say(adapted.held_out.text_of_gain("corrections held out"))
     say(adapted.test.text(f"test images of {adapted.before}"))
     say(f"published {adapted.folder}; a running service takes it over by itself")
+    if lost := adaptation.lost_second_model(adapted.folder):
+        say(lost)

@@ -123,6 +123,20 @@ def in_service(destination: Path, name: str) -> Path:
     )
 
 
+def lost_second_model(folder: Path) -> str | None:
+    """What to do where a store has this version and no second model beside it, as the shipped one has; None where nothing is lost."""
+    root, (first, second) = folder.parent.parent, store.SHIPPED_PAIR
+    if folder.parent.name != first or store.versions(root, second):
+        return None
+    other = store.resolve(store.SHIPPED_STORE, second)
+    if [one.name for one in store.read_manifest(folder).species] != [one.name for one in store.read_manifest(other).species]:
+        return None
+    return (
+        f"{root} holds no {second}, which answers beside the shipped {first} what that finds unfamiliar;"
+        f" set SEEDLINGS_SECOND_MODEL={second} for the service to ask the shipped one on"
+    )
+
+
 def adapt(
     fabric: "Fabric",
     corrected: CorrectionFolders,

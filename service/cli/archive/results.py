@@ -104,7 +104,9 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _hint(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """How to go on with the model of before."""
+    """How to go on with the models of before."""
+    if "second_model" in now and "second_model" not in before:
+        return "; SEEDLINGS_SECOND_MODEL=none leaves the second model out"
     one, other = before.get("model") or {}, now.get("model") or {}
     if one.get("version") == other.get("version") or one.get("name") != other.get("name"):
         return ""

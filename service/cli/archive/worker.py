@@ -35,7 +35,12 @@ class Worker:
             self._ask = await answering.detecting(services, masks=False)
         else:
             self._ask = await answering.classifying(services, self._task.look)
-        used = {"model": services.registry.current, "segmenter": services.segmenters.current if self._searches else None}
+        used: dict[str, Any] = {
+            "model": services.registry.current,
+            "segmenter": services.segmenters.current if self._searches else None,
+        }
+        if services.seconds is not None and services.seconds.current is not None:
+            used["second_model"] = services.seconds.current
         return {name: None if one is None else _named(one.manifest) for name, one in used.items()}
 
     async def part(self, photos: Sequence[str], step: Callable[[], object] = lambda: None) -> Part:

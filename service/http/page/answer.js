@@ -14,11 +14,12 @@ const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
 let chosen = null; // the photo on show
 let explainable = false;
 let learnt = ""; // from what
+let first = null; // the model that is asked first
 let allBars = false;
 
 export const current = () => chosen;
-export function useModel({ explainable: can, species, training_images: images }) {
-  explainable = can;
+export function useModel({ explainable: can, model, species, training_images: images }) {
+  [explainable, first] = [can, model];
   learnt = images ? t.learnt(number(images), species.length) : "";
 }
 
@@ -119,6 +120,8 @@ export function show() {
   $("heat").hidden = !explainable || how === "unfamiliar";
   $("said-by-server").textContent = problem?.detail ? t.server_says(problem.detail) : "";
   $("here").hidden = !answer?.here;
+  $("second").textContent = answer && how !== "unfamiliar" && answer.model.name !== first?.name ? t.second_answered(first?.name, answer.model.name) : "";
+  $("second").hidden = !$("second").textContent;
   $("beneath").textContent = answer ? beneath(answer) : "";
   $("beneath").className = how === "species" ? "latin" : "";
   $("probability").textContent = answer ? sureness(answer) : "";

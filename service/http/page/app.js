@@ -20,7 +20,7 @@ const PATIENCE_MS = 5000; // for a server at the end of a weak connection, where
 const $ = (id) => document.getElementById(id);
 
 const photos = []; // { file, url, row, crop?, each?, found?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown
-let models = ""; // in service: the one that names plants, and the one that finds them, if any
+let models = []; // in service: the one that names plants, the one that is asked second, and the one that finds plants, if any
 let finding = false; // whether plants are found here
 let away = false; // the server is out of reach, and this browser answers
 let running = 0;
@@ -28,8 +28,8 @@ let retry;
 
 // ---- the server -----------------------------------------------------------------------------------------------------
 
-function knows({ species, model, training_images: images }) {
-  $("model").textContent = t.model(species.length, model.name, model.version);
+function knows({ species, model, second_model: second, training_images: images }) {
+  $("model").textContent = [t.model(species.length, model.name, model.version), second && t.second_model(second.name, second.version)].filter(Boolean).join(" ");
   $("known").hidden = false;
   $("known-title").textContent = t.known(species.length);
   $("known-note").textContent = [images && t.learnt(number(images), species.length), t.known_note].filter(Boolean).join(" ");
@@ -45,12 +45,15 @@ function knows({ species, model, training_images: images }) {
   );
 }
 
-const named = (...of) => of.filter(Boolean).map(({ name, version }) => `${name} ${version}`).join(", ");
+const serves = (made) => models.some((model) => model.name === made.name && model.version === made.version);
+
+/** Whether the models in service made all that is said of a photo. */
+const isCurrent = ({ answer, found }) => [answer.model, found?.segmenter, found?.model, ...(found?.plants ?? []).map((plant) => plant.model)].every((made) => !made || serves(made));
 
 function uses(model) {
   useSpecies(new Map(model.species.map((species) => [species.name, species])));
   useModel(model);
-  models = named(model.model, model.segmenter);
+  models = [model.model, model.second_model, model.segmenter].filter(Boolean);
   finding = model.segmenter !== null;
   knows(model);
 }
@@ -112,7 +115,7 @@ async function remember() {
   const before = await kept();
   for (const photo of before) {
     if (away && photo.answer?.crop) continue; // nobody else can say it now
-    if (!photo.answer?.crop || photo.answer.here || named(photo.found?.model ?? photo.answer.model, photo.found?.segmenter) !== models) Object.assign(photo, { answer: undefined, found: undefined });
+    if (!photo.answer?.crop || photo.answer.here || Boolean(photo.found) !== finding || !isCurrent(photo)) Object.assign(photo, { answer: undefined, found: undefined });
   }
   begin(before);
 }

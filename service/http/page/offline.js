@@ -7,14 +7,15 @@ import { square } from "./preprocess.js";
 
 const CACHE = "seedlings-offline", COMING = `${CACHE}-new`; // what is kept; what is being fetched, until all of it is there
 const RUNTIME = "page/onnxruntime/ort-wasm-simd-threaded.wasm.gz", MODULE = "page/onnxruntime/ort.wasm.bundle.min.mjs";
-const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SPECIES = "offline/species.json";
-const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT];
+const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SECOND = "offline/second.onnx", SPECIES = "offline/species.json";
+const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT]; // and SECOND, where a second model answers what the first one finds unfamiliar
 const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
 const DIGITS = 1e7; // of a probability
+const NEAR_LIMIT = 0.85; // from this share of the limit on the second model is asked, as service/inference/predictor.py has it
 const $ = (id) => document.getElementById(id);
-let about = null; // of the model that is kept: what GET offline/model.json told of it
+let about = null; // of the model that is kept: what GET offline/model.json told of it, with the second one as `second`
 let offered = null; // of the model in service, where it can be kept
-let session = null; // what `load` gave, once it was asked
+let session = null, second = null; // what `load` gave of each, once it was asked
 
 const keeping = () => "serviceWorker" in navigator && "caches" in window; // only of a page by HTTPS or of this very machine
 const round = (value) => Math.round(value * DIGITS) / DIGITS;
@@ -32,8 +33,13 @@ export async function recall() {
   if (!keeping()) return;
   const found = await Promise.all(ALL.map(read));
   about = found.every(Boolean) ? await found.at(-1).json() : null;
+  if (about?.second && !(await read(SECOND))) about = null;
   show();
 }
+
+const bytesOf = (wanted) => wanted.bytes + (wanted.second?.bytes ?? 0) + wanted.runtime_bytes;
+const sameAs = (one, other) => one.sha256 === other.sha256 && one.second?.sha256 === other.second?.sha256;
+const titled = ({ model: { name, version } }) => t.model_version(name, version);
 
 /** Offer to keep the model in service, where it can be. */
 export async function meet() {
@@ -44,10 +50,10 @@ export async function meet() {
 }
 
 function show(failed = "") {
-  const size = offered && megabytes(offered.bytes + offered.runtime_bytes);
-  const newer = about && offered && about.sha256 !== offered.sha256;
+  const size = offered && megabytes(bytesOf(offered));
+  const newer = about && offered && !sameAs(about, offered);
   $("offline").hidden = !about && !offered;
-  const said = !about ? t.offline_offer(size) : newer ? t.offline_newer(size) : t.offline_kept(about.model.name, about.model.version);
+  const said = !about ? t.offline_offer(size) : newer ? t.offline_newer(size) : t.offline_kept([about, about.second].filter(Boolean).map(titled).join(", "));
   $("offline-text").textContent = `${said} ${t.offline_less}`;
   $("offline-keep").hidden = !offered || (about && !newer);
   $("offline-forget").hidden = !about;
@@ -62,28 +68,33 @@ async function fetched(cache, name, come) {
   await cache.put(name, new Response(counted, { headers: response.headers }));
 }
 
+async function digest(response) {
+  const found = await crypto.subtle.digest("SHA-256", await response.arrayBuffer());
+  return [...new Uint8Array(found)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 $("offline-keep").addEventListener("click", async () => {
   const wanted = offered;
   $("offline-keep").disabled = true;
   $("offline-progress").hidden = false;
-  $("offline-progress").max = wanted.bytes + wanted.runtime_bytes;
+  $("offline-progress").max = bytesOf(wanted);
   let came = 0;
   const come = (bytes) => ($("offline-progress").value = came += bytes);
   try {
     await caches.delete(COMING); // of a time that was cut off
     const coming = await caches.open(COMING);
-    for (const name of [MODULE, RUNTIME, MODEL]) await fetched(coming, name, come);
-    const digest = await crypto.subtle.digest("SHA-256", await (await coming.match(MODEL)).arrayBuffer());
-    const found = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const networks = [[MODEL, wanted], ...(wanted.second ? [[SECOND, wanted.second]] : [])];
+    for (const name of [MODULE, RUNTIME, ...networks.map(([name]) => name)]) await fetched(coming, name, come);
+    const whole = await Promise.all(networks.map(async ([name, { sha256 }]) => (await digest(await coming.match(name))) === sha256));
     const known = await api.species();
-    if (found !== wanted.sha256 || known.model.version !== wanted.model.version) throw new Error(t.offline_changed);
+    if (!whole.every(Boolean) || known.model.version !== wanted.model.version) throw new Error(t.offline_changed);
     await coming.put(SPECIES, new Response(JSON.stringify(known)));
     await coming.put(ABOUT, new Response(JSON.stringify(wanted)));
     await caches.delete(CACHE);
     const cache = await caches.open(CACHE);
-    for (const name of ALL) await cache.put(name, await coming.match(name));
+    for (const name of wanted.second ? [SECOND, ...ALL] : ALL) await cache.put(name, await coming.match(name));
     await navigator.storage?.persist?.(); // else the browser may clear it when its disk is full
-    [about, session] = [wanted, null];
+    [about, session, second] = [wanted, null, null];
     show();
   } catch (problem) {
     await recall(); // what was kept before is so still, unless the disk was full at the end
@@ -97,17 +108,16 @@ $("offline-keep").addEventListener("click", async () => {
 
 $("offline-forget").addEventListener("click", async () => {
   await caches.delete(CACHE);
-  about = session = null;
+  about = session = second = null;
   show();
 });
 
-/** The kept network: what is known of it, and what runs it. */
-async function load() {
-  const known = about;
+/** A kept network: what is `known` of it, and what runs it. */
+async function load(known, name) {
   const ort = await import("./onnxruntime/ort.wasm.bundle.min.mjs");
   ort.env.wasm.numThreads = 1; // more need a page that is cut off from all others
   ort.env.wasm.wasmBinary = await new Response((await read(RUNTIME)).body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  const network = await ort.InferenceSession.create(new Uint8Array(await (await read(MODEL)).arrayBuffer()));
+  const network = await ort.InferenceSession.create(new Uint8Array(await (await read(name)).arrayBuffer()));
   const run = async (pixels) => {
     const outputs = await network.run({ images: new ort.Tensor("uint8", pixels, [1, 3, known.size, known.size]) });
     return network.outputNames.map((name) => outputs[name].data);
@@ -132,24 +142,33 @@ const waits = (message) => Object.assign(new api.Problem(), { message }); // for
 
 /** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser. Throws a Problem. */
 export async function predict(file, crop) {
-  let known, run, seen, outputs;
+  const kept = about;
+  let seen;
   try {
-    ({ known, run } = await (session ??= load()));
+    await (session ??= load(kept, MODEL));
   } catch {
     session = null;
     throw waits(t.offline_broken);
   }
   try {
-    seen = await square(file, known.size, crop);
+    seen = await square(file, kept.size, crop);
   } catch {
     throw waits(t.no_preview);
   }
   try {
-    outputs = await run(seen.pixels);
+    const first = await answer(await session, seen);
+    const beyond = first.answer === null && first.ood_score !== null && first.ood_score > NEAR_LIMIT * first.ood_limit;
+    if (!kept.second || !beyond) return first;
+    return await answer(await (second ??= load(kept.second, SECOND)), seen);
   } catch {
+    session = second = null;
     throw waits(t.offline_broken);
   }
-  const [values, distances] = outputs;
+}
+
+/** What one network says of the square of a photo. */
+async function answer({ known, run }, seen) {
+  const [values, distances] = await run(seen.pixels);
   const probabilities = [...values];
   const familiar = distances === undefined || known.ood_limit === null ? undefined : distances[0] <= known.ood_limit;
   const said = familiar === false ? null : narrowest(known, probabilities);

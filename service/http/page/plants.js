@@ -97,7 +97,7 @@ function choose(i) {
   const answer = asAnswer(plant);
   const known = groupOf(answer);
   $("plant-name").textContent = `${i + 1}. ${said(plant)}`;
-  const facts = plant.clump ? [] : [beneath(answer), known && t.groups[known], sureness(answer)];
+  const facts = plant.clump ? [] : [beneath(answer), known && t.groups[known], sureness(answer), plant.model && t.by(plant.model.name)];
   $("plant-facts").textContent = [...facts, t.covers(percent(plant.area))].filter(Boolean).join(" · ");
   $("plant-advice").textContent = plant.clump ? t.clump_advice : plant.familiar === false ? t.unfamiliar : plant.answer ? "" : t.not_sure;
 }

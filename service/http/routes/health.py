@@ -59,7 +59,7 @@ class Health(BaseModel):
     status: Status = Field(description="only a service that is ready answers predictions")
     model: ServedModel | None = Field(description="the model in service; null before the first one is loaded")
     second_model: ServedModel | None = Field(
-        None, description="the model that answers what the first one finds unfamiliar; null where none is, or before it is loaded"
+        None, description="the model that answers photos beyond the first one; null where none does, or before it is loaded"
     )
     error: str | None = Field(
         description="why predictions are not answered, why no better version is in service, or what is wrong with the second model or the"

@@ -1,4 +1,4 @@
-"""`/offline/…`: the model in service for the page, which answers by it in the browser where the server is out of reach."""
+"""`/offline/…`: the models in service for the page, which answers by them in the browser where the server is out of reach."""
 
 import asyncio
 import functools
@@ -25,8 +25,12 @@ _PIECE_BYTES = 2**16  # a slow reader is given its time for each piece
 
 @router.get("/model.json")
 async def about(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
-    """Tell what an answer takes beside the network, and how much there is to fetch."""
-    manifest, content = await _model(services)
+    """Tell what an answer takes beside the networks, and how much there is to fetch."""
+    first, second = await _model(services), await _second(services)
+    return _about(*first) | {"second": None if second is None else _about(*second), "runtime_bytes": onnx_runtime_bytes()}
+
+
+def _about(manifest: Manifest, content: bytes) -> dict[str, Any]:
     calibration = manifest.calibration
     return {
         "model": model_name(manifest),
@@ -37,7 +41,6 @@ async def about(services: Annotated[Services, Depends(current_services)]) -> dic
         "species": [one.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) for one in manifest.species],
         "sha256": manifest.files[_MODEL],
         "bytes": len(content),
-        "runtime_bytes": onnx_runtime_bytes(),
     }
 
 
@@ -45,6 +48,19 @@ async def about(services: Annotated[Services, Depends(current_services)]) -> dic
 async def model(services: Annotated[Services, Depends(current_services)]) -> StreamingResponse:
     """Serve the network as ONNX."""
     _, content = await _model(services)
+    return _streamed(content)
+
+
+@router.get("/second.onnx")
+async def second_model(services: Annotated[Services, Depends(current_services)]) -> StreamingResponse:
+    """Serve the network of the second model as ONNX."""
+    found = await _second(services)
+    if found is None:
+        raise UnknownPage("no second model with a model.onnx for browsers is in service")
+    return _streamed(found[1])
+
+
+def _streamed(content: bytes) -> StreamingResponse:
     return StreamingResponse(
         pieces(content), media_type="application/octet-stream", headers={"Content-Length": str(len(content)), "Cache-Control": "no-store"}
     )
@@ -63,13 +79,25 @@ async def _model(services: Services) -> tuple[Manifest, bytes]:
     manifest = services.predictor.model().manifest if served is None else served[0].manifest
     if served is None or _MODEL not in manifest.files:
         raise UnknownPage("the version in service has no model.onnx for browsers; 'python -m training convert' makes one")
+    return await _read(manifest, served[1])
+
+
+async def _second(services: Services) -> tuple[Manifest, bytes] | None:
+    """The same of the second model; None where none is in service, or where that has none. Raises UnknownPage."""
+    served = None if services.seconds is None else services.seconds.in_service
+    if served is None or served[0] is not services.second or _MODEL not in served[0].manifest.files:
+        return None
+    return await _read(served[0].manifest, served[1])
+
+
+async def _read(manifest: Manifest, path: Path) -> tuple[Manifest, bytes]:
     try:
-        return manifest, await asyncio.to_thread(_content, served[1], manifest.files[_MODEL])
+        return manifest, await asyncio.to_thread(_content, path, manifest.files[_MODEL])
     except store.StoreError as error:
         raise UnknownPage(f"model.onnx cannot be had: {error}") from None
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _content(path: Path, digest: str) -> bytes:
     """Read once for each version: many may ask, and the digest is checked."""
     manifest = store.read_any_manifest(path)

@@ -46,6 +46,9 @@ class SpeciesList(BaseModel):
     promise: float | None = Field(description="at least this share of what `answer` says is right; null if the model states none")
     training_images: int | None = Field(description="how many images the model learned from; null if it does not say")
     explainable: bool = Field(description="whether `POST /explain` works with this model")
+    second_model: ModelName | None = Field(
+        None, description="the model that answers photos beyond this one, by thresholds of its own; null: none does"
+    )
     segmenter: ModelName | None = Field(
         description="the model that finds the plants on whole photos; null: `POST /detect` is not answered now"
     )
@@ -57,6 +60,7 @@ async def species(services: Annotated[Services, Depends(current_services)]) -> d
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
     manifest, segmenter = model.manifest, services.segmenters.current
+    second = services.second
     figures = manifest.figures.per_species
     return {
         "model": model_name(manifest),
@@ -64,6 +68,7 @@ async def species(services: Annotated[Services, Depends(current_services)]) -> d
         "thresholds": {rank: manifest.calibration.threshold_of(rank) for rank in RANKS},
         "training_images": manifest.training.images.get("train"),
         "explainable": model.explainable,
+        "second_model": None if second is None else model_name(second.manifest),
         "segmenter": None if segmenter is None else model_name(segmenter.manifest),
         "species": [
             species.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) | _measured(figures.get(species.name))

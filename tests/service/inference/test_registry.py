@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,59 @@ def test_an_empty_store_falls_back_until_a_version_appears(tmp_path: Path) -> No
     fakes.publish(tmp_path / "volume")
     held.refresh()
     assert held.current is not first
+
+
+def test_a_model_beside_another_one_is_of_the_same_store_and_goes_with_it(tmp_path: Path) -> None:
+    shipped, volume = tmp_path / "shipped", tmp_path / "volume"
+    for name in ("seedlings", "seedlings-field"):
+        fakes.publish(shipped, name=name)
+    withdrawn: list[str] = []
+    first = registry(volume, fallback=shipped)
+    second = Registry(
+        lambda opened, _: Loaded(opened),
+        volume,
+        "seedlings-field",
+        poll_s=1,
+        beside=first,
+        on_withdrawal=lambda model: withdrawn.append(model.manifest.name),
+    )
+    second.refresh()
+    assert (second.current, second.error) == (None, None)  # nothing yet to stand beside
+    first.refresh()
+    second.refresh()
+    assert second.path == shipped / "seedlings-field" / "1"
+    fakes.publish(volume)  # the operator's own one takes over, without one for the field
+    second.refresh()
+    assert second.current is not None  # as long as the shipped one answers
+    first.refresh()
+    second.refresh()
+    assert (second.current, second.error, withdrawn) == (None, None, ["seedlings-field"])
+    fakes.publish(volume, name="seedlings-field")
+    second.refresh()
+    assert second.path == volume / "seedlings-field" / "1"
+    shutil.rmtree(volume / "seedlings-field" / "1")
+    second.refresh()
+    assert second.current is not None  # as any model whose files are gone
+    assert withdrawn == ["seedlings-field"]
+
+
+def test_a_model_beside_another_one_is_loaded_as_soon_as_that_is(tmp_path: Path) -> None:
+    for name in ("seedlings", "seedlings-field"):
+        fakes.publish(tmp_path, name=name)
+    first = registry(tmp_path, poll_s=3600, on_swap=lambda _: second.look_again())
+    second = Registry(lambda opened, _: Loaded(opened), tmp_path, "seedlings-field", poll_s=3600, beside=first)
+    second.start()
+    try:
+        assert not second.looked
+        first.start()
+        until = time.monotonic() + 30
+        while not second.looked:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert second.current is not None
+    finally:
+        first.close()
+        second.close()
 
 
 def test_the_version_in_service_and_its_folder_are_of_one_moment(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pytest
 from PIL import ImageDraw
 
 from models_store import store
-from models_store.manifest import Manifest
+from models_store.manifest import Familiarity, Manifest
+from models_store.pixels import Crop
 from service.__main__ import main
 from service.cli.detection_output import COLUMNS
 from service.inference import engine
+from service.inference.predictor import Prediction
 from service.settings import BadSetting, from_environment
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -57,15 +59,43 @@ def test_what_is_unfamiliar_the_second_one_answers(service: Running) -> None:
     assert (strange["confident"], strange["threshold"], strange["ood_limit"]) == (False, None, None)  # by its own thresholds
 
 
-def test_health_names_it_and_metrics_count_what_it_was_asked(service: Running) -> None:
-    def unfamiliar() -> float:
-        lines = service.client.get("/metrics").text.splitlines()
-        return float(next(line.split()[-1] for line in lines if line.startswith("seedlings_unfamiliar_total")))
+class Known:
+    """A model that is its manifest: a species is sure from 0.9 on, images are familiar up to a distance of 10."""
 
-    before = unfamiliar()
+    manifest = fakes.manifest(
+        threshold=0.9, familiarity=Familiarity(convolution=1, limit=10, limit_rule="fixed", validation_share=1), kind=None, group=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("distance", "probability", "beyond"),
+    [
+        (11, 0.99, True),  # unfamiliar
+        (8.6, 0.5, True),  # nearly so, and nothing to rely on
+        (8.6, 0.95, False),
+        (8.4, 0.5, False),
+        (None, 0.5, False),  # a model that measures none
+    ],
+)
+def test_another_model_may_know_better_where_nothing_is_relied_upon_near_the_limit(
+    distance: float | None, probability: float, beyond: bool
+) -> None:
+    shares = np.array([probability, 1 - probability, 0], np.float32)
+    model: Any = Known()
+    assert Prediction(model, shares, distance, 0, 0, 0, 1, Crop(0, 0, 16, 16)).beyond_it is beyond
+
+
+def counted(service: Running, metric: str) -> float:
+    return float(next(line.split()[-1] for line in service.client.get("/metrics").text.splitlines() if line.startswith(metric)))
+
+
+def test_health_names_it_and_metrics_count_what_it_was_asked(service: Running) -> None:
+    names = ("seedlings_second_model_total", "seedlings_unfamiliar_total")
+    before = [counted(service, name) for name in names]
     for colour in (KNOWN, STRANGE, STRANGE):
         service.client.post("/predict", content=fakes.image(colour))
-    assert unfamiliar() - before == 2  # by the first one: the second one cannot tell
+    after = [counted(service, name) for name in names]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 0]  # nothing was unfamiliar to who answered
     found = service.client.get("/health").json()["second_model"]
     assert (found["name"], found["version"], found["runtime"]) == ("outdoors", "1", "torchscript")
 
@@ -73,9 +103,9 @@ def test_health_names_it_and_metrics_count_what_it_was_asked(service: Running) -
 def test_ready_is_a_service_that_has_both(root: Path, start: Start) -> None:
     held, load = threading.Event(), engine.load_as_set
 
-    def slowly(opened: store.Opened[Manifest], *rest: Any) -> engine.Engine:
+    def slowly(opened: store.Opened[Manifest], *rest: Any, **more: Any) -> engine.Engine:
         assert opened.manifest.name == "seedlings" or held.wait(30)
-        return load(opened, *rest)
+        return load(opened, *rest, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "load_as_set", slowly)
@@ -91,6 +121,30 @@ def test_ready_is_a_service_that_has_both(root: Path, start: Start) -> None:
 def test_the_first_one_once_more_is_a_mistake(root: Path) -> None:
     with pytest.raises(BadSetting, match="SEEDLINGS_SECOND_MODEL: seedlings is the first model already"):
         from_environment({"SEEDLINGS_STORE": str(root), "SEEDLINGS_SECOND_MODEL": "seedlings"})
+
+
+def test_the_model_for_the_field_beside_seedlings_is_asked_unless_that_is_turned_off(
+    start: Start, publish_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    publish_in(fakes.Measured)
+    alone = start()  # a store without it: no second model, and no word about it
+    health = alone.client.get("/health").json()
+    assert (health["status"], health["second_model"], health["error"]) == ("ready", None, None)
+    assert alone.client.post("/predict", content=fakes.image(STRANGE)).json()["familiar"] is False
+    fakes.publish(tmp_path, fakes.Turned, "seedlings-field", threshold=None)
+    alone.wait_for(lambda: alone.client.get("/health").json()["second_model"], "what was published beside it is in service")
+    for service, names in ((start(), ["seedlings-field", "1"]), (start(second_model="none"), None), (start(model="seedlings-field"), None)):
+        second = service.client.get("/health").json()["second_model"]
+        assert (second and [second["name"], second["version"]]) == names
+        known = service.client.get("/species").json()["second_model"]
+        assert (known and [*known.values()]) == names
+
+
+def test_one_that_is_named_and_is_not_there_is_an_error(start: Start, publish_in: Callable[..., Path]) -> None:
+    publish_in(fakes.Measured)
+    health = start(second_model="roses").client.get("/health").json()
+    assert (health["status"], health["second_model"]) == ("ready", None)
+    assert "holds no version of roses, but of seedlings; name one in SEEDLINGS_SECOND_MODEL" in health["error"]
 
 
 def test_each_photo_of_a_batch_by_itself(service: Running) -> None:
@@ -113,6 +167,12 @@ def test_a_caller_who_names_a_model_gets_its_answer(service: Running) -> None:
     asked = {"name": "images", "shape": list(pixels.shape), "datatype": "UINT8", "data": pixels.ravel().tolist()}
     outputs = {one["name"]: one for one in service.client.post("/v2/models/seedlings/infer", json={"inputs": [asked]}).json()["outputs"]}
     assert (outputs["species"]["data"], outputs["familiar"]["data"]) == (["Maize"], [False])
+    other = service.client.post("/v2/models/outdoors/versions/1/infer", json={"inputs": [asked]}).json()
+    assert (other["model_name"], other["model_version"]) == ("outdoors", "1")
+    assert next(one["data"] for one in other["outputs"] if one["name"] == "species") == ["Sugar beet"]
+    assert service.client.get("/v2/models/outdoors/ready").json() == {"name": "outdoors", "ready": True}
+    there = "there are 'seedlings', 'seedlings-segmenter' and 'outdoors'"
+    assert there in service.client.get("/v2/models/roses").json()["error"]
 
 
 def test_a_heat_map_is_of_the_model_that_answered(service: Running) -> None:

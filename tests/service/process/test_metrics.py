@@ -94,6 +94,13 @@ def test_what_is_expected_is_that_of_the_version_in_service() -> None:
     assert 'seedlings_ood_ratio_bucket{le="1.0"} 1.0' in text
 
 
+def test_a_model_that_answers_no_more_is_run_by_nothing() -> None:
+    metrics = Metrics()
+    metrics.loaded("seedlings-field", 2, "torchscript")
+    metrics.withdrawn("seedlings-field")
+    assert 'seedlings_model_runtime{model="seedlings-field",runtime="torchscript"} 0.0' in metrics.render(0).decode()
+
+
 def test_comparisons_are_counted_by_version_and_shadow() -> None:
     metrics = Metrics()
     for version, outcome in (("1", "agreed"), ("1", "agreed"), ("1", "differed"), ("2", "agreed")):

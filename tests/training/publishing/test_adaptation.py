@@ -86,6 +86,17 @@ def test_the_version_in_service_is_the_store_s_and_else_the_shipped_one(publishe
         adaptation.in_service(tmp_path, "mine")
 
 
+def test_a_store_that_takes_over_says_where_the_second_model_is_lost(published, tmp_path):
+    shipped = store.resolve(store.SHIPPED_STORE, "seedlings")
+    copy = shutil.copytree(shipped, tmp_path / "seedlings" / shipped.name)
+    said = adaptation.lost_second_model(copy)
+    assert said is not None
+    assert said.endswith("set SEEDLINGS_SECOND_MODEL=seedlings-field for the service to ask the shipped one on")
+    assert adaptation.lost_second_model(shipped) is None  # there it is
+    other = shutil.copytree(published, tmp_path / "other" / "seedlings" / "1")
+    assert adaptation.lost_second_model(other) is None  # of other species, which it does not know
+
+
 def test_a_side_without_photos_is_refused(tmp_path):
     (tmp_path / "learn").mkdir()
     with pytest.raises(DataError, match="too few corrections"):

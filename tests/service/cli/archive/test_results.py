@@ -34,6 +34,12 @@ def test_other_arguments_are_refused(tmp_path: Path) -> None:
         Results(str(tmp_path), "csv").begin(OF | {"block": 5, "model": {"version": "2"}})
 
 
+def test_an_archive_begun_without_the_second_model_goes_on_without_it(tmp_path: Path) -> None:
+    Results(str(tmp_path), "csv").begin(OF)
+    with pytest.raises(Refused, match=r"second_model was null, is .*; SEEDLINGS_SECOND_MODEL=none leaves the second model out"):
+        Results(str(tmp_path), "csv").begin(OF | {"second_model": {"name": "seedlings-field", "version": "2"}})
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("of mine")
     with pytest.raises(Refused, match=r"holds other files, such as letter.txt; name a new folder"):

@@ -12,7 +12,7 @@ import pytest
 from models_store import store
 from tests import fakes
 from tests.service.conftest import Running, Start
-from tests.service.http.page.browsing import RED, answered, coded, no_defects_for, opened, photo
+from tests.service.http.page.browsing import RED, answered, coded, kept_when, no_defects_for, opened, photo
 
 
 def test_tells_the_species_and_what_decided_it(page: Any) -> None:
@@ -125,3 +125,26 @@ def test_an_unfamiliar_photo_gets_no_name(browser: Any, start: Start, publish_in
         table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
         assert [line["familiar"] for line in table] == ["no", "yes"]
         no_defects_for(page)
+
+
+def test_says_when_the_second_model_answered(browser: Any, start: Start, publish_in: Any, tmp_path: Path) -> None:
+    publish_in(fakes.Measured)
+    fakes.publish(tmp_path, fakes.Turned, "seedlings-field", threshold=0.3)
+    service = start()
+    said = "Unlike the photos that seedlings learned from, so seedlings-field answered."
+    for page in opened(browser, service, viewport={"width": 1200, "height": 800}):
+        assert "A second model answers photos unlike its own: seedlings-field, version 1." in page.text_content("#model")
+        page.set_input_files("#choose", [photo("bright.png", fakes.image((255, 10, 10))), photo("red.png", fakes.image((200, 10, 10)))])
+        page.wait_for_selector("#progress", state="hidden")
+        answered(page, "Sugar beet")
+        assert page.text_content("#second") == said
+        no_defects_for(page)
+        page.click("#rows tr:nth-child(2) button")
+        answered(page, "Maize")
+        assert page.locator("#second").is_hidden()
+        kept_when(page, "kept.length === 2 && kept.every((photo) => photo.answer)")
+        page.reload()  # what either of them said is not asked again
+        page.click("#rows button:has-text('bright.png')")
+        answered(page, "Sugar beet")
+        assert page.text_content("#second") == said
+        assert 'seedlings_predictions_total{species="Sugar beet"} 1.0' in service.client.get("/metrics").text

@@ -88,7 +88,7 @@ def kept(browser: Any, proxy: Proxy) -> Iterator[Any]:
     page.on("pageerror", lambda error: defects.append(str(error)))
     page.goto(f"http://127.0.0.1:{proxy.server_address[1]}/")
     page.wait_for_selector("#offline:not([hidden])")
-    assert "11 MB" in page.text_content("#offline-text")  # said before
+    assert "18 MB" in page.text_content("#offline-text")  # said before
     assert "plants are not found and counted, and there are no heat maps" in page.text_content("#offline-text")
     assert page.evaluate("caches.has('seedlings-offline')") is False  # and nothing fetched
     no_defects_for(page)
@@ -237,7 +237,7 @@ def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: 
         files[f"turned {orientation}.jpg"] = drawn.encoded(leaf, "JPEG", exif=turned)
     large = drawn.plant(2, 5, 900).resize((3000, 2250), Image.Resampling.BICUBIC)
     files["large and turned.jpg"] = drawn.encoded(large, "JPEG", quality=85, exif=turned)
-    assert compared(kept, service, files, 0.02) == len(files)
+    assert compared(kept, service, files, 0.06) == len(files)  # the second model feels colours more
 
 
 def test_real_images_are_answered_as_the_server_does(kept: Any, service: Running, real_images: Path) -> None:

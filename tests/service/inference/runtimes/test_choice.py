@@ -163,12 +163,22 @@ def test_who_asks_little_gets_one_that_is_not_measured(exported, tmp_path, caplo
     assert "images/s" not in caplog.text
 
 
-@pytest.mark.parametrize(("limit", "workers", "measures"), [(None, 8, True), (2**31, 1, True), (2**31, 2, False), (2**30, 1, False)])
-def test_a_small_container_measures_nothing(exported, tmp_path, caplog, monkeypatch, limit, workers, measures):
+@pytest.mark.parametrize(
+    ("limit", "workers", "second", "measures"),
+    [
+        (None, 8, "auto", True),
+        (2**31, 1, "auto", True),
+        (2**31, 2, "auto", False),
+        (3 * 2**29, 1, "auto", False),  # two models do not fit
+        (3 * 2**29, 1, "none", True),
+        (2**30, 1, "none", False),
+    ],
+)
+def test_a_small_container_measures_nothing(exported, tmp_path, caplog, monkeypatch, limit, workers, second, measures):
     monkeypatch.setattr(memory, "limit_bytes", lambda: limit)
     monkeypatch.setattr(choice, "MEASURED_S", 0.05)
     caplog.set_level(logging.INFO)
-    settings = Settings(store=tmp_path, device="cpu", threads=1, max_batch=1, workers=workers)
+    settings = Settings(store=tmp_path, device="cpu", threads=1, max_batch=1, workers=workers, second_model=second)
     loaded = engine.load_as_set(store.open_artifact(exported), settings, lambda: True)
     assert ("images/s" in caplog.text) == measures
     assert measures or loaded.runtime == "onnxruntime"
@@ -254,3 +264,12 @@ def test_a_damaged_file_that_is_mended_is_served(exported, tmp_path, start, runt
     service.wait_ready()
     assert service.client.get("/health").json()["model"]["runtime"] == runtime
     assert f'seedlings_model_runtime{{model="seedlings",runtime="{runtime}"}} 1.0' in service.client.get("/metrics").text
+
+
+@pytest.mark.parametrize(("beside", "runtime"), [("onnxruntime", "onnxruntime"), ("torchscript", "torchscript")])
+def test_a_second_model_measures_nothing_and_runs_as_the_first(exported, tmp_path, caplog, beside, runtime):
+    caplog.set_level(logging.INFO)
+    settings = Settings(store=tmp_path, device="cpu", threads=1, max_batch=1)
+    loaded = engine.load_as_set(store.open_artifact(exported), settings, lambda: True, beside=beside)
+    assert loaded.runtime == runtime
+    assert "images/s" not in caplog.text

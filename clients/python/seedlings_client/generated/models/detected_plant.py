@@ -36,8 +36,8 @@ class DetectedPlant:
             first
         familiar (bool | None | Unset): false: unlike what the model was trained on. Absent if the model cannot tell
         segmentation (None | RunLengths | Unset): its mask. Absent unless `?masks=rle` asks for it
-        model (ModelName | None | Unset): the second model, where it answered because the first one finds the plant
-            unfamiliar. Else absent
+        model (ModelName | None | Unset): the second model, where it answered because the plant is beyond the first one.
+            Else absent
     """
 
     box: list[int]

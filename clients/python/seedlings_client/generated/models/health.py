@@ -29,8 +29,8 @@ class Health:
             the second model or the file of keys; null if nothing
         refused (list[RefusedVersion]): versions of the store that are not served, newest first
         queued (int): number of images that wait for a forward pass
-        second_model (None | ServedModel | Unset): the model that answers what the first one finds unfamiliar; null
-            where none is, or before it is loaded
+        second_model (None | ServedModel | Unset): the model that answers photos beyond the first one; null where none
+            does, or before it is loaded
         shadow (None | Shadowed | Unset): the other version that is compared with the one in service; null where none is
     """
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.model_name import ModelName
     from ..models.species_entry import SpeciesEntry
@@ -31,6 +33,8 @@ class SpeciesList:
         segmenter (ModelName | None): the model that finds the plants on whole photos; null: `POST /detect` is not
             answered now
         species (list[SpeciesEntry]): the species, in the order of all probabilities
+        second_model (ModelName | None | Unset): the model that answers photos beyond this one, by thresholds of its
+            own; null: none does
     """
 
     model: ModelName
@@ -42,6 +46,7 @@ class SpeciesList:
     explainable: bool
     segmenter: ModelName | None
     species: list[SpeciesEntry]
+    second_model: ModelName | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +81,14 @@ class SpeciesList:
             species_item = species_item_data.to_dict()
             species.append(species_item)
 
+        second_model: dict[str, Any] | None | Unset
+        if isinstance(self.second_model, Unset):
+            second_model = UNSET
+        elif isinstance(self.second_model, ModelName):
+            second_model = self.second_model.to_dict()
+        else:
+            second_model = self.second_model
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -91,6 +104,8 @@ class SpeciesList:
                 "species": species,
             }
         )
+        if second_model is not UNSET:
+            field_dict["second_model"] = second_model
 
         return field_dict
 
@@ -157,6 +172,23 @@ class SpeciesList:
 
             species.append(species_item)
 
+        def _parse_second_model(data: object) -> ModelName | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                second_model_type_0 = ModelName.from_dict(data)
+
+                return second_model_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ModelName | None | Unset, data)
+
+        second_model = _parse_second_model(d.pop("second_model", UNSET))
+
         species_list = cls(
             model=model,
             threshold=threshold,
@@ -167,6 +199,7 @@ class SpeciesList:
             explainable=explainable,
             segmenter=segmenter,
             species=species,
+            second_model=second_model,
         )
 
         species_list.additional_properties = d
