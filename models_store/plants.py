@@ -1,6 +1,7 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
-A connected part of the map is divided where two or more centres are sure. A part, or a share of a divided one, is a clump if it may be
+A connected part of the map is divided where two or more centres are sure. Parts that nearly touch are leaves of one plant: their stem is
+too thin to be seen. A part, or a share of a divided one, is a clump if it may be
 several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
 the photo's shorter side has no centre; its shape, and its size beside the photo's other parts, are those of several plants. Else it is
 one plant.
@@ -19,12 +20,15 @@ from models_store.manifest import PhotoInput, PlantThresholds
 
 NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
 _BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
+_LEAF_GAP_PX = 6  # of the map, between two leaves of one plant at most: about what counts as one in figures (training/evaluation/plants.py)
+_LEAF_SIDE = 24  # pixels of the map: smaller parts are plants of their own, since those may stand as near as that
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
 _LARGE = 0.75  # of the photo's shorter side: a part without a sure centre that is larger is a clump
 _COUNTED = 0.01  # of the map's width: parts from this size on say what size a photo's plants have
 # By logistic regression on parts that hold one plant or several: of composed pictures, of training images, and of the first half of
 # the photos from fields. training/LOG.md has what it is worth on others.
 _BY_HULL, _BY_SPREAD, _BY_OUTLINE, _BY_SIZE, _LIKE_SEVERAL = 0.42, -0.57, 1.04, 0.15, 1.68
+_CORNERS = np.ones((3, 3))  # neighbours at corners touch, too
 _PEAK = 5  # places a side, within which a centre is the highest
 _MOST_CENTRES = 256  # of one part, the surest
 
@@ -69,8 +73,7 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
     least_px: of a plant's longer side, in pixels of the map; smaller ones are left out.
     """
-    labels, _ = ndimage.label(plant >= _BRIDGE * thresholds.plant, np.ones((3, 3)))
-    labels = np.where(plant >= thresholds.plant, labels, 0)
+    labels = _parts(plant, thresholds.plant)
     boxes = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None]
     areas = np.bincount(labels.ravel())
     counted = [areas[number] for number, box in boxes if _side(box) >= _COUNTED * plant.shape[1]]
@@ -86,6 +89,19 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
         centres = np.stack([y[inside], x[inside], values[inside]], 1)
         found += _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape), usual_px)
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
+
+
+def _parts(plant: Map, least: float) -> NDArray[np.int32]:
+    """Which part each pixel over `least` is of, 0 for the others: [H,W]."""
+    linked = plant >= _BRIDGE * least
+    labels, count = ndimage.label(linked, _CORNERS)
+    leaf = np.zeros(count + 1, bool)
+    leaf[[number for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None and _side(box) >= _LEAF_SIDE]] = True
+    if np.count_nonzero(leaf) > 1:
+        around = ndimage.maximum_filter((leaf[labels] & (plant >= least)).astype(np.uint8), _LEAF_GAP_PX + 1)
+        labels, _ = ndimage.label(linked | (around > 0), _CORNERS)
+    found: NDArray[np.int32] = np.where(plant >= least, labels, 0)
+    return found
 
 
 def _divided(
@@ -164,7 +180,7 @@ def _nearest(rows: NDArray[np.int64], columns: NDArray[np.int64], centres: NDArr
 def _peaks(centres: Map, least: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Rows, columns and values of the map's hills of at least that height; of a flat top its middle."""
     top = (centres >= least) & (centres == ndimage.maximum_filter(centres, _PEAK))
-    labels, count = ndimage.label(top, np.ones((3, 3)))
+    labels, count = ndimage.label(top, _CORNERS)
     rows, columns = np.nonzero(labels)
     hills = labels[rows, columns] - 1
     sizes = np.maximum(1, np.bincount(hills, minlength=count))

@@ -53,6 +53,16 @@ def test_parts_joined_by_a_faint_bridge_are_one():
     assert len(plants.find(plant, near, far, THRESHOLDS)) == 2
 
 
+def test_leaves_that_nearly_touch_are_one_plant():
+    for gap, plants_found in ((5, 1), (6, 1), (7, 2)):
+        leaves = [((60, 90), (60, 90)), ((60, 90), (90 + gap, 120 + gap))]
+        assert len(plants.find(*bars(*leaves), THRESHOLDS)) == plants_found, gap
+    small = [((60, 80), (60, 80)), ((60, 80), (85, 105))]
+    assert len(plants.find(*bars(*small), THRESHOLDS)) == 2  # seedlings may stand as near as that
+    shares = maps([(60, 50, 14), (60, 82, 14)], centres=[(60, 50, 0.9), (60, 82, 0.9)])
+    assert [one.clump for one in plants.find(*shares, THRESHOLDS)] == [False, False]  # each has a centre of its own
+
+
 def test_two_sure_centres_divide_a_part():
     found = plants.find(*maps([(60, 50, 12), (60, 70, 12)], centres=[(60, 50, 0.9), (60, 70, 0.8)]), THRESHOLDS)
     assert [one.clump for one in found] == [False, False]
