@@ -221,6 +221,17 @@ def test_a_connection_that_breaks_is_tried_again(call: Calling, answering: Answe
         assert len(asked) == 2
 
 
+def test_a_silent_service_is_asked_once_more(call: Calling, answering: Answering) -> None:
+    silent = Said(body=b".", pause_s=3)
+    with answering(silent, FINE) as (url, asked):
+        assert call("predict", url, b"image", options={"timeout_s": 0.5}).species == "Maize"
+        assert len(asked) == 2
+    with answering(silent, silent, FINE) as (url, asked):
+        with pytest.raises(NoAnswer, match="no answer in time"):
+            call("predict", url, b"image", options={"timeout_s": 0.5})
+        assert len(asked) == 2
+
+
 def test_nobody_there(call: Calling) -> None:
     with pytest.raises(NoAnswer, match="is the service running"):
         call("predict", "http://127.0.0.1:9", b"image")

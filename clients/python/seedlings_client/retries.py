@@ -9,6 +9,7 @@ from .errors import NoAnswer, Problem, SeedlingsError
 
 BUSY = (429, 503, 504)
 _RECONNECT_S = 0.1
+_MOST_SILENT = 2  # tries of a call without a sign of life
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Attempts:
     retries: Retries
     url: str
     made: int = 0
+    silent: int = 0
     until: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,10 +59,12 @@ class Attempts:
             raise self._failure(error) from (None if isinstance(error, Problem) else error)
         return wait_s
 
-    @staticmethod
-    def _wait_s(error: Problem | httpx.TransportError) -> float | None:
+    def _wait_s(self, error: Problem | httpx.TransportError) -> float | None:
         if isinstance(error, Problem):
             return error.retry_after_s if error.status in BUSY else None
+        if isinstance(error, httpx.ReadTimeout):  # a machine that is very busy stands still for a while
+            self.silent += 1
+            return _RECONNECT_S if self.silent < _MOST_SILENT else None
         # A connection that was kept open may have been closed on the other side. To ask twice does no harm.
         return _RECONNECT_S if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError) else None
 
