@@ -10,7 +10,7 @@ from typing import NoReturn
 
 STATUS = 130  # what shells give a process that was interrupted
 MESSAGE = "interrupted"
-_GRACE_S = 0.5
+_GRACE_S = 0.25  # then the kernel frees the memory, for a tenth of a second a GB: that shall fit into the second, too
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import sys
 
 from models_store import installing, interrupt, threads
+from training import memory
 from training.cli import (
     adapt,
     augment,
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
     threads.let_sleep(os.environ)
+    memory.use_huge_pages(os.environ)
     options = parser().parse_args(arguments)
     try:
         with interrupt.within_a_second(INTERRUPTED):

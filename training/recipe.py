@@ -178,7 +178,9 @@ class Recipe(_Part):
         "accuracy", description="what on validation decides whose weights are kept as the run's; `last`: nothing, the last epoch's are"
     )
     norms_without_dropout: bool = Field(
-        False, description="after each epoch, compute the statistics of batch normalisation anew with dropout off"
+        False,
+        description="after each epoch, compute the statistics of batch normalisation anew with dropout off; done in any case where a norm"
+        " remembers more steps than an epoch has",
     )
     softmax_before_loss: bool = Field(False, description="the mistake of the report, for its reproduction only")
     seed: int = Field(0, ge=0, description="seed of weights, order, augmentation and dropout")

@@ -94,7 +94,7 @@ def test_a_computation_that_python_cannot_interrupt_ends_too():
     seconds, error = interrupted(process)
     assert process.returncode == 130
     assert error == "interrupted; by a test\n"
-    assert seconds > 0.4  # Python had its chance first
+    assert seconds > 0.2  # Python had its chance first
 
 
 def test_what_was_there_before_is_there_again():

@@ -107,7 +107,7 @@ def _elsewhere(measured: "MeasuredModel", options: argparse.Namespace) -> None:
     if options.ood:
         found["ood"] = _ood(measured, options, distances)
     if options.json is None:
-        say("\n".join([external.text(f"{measured.name} on {options.images}", found), *_sentences(found)]))
+        say("\n".join([external.text(f"{measured.name} on {options.images}", measured.species, found), *_sentences(found)]))
     else:
         _write(found | {"species": measured.species}, options.json)
 

@@ -4,6 +4,7 @@ A kind ends in the group, crop or weed. Names and codes as in the EPPO Global Da
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -54,7 +55,14 @@ def describe(names: list[str], folder: Path | None = None) -> list[Species]:
     Raises DataError for a file that cannot be read, and for a name in it that is none of these.
     """
     table, own = known(), {} if folder is None else _own(folder / FILE, names)
-    return [table.get(name, Species(name=name)).model_copy(update=own.get(name, {})) for name in names]
+    return [_described(table.get(name, Species(name=name)), own.get(name, {})) for name in names]
+
+
+def _described(species: Species, own: Mapping[str, str | None]) -> Species:
+    """With what its user says of it. A group of theirs leaves no kind of the other group."""
+    if species.kind is not None and own.get("group", species.group) != species.group:
+        own = {"kind": None, **own}
+    return species.model_copy(update=own)
 
 
 def _own(file: Path, names: list[str]) -> dict[str, dict[str, str]]:

@@ -32,12 +32,12 @@ def figures(
 
     def row(chosen: Tensor) -> dict[str, Any]:
         teachable = chosen & (known >= 0)
-        found: dict[str, Any] = {"n": int(chosen.sum()), "accuracy": _share(right, teachable) if teachable.any() else None}
+        found: dict[str, Any] = {"n": int(chosen.sum()), "accuracy": _share(right, teachable)}
         if familiar is not None:
             found["familiar"] = _share(familiar, chosen)
         if confident is not None:
             found["confident"] = _share(confident, chosen)
-            found["confident_accuracy"] = _share(right, chosen & confident) if (chosen & confident).any() else None
+            found["confident_accuracy"] = _share(right, chosen & confident)
         return found
 
     per_species = {}
@@ -51,21 +51,25 @@ def figures(
     return row(torch.ones(len(labels), dtype=torch.bool)) | {"accuracy_interval": interval, "per_species": per_species}
 
 
-def text(name: str, found: dict[str, Any]) -> str:
-    """The figures as lines for a terminal."""
+def text(name: str, species: list[str], found: dict[str, Any]) -> str:
+    """The figures of a model that knows `species`, as lines for a terminal."""
     width = max(len("all"), *map(len, found["per_species"]))
     lines = [f"{'':<{width}} images accuracy familiar confident  taken for"]
     for row_name, row in [*found["per_species"].items(), ("all", found)]:
         shares = " ".join(f"{_percent(row.get(key)):>{wide}}" for key, wide in (("accuracy", 8), ("familiar", 8), ("confident", 9)))
         most = list(row.get("taken_for", {}).items())[:_NAMED]
         lines.append(f"{row_name:<{width}} {row['n']:>6} {shares}  {', '.join(f'{answer} {n}' for answer, n in most)}".rstrip())
+    unknown = [row_name for row_name, row in found["per_species"].items() if row["n"] and row["accuracy"] is None]
+    if unknown:
+        lines.append(f"\nno answer to {', '.join(unknown)} can be right: the model knows {', '.join(species)}")
     sure = found.get("confident_accuracy")
     lines.append(f"\n{name}" + (f"; of the confident answers {sure:.1%} are right" if sure is not None else ""))
     return "\n".join(lines)
 
 
-def _share(of: Tensor, among: Tensor) -> float:
-    return float(of[among].double().mean()) if among.any() else 0.0
+def _share(of: Tensor, among: Tensor) -> float | None:
+    """None where there is nothing, such as photos of a folder that are all left out."""
+    return float(of[among].double().mean()) if among.any() else None
 
 
 def _percent(share: float | None) -> str:

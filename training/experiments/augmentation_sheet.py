@@ -24,10 +24,13 @@ def write(images: Images, recipe: Recipe, backgrounds: torch.Tensor | None, out:
         rows = (images.labels[order] == label).nonzero()[:, 0]
         turn[rows] = torch.arange(len(rows)) * len(images.species) + label
     chosen = order[turn.argsort()[:count]]
-    shown = transformed(images.pixels[chosen], recipe, backgrounds, random).images.mul(255).round().to(torch.uint8).numpy()  # [n,3,S,S]
-    side = shown.shape[-1]
-    sheet = np.full((-(-len(shown) // _COLUMNS) * side, min(_COLUMNS, len(shown)) * side, 3), 255, np.uint8)
+    batches = (
+        images.pixels[rows] for rows in torch.split(chosen, recipe.batch_size)
+    )  # as in training: plants get the backgrounds of their batch
+    shown = (image for batch in batches for image in transformed(batch, recipe, backgrounds, random).images)  # float [3,S,S] in 0–1
+    side = images.pixels.shape[-1]
+    sheet = np.full((-(-len(chosen) // _COLUMNS) * side, min(_COLUMNS, len(chosen)) * side, 3), 255, np.uint8)
     for number, image in enumerate(shown):
         top, left = number // _COLUMNS * side, number % _COLUMNS * side
-        sheet[top : top + side, left : left + side] = image.transpose(1, 2, 0)
+        sheet[top : top + side, left : left + side] = image.mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     write_atomically(out, lambda stream: Image.fromarray(sheet).save(stream, "PNG"))

@@ -132,9 +132,9 @@ def _train(
     while not early_stopping.ends(state.history, recipe):
         began = time.perf_counter()
         loss, rate = _epoch(fabric, model, optimizer, state, recipe, train, taught, squares)
-        if recipe.norms_without_dropout:
+        if batchnorm.is_due(state.network, len(train.labels) / recipe.batch_size, recipe.norms_without_dropout):
             with fabric.autocast():
-                batchnorm.measure(state.evaluated, train.pixels)
+                batchnorm.measure(state.network, state.evaluated, train.pixels)
         row = {"epoch": state.epoch + 1, "learning_rate": rate, "train_loss": loss}
         if held.validation:
             row |= _validate(fabric, state.evaluated, validation, recipe)

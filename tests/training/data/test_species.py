@@ -34,6 +34,17 @@ def test_the_file_goes_before_the_table(tmp_path: Path) -> None:
     assert (charlock.eppo_code, charlock.scientific_name, charlock.kind) == ("MINE", "Sinapis arvensis", "broadleaf weed")
 
 
+def test_a_group_of_ones_own_ends_a_kind_of_the_other_group(tmp_path: Path) -> None:
+    """A crop of the last year is a weed in this one's."""
+    (tmp_path / "species.toml").write_text(
+        '[Maize]\ngroup = "weed"\n["Common wheat"]\ngroup = "crop"\n["Sugar beet"]\nkind = "broadleaf weed"\n'
+    )
+    maize, wheat, beet = species.describe(["Maize", "Common wheat", "Sugar beet"], tmp_path)
+    assert (maize.group, maize.kind, maize.eppo_code) == ("weed", None, "ZEAMX")
+    assert (wheat.group, wheat.kind) == ("crop", "grass crop")
+    assert (beet.group, beet.kind) == ("weed", "broadleaf weed")
+
+
 def test_without_the_file_there_is_the_table(tmp_path: Path) -> None:
     assert species.describe(NAMES, tmp_path) == species.describe(NAMES)
     assert species.describe(NAMES)[2] == species.Species(name="Wild oat")

@@ -44,7 +44,27 @@ def test_a_run_has_no_threshold_and_no_limit():
 
 
 def test_the_table():
-    lines = external.text("seedlings/3 on field", external.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.85)).splitlines()
+    lines = external.text(
+        "seedlings/3 on field", SPECIES, external.figures(SPECIES, ["Maize", "Nettle"], LABELS, ANSWERS, 0.85)
+    ).splitlines()
     assert lines[1].split() == ["Maize", "3", "66.7%", "–", "33.3%", "Maize", "2,", "Charlock", "1"]
     assert lines[2].split() == ["Nettle", "2", "–", "–", "50.0%", "Sugar", "beet", "2"]
     assert lines[-1] == "seedlings/3 on field; of the confident answers 0.0% are right"
+    assert lines[-3] == "no answer to Nettle can be right: the model knows Charlock, Maize, Sugar beet"
+
+
+def test_a_folder_without_photos_has_no_shares():
+    """All of them were left out."""
+    familiar = torch.ones(2, dtype=torch.bool)
+    found = external.figures(SPECIES, ["Charlock", "Maize"], torch.tensor([1, 1]), ANSWERS[:2], 0.75, familiar)
+    assert found["per_species"]["Charlock"] == {
+        "n": 0,
+        "accuracy": None,
+        "familiar": None,
+        "confident": None,
+        "confident_accuracy": None,
+        "taken_for": {},
+    }
+    text = external.text("seedlings/3 on field", SPECIES, found)
+    assert text.splitlines()[1].split() == ["Charlock", "0", "–", "–", "–"]
+    assert "no answer to" not in text

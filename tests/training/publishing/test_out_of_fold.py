@@ -16,7 +16,9 @@ from training.recipe import Recipe
 @pytest.fixture(scope="module")
 def folded(fabric, images, parts, tmp_path_factory):
     """A run with two folds, which learnt something; not to be written to."""
-    settings = Recipe(network="tiny", epochs=12, batch_size=8, ema_decay=0.8, label_smoothing=0.0, optimizer={"learning_rate": 5e-3})
+    settings = Recipe(
+        network="tiny", epochs=40, batch_size=8, seed=1, ema_decay=0.8, label_smoothing=0.0, optimizer={"learning_rate": 5e-3}
+    )
     folder = tmp_path_factory.mktemp("folded") / "run"
     fit(fabric, settings, "test", images, parts, folder)
     for number in (1, 2):
