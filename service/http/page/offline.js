@@ -38,7 +38,8 @@ export async function recall() {
 }
 
 const bytesOf = (wanted) => wanted.bytes + (wanted.second?.bytes ?? 0) + wanted.runtime_bytes;
-const sameAs = (one, other) => one.sha256 === other.sha256 && one.second?.sha256 === other.second?.sha256;
+const marks = (told) => [told, told.second].map((one) => one && [one.sha256, one.model.name, one.model.version].join(" ")).join();
+const sameAs = (one, other) => marks(one) === marks(other); // the same weights may have other thresholds in another version
 const titled = ({ model: { name, version } }) => t.model_version(name, version);
 
 /** Offer to keep the model in service, where it can be. */

@@ -181,6 +181,18 @@ def test_a_server_that_is_late_is_taken_for_none(kept: Any, service: Running, mo
     kept.wait_for_selector("#down", state="hidden")
 
 
+def test_another_version_of_the_same_weights_is_newer(kept: Any) -> None:
+    """Its thresholds may be others."""
+    told = kept.evaluate("fetch('offline/model.json').then((answer) => answer.json())")
+    kept.route("**/offline/model.json", lambda route: route.fulfill(json=told | {"model": told["model"] | {"version": "9"}}))
+    kept.reload()
+    kept.wait_for_selector("#offline-keep:not([hidden])")
+    kept.unroute("**/offline/model.json")
+    kept.reload()
+    kept.wait_for_selector("#offline-forget:not([hidden])")
+    kept.wait_for_selector("#offline-keep", state="hidden")
+
+
 def test_a_newer_model_that_does_not_come_whole_leaves_the_one_before(kept: Any) -> None:
     kept.route("**/offline/model.onnx", lambda route: route.abort())
     kept.evaluate("document.getElementById('offline-keep').click()")
