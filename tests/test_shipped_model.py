@@ -33,8 +33,8 @@ def evaluated(real_images, cache, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    """The service as `make serve` starts it, but for a store of its own, empty, so that the shipped model answers."""
-    with serve(Settings(store=tmp_path_factory.mktemp("empty"))) as running:
+    """The service with the shipped model alone, which a store of its own, empty, leaves to answer."""
+    with serve(Settings(store=tmp_path_factory.mktemp("empty"), second_model="none")) as running:
         running.wait_ready()
         yield running
 
