@@ -236,7 +236,7 @@ class Detector:
 
 
 def _counted_as(found: FoundPlant) -> str:
-    said = found.prediction.relied_upon()
+    said = None if found.prediction.by_second else found.prediction.relied_upon()  # as `service/detections.py` has it
     if found.plant.clump:
         return CLUMP
     return said.name if said is not None and said.rank == "species" else UNKNOWN

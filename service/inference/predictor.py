@@ -43,6 +43,7 @@ class Prediction:
     inference_s: float
     batch_size: int
     crop: Crop  # the square of the photo that was looked at
+    by_second: bool = False  # the second model answered
 
     @property
     def species(self) -> Species:
@@ -244,7 +245,7 @@ class Predictor:
             kind, shown = _BatchKind(second), _Image(decoded.pixels)
             other = _prediction(second, decoded, await patiently(lambda: self._once_more(kind, shown), self._deadline_s))
             queue_s, inference_s = prediction.queue_s + other.queue_s, prediction.inference_s + other.inference_s
-            prediction = dataclasses.replace(other, queue_s=queue_s, inference_s=inference_s)
+            prediction = dataclasses.replace(other, queue_s=queue_s, inference_s=inference_s, by_second=True)
         if self._report_prediction is not None:
             self._report_prediction(prediction, first)
         return prediction, decoded.pixels

@@ -162,6 +162,25 @@ def test_each_plant_of_a_photo_by_itself(service: Running) -> None:
     assert (by_place[True]["species"], by_place[False]["species"]) == ("Sugar beet", "Charlock")
 
 
+def test_what_the_second_one_says_of_a_box_is_not_relied_upon(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
+    publish_in(fakes.Measured)
+    fakes.publish(tmp_path, fakes.Turned, "seedlings-field", threshold=0.3)
+    fakes.publish_segmenter(tmp_path)
+    service = start()
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["answer"]["name"] == "Sugar beet"
+    found = service.client.post("/detect", content=photo()).json()
+    (second,) = [plant for plant in found["plants"] if "model" in plant]
+    assert (second["model"]["name"], second["species"], second["answer"], second["confident"]) == (
+        "seedlings-field",
+        "Charlock",
+        None,
+        False,
+    )
+    assert "Charlock" not in found["counts"]["species"]
+    assert found["counts"]["unknown"] >= 1
+
+
 def test_a_caller_who_names_a_model_gets_its_answer(service: Running) -> None:
     pixels = np.broadcast_to(np.array(STRANGE, np.uint8)[:, None, None], (1, 3, fakes.SIZE, fakes.SIZE))
     asked = {"name": "images", "shape": list(pixels.shape), "datatype": "UINT8", "data": pixels.ravel().tolist()}
