@@ -1,7 +1,7 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
-A connected part of the map is divided where two or more centres are sure. Parts that nearly touch are leaves of one plant: their stem is
-too thin to be seen. A part, or a share of a divided one, is a clump if it may be
+A connected part of the map is divided where two or more centres are sure. Parts that nearly touch are leaves of one plant, whose
+stem is too thin to be seen, but for a row of them. A part, or a share of a divided one, is a clump if it may be
 several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
 the photo's shorter side has no centre; its shape, and its size beside the photo's other parts, are those of several plants. Else it is
 one plant.
@@ -21,6 +21,7 @@ from models_store.manifest import PhotoInput, PlantThresholds
 NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
 _BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
 _LEAF_GAP_PX = 6  # of the map, between two leaves of one plant at most: about what counts as one in figures (training/evaluation/plants.py)
+_LEAVES = 3  # times the longest leaf: a plant is no longer than that; what is, is a row of plants
 _LEAF_SIDE = 24  # pixels of the map: smaller parts are plants of their own, since those may stand as near as that
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
 _LARGE = 0.75  # of the photo's shorter side: a part without a sure centre that is larger is a clump
@@ -95,12 +96,19 @@ def _parts(plant: Map, least: float) -> NDArray[np.int32]:
     """Which part each pixel over `least` is of, 0 for the others: [H,W]."""
     linked = plant >= _BRIDGE * least
     labels, count = ndimage.label(linked, _CORNERS)
-    leaf = np.zeros(count + 1, bool)
-    leaf[[number for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None and _side(box) >= _LEAF_SIDE]] = True
+    sides = np.array([0, *(_side(box) for box in ndimage.find_objects(labels))])
+    leaf = sides >= _LEAF_SIDE
     if np.count_nonzero(leaf) > 1:
         around = ndimage.maximum_filter((leaf[labels] & (plant >= least)).astype(np.uint8), _LEAF_GAP_PX + 1)
-        labels, _ = ndimage.label(linked | (around > 0), _CORNERS)
-    found: NDArray[np.int32] = np.where(plant >= least, labels, 0)
+        joined, groups = ndimage.label(linked | (around > 0), _CORNERS)
+        group = np.zeros(count + 1, np.int32)  # of each part
+        group[labels[linked]] = joined[linked]
+        longest = np.zeros(groups + 1, np.int64)
+        np.maximum.at(longest, group, sides)
+        lengths = np.array([0, *(_side(box) for box in ndimage.find_objects(joined))])
+        row = lengths > _LEAVES * longest + _LEAF_GAP_PX
+        labels = np.where(row[group], groups + np.arange(count + 1), group)[labels]
+    found: NDArray[np.int32] = np.where(plant >= least, labels, 0).astype(np.int32)
     return found
 
 

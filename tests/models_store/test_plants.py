@@ -63,6 +63,11 @@ def test_leaves_that_nearly_touch_are_one_plant():
     assert [one.clump for one in plants.find(*shares, THRESHOLDS)] == [False, False]  # each has a centre of its own
 
 
+def test_a_row_of_parts_is_no_plant():
+    row = [((60, 90), (60 + 35 * step, 90 + 35 * step)) for step in range(4)]
+    assert sorted(one.left for one in plants.find(*bars(*row), THRESHOLDS)) == [60, 95, 130, 165]
+
+
 def test_two_sure_centres_divide_a_part():
     found = plants.find(*maps([(60, 50, 12), (60, 70, 12)], centres=[(60, 50, 0.9), (60, 70, 0.8)]), THRESHOLDS)
     assert [one.clump for one in found] == [False, False]
