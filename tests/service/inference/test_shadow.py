@@ -223,7 +223,7 @@ def test_a_version_that_cannot_be_loaded_harms_nothing(start: Start, publish_in:
 def test_the_shipped_versions_beside_each_other(start: Start) -> None:
     opened = store.open_artifact(SHIPPED_STORE / "seedlings" / "1")
     before = engine.load(opened, device="cpu", threads=1, batch_size=1)
-    service: Running = start(store=SHIPPED_STORE, shadow=1, shadow_share=1)
+    service: Running = start(store=SHIPPED_STORE, second_model="none", shadow=1, shadow_share=1)
     until(lambda: service.client.get("/health").json()["shadow"]["status"] == "comparing", "version 1 is loaded")
     same, distance = 0, 0.0
     names = [species.name for species in before.manifest.species]
