@@ -124,7 +124,9 @@ def test_make_image_test_needs_an_engine_that_answers_before_it_installs_anythin
     engine.write_text("#!/bin/sh\necho Cannot connect to the Docker daemon >&2\nexit 1\n")
     engine.chmod(0o755)
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "ENGINE": "docker"}
-    done = subprocess.run(["make", "image-test"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "image-test"], cwd=ROOT, env=environ, check=False, capture_output=True, text=True
+    )
     assert done.returncode == 2
     assert done.stdout == "error: no container engine answers (docker); install podman, or docker and start its daemon\n"
 

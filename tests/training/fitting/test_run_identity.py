@@ -36,7 +36,7 @@ def test_a_manifest_holds_all_that_tells_a_run(identity):
 
 
 def test_the_manifest_of_a_shipped_version_tells_its_run():
-    identity = Identity.of_manifest(store.read_manifest(store.SHIPPED_STORE / "seedlings" / "2"))
+    identity = Identity.of_manifest(store.read_manifest(store.SHIPPED_STORE / "seedlings" / "3"))
     assert identity.name == "seedlings-2.base.0"
     assert (identity.recipe.start, identity.recipe.split, len(identity.species)) == ("seedlings/1", "report", 12)
     with pytest.raises(RunError, match=r"seedlings/1: training\.recipe: recipe_name: Field required"):
