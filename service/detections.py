@@ -38,11 +38,13 @@ class DetectedPlant(BaseModel):
     kind: str | None = Field(description="the kind of that species, such as grass weed; null if the model does not know")
     confident: bool = Field(description="true: the species can be relied upon")
     familiar: bool | None = Field(None, description="false: unlike what the model was trained on. Absent if the model cannot tell")
-    answer: StatementModel | None = Field(description="the narrowest statement that can be relied upon; null: none can be")
+    answer: StatementModel | None = Field(
+        description="the narrowest statement that can be relied upon; null: none can be, as of a clump, and of what the second model says"
+    )
     probabilities: dict[str, float] = Field(description="the probability of each species; with `?top_k=` of the k best, best first")
     segmentation: RunLengths | None = Field(None, description="its mask. Absent unless `?masks=rle` asks for it")
     model: ModelName | None = Field(
-        None, description="the second model, where it answered because the plant is beyond the first one. Else absent"
+        None, description="the second model, where it named the plant because the first one cannot. Then `answer` is null. Else absent"
     )
 
 
@@ -91,7 +93,7 @@ def detected(detection: Detection, wanted: AnswerOptions, *, masks: bool) -> dic
     unknown = 0
     plants = []
     for found in detection.plants:
-        said = relied_upon(found, wanted.threshold)
+        said = found.relied_upon(wanted.threshold)
         if said is None:
             unknown += 1
         else:
@@ -119,15 +121,6 @@ def detected(detection: Detection, wanted: AnswerOptions, *, masks: bool) -> dic
         "model": model_name(detection.model.manifest),
         "segmenter": model_name(detection.segmenter.manifest),
     }
-
-
-def relied_upon(found: FoundPlant, threshold: float) -> Statement | None:
-    """What can be relied upon of a plant.
-
-    Nothing of a clump, which is several, nor of what the second model says: its thresholds hold for whole plants, and on field photos
-    many boxes hold a piece of a leaf. On 100 such photos it answered 19 boxes, 11 of them wrongly.
-    """
-    return None if found.plant.clump or found.prediction.by_second else found.prediction.relied_upon(threshold)
 
 
 def _plant(found: FoundPlant, said: Statement | None, detection: Detection, wanted: AnswerOptions, *, masks: bool) -> dict[str, Any]:

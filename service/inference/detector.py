@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models_store import pixels, plants
 from models_store.pixels import Crop, FittedImage
 from models_store.plants import Plant
+from models_store.rollup import Statement
 from service.errors import NotReady, QueueFull, ServiceError
 from service.inference.batcher import Batcher, BatchReport
 from service.inference.decoder import Decoder, Photo
@@ -54,6 +55,14 @@ class FoundPlant:
     box: Box
     share: float  # of the photo's area
     prediction: Prediction
+
+    def relied_upon(self, least: float = 0.0) -> Statement | None:
+        """The narrowest statement that can be relied upon, with a probability of at least `least`.
+
+        None for a clump, which is several plants, and for what the second model says: its thresholds hold for whole plants, and on field
+        photos many boxes hold a piece of a leaf. On 100 such photos it answered 19 boxes, 11 of them wrongly.
+        """
+        return None if self.plant.clump or self.prediction.by_second else self.prediction.relied_upon(least)
 
 
 @dataclass(frozen=True)
@@ -220,7 +229,7 @@ class Detector:
             async with asyncio.timeout(self._deadline_s / 2):
                 await self._held.acquire()
         except TimeoutError:
-            raise QueueFull("too many photos of many plants at once; try again later", retry_after_s=1) from None
+            raise QueueFull("too many photos whose plants are to be found at once; try again later", retry_after_s=1) from None
         try:
             yield
         finally:
@@ -236,9 +245,9 @@ class Detector:
 
 
 def _counted_as(found: FoundPlant) -> str:
-    said = None if found.prediction.by_second else found.prediction.relied_upon()  # as `service/detections.py` has it
     if found.plant.clump:
         return CLUMP
+    said = found.relied_upon()
     return said.name if said is not None and said.rank == "species" else UNKNOWN
 
 

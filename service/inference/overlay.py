@@ -16,7 +16,7 @@ _QUALITY = 88
 def render(detection: Detection, threshold: float) -> bytes:
     """The JPEG of the photo, its longer side at most 2000 pixels, with a box for each plant in the colour of its group.
 
-    `threshold` is what a name has to have at least, as in `Prediction.relied_upon`.
+    `threshold` is what a name has to have at least, as in `FoundPlant.relied_upon`.
     """
     fitted = detection.photo.fitted
     image = Image.fromarray(fitted.pixels.transpose(1, 2, 0).copy())
@@ -42,7 +42,7 @@ def said_of(found: FoundPlant, threshold: float) -> tuple[str, Group | None]:
     """What a plant is called in a few words, and its group, where these can be relied upon."""
     if found.plant.clump:
         return "several?", None
-    said = found.prediction.relied_upon(threshold)
+    said = found.relied_upon(threshold)
     if said is None:
         return "?", None
     return said.name, rollup.group_of(found.prediction.model.manifest.species, said)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 from models_store import store
 from models_store.manifest import Familiarity, Manifest
@@ -17,6 +17,7 @@ from models_store.pixels import Crop
 from service.__main__ import main
 from service.cli.detection_output import COLUMNS
 from service.inference import engine
+from service.inference.overlay import COLOURS
 from service.inference.predictor import Prediction
 from service.settings import BadSetting, from_environment
 from tests import fakes
@@ -179,6 +180,10 @@ def test_what_the_second_one_says_of_a_box_is_not_relied_upon(start: Start, publ
     )
     assert "Charlock" not in found["counts"]["species"]
     assert found["counts"]["unknown"] >= 1
+    overlay = service.client.post("/detect/overlay", content=photo()).content
+    x, y, _, height = second["box"]
+    side = np.asarray(Image.open(io.BytesIO(overlay)), np.int16)[y + 5 : y + height - 5, x]
+    assert np.abs(np.median(side, 0) - COLOURS[None]).max() < 40  # the colour of neither crop nor weed
 
 
 def test_a_caller_who_names_a_model_gets_its_answer(service: Running) -> None:
