@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models_store import store
+from models_store.called_as import called_as
 from models_store.manifest import AnyManifest, Manifest
 from models_store.republish import republish, rollback
 from models_store.store import ArtifactMissing, StoreError
@@ -15,7 +16,8 @@ _HEADINGS = ("model", "version", "published", "network", "accuracy", "size")
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    root = argparse.ArgumentParser(prog="python -m models_store", description="Look at a store of models, and publish into it.")
+    prog = called_as("store", "models_store")
+    root = argparse.ArgumentParser(prog=prog, description="Look at a store of models, and publish into it.")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:

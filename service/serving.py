@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from models_store import interrupt, temporary, threads
+from models_store.called_as import called_as
 from service import settings as configuration
 from service.http import listening
 from service.process import logs
@@ -32,8 +33,9 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
     """
     threads.let_sleep(os.environ)
     parser = argparse.ArgumentParser(
-        prog="python -m service",
-        description="Tells the species of plant seedlings on photos, over HTTP. 'python -m service predict --help': without a server.",
+        prog=called_as("serve", "service"),
+        description="Tells the species of plant seedlings on photos, over HTTP."
+        f" '{called_as('predict', 'service predict')} --help': without a server.",
         epilog="environment variables, with their defaults:\n" + configuration.described(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def seedlings(wheel: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command `seedlings` as pip's script does, with nothing of the clone in reach."""
-    script = "import sys; from service.cli.console import main; sys.exit(main())"
+    script = "import sys; sys.argv[0] = 'seedlings'; from service.cli.console import main; sys.exit(main())"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDLINGS_")} | {"PYTHONPATH": str(wheel)}
     return subprocess.run(
         [sys.executable, "-c", script, *arguments], cwd=wheel.parent, env=environ, capture_output=True, text=True, check=False
@@ -79,9 +79,10 @@ def test_the_command_answers_a_photo_by_the_shipped_model(wheel: Path, tmp_path:
 @pytest.mark.slow
 def test_the_command_reaches_every_package(wheel: Path) -> None:
     assert seedlings(wheel, "--version").stdout.strip() == __version__
-    assert "--port" in seedlings(wheel, "serve", "--help").stdout
-    assert "fit" in seedlings(wheel, "train", "--help").stdout
-    assert "rollback" in seedlings(wheel, "store", "--help").stdout
+    for command, option in (("serve", "--port"), ("predict", "--url"), ("train", "fit"), ("store", "rollback")):
+        shown = seedlings(wheel, command, "--help").stdout
+        assert shown.startswith(f"usage: seedlings {command} [")
+        assert option in shown
 
 
 @pytest.mark.parametrize("arguments", [[], ["grow"]])

@@ -5,6 +5,7 @@ import os
 import sys
 
 from models_store import installing, interrupt, threads
+from models_store.called_as import called_as
 from training import memory
 from training.cli import (
     adapt,
@@ -38,7 +39,7 @@ INTERRUPTED = "interrupted; what was finished is kept, and the same command goes
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     root = argparse.ArgumentParser(
-        prog="python -m training", description="Train, evaluate and export networks that tell plant species apart."
+        prog=called_as("train", "training"), description="Train, evaluate and export networks that tell plant species apart."
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from models_store import image_files
+from models_store.called_as import called_as
 from service.cli import answering, csv_tables, detection_output, remote
 from service.cli.archive import command as archive
 from service.cli.csv_tables import COLUMNS, Result
@@ -94,7 +95,7 @@ def _tell_problems(results: list[Result], problems: list[str], style: str) -> in
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    command = argparse.ArgumentParser(prog="seedlings predict", description="Tells the species on photos.")
+    command = argparse.ArgumentParser(prog=called_as("predict", "service predict"), description="Tells the species on photos.")
     command.add_argument(
         "sources",
         nargs="+",
