@@ -16,6 +16,7 @@ from models_store import rollup
 from models_store.manifest import Species
 from models_store.pixels import Crop
 from service.errors import DeadlinePassed, MalformedRequest, ModelFailed, NotExplainable, NotReady
+from service.inference import second_model
 from service.inference.batcher import STREAM_ENDED, BatchedAnswer, Batcher, BatchReport
 from service.inference.decoder import DecodedSquare, Decoder
 from service.inference.fan_out import patiently
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 Row = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 WantedCrop = Crop | Literal["auto"] | None  # what a caller asks to be looked at; None: the central square, auto: the largest plant
-# From this share of the limit of familiar images on another model is asked, where nothing can be relied upon. 90% of the validation
-# images of seedlings/3 lie below 0.84. docs/accuracy.md, "Both models together", has what other shares give.
-_NEAR_LIMIT = 0.85
 Where = Crop | Callable[[bytes], Awaitable[Crop | None]] | None  # what is looked at, or what tells it; None: the central square
 
 
@@ -64,9 +62,8 @@ class Prediction:
 
     @property
     def beyond_it(self) -> bool:
-        """Whether another model may know better: nothing can be relied upon, and the image is unfamiliar or nearly so."""
-        ratio = self.ood_ratio
-        return ratio is not None and ratio > _NEAR_LIMIT and self.relied_upon() is None
+        """Whether a second model is asked, where there is one."""
+        return second_model.is_asked(self.ood_ratio, self.relied_upon())
 
     @property
     def confident(self) -> bool:
@@ -185,10 +182,7 @@ class Predictor:
     def second_beside(self, model: Model) -> Model | None:
         """The model that answers what is beyond `model`; None where none is loaded, or where it knows other species."""
         second = None if self._second is None else self._second.current
-        if second is None or second.size != model.size:
-            return None
-        names, others = ([species.name for species in one.manifest.species] for one in (model, second))
-        return second if names == others else None
+        return second if second is not None and second_model.may_answer(second, model) else None
 
     async def predict(
         self, image: bytes | Pixels, model: Model | None = None, crop: Where = None, *, by_it_alone: bool = False

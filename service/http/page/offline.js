@@ -11,7 +11,7 @@ const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SECOND = "offl
 const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT]; // and SECOND, where a second model answers what the first one finds unfamiliar
 const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
 const DIGITS = 1e7; // of a probability
-const NEAR_LIMIT = 0.85; // from this share of the limit on the second model is asked, as service/inference/predictor.py has it
+const NEAR_LIMIT = 0.85; // from this share of the limit on the second model is asked, as service/inference/second_model.py has it
 const $ = (id) => document.getElementById(id);
 let about = null; // of the model that is kept: what GET offline/model.json told of it, with the second one as `second`
 let offered = null; // of the model in service, where it can be kept
