@@ -11,8 +11,6 @@ import argparse
 import base64
 import io
 import json
-import os
-import shutil
 import sys
 import time
 import urllib.request
@@ -23,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks import load
+from benchmarks import chromium, load
 from benchmarks.processes import free_port, ours, running
 from models_store import store
 from training.data import images, split
@@ -94,7 +92,7 @@ def main() -> int:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = ours(store.resolve(options.store, options.model), port)
-    browser = os.environ.get("SEEDLINGS_BROWSER") or shutil.which("chromium")
+    browser = chromium.executable()
     with running(server, port, load.request("/predict", files[0].read_bytes())), sync_playwright() as playwright:
         context = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_context(**playwright.devices[PHONE])
         page = context.new_page()

@@ -6,7 +6,6 @@ python -m scripts.ood_pictures page --out DIR                     needs Chromium
 
 import argparse
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from scipy import ndimage
 
+from benchmarks import chromium
 from models_store import image_files
 from scripts.page_picture import FLAGS
 from service.settings import Settings
@@ -57,7 +57,7 @@ def page(out: Path) -> int:
     number = 0
     with tempfile.TemporaryDirectory() as store, serve(Settings(store=Path(store))) as running, sync_playwright() as started:
         running.wait_ready()
-        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = started.chromium.launch(executable_path=chromium.executable(), args=FLAGS)
         for language in LANGUAGES:
             for width, height in VIEWPORTS:
                 shown = browser.new_page(viewport={"width": width, "height": height}, locale=language)

@@ -4,13 +4,13 @@ python -m scripts.page_picture      needs Chromium; the service runs here meanwh
 """
 
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from benchmarks import chromium
 from service.settings import Settings
 from tests import drawn
 from tests.service.conftest import serve
@@ -27,7 +27,7 @@ def main() -> None:
     upload = {"name": "drawn.png", "mimeType": "image/png", "buffer": photo.getvalue()}
     with tempfile.TemporaryDirectory() as store, serve(Settings(store=Path(store))) as running, sync_playwright() as started:
         running.wait_ready()
-        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = started.chromium.launch(executable_path=chromium.executable(), args=FLAGS)
         page = browser.new_page(viewport=SIZE, locale="en-GB", device_scale_factor=1)
         page.goto(f"http://127.0.0.1:{running.port}/")
         page.set_input_files("#choose", [upload])

@@ -1,17 +1,15 @@
 """A real browser, and the page of a service of the fake model `Halves`."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from benchmarks import chromium
 from tests import fakes
 from tests.service.conftest import Running, starting
 from tests.service.http.page.browsing import opened
 
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")  # the first has no windows and menus, which cost as well
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,9 +24,9 @@ FLAGS = [
 def browser() -> Iterator[Any]:
     """One browser for the tests of a file. As long as it lives an event loop runs in this thread, and no other test could run its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    executable = os.environ.get("SEEDLINGS_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    executable = chromium.executable()
     if executable is None:
-        pytest.skip(f"no browser is installed: apt-get install {BROWSERS[0]}, or name one in SEEDLINGS_BROWSER")
+        pytest.skip(f"no browser is installed: apt-get install {chromium.COMMANDS[0]}, or name one in SEEDLINGS_BROWSER")
     with playwright.sync_playwright() as started:
         launched = started.chromium.launch(executable_path=executable, args=FLAGS)
         yield launched
