@@ -1,5 +1,6 @@
 """What people may call a plant. A name becomes a folder's name one day, and stands in tables and pages before."""
 
+import re
 import unicodedata
 
 from corrections.errors import InvalidText
@@ -10,6 +11,7 @@ MAX_NAME = 100  # characters
 MAX_NOTE = 1000
 _JOINERS = "\u200c\u200d"  # some scripts need them inside of words
 _OF_PATHS = '/\\:*?"<>|'
+_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\..*)?")  # no files or folders of these names on Windows
 _NO_CHARACTERS = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # controls, format, unassigned, private, half a character, line ends
 
 
@@ -17,7 +19,11 @@ def species_name(text: str, known: tuple[str, ...] = ()) -> str:
     """`text` as the name of a species: one of `known` where only case or spaces differ. Raises InvalidText."""
     name = _in_one_line("species", text)
     alike = {one.casefold(): one for one in (*known, NOT_A_PLANT)}
-    return alike.get(name.casefold(), name)
+    if name.casefold() in alike:
+        return alike[name.casefold()]
+    if _DEVICES.fullmatch(name.casefold()):
+        raise InvalidText(f"{name!r} cannot be the name of a folder on every system; add a word to it")
+    return name
 
 
 def plant_name(text: str) -> str:

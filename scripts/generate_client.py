@@ -21,7 +21,10 @@ from service.settings import Settings
 
 PACKAGE = Path(__file__).parents[1] / "clients" / "python" / "seedlings_client"
 GENERATED = PACKAGE / "generated"
-ROUTES = ("/predict", "/predict/batch", "/detect", "/explain", "/species", "/health")  # that the client has a method for
+OPERATIONS = {  # that the client has a method for
+    **dict.fromkeys(("/predict", "/predict/batch", "/detect", "/explain"), "post"),
+    **dict.fromkeys(("/species", "/health", "/corrections"), "get"),
+}
 
 
 def files() -> dict[Path, str]:
@@ -48,11 +51,10 @@ def files() -> dict[Path, str]:
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """The part of the document that the client speaks: its routes without their bodies, and the schemas they answer with."""
-    paths = {path: methods for path, methods in document["paths"].items() if path in ROUTES}
-    for methods in paths.values():
-        for operation in methods.values():
-            operation.pop("requestBody", None)
+    """The part of the document that the client speaks: its operations without their bodies, and the schemas they answer with."""
+    paths = {path: {method: dict(document["paths"][path][method])} for path, method in OPERATIONS.items()}
+    for path, method in OPERATIONS.items():
+        paths[path][method].pop("requestBody", None)
     schemas = document["components"]["schemas"]
     reached: list[str] = []
     seen = json.dumps(paths)

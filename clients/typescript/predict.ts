@@ -24,6 +24,10 @@ const octets = (photo: Blob) => ({
 const describe = ({ answer, species }: Answer) => (answer ? `${answer.name} ${answer.probability}` : `not sure, perhaps ${species}`);
 const refused = (problem: Problem) => new Error(`${problem.status} ${problem.title}: ${problem.detail}`);
 
+const policy = await client.GET("/corrections"); // what it keeps is said before a photo is sent
+if (policy.error) throw refused(policy.error);
+if (policy.data.asked) console.error(`this service keeps up to ${policy.data.asked} photos a day, of those that it is unsure of`);
+
 for (const photo of photos) {
   const { data, error } = await client.POST("/predict", { ...octets(await opened(photo)), params: { query: { top_k: 3 } } });
   if (error) throw refused(error);

@@ -224,6 +224,8 @@ async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progr
     """Results of the service at `url`. `masks` says whether they are wanted of the plants on each photo; None: no plants are."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     async with remote.connected(url, key, patience_s=answering.PATIENCE_S) as asking:
+        if masks is None and (kept := await asking.retention()):  # photos sent to find plants are not kept
+            print(f"note: {kept}", file=sys.stderr)
 
         async def one(photo: Path) -> Result:
             content = await _content(photo)

@@ -20,6 +20,9 @@ class RemoteService(Protocol):
     async def detect(self, image: bytes, masks: bool) -> dict[str, Any]:
         """The same of `POST /detect`."""
 
+    async def retention(self) -> str | None:
+        """What the service keeps of photos sent to `predict`, to be said before one is; None where it keeps none."""
+
 
 class RemoteProblem(ServiceError):
     """What another service told of a request; it is handed on as it came."""
@@ -64,4 +67,16 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
                 detected: dict[str, Any] = (await told(client.detect(image, masks=masks))).to_dict()
                 return detected
 
+            async def retention(self) -> str | None:
+                policy: dict[str, Any] = (await told(client.retention())).to_dict()
+                return _sentence(policy) if policy["asked"] else None
+
         yield ByTheClient()
+
+
+def _sentence(policy: dict[str, Any]) -> str:
+    positions = "with the positions in them" if policy["positions"] else "without positions and serial numbers"
+    end = "until somebody removes them" if policy["days"] is None else f"for {policy['days']} days"
+    return (
+        f"this service keeps up to {policy['asked']} photos a day, of those that it is unsure of, for people to look at: {positions}, {end}"
+    )

@@ -146,6 +146,7 @@ def test_explains_lists_and_tells_its_health(call: Calling, url: str) -> None:
     assert explanation.species == "Sugar beet"
     assert [one.name for one in call("species", url).species] == list(fakes.NAMES)
     assert call("health", url).status.value == "ready"
+    assert call("retention", url).to_dict() == {"kept": True, "asked": 0, "positions": False, "days": None}
 
 
 def test_a_service_that_is_not_ready_tells_its_health(call: Calling, answering: Answering) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from corrections.errors import InvalidText
-from corrections.texts import NOT_A_PLANT, note, plant_name, species_name
+from corrections.texts import NOT_A_PLANT, note, person_name, plant_name, species_name
 
 KNOWN = ("Maize", "Small-flowered Cranesbill")
 
@@ -37,6 +37,19 @@ def test_names_that_could_do_harm_are_refused(text: str) -> None:
     for name in (species_name, plant_name):
         with pytest.raises(InvalidText):
             name(text)
+
+
+@pytest.mark.parametrize("text", ["CON", "nul", "aux.txt", "Prn .x", "com1", "LPT9.tar.gz", "COM¹"])
+def test_a_species_is_a_folder_on_windows_too(text: str) -> None:
+    with pytest.raises(InvalidText, match="folder on every system"):
+        species_name(text)
+    assert species_name(text, (text.upper(),)) == text.upper()  # as the model in service has it
+    assert plant_name(text) == person_name(text) == text  # no folders; and people are called Con
+
+
+@pytest.mark.parametrize("text", ["Conium maculatum", "Auxiliary", "Nul points", "com10", "Lpt"])
+def test_names_that_begin_alike_are_kept(text: str) -> None:
+    assert species_name(text) == text
 
 
 def test_a_note_keeps_its_lines_and_loses_what_steers() -> None:

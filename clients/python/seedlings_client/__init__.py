@@ -9,7 +9,18 @@
 
 from .client import AsyncClient, Client
 from .errors import NoAnswer, Problem, SeedlingsError
-from .generated.models import Answer, Detected, DetectedPlant, Health, ModelName, SpeciesEntry, SpeciesList, Statement, StatementRank
+from .generated.models import (
+    Answer,
+    Detected,
+    DetectedPlant,
+    Health,
+    ModelName,
+    RetentionPolicy,
+    SpeciesEntry,
+    SpeciesList,
+    Statement,
+    StatementRank,
+)
 from .generated.types import UNSET, Unset
 from .requests import Explanation, Photo
 from .version import __version__
@@ -27,6 +38,7 @@ __all__ = [
     "NoAnswer",
     "Photo",
     "Problem",
+    "RetentionPolicy",
     "SeedlingsError",
     "SpeciesEntry",
     "SpeciesList",

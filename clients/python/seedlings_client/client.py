@@ -9,7 +9,7 @@ import httpx
 
 from . import requests
 from .errors import Problem
-from .generated.models import Answer, Detected, Health, SpeciesList
+from .generated.models import Answer, Detected, Health, RetentionPolicy, SpeciesList
 from .requests import Call, Crop, Explanation, Photo
 from .retries import BUSY, Attempts, Retries
 from .version import __version__
@@ -107,6 +107,10 @@ class Client:
     def health(self) -> Health:
         """Whether predictions are answered, and by which model."""
         return self._ask(requests.health())
+
+    def retention(self) -> RetentionPolicy:
+        """What the service keeps of photos, so that it can be said before one is sent."""
+        return self._ask(requests.retention())
 
     def _batch(self, contents: Sequence[bytes], query: dict[str, Any]) -> list[Answer | Problem]:
         try:
@@ -221,6 +225,10 @@ class AsyncClient:
     async def health(self) -> Health:
         """As `Client.health`."""
         return await self._ask(requests.health())
+
+    async def retention(self) -> RetentionPolicy:
+        """As `Client.retention`."""
+        return await self._ask(requests.retention())
 
     async def _batch(self, contents: Sequence[bytes], query: dict[str, Any]) -> list[Answer | Problem]:
         try:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import httpx
 
 from .errors import NoAnswer, Problem, problem_of
-from .generated.models import Answer, AnsweredPhoto, Detected, Health, PredictionBatch, SpeciesList
+from .generated.models import Answer, AnsweredPhoto, Detected, Health, PredictionBatch, RetentionPolicy, SpeciesList
 from .version import __version__
 
 Photo = bytes | str | os.PathLike[str]  # what an image file holds, or where it lies
@@ -131,6 +131,11 @@ def species() -> Call[SpeciesList]:
 def health() -> Call[Health]:
     """Whether predictions are answered; the service says so with two statuses."""
     return Call("GET", "/health", lambda _, body: Health.from_dict(json.loads(body)), answers=(200, 503))
+
+
+def retention() -> Call[RetentionPolicy]:
+    """What the service keeps of photos."""
+    return Call("GET", "/corrections", lambda _, body: RetentionPolicy.from_dict(json.loads(body)))
 
 
 def groups(photos: Iterable[Photo]) -> Iterator[list[Photo]]:

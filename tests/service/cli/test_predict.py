@@ -221,6 +221,23 @@ def test_asks_a_service(
     assert capsys.readouterr().err.startswith("error: send the key as 'Authorization: Bearer KEY'")  # once, not for each photo
 
 
+def test_what_a_service_keeps_is_said_before_a_photo_is_sent(
+    photos: Path, start: Start, publish_in, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_in()
+    one = str(photos / "00.png")
+    said = []
+    database = {"database": f"sqlite:///{tmp_path}/corrections.db", "photos": str(tmp_path / "kept")}
+    for options in ({}, database, database | {"ask": 20}, database | {"ask": 3, "keep_days": 7, "keep_positions": True}):
+        assert main(["predict", one, "--url", f"http://127.0.0.1:{start(**options).port}"]) == 0
+        said.append(capsys.readouterr().err)
+    assert said[:2] == ["", ""]  # photos sent for an answer are kept by neither
+    assert "keeps up to 20 photos a day" in said[2]
+    assert "without positions and serial numbers, until somebody removes them" in said[2]
+    assert "keeps up to 3 photos a day" in said[3]
+    assert "with the positions in them, for 7 days" in said[3]
+
+
 def test_a_service_that_is_not_there(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(photos), "--url", "http://127.0.0.1:9"]) == 1
     assert "is the service running?" in capsys.readouterr().err

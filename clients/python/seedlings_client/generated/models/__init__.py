@@ -19,6 +19,7 @@ from .model_name import ModelName
 from .prediction_batch import PredictionBatch
 from .problem import Problem
 from .refused_version import RefusedVersion
+from .retention_policy import RetentionPolicy
 from .run_lengths import RunLengths
 from .saliency import Saliency
 from .served_model import ServedModel
@@ -50,6 +51,7 @@ __all__ = (
     "PredictionBatch",
     "Problem",
     "RefusedVersion",
+    "RetentionPolicy",
     "RunLengths",
     "Saliency",
     "ServedModel",
