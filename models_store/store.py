@@ -30,7 +30,7 @@ from models_store import temporary
 from models_store.manifest import MANIFESTS, SCHEMA_VERSION, AnyManifest, Manifest, SegmenterManifest
 
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
-# The shipped pair: the model that is asked first, and the one that answers what that finds unfamiliar.
+# The shipped pair: the model that is asked first, and the one that answers what is beyond that one.
 SHIPPED_PAIR = ("seedlings", "seedlings-field")
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
 _TEMPORARY = ".publishing-"

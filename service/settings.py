@@ -171,7 +171,7 @@ class Settings(BaseModel):
 
     @property
     def second(self) -> str | None:
-        """Name of the model that answers what the first one finds unfamiliar; None: no other is asked."""
+        """Name of the model that answers what is beyond the first one; None: no other is asked."""
         if self.second_model == AUTO:
             return _SECOND if self.model == _FIRST else None
         return None if self.second_model == NONE else self.second_model

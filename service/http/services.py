@@ -38,7 +38,7 @@ class Services:
     metrics: Metrics
     uploads: Uploads
     registry: Registry[Model]
-    seconds: Registry[Model] | None  # of the model that answers what the first one finds unfamiliar; None: no other is asked
+    seconds: Registry[Model] | None  # of the model that answers what is beyond the first one; None: no other is asked
     predictor: Predictor
     segmenters: Registry[Segmenter]
     detector: Detector
@@ -49,7 +49,7 @@ class Services:
 
     @property
     def second(self) -> Model | None:
-        """The model that answers what the first one finds unfamiliar; None where none does."""
+        """The model that answers what is beyond the first one; None where none does."""
         first = self.registry.current
         return None if first is None else self.predictor.second_beside(first)
 

@@ -8,7 +8,7 @@ import { square } from "./preprocess.js";
 const CACHE = "seedlings-offline", COMING = `${CACHE}-new`; // what is kept; what is being fetched, until all of it is there
 const RUNTIME = "page/onnxruntime/ort-wasm-simd-threaded.wasm.gz", MODULE = "page/onnxruntime/ort.wasm.bundle.min.mjs";
 const ABOUT = "offline/model.json", MODEL = "offline/model.onnx", SECOND = "offline/second.onnx", SPECIES = "offline/species.json";
-const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT]; // and SECOND, where a second model answers what the first one finds unfamiliar
+const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT]; // and SECOND, where a second model answers what is beyond the first one
 const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
 const DIGITS = 1e7; // of a probability
 const NEAR_LIMIT = 0.85; // from this share of the limit on the second model is asked, as service/inference/second_model.py has it

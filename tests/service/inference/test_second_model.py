@@ -1,4 +1,4 @@
-"""Photos that the model in service finds unfamiliar are answered by a second model of the same species."""
+"""Photos beyond the model in service are answered by a second model of the same species."""
 
 import csv
 import io
