@@ -1,10 +1,10 @@
 """The page without reception beside the service: the same answers, and how long a photo takes in a browser.
 
-    python -m benchmarks.browser --store DIR --data DIR [--model seedlings-field] [--large 50] [--every 1]
+    python -m benchmarks.browser --data DIR --out benchmarks/results/browser.json [--store DIR] [--model seedlings] [--large 50] [--every 1]
 
-The newest version of a model in the store answers over HTTP. In Chromium, on a phone's viewport and with the network off, its `model.onnx`
-answers on one thread: all validation and test images of the data, and some of them enlarged to 12 megapixels, with grain, as JPEGs of all
-EXIF turns. Needs Playwright and Chromium.
+The newest version of a model in the store answers over HTTP, with the second model beside it. In Chromium, on a phone's viewport and with
+the network off, their `model.onnx` answer on one thread: all validation and test images of the data, and some of them enlarged to 12
+megapixels, with grain, as JPEGs of all EXIF turns. Needs Playwright and Chromium.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks import chromium, load
+from benchmarks import chromium, load, results
 from benchmarks.processes import free_port, ours, running
 from models_store import store
 from training.data import images, split
@@ -53,7 +54,8 @@ def enlarged(file: Path, number: int) -> bytes:
 
 def compare(page: Any, url: str, photos: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
     """How far the answers of browser and server are from each other, and the browser's times in milliseconds."""
-    apart, species, said, took = [], 0, 0, []
+    apart, took, models = [], [], Counter[str]()
+    species = said = others = 0
     for name, body in photos:
         here, ms = page.evaluate(PREDICT, [name, base64.b64encode(body).decode()])
         request = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/octet-stream"})
@@ -62,24 +64,29 @@ def compare(page: Any, url: str, photos: Iterable[tuple[str, bytes]]) -> dict[st
         apart.append(max(abs(here["probabilities"][one] - value) for one, value in there["probabilities"].items()))
         species += here["species"] != there["species"]
         said += (here["answer"] or {}).get("name") != (there["answer"] or {}).get("name") or here.get("familiar") != there.get("familiar")
+        others += here["model"] != there["model"]
+        models["/".join(there["model"].values())] += 1
         took.append(ms)
     return {
         "photos": len(apart),
         "other species": species,
         "other statements": said,
+        "other models": others,
+        "answered by": dict(models),
         "most apart": round(max(apart), 7),
         "median ms": round(float(np.median(took))),
     }
 
 
 def main() -> int:
-    """Measure and print. Returns 1 where a species differs or a probability is more than `MOST_APART` off."""
+    """Measure and print. Returns 1 where a species or the answering model differs, or a probability is more than `MOST_APART` off."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="holds a version with model.onnx: python -m training convert makes it")
+    parser.add_argument("--store", type=Path, default=store.SHIPPED_STORE, help="of versions with model.onnx (default: the shipped ones)")
     parser.add_argument("--data", type=Path, required=True, help="the images, one folder for each species")
     parser.add_argument("--model", default="seedlings", help="name of the model in the store (default: %(default)s)")
     parser.add_argument("--every", type=int, default=1, help="every so many of the images of the data (default: all)")
     parser.add_argument("--large", type=int, default=50, help="so many photos of 12 megapixels (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="JSON file for the results")
     options = parser.parse_args()
     if options.large < 1:
         parser.error("--large: at least 1")
@@ -108,7 +115,8 @@ def main() -> int:
             "12 megapixels": compare(page, url, ((file.name, enlarged(file, number)) for number, file in enumerate(few))),
         }
     print(json.dumps(found, indent=2))
-    return int(any(one["other species"] or one["most apart"] > MOST_APART for one in found.values()))
+    results.write(options.out, {"machine": results.machine(), "photos": found})
+    return int(any(one["other species"] or one["other models"] or one["most apart"] > MOST_APART for one in found.values()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Tells the species on photos with onnxruntime, Pillow and numpy alone: the one file to copy to a small machine, beside a model.
 
 `python3 predict.py MODEL PHOTO…` prints a line of JSON for each photo. MODEL is a folder with the `model.onnx` and `manifest.json` of
-`python -m training export --format onnx`. Fields and values are those of the service's `POST /predict`; docs/edge.md says what differs.
+`python -m training export --format onnx`. With `--second MODEL` another model answers what the first one finds unfamiliar. Fields and
+values are those of the service's `POST /predict`; docs/edge.md says what differs.
 """
 
 import argparse
@@ -28,6 +29,7 @@ MAX_WEBP_PIXELS = 25_000_000  # it is always decoded whole, and takes far more m
 MIN_SIDE = 8  # pixels
 RANKS = ("species", "kind", "group")  # of what is said, narrowest first
 DIGITS = 7  # of a probability
+NEAR_LIMIT = 0.85  # from this share of the limit of familiar photos on a second model is asked, as service/inference/second_model.py has it
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,6 +70,11 @@ class Model:
             reason = str(error).splitlines()[0][:200]
             raise UnusableModel(f"{folder / MODEL} cannot be loaded ({reason}); try a newer onnxruntime") from None
 
+    @property
+    def species(self) -> list[str]:
+        """Their names, in the order of the probabilities."""
+        return [one["name"] for one in self._manifest["species"]]
+
     def answer(self, body: bytes) -> dict[str, Any]:
         """What is on a photo, from the content of its file. Raises UnreadablePhoto."""
         manifest, calibration = self._manifest, self._manifest["calibration"]
@@ -98,6 +105,17 @@ class Model:
             "probabilities": {one["name"]: round(p, DIGITS) for one, p in zip(manifest["species"], probabilities, strict=True)},
             "model": {"name": manifest["name"], "version": str(manifest["version"])},
         }
+
+
+def answer(body: bytes, first: Model, second: Model | None) -> dict[str, Any]:
+    """What `first` says; where it can rely on nothing, and finds the photo unfamiliar or nearly so, what `second` says.
+
+    Raises UnreadablePhoto.
+    """
+    said = first.answer(body)
+    score, limit = said["ood_score"], said["ood_limit"]
+    beyond = said["answer"] is None and score is not None and limit is not None and score > NEAR_LIMIT * limit
+    return second.answer(body) if second is not None and beyond else said
 
 
 def narrowest(species: Sequence[dict[str, Any]], calibration: dict[str, Any], probabilities: Sequence[float]) -> dict[str, Any] | None:
@@ -250,24 +268,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Tells the species on photos. Prints a line of JSON for each.")
     parser.add_argument("model", type=Path, metavar="MODEL", help=f"folder with {MODEL} and {MANIFEST}")
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="a JPEG, PNG or WebP")
+    parser.add_argument("--second", type=Path, metavar="MODEL", help="folder of a model that answers what the first one finds unfamiliar")
     parser.add_argument("--threads", type=int, default=0, help="how many the network may use (default: one a core)")
     options = parser.parse_args(arguments)
     if options.threads < 0:
         parser.error("--threads is 1 or more; leave it out for one a core")
     try:
         model = Model(options.model, options.threads)
+        second = None if options.second is None else Model(options.second, options.threads)
+        if second is not None and second.species != model.species:
+            raise UnusableModel(f"{options.second} knows other species than {options.model}; leave out --second")
     except UnusableModel as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     failed = 0
     for photo in options.photos:
         try:
-            answer = model.answer(photo.read_bytes())
+            said = answer(photo.read_bytes(), model, second)
         except (UnreadablePhoto, OSError) as error:
             failed += 1
             detail = f"the file cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
-            answer = {"problem": {"detail": detail}}
-        print(json.dumps({"file": str(photo), **answer}), flush=True)
+            said = {"problem": {"detail": detail}}
+        print(json.dumps({"file": str(photo), **said}), flush=True)
     return 1 if failed else 0
 
 

@@ -169,6 +169,51 @@ def test_answers_are_those_of_the_service(published, files, tmp_path):
     assert len({found["answer"] and found["answer"]["rank"] for found in answers}) > 1
 
 
+def changed(published: Path, folder: Path, **fields: object) -> Path:
+    """A copy of a version with other fields in its manifest."""
+    shutil.copytree(published, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | fields))
+    return folder
+
+
+def test_a_second_model_answers_what_it_answers_in_the_service(published, files, tmp_path, capsys):
+    outdoors = changed(published, tmp_path / "outdoors", name="outdoors")
+    paths = [tmp_path / name for name in files]
+    for path in paths:
+        path.write_bytes(files[path.name])
+    words = [str(published), *map(str, paths), "--threads", "1"]
+    lines = []
+    for more in ([], ["--second", str(outdoors)]):
+        assert predict.main([*words, *more]) == 0
+        lines.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    alone, both = lines
+    served = SimpleNamespace(manifest=torchscript.load(published)[0])
+    beyond = [
+        Prediction(served, np.array([*one["probabilities"].values()]), one["ood_score"], 0, 0, 0, 1, one["crop"]).beyond_it for one in alone
+    ]
+    assert {*beyond} == {True, False}
+    for one, other, second in zip(alone, both, beyond, strict=True):
+        assert other == one | {"model": {"name": "outdoors" if second else "seedlings", "version": "1"}}
+
+
+@pytest.mark.parametrize("score", [0.84, 0.86, 1.2])
+def test_a_second_model_is_asked_from_the_same_share_of_the_limit_on_as_in_the_service(score):
+    familiarity = Familiarity(convolution=1, limit=1, limit_rule="fixed", validation_share=0.5)
+    served = SimpleNamespace(manifest=fakes.manifest(1, "0" * 64, 1, familiarity=familiarity, threshold=None))
+    beyond = Prediction(served, np.array(fakes.shares((90, 80, 70)), np.float32), score, 0, 0, 0, 1, (0, 0, 9, 9)).beyond_it
+    first = SimpleNamespace(answer=lambda _: {"answer": None, "ood_score": score, "ood_limit": 1.0})
+    second = SimpleNamespace(answer=lambda _: {"answer": None})
+    assert ("ood_score" not in predict.answer(b"", first, second)) == beyond == (score > 0.85)
+
+
+def test_a_second_model_of_other_species_is_refused(published, tmp_path, capsys):
+    species = json.loads((published / "manifest.json").read_text())["species"]
+    other = changed(published, tmp_path / "other", species=species[::-1])
+    assert predict.main([str(published), "--second", str(other), "photo.jpg"]) == 2
+    assert "knows other species than" in capsys.readouterr().err
+
+
 def test_a_photo_that_cannot_be_read_is_a_line_that_says_why(published, files, tmp_path):
     photos = {
         "none.jpg": None,

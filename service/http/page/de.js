@@ -149,6 +149,7 @@ export const texts = {
   offline_progress: "Geholt",
   offline_away: "Der Server ist nicht erreichbar. Fotos werden in diesem Browser beantwortet; ist der Server wieder da, wird er noch einmal gefragt.",
   offline_less: "Ohne den Server bekommt jedes Foto eine Antwort: Pflanzen werden nicht gesucht und gezählt, und Wärmekarten gibt es nicht.",
+  offline_missing: (name) => `Auf dem Server beantwortet ein zweites Modell, ${name}, unbekannte Fotos. Es kann nicht behalten werden, also bekommen sie hier keinen Namen.`,
   offline_answered: "In diesem Browser beantwortet, ohne den Server. Auf dem Foto wurde nur die Pflanze im Quadrat angesehen.",
   offline_failed: (reason) => `Das konnte nicht behalten werden: ${reason}`,
   offline_changed: "Das Modell hat sich inzwischen geändert. Versuchen Sie es noch einmal.",

@@ -149,6 +149,7 @@ export const texts = {
   offline_progress: "Fetched",
   offline_away: "The server is out of reach. Photos are answered in this browser, and the server is asked again when it is back.",
   offline_less: "Without the server each photo gets one answer: plants are not found and counted, and there are no heat maps.",
+  offline_missing: (name) => `A second model, ${name}, answers unfamiliar photos on the server. It cannot be kept, so they get no name here.`,
   offline_answered: "Answered in this browser, without the server. Only the square was looked at.",
   offline_failed: (reason) => `It could not be kept: ${reason}`,
   offline_changed: "The model changed meanwhile. Try again.",

@@ -149,6 +149,7 @@ export const texts = {
   offline_progress: "Descargado",
   offline_away: "No se alcanza el servidor. Las fotos se responden en este navegador, y se preguntará al servidor cuando vuelva.",
   offline_less: "Sin el servidor, cada foto recibe una sola respuesta: no se buscan ni se cuentan plantas, y no hay mapas de calor.",
+  offline_missing: (name) => `En el servidor, un segundo modelo, ${name}, responde a fotos desconocidas. No se puede guardar, así que aquí no reciben nombre.`,
   offline_answered: "Respondida en este navegador, sin el servidor. Solo se miró la planta del cuadro.",
   offline_failed: (reason) => `No se pudo guardar: ${reason}`,
   offline_changed: "El modelo cambió mientras tanto. Inténtelo de nuevo.",

@@ -149,6 +149,7 @@ export const texts = {
   offline_progress: "Téléchargé",
   offline_away: "Le serveur est hors de portée. Les photos reçoivent leur réponse dans ce navigateur, et le serveur sera interrogé dès son retour.",
   offline_less: "Sans le serveur, chaque photo reçoit une seule réponse : les plantes ne sont ni cherchées ni comptées, et il n’y a pas de carte de chaleur.",
+  offline_missing: (name) => `Sur le serveur, un second modèle, ${name}, répond aux photos inconnues. Il ne peut pas être gardé : ici, elles ne reçoivent pas de nom.`,
   offline_answered: "Réponse de ce navigateur, sans le serveur. Seule la plante dans le carré a été examinée.",
   offline_failed: (reason) => `Impossible de le garder : ${reason}`,
   offline_changed: "Le modèle a changé entre-temps. Essayez de nouveau.",

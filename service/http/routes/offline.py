@@ -25,9 +25,13 @@ _PIECE_BYTES = 2**16  # a slow reader is given its time for each piece
 
 @router.get("/model.json")
 async def about(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
-    """Tell what an answer takes beside the networks, and how much there is to fetch."""
-    first, second = await _model(services), await _second(services)
-    return _about(*first) | {"second": None if second is None else _about(*second), "runtime_bytes": onnx_runtime_bytes()}
+    """Tell what an answer takes beside the networks, and how much there is to fetch; `missing`: a second model that has no file for it."""
+    first, second, beside = await _model(services), await _second(services), services.second
+    return _about(*first) | {
+        "second": None if second is None else _about(*second),
+        "missing": beside.manifest.name if beside is not None and _MODEL not in beside.manifest.files else None,
+        "runtime_bytes": onnx_runtime_bytes(),
+    }
 
 
 def _about(manifest: Manifest, content: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import select
 import socket
 import socketserver
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from models_store import colour
+from models_store import colour, store
+from models_store.manifest import Manifest
 from service.settings import Settings
 from tests import drawn, fakes
 from tests.service.conftest import PATIENCE_S, Running, Start, serve
@@ -90,6 +92,7 @@ def kept(browser: Any, proxy: Proxy) -> Iterator[Any]:
     page.wait_for_selector("#offline:not([hidden])")
     assert "18 MB" in page.text_content("#offline-text")  # said before
     assert "plants are not found and counted, and there are no heat maps" in page.text_content("#offline-text")
+    assert "cannot be kept" not in page.text_content("#offline-text")  # both models can
     assert page.evaluate("caches.has('seedlings-offline')") is False  # and nothing fetched
     no_defects_for(page)
     page.click("#offline-keep")
@@ -265,6 +268,26 @@ def test_nothing_is_offered_where_there_is_nothing_to_keep(page_of: Any, start: 
     page = page_of(plain)
     page.wait_for_selector("#model:not(:empty)")
     assert page.locator("#offline").is_hidden()
+
+
+def test_a_second_model_that_cannot_be_kept_is_named(page_of: Any, start: Start, tmp_path: Path) -> None:
+    network = b"bytes that nobody runs here"
+
+    def describe(*given: Any) -> Manifest:
+        made = fakes.manifest(*given)
+        return made.model_copy(update={"files": made.files | {"model.onnx": hashlib.sha256(network).hexdigest()}})
+
+    store.publish(tmp_path, fakes.scripted(fakes.Shares), describe, lambda _: "# fake\n", "seedlings", {"model.onnx": network})
+    fakes.publish(tmp_path, fakes.Turned, "outdoors")
+    pair = start(runtime="torchscript", second_model="outdoors")
+    told = pair.client.get("/offline/model.json").json()
+    assert (told["model"]["name"], told["second"], told["missing"]) == ("seedlings", None, "outdoors")
+    assert pair.client.get("/offline/second.onnx").status_code == 404
+    page = page_of(pair)
+    page.wait_for_selector("#offline:not([hidden])")
+    assert "A second model, outdoors, answers unfamiliar photos on the server. It cannot be kept" in page.text_content("#offline-text")
+    alone = start(runtime="torchscript", second_model="none")
+    assert alone.client.get("/offline/model.json").json()["missing"] is None
 
 
 def test_the_model_needs_the_key(service: Running, start: Start) -> None:
