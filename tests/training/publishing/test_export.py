@@ -23,7 +23,9 @@ def test_the_manifest_says_what_was_published(published, learnt, images, parts):
     assert store.MODEL in manifest.files
     answers = predictions.probabilities(module, images.pixels[parts.test])
     expected = metrics.figures("test", images.species, answers, images.labels[parts.test])
-    assert manifest.figures.model_copy(update={"answers": None}) == expected  # those are tests/training/artifact/test_thresholds.py's
+    assert manifest.figures.ece == pytest.approx(expected.ece, abs=1e-6)  # sums of float32 differ by the batch
+    # Those of answers are tests/training/artifact/test_thresholds.py's.
+    assert manifest.figures.model_copy(update={"answers": None, "ece": 0.0}) == expected.model_copy(update={"ece": 0.0})
     assert [species.name for species in manifest.species] == images.species
     assert (manifest.training.network, manifest.training.epoch, manifest.training.seed) == ("tiny", epoch, 0)
     assert manifest.training.split_digest == parts.digest
