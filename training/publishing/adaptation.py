@@ -198,6 +198,7 @@ def adapt(
         promise=manifest.calibration.promise or export.PROMISE,
         data=original,
         outside=appraisal.ExternalFolders(measure={NAME: corrected.held_out}, cache=corrected.cache),
+        force=force,
         no_plants=corrected.no_plants,
         parts=mixed,
         judge=judge,
