@@ -190,6 +190,7 @@ def test_another_version_of_the_same_weights_is_newer(kept: Any) -> None:
     kept.route("**/offline/model.json", lambda route: route.fulfill(json=told | {"model": told["model"] | {"version": "9"}}))
     kept.reload()
     kept.wait_for_selector("#offline-keep:not([hidden])")
+    assert kept.locator("#offline-keep").is_visible()
     kept.unroute("**/offline/model.json")
     kept.reload()
     kept.wait_for_selector("#offline-forget:not([hidden])")
