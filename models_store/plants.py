@@ -1,7 +1,7 @@
 """From a segmenter's maps to plants: in the same way for training, which measures them, and for the service, which answers them.
 
-A connected part of the map is divided where two or more centres are sure. Parts that nearly touch are leaves of one plant, whose
-stem is too thin to be seen, but for a row of them. A part, or a share of a divided one, is a clump if it may be
+A connected part of the map is divided where two or more centres are sure. Parts that nearly touch are leaves of one plant: its stem is
+too thin to be seen. A row of such parts is no plant, and each stays a part. A part, or a share of a divided one, is a clump if it may be
 several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
 the photo's shorter side has no centre; its shape, and its size beside the photo's other parts, are those of several plants. Else it is
 one plant.

@@ -177,8 +177,9 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
     def on_prediction(given: Prediction, first: Prediction) -> None:
-        second = given.model is not first.model
-        metrics.prediction(given.species.name, given.familiar, given.decode_s, given.queue_s, second=second, ood_ratio=first.ood_ratio)
+        metrics.prediction(
+            given.species.name, given.familiar, given.decode_s, given.queue_s, second=given.by_second, ood_ratio=first.ood_ratio
+        )
 
     def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
