@@ -184,27 +184,33 @@ def test_a_server_that_is_late_is_taken_for_none(kept: Any, service: Running, mo
     kept.wait_for_selector("#down", state="hidden")
 
 
+@contextlib.contextmanager
+def newer_model(page: Any) -> Iterator[None]:
+    """The service offers a newer version, and the page has said so; afterwards the one that is kept again."""
+    told = page.evaluate("fetch('offline/model.json').then((answer) => answer.json())")
+    page.route("**/offline/model.json", lambda route: route.fulfill(json=told | {"model": told["model"] | {"version": "9"}}))
+    page.reload()
+    page.wait_for_selector("#offline-keep:not([hidden])")
+    yield
+    page.unroute("**/offline/model.json")
+    page.reload()
+    page.wait_for_selector("#offline-forget:not([hidden])")
+
+
 def test_another_version_of_the_same_weights_is_newer(kept: Any) -> None:
     """Its thresholds may be others."""
-    told = kept.evaluate("fetch('offline/model.json').then((answer) => answer.json())")
-    kept.route("**/offline/model.json", lambda route: route.fulfill(json=told | {"model": told["model"] | {"version": "9"}}))
-    kept.reload()
-    kept.wait_for_selector("#offline-keep:not([hidden])")
-    assert kept.locator("#offline-keep").is_visible()
-    kept.unroute("**/offline/model.json")
-    kept.reload()
-    kept.wait_for_selector("#offline-forget:not([hidden])")
+    with newer_model(kept):
+        assert kept.locator("#offline-keep").is_visible()
     kept.wait_for_selector("#offline-keep", state="hidden")
 
 
 def test_a_newer_model_that_does_not_come_whole_leaves_the_one_before(kept: Any) -> None:
-    kept.route("**/offline/model.onnx", lambda route: route.abort())
-    kept.evaluate("document.getElementById('offline-keep').click()")
-    kept.wait_for_selector("#offline-said:not(:empty)")
-    kept.unroute("**/offline/model.onnx")
-    assert kept.locator("#offline-forget").is_visible()
-    kept.reload()
-    kept.wait_for_selector("#offline-forget:not([hidden])")
+    with newer_model(kept):
+        kept.route("**/offline/model.onnx", lambda route: route.abort())
+        kept.click("#offline-keep")
+        kept.wait_for_selector("#offline-said:not(:empty)")
+        kept.unroute("**/offline/model.onnx")
+        assert kept.locator("#offline-forget").is_visible()
     assert "seedlings-offline-new" not in kept.evaluate("caches.keys()")
 
 
