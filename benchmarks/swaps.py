@@ -6,7 +6,7 @@
 The same artifact is published again and again as the next version of a store, with a manifest that says so. Meanwhile
 clients ask at their leisure, and every answer has to name one version, never an older one than the answer before.
 Memory is read once a swap has settled, and compared with what it was after the first few. Where formats change, memory
-changes with them: it is shown, not judged.
+changes with them: it is shown, not judged. So is what an answer takes while a version is being taken over, and else.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks import images, load, results
 from benchmarks.processes import free_port, memory_mib, ours, running, shipped
@@ -47,6 +49,7 @@ class Asked:
     """What one client was answered."""
 
     statuses: Counter[int] = field(default_factory=Counter)  # 0: no answer
+    took: list[tuple[float, float]] = field(default_factory=list)  # when it asked, by the monotonic clock, and for how long
     versions: Counter[int] = field(default_factory=Counter)
     backward: int = 0  # answers of an older version than the one before
 
@@ -69,6 +72,7 @@ def ask(port: int, body: bytes, pause_s: float, ended: threading.Event) -> Asked
     asked, newest = Asked(), 0
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     while not ended.wait(pause_s):
+        began = time.monotonic()
         try:
             connection.request("POST", "/predict", body, {"Content-Type": "image/png"})
             response = connection.getresponse()
@@ -77,6 +81,7 @@ def ask(port: int, body: bytes, pause_s: float, ended: threading.Event) -> Asked
             status, content = 0, b""
             connection.close()
         asked.statuses[status] += 1
+        asked.took.append((began, time.monotonic() - began))
         if status == 200:
             version = int(json.loads(content)["model"]["version"])
             asked.versions[version] += 1
@@ -103,7 +108,7 @@ def wait_for(port: int, version: int) -> float:
 def measure(pid: int, port: int, artifacts: Sequence[Path], root: Path, swaps: int, pause_s: float) -> dict[str, Any]:
     """Swap after swap under load; `artifacts` follow each other by turns, the first one is in service."""
     ended, body = threading.Event(), images.small_png()
-    memory, took_s = [], []
+    memory, took_s, swapping = [], list[float](), list[tuple[float, float]]()
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(ask, port, body, pause_s, ended) for _ in range(CLIENTS)]
         try:
@@ -111,21 +116,33 @@ def measure(pid: int, port: int, artifacts: Sequence[Path], root: Path, swaps: i
                 time.sleep(3 * POLL_S)  # memory is given back at a load and at the look after it
                 memory.append(memory_mib(pid))
                 if len(memory) <= swaps:
-                    took_s.append(round(wait_for(port, publish_again(artifacts[turn % len(artifacts)], root)), 2))
+                    version, began = publish_again(artifacts[turn % len(artifacts)], root), time.monotonic()
+                    took_s.append(round(wait_for(port, version), 2))
+                    swapping.append((began, time.monotonic()))
         finally:
             ended.set()
         asked = [client.result() for client in clients]
     statuses = sum((one.statuses for one in asked), Counter())
     versions = sum((one.versions for one in asked), Counter())
+    meanwhile, else_ = list[float](), list[float]()
+    for at, seconds in (one for client in asked for one in client.took):
+        (meanwhile if any(begins <= at <= ends for begins, ends in swapping) else else_).append(seconds)
     return {
         "memory_mib": memory,
         "warm_mib": statistics.median(memory[min(WARM_SWAPS, swaps) :][:LAST]),
         "end_mib": statistics.median(memory[-LAST:]),
         "swap_s": took_s,
+        "answer_ms": {"while a version is taken over": _spread_ms(meanwhile), "else": _spread_ms(else_)},
         "statuses": {str(status): count for status, count in sorted(statuses.items())},
         "answers_by_version": {str(version): count for version, count in sorted(versions.items())},
         "backward": sum(one.backward for one in asked),
     }
+
+
+def _spread_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """The median answer, the 99th percentile and the slowest one."""
+    p50, p99, slowest = (1e3 * np.quantile(seconds, (0.5, 0.99, 1))).round(1).tolist()
+    return {"p50": p50, "p99": p99, "slowest": slowest}
 
 
 def requirements(found: dict[str, Any], swaps: int, alike: bool = True) -> list[Requirement]:

@@ -28,6 +28,7 @@ class FileStorage:
             raise UnknownFileSystem(str(error)) from None
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
+        self._tidied = set[Path]()  # folders that were written into: to look through a large one for every file would take ever longer
 
     def write(self, name: str, content: bytes) -> None:
         """Write a whole file, or none. It may be there already."""
@@ -37,7 +38,9 @@ class FileStorage:
             return
         folder = Path(path).parent
         folder.mkdir(parents=True, exist_ok=True)
-        temporary.remove_abandoned(folder, _WRITING)
+        if folder not in self._tidied:
+            temporary.remove_abandoned(folder, _WRITING)
+            self._tidied.add(folder)
         with temporary.file(folder, _WRITING) as (descriptor, written):
             with os.fdopen(os.dup(descriptor), "wb") as stream:
                 stream.write(content)

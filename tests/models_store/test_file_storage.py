@@ -1,5 +1,6 @@
 """Folders of whole files. Object stores: tests/corrections/test_object_store.py and tests/service/cli/archive/test_archive.py."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_what_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
     assert place.names() == []
     place.write("whole", b"1")  # what a killed writer left goes
     assert [file.name for file in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_folder_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each file of an archive would cost more than the one before."""
+    looks, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looks.append(Path(path)) or scandir(path))
+    place = FileStorage(str(tmp_path))
+    for name in ("a", "b", "deep/a", "deep/b", "c"):
+        place.write(name, b"1")
+    assert looks == [tmp_path, tmp_path / "deep"]
 
 
 def test_a_url_that_nothing_reads() -> None:

@@ -24,6 +24,7 @@ from service.inference.runtimes.runtime import Threads
 from service.process import memory
 from service.settings import BadSetting, Settings, from_environment
 from tests import drawn, fakes
+from tests.service.conftest import PATIENCE_S
 from tests.training.conftest import Tiny
 from training import networks
 from training.artifact import compression, formats, torchscript
@@ -226,7 +227,7 @@ def test_a_library_that_is_not_installed_is_named(exported, tmp_path, monkeypatc
 
 def test_versions_are_changed_under_load_without_a_failed_request(exported, tmp_path, start):
     republish(tmp_path, exported, "seedlings")
-    service = start(runtime="onnxruntime")
+    service = start(runtime="onnxruntime", deadline_s=PATIENCE_S)  # which a busy machine alone may pass
     photo, answers, done = drawn.encoded(drawn.plant(0, 1, 200), "PNG"), [], threading.Event()
 
     def ask() -> None:
