@@ -12,6 +12,7 @@ KNOWN = ("Maize", "Small-flowered Cranesbill")
     ("text", "name"),
     [
         ("maize", "Maize"),
+        ("ＭＡＩＺＥ", "Maize"),  # as an input method for Japanese or Chinese writes it
         ("  Small-flowered   cranesbill ", "Small-flowered Cranesbill"),
         ("Not a plant", NOT_A_PLANT),
         ("Mai\u0308s", "Maïs"),  # as macOS writes it
