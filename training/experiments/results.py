@@ -75,7 +75,7 @@ def record(folder: Path, images: Images, results: Path) -> RunResult:
         return predictions.logits(network, pixels).softmax(1)
 
     result = RunResult(
-        **dict(description.identity(recipe_name=Path(description.recipe_name).name.removesuffix(".toml"))),
+        **dict(description.identity()),
         machine=machine.describe(),
         parameters=networks.parameters(network),
         best_epoch=epoch,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from models_store.manifest import Manifest, Training
 from training.errors import RunError
@@ -16,7 +16,7 @@ class Identity(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    recipe_name: str
+    recipe_name: str  # of a file: its own name alone, for records are passed on
     recipe: Recipe
     species: list[str]
     split_digest: str
@@ -39,6 +39,11 @@ class Identity(BaseModel):
     @classmethod
     def _keys_of_before(cls, document: Any) -> Any:
         return renamed(document, {"grounds": "backgrounds"})
+
+    @field_validator("recipe_name")
+    @classmethod
+    def _of_the_file_alone(cls, name: str) -> str:
+        return recipe_label(name)
 
     @property
     def name(self) -> str:
@@ -70,4 +75,9 @@ class Identity(BaseModel):
 
 def result_name(recipe_name: str, recipe: Recipe) -> str:
     """`<recipe>.<network>.<seed>`; a recipe given as a file counts by the file's name."""
-    return f"{Path(recipe_name).name.removesuffix('.toml')}.{recipe.network}.{recipe.seed}"
+    return f"{recipe_label(recipe_name)}.{recipe.network}.{recipe.seed}"
+
+
+def recipe_label(recipe_name: str) -> str:
+    """What a recipe is called that was named, or given as a file."""
+    return Path(recipe_name).name.removesuffix(".toml")

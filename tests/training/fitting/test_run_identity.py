@@ -45,3 +45,9 @@ def test_the_manifest_of_a_shipped_version_tells_its_run():
 
 def test_a_result_is_named_by_recipe_network_and_seed(identity):
     assert identity.name == "mine.tiny.3"
+
+
+def test_no_record_tells_in_which_folder_a_recipe_lay(identity):
+    manifest = fakes.manifest().model_copy(update={"training": identity.in_manifest(parameters=7, epoch=2)})
+    assert manifest.training.recipe["name"] == identity.recipe_name == "mine"
+    assert Identity.model_validate_json(identity.model_dump_json().replace('"mine"', '"/home/ada/mine.toml"')).recipe_name == "mine"
