@@ -27,7 +27,10 @@ export const megabytes = (bytes) => millions.format(bytes / 1e6);
 export const number = (value) => numbers.format(value);
 
 const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
-export const day = (date) => days.format(new Date(date));
+export const day = (moment) => days.format(new Date(moment));
+const plainDays = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" });
+/** A day such as 2026-11-26: the same one wherever it is read. */
+export const plainDay = (date) => plainDays.format(new Date(date));
 
 /** Fill in the texts of the page. */
 export function translate() {

@@ -2,10 +2,11 @@
 // a decision only about what was really looked at, and the later one of two is told.
 
 import * as api from "./api.js";
-import { day, percent, speciesName, t, translate } from "./language.js";
+import { percent, plainDay, speciesName, t, translate } from "./language.js";
 
 const NOT_A_PLANT = "not a plant"; // as the server calls it
 const AT_ONCE = 20;
+const MAX_SIDE = 2000; // pixels of the photo on show: of larger ones a browser would keep the last dozen, 50 MB each
 const NAME = "seedlings-reviewer";
 const $ = (id) => document.getElementById(id);
 const names = new Map(); // of the model's species, as the page calls them
@@ -14,7 +15,6 @@ const decided = []; // what can be undone here: the corrections as they are now
 let last = null; // the id behind which more are to be fetched
 let left = 0;
 let busy = false;
-let url = null; // of the photo on show
 
 const nameOf = (name) => (name === NOT_A_PLANT ? t.not_a_plant : (names.get(name) ?? name));
 const tell = (text) => ($("told").textContent = text);
@@ -50,28 +50,30 @@ async function show() {
   $("claim").textContent = one.species === null ? t.nobody_said : nameOf(one.species);
   const { model, species, probability } = one.said;
   $("model-said").textContent = t.model_said(model, nameOf(species), percent(probability));
-  $("facts").textContent = [day(one.taken), one.plant && t.plant_is(one.plant), one.reviewer && t.decided_before(one.reviewer)].filter(Boolean).join(" · ");
+  $("facts").textContent = [plainDay(one.taken), one.plant && t.plant_is(one.plant), one.reviewer && t.decided_before(one.reviewer)].filter(Boolean).join(" · ");
   $("note").textContent = one.note;
-  $("photo").alt = t.photo_of(nameOf(one.species ?? species));
+  $("photo").ariaLabel = t.photo_of(nameOf(one.species ?? species));
   unfold(false);
   $("box").hidden = true;
-  $("photo").removeAttribute("src");
-  if (url) URL.revokeObjectURL(url);
-  url = null;
-  const blob = await api.photoOf(one.id);
-  if (queue[0] !== one) return;
-  url = URL.createObjectURL(blob);
-  $("photo").src = url;
+  Object.assign($("photo"), { width: 0, height: 0 }); // nobody is to decide by the photo before
+  await draw(await api.photoOf(one.id), one);
 }
 
-$("photo").addEventListener("load", () => {
-  const box = queue[0]?.box;
-  const { naturalWidth: width, naturalHeight: height } = $("photo");
-  $("box").hidden = !box;
+async function draw(blob, { box }) {
+  const photo = await createImageBitmap(blob).catch(() => null);
+  if (!photo) return tell(t.no_preview);
+  const { width, height } = photo;
+  const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
+  Object.assign($("photo"), { width: Math.round(width * scale), height: Math.round(height * scale) });
+  const pen = $("photo").getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(photo, 0, 0, $("photo").width, $("photo").height);
+  photo.close();
   if (!box) return;
   const [left_, top, across, down] = [box[0] / width, box[1] / height, box[2] / width, box[3] / height].map((share) => `${100 * share}%`);
   Object.assign($("box").style, { left: left_, top, width: across, height: down });
-});
+  $("box").hidden = false;
+}
 
 // ---- decisions ------------------------------------------------------------------------------------------------------
 

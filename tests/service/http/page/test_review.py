@@ -1,9 +1,11 @@
 """The page on which corrections are reviewed."""
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -95,6 +97,24 @@ def test_two_reviewers_never_lose_each_others_work(browser: Any, service: Runnin
             press(ada, "r", "Nothing is waiting.")
             assert states(service) == {one: "accepted Maize Ada", two: "accepted Charlock Bob"}
             assert "Somebody else" in ada.text_content("#told")
+
+
+def test_large_photos_are_drawn_small_and_unknown_formats_told(browser: Any, start: Start, publish_in: Any, tmp_path: Any) -> None:
+    publish_in(fakes.Halves)
+    service = start(database=f"sqlite:///{tmp_path}/corrections.db", api_key="secret", keep_positions=True)
+    service.client.headers["X-API-Key"] = "secret"
+    service.wait_keeping()
+    for image, form, species in ((Image.new("RGB", (64, 64)), "TIFF", "Maize"), (Image.new("RGB", (3000, 1500)), "PNG", "Charlock")):
+        image.save(stream := io.BytesIO(), form)
+        answer = service.client.post("/corrections", files={"file": stream.getvalue()}, data={"species": species, "box": "0,0,50,50"})
+        assert answer.status_code == 201
+    for page in at_work(browser, service, "Ada"):
+        assert "cannot show this format" in page.text_content("#told")
+        assert page.locator("#box").is_hidden()
+        press(page, "a", "Charlock")
+        page.wait_for_selector("#box:not([hidden])")
+        drawn = page.evaluate("() => { const { width, height } = document.getElementById('photo'); return [width, height]; }")
+        assert drawn == [2000, 1000]  # whole, it would take four times the memory, and browsers keep more than one
 
 
 def test_closed_with_a_sentence_where_no_key_is_set(browser: Any, start: Start, publish_in: Any, tmp_path: Any) -> None:
