@@ -23,6 +23,7 @@ _SHARED = ("counter", "histogram", "gauge_livemin", "gauge_livesum")  # what the
 _SHARED_BYTES = 1 << 20  # of each: what the library takes at first, room for thousands of species
 _RATIOS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
 _DISTANCES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_JUDGED = ("right", "wrong")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -92,6 +93,8 @@ class Metrics:
         self._shadow_distance = histogram("seedlings_shadow_distance", text, "version", "shadow", buckets=_DISTANCES)
         self._failures = counter("seedlings_model_failures", "Images for which the model failed")
         self._swaps = counter("seedlings_model_loads", "Versions taken into service or refused", "outcome")
+        for outcome in ("served", "refused"):
+            self._swaps.labels(outcome)  # at 0: Prometheus sees no increase in a counter that begins at 1
         text = "Version in service; the oldest one of all workers"
         self._version = gauge("seedlings_model_version", text, "model", over_workers="livemin")
         text = "Workers in which this runtime answers for the model"
@@ -143,7 +146,7 @@ class Metrics:
     @_never_raises
     def corrected(self, species: str, right: bool) -> None:
         """A person said what a photo shows, of which the model had named `species`."""
-        self._corrections.labels(species, "right" if right else "wrong").inc()
+        self._corrections.labels(species, _JUDGED[not right]).inc()
 
     @_never_raises
     def shadowed(self, version: str, shadow: str, outcome: str, distance: float | None) -> None:
@@ -193,6 +196,9 @@ class Metrics:
             self._expected.labels(name).set(0)  # of a version before
         for name, share in shares.items():
             self._expected.labels(name).set(share)
+            self._species.labels(name)  # at 0, as above: few corrections would count for none
+            for outcome in _JUDGED:
+                self._corrections.labels(name, outcome)
         self._expected_species |= shares.keys()
         self._expected_unfamiliar.set(-1 if unfamiliar is None else unfamiliar)
 
