@@ -12,6 +12,8 @@ from models_store.manifest import Figures
 from training.evaluation.metrics import ECE_BINS
 from training.experiments.report import style
 
+_PANELS_A_LINE = 3
+
 
 class Run(Protocol):
     """What curves need of a run: its rows of `metrics.csv`, and its species."""
@@ -39,34 +41,41 @@ def distribution(counts: Mapping[str, int], file: Path) -> None:
 
 def losses(runs: Mapping[str, Run], file: Path) -> None:
     """Training and validation loss by epoch, one panel a run: the report's figure 8."""
-    with style.drawing(file, 10, 3.4, 1, len(runs), squeeze=False, sharey=True) as axes:
-        for axis, (title, result) in zip(axes[0], runs.items(), strict=True):
+    columns = min(_PANELS_A_LINE, len(runs))
+    lines = -(-len(runs) // columns)
+    guessing = max(float(np.log(len(result.species))) for result in runs.values())
+    highest = max(row[name] for result in runs.values() for row in result.epochs for name in ("train_loss", "validation_loss"))
+    with style.drawing(file, 10, 3.1 * lines + 0.3, lines, columns, squeeze=False, sharey=True) as axes:
+        for axis in axes.flat[len(runs) :]:
+            axis.set_axis_off()
+        for axis, (title, result) in zip(axes.flat, runs.items(), strict=False):
             epochs = [row["epoch"] for row in result.epochs]
             axis.plot(epochs, [row["train_loss"] for row in result.epochs], color=style.BLUE, marker=_marker(epochs), label="training")
             validation = [row["validation_loss"] for row in result.epochs]
             axis.plot(epochs, validation, color=style.ORANGE, marker=_marker(epochs), label="validation")
             axis.axhline(np.log(len(result.species)), color=style.GREY, linestyle=":", label=f"guessing, ln {len(result.species)}")
-            axis.set_title(title)
+            axis.set_title(style.wrapped(title, 84 // columns))
             axis.set_xlabel("epoch")
-            axis.set_ylim(0, max(3.2, 1.2 * np.log(len(result.species))))
-        axes[0][0].set_ylabel("loss")
-        axes[0][0].legend(loc="lower left")
+            axis.set_ylim(0, max(1.2 * guessing, min(1.05 * highest, 2 * guessing)))  # what lies higher has gone astray
+        for line in axes:
+            line[0].set_ylabel("loss")
+        style.legend(axes[0][0])
 
 
 def accuracies(runs: Mapping[str, Run], most_frequent: float, file: Path) -> None:
     """Validation accuracy by epoch, the report's figure 9; `most_frequent` is what one answer for all would reach."""
-    with style.drawing(file, 10, 3.8) as axis:
-        for (title, result), colour in zip(
-            runs.items(), itertools.cycle((style.ORANGE, style.PURPLE, style.BLUE, style.GREEN)), strict=False
-        ):
+    with style.drawing(file, 10, 4.2) as axis:
+        looks = itertools.cycle(itertools.product(("-", "--", "-."), (style.ORANGE, style.PURPLE, style.BLUE, style.GREEN)))
+        for (title, result), (line, colour) in zip(runs.items(), looks, strict=False):
             epochs = [row["epoch"] for row in result.epochs]
-            axis.plot(epochs, [row["validation_accuracy"] for row in result.epochs], color=colour, marker=_marker(epochs), label=title)
+            shares = [row["validation_accuracy"] for row in result.epochs]
+            axis.plot(epochs, shares, color=colour, linestyle=line, marker=_marker(epochs), label=title)
         axis.axhline(most_frequent, color=style.GREY, linestyle=":", label="always the most frequent species")
-        axis.set_ylim(0, 1)
+        axis.set_ylim(0, 1.02)
         axis.set_xlabel("epoch")
         axis.set_ylabel("validation accuracy")
         style.percent(axis.yaxis)
-        axis.legend(loc="center right")
+        style.legend(axis)
 
 
 def ablation(rows: Sequence[tuple[str, list[float], bool]], most_frequent: float, file: Path) -> None:
@@ -85,7 +94,7 @@ def ablation(rows: Sequence[tuple[str, list[float], bool]], most_frequent: float
         axis.set_xlabel("test accuracy (bar: mean, points: seeds; grey: beside the main path)")
         style.percent(axis.xaxis)
         axis.grid(visible=False, axis="y")
-        axis.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+        style.legend(axis)
 
 
 def confusion(figures: Figures, file: Path) -> None:
@@ -116,7 +125,7 @@ def reliability(probabilities: Tensor, labels: Tensor, file: Path) -> None:
     found = np.clip(np.digitize(highest, edges) - 1, 0, ECE_BINS - 1)
     counts = np.bincount(found, minlength=ECE_BINS)
     share = np.bincount(found, right, ECE_BINS) / np.maximum(1, counts)
-    with style.drawing(file, 6.4, 5.2, 2, 1, sharex=True, height_ratios=(3, 1)) as (upper, lower):
+    with style.drawing(file, 6.4, 5.5, 2, 1, sharex=True, height_ratios=(3, 1)) as (upper, lower):
         filled = counts > 0
         upper.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", label="perfectly honest")
         upper.bar(edges[:-1][filled], share[filled], 1 / ECE_BINS, align="edge", color=style.BLUE, alpha=0.4, edgecolor="white")
@@ -124,7 +133,7 @@ def reliability(probabilities: Tensor, labels: Tensor, file: Path) -> None:
         upper.plot(means, share[filled], "o", color=style.BLUE, label="answers in this range")
         upper.set_ylabel("right")
         upper.set_ylim(0, 1.02)
-        upper.legend(loc="upper left")
+        style.legend(upper)
         style.percent(upper.yaxis)
         lower.bar(edges[:-1], counts, 1 / ECE_BINS, align="edge", color=style.GREY, edgecolor="white")
         lower.set_yscale("symlog", linthresh=10)
@@ -162,7 +171,7 @@ def sizes(points: Sequence[Mapping[str, Any]], file: Path) -> None:
         axis.set_xlabel("size of model.pt in MB (points: rank of the first dense layer)")
         axis.set_ylabel("test accuracy")
         style.percent(axis.yaxis, 1)
-        axis.legend(loc="best")
+        style.legend(axis)
 
 
 def _marker(epochs: Sequence[float]) -> str | None:

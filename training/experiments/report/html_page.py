@@ -52,6 +52,12 @@ def pair(parts: Iterable[tuple[str, str, Markup]]) -> Markup:
     return Markup('<div class="pair">{}</div>').format(Markup("").join(made))
 
 
+def details(summary: str, lines: Iterable[str]) -> Markup:
+    """A numbered list that opens on a tap."""
+    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
+    return Markup("<details><summary>{}</summary><ol>{}</ol></details>").format(summary, items)
+
+
 def missing(what: str, command: str) -> Markup:
     """Says that results are not there yet, and what makes them."""
     return Markup('<p class="missing">{} Make it with <code>{}</code>.</p>').format(what, command)

@@ -100,17 +100,12 @@ def _comparison(trained: dict[str, TrainedRun], best: str, part: str) -> Markup:
         figures = metrics.figures(part, one.species, one.measured.probabilities, one.measured.labels)
         at = int(early_stopping.best_epoch(one.epochs, recipe.best_by)["epoch"])
         minutes = sum(row["seconds"] for row in one.epochs) / _MINUTE_S
-        how = [
-            name,
-            one.identity.recipe_name,
-            recipe.network,
-            one.identity.started_from or recipe.start or "random weights",
-            str(recipe.seed),
-        ]
-        rows.append([*how, f"{at} of {len(one.epochs)}", f"{minutes:.1f}", f"{_accuracy(one.measured):.1%}", f"{low:.0%}–{high:.0%}",
-                     f"{figures.macro_f1:.3f}", str(n)])  # fmt: skip
-    head = ("run", "recipe", "network", "start", "seed", "best epoch", "minutes", f"{part} accuracy", "95% interval", "macro-F1", "images")
-    body = table(head, rows, text=(0, 1, 2, 3))
+        start = one.identity.started_from.partition("@")[0] or recipe.start or "random weights"
+        gave = [f"{_accuracy(one.measured):.1%}", f"{low:.0%}–{high:.0%}", str(n), f"{figures.macro_f1:.3f}"]
+        took = [f"{at} of {len(one.epochs)}", f"{minutes:.1f}"]
+        rows.append([name, *gave, *took, one.identity.recipe_name, recipe.network, start, str(recipe.seed)])
+    head = ("run", "accuracy", "95% interval", "images", "macro-F1", "best epoch", "minutes", "recipe", "network", "start", "seed")
+    body = paragraph(f"Measured on {part} images.") + table(head, rows, text=(0, 7, 8, 9))
     for name, one in trained.items():
         if one.folds:
             body += paragraph(f"{name}, {folds.text(one.folds)}.")

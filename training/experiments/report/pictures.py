@@ -12,6 +12,7 @@ from training.data.images import Images
 from training.experiments.report import style
 
 COLUMNS = 6
+_TITLE_WIDTH = 208  # characters of size 1 that fit over a photo
 
 
 def samples(images: Images, file: Path) -> None:
@@ -21,7 +22,7 @@ def samples(images: Images, file: Path) -> None:
         of_species = torch.nonzero(images.labels == label)[:, 0]
         colours = images.pixels[of_species].float().mean((1, 2, 3))  # [n]
         rows.append(int(of_species[colours.argsort()[len(colours) // 2]]))
-    _grid(images, rows, [name.replace(" ", "\n") if len(name) > 18 else name for name in images.species], file)
+    _grid(images, rows, images.species, file)
 
 
 def gallery(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path) -> None:
@@ -35,7 +36,7 @@ def overlaid(photos: Tensor, heat: Tensor, titles: Sequence[str], file: Path) ->
         for axis, photo, warm, title in zip(axes, photos, heat, titles, strict=False):
             axis.imshow(photo.permute(1, 2, 0).numpy())  # [S,S,3]
             axis.imshow(warm.numpy(), cmap="inferno", vmin=0, vmax=1, alpha=0.2 + 0.6 * warm.numpy())
-            axis.set_title(title, fontsize=8, fontweight="normal", pad=4)
+            _set_title(axis, title, 8)
 
 
 def pairs(images: Images, rows: Sequence[tuple[int, int]], titles: Sequence[str], file: Path) -> None:
@@ -58,4 +59,11 @@ def _grid(images: Images, rows: Sequence[int], titles: Sequence[str], file: Path
     with _axes(len(rows), file) as axes:
         for axis, row, title in zip(axes, rows, titles, strict=False):
             axis.imshow(images.pixels[row].permute(1, 2, 0).numpy())  # [150,150,3]
-            axis.set_title(title, fontsize=size, fontweight="normal", pad=4)
+            _set_title(axis, title, size)
+
+
+def _set_title(axis: Any, title: str, size: float) -> None:
+    """Each line of the title in as many lines as the width of a photo needs."""
+    width = int(_TITLE_WIDTH / size)
+    lines = [style.wrapped(line, width) for line in title.split("\n")]
+    axis.set_title("\n".join(lines), fontsize=size, fontweight="normal", pad=4)

@@ -10,7 +10,7 @@ from training.artifact import binomial
 from training.data.tensors import to_float
 from training.evaluation import metrics, saliency
 from training.experiments.report import charts, pictures
-from training.experiments.report.html_page import figure, paragraph, source, table
+from training.experiments.report.html_page import details, figure, paragraph, source, table
 from training.experiments.report.measured import EvaluatedModel
 
 _SHOWN = 18  # photos of a gallery
@@ -109,7 +109,8 @@ def looked_at(measured: EvaluatedModel, out: Path) -> Markup:
 def _gallery(measured: EvaluatedModel, chosen: list[int], file: Path, caption: str) -> Markup:
     titles = [measured.title(index) for index in chosen]
     pictures.gallery(measured.images, [measured.rows[index] for index in chosen], titles, file)
-    return figure(file.name, caption) + source(measured.source)
+    files = [measured.images.files[measured.rows[index]] for index in chosen]
+    return figure(file.name, caption) + details("Their files, from the upper left on", files) + source(measured.source)
 
 
 SECTIONS: dict[str, Callable[[EvaluatedModel, Path], Markup]] = {
