@@ -66,7 +66,8 @@ def mistakes(measured: EvaluatedModel, out: Path) -> Markup:
     if not len(wrong):
         return paragraph(f"There are none on the {measured.part} images.")
     worst = wrong[highest[wrong].argsort(descending=True)][:_SHOWN].tolist()
-    text = f"{len(wrong)} of {len(answers)} {measured.part} images are answered wrongly; these {len(worst)} with the highest probability."
+    shown = "those with the highest probability first" if len(worst) == len(wrong) else f"these {len(worst)} with the highest probability"
+    text = f"{len(wrong)} of {len(answers)} {measured.part} images are answered wrongly; {shown}."
     return paragraph(text) + _gallery(measured, worst, out / "mistakes.png", "Species, probability of the answer, → answer.")
 
 

@@ -46,7 +46,7 @@ def at_work(browser: Any, service: Running, name: str) -> Iterator[Any]:
     page.goto(f"http://127.0.0.1:{service.port}/review")
     page.fill("#key", "secret")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#one:not([hidden])")
+    page.wait_for_function("() => document.getElementById('photo').width > 0 || document.getElementById('told').textContent")
     page.fill("#reviewer", name)
     page.focus("#claim")
     yield page
@@ -58,9 +58,10 @@ def press(page: Any, key: str, then: str) -> None:
     """A key, and what is on show after it."""
     page.keyboard.press(key)
     page.wait_for_function(
-        "then => document.getElementById('claim').textContent === then || document.getElementById('left').textContent === then", arg=then
-    )
-    page.wait_for_timeout(50)
+        """then => document.getElementById('left').textContent === then
+            || (document.getElementById('claim').textContent === then && document.getElementById('photo').width > 0)""",
+        arg=then,
+    )  # keys count for nothing before the photo is there
 
 
 def test_by_keyboard_alone(browser: Any, service: Running) -> None:
