@@ -59,7 +59,8 @@ def press(page: Any, key: str, then: str) -> None:
     page.keyboard.press(key)
     page.wait_for_function(
         """then => document.getElementById('left').textContent === then
-            || (document.getElementById('claim').textContent === then && document.getElementById('photo').width > 0)""",
+            || (document.getElementById('claim').textContent === then && document.getElementById('photo').width > 0
+                && !document.getElementById('one').hidden)""",
         arg=then,
     )  # keys count for nothing before the photo is there
 
