@@ -17,7 +17,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     adapt.add_argument("--photos", metavar="URL", help="as SEEDLINGS_PHOTOS of the service (default: the folder beside the file of SQLite)")
     add_data(adapt)
     adapt.add_argument("--store", type=Path, required=True, help="folder of published models, that of the service")
-    adapt.add_argument("--name", default="seedlings", help="name of the model (default: seedlings)")
+    adapt.add_argument(
+        "--name", help="name of the model (default: the one whose answers most of them correct; of the two shipped ones seedlings)"
+    )
     adapt.add_argument("--all", action="store_true", help="learn also from corrections that no reviewer has accepted yet")
     adapt.add_argument("--recipe", default="adapt", help="name of a recipe, or the path of a .toml file (default: adapt)")
     adapt.add_argument("--seed", type=int, default=0, help="(default: 0)")
@@ -47,10 +49,12 @@ def _perform(options: argparse.Namespace) -> None:
             options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
         )
         say(written.text())
-        if (other := written.mostly_answered_by()) not in (None, options.name):
+        answered_by = written.mostly_answered_by()
+        name = options.name or adaptation.to_teach(answered_by)
+        if answered_by not in (None, name):
             say(
-                f"most of these correct what {other} answered; this teaches {options.name}, so that it answers photos like them itself."
-                f" --name {other} teaches that one"
+                f"most of these correct what {answered_by} answered; this teaches {name}, so that it answers photos like them itself."
+                f" --name {answered_by} teaches that one"
             )
         corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike)
         adapted = adaptation.adapt(
@@ -58,7 +62,7 @@ def _perform(options: argparse.Namespace) -> None:
             corrected,
             options.data,
             options.store,
-            options.name,
+            name,
             options.run or work / "run",
             recipe=options.recipe,
             cache=options.cache,
@@ -69,5 +73,5 @@ def _perform(options: argparse.Namespace) -> None:
     say(adapted.held_out.text_of_gain("corrections held out"))
     say(adapted.test.text(f"test images of {adapted.before}"))
     say(f"published {adapted.folder}; a running service takes it over by itself")
-    if lost := adaptation.lost_second_model(adapted.folder):
-        say(lost)
+    if adapted.beside is not None:
+        say(f"published {adapted.beside}, too, unchanged: a service asks both only where they lie in one store")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from models_store import store
+from models_store import republish, store
 from models_store.manifest import Manifest
 from training import recipe as recipes
 from training.artifact import binomial, formats
+from training.artifact.store_errors import as_training_errors
 from training.data import corrections, mixing
 from training.data import images as data
 from training.data.images import Images
@@ -111,6 +112,7 @@ class Adaptation:
     weights: Interpolation
     held_out: PairedAnswers
     test: PairedAnswers
+    beside: Path | None  # the other one of the shipped pair, where the store had none
 
 
 def in_service(destination: Path, name: str) -> Path:
@@ -123,18 +125,31 @@ def in_service(destination: Path, name: str) -> Path:
     )
 
 
-def lost_second_model(folder: Path) -> str | None:
-    """What to do where a store has this version and no second model beside it, as the shipped one has; None where nothing is lost."""
-    root, (first, second) = folder.parent.parent, store.SHIPPED_PAIR
-    if folder.parent.name != first or store.versions(root, second):
+def to_teach(answered_by: str | None) -> str:
+    """The name of the model to teach where none is named: the one whose answers are corrected, and the first one where that is unclear.
+
+    Of the shipped pair it is the first one whichever answered. The second one is right on much of what it is asked, so few photos hardly
+    show that it gained (training/LOG.md has figures), and a species that it alone knows would end its being asked.
+    """
+    first, second = store.SHIPPED_PAIR
+    return first if answered_by in (None, second) else answered_by
+
+
+def complete_pair(root: Path, name: str) -> Path | None:
+    """Publish the other one of the shipped pair, unchanged, in a store that holds only `name` of it. Returns its folder.
+
+    A service asks a second model only of the store that its first one lies in. None where the store lacks nothing, or the two know other
+    species. Raises DiskError, TrainingError.
+    """
+    if name not in store.SHIPPED_PAIR or not store.versions(root, name):
         return None
-    other = store.resolve(store.SHIPPED_STORE, second)
-    if [one.name for one in store.read_manifest(folder).species] != [one.name for one in store.read_manifest(other).species]:
+    (other,) = {*store.SHIPPED_PAIR} - {name}
+    shipped = store.resolve(store.SHIPPED_STORE, other)
+    if store.versions(root, other):
         return None
-    return (
-        f"{root} holds no {second}, which answers beside the shipped {first} what that finds unfamiliar;"
-        f" set SEEDLINGS_SECOND_MODEL={second} for the service to ask the shipped one on"
-    )
+    with as_training_errors():
+        mine, theirs = ([one.name for one in store.read_manifest(of).species] for of in (store.resolve(root, name), shipped))
+        return republish.republish(root, shipped, other) if mine == theirs else None
 
 
 def adapt(
@@ -155,10 +170,11 @@ def adapt(
     Better: on the corrections held out its share of right answers is higher, by McNemar's exact test, one-sided, at 95%, and on the test
     images of the version before at most `MAY_LOSE` lower. With `force` it is published all the same, and the card says so. Of the weights
     that were learnt, only so much is taken that little is lost on the validation images of the version before (`weight_interpolation`).
+    Where `name` is of the shipped pair, the other one is put beside it (`complete_pair`), also where a killed call had not come to that.
     `original` holds the images of that version's training. Raises DataError, RunError (also where it is not better), DiskError,
     TrainingError.
     """
-    folder = in_service(destination, name)
+    folder, beside = in_service(destination, name), complete_pair(destination, name)
     before = measured_model.of_artifact(folder)
     manifest = store.read_manifest(folder)
     if manifest.twin is not None:
@@ -203,7 +219,8 @@ def adapt(
         parts=mixed,
         judge=judge,
     )
-    return Adaptation(published, before.name, weights, *found)
+    gained, kept = found
+    return Adaptation(published, before.name, weights, gained, kept, beside or complete_pair(destination, name))
 
 
 def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[PairedAnswers, PairedAnswers]:

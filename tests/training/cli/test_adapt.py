@@ -123,6 +123,25 @@ def test_without_accepted_corrections_there_is_nothing_to_learn(adapt, published
 
 
 @pytest.mark.slow
+def test_what_cannot_be_told_from_guessing_is_published_by_force_alone(adapt, folder, cache, published, tmp_path, capsys) -> None:
+    """A model that knows nothing learns nothing by a rate near zero, so validation says as little of the next version."""
+    recipe, root = tmp_path / "guessing.toml", published.parent.parent
+    recipe.write_text(RECIPE.replace("epochs = 20", 'epochs = 1\nbest_by = "last"').replace("5e-3", "1e-9"))
+    common = ["--data", str(folder), "--cache", str(cache), "--run", str(tmp_path / "guessing")]
+    assert main(["fit", "--recipe", str(recipe), "--device", "cpu", *common]) == 0
+    assert main(["export", "--force", "--store", str(root), "--name", "guesses", *common]) == 0
+    hand_in(tmp_path, "Maize", range(12))
+    adapting = ["--name", "guesses", "--recipe", recipe, "--run", tmp_path / "adapting"]
+    capsys.readouterr()
+    assert adapt(*adapting) == 1
+    assert "cannot be told from always answering" in capsys.readouterr().err
+    assert store.versions(root, "guesses") == [1]
+    assert adapt(*adapting, "--force") == 0
+    assert "cannot be told from always answering" in str(store.read_manifest(root / "guesses" / "2").forced)
+    assert "Published by --force" in (root / "guesses" / "2" / "card.md").read_text()
+
+
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(adapt, published, tmp_path, capsys, monkeypatch) -> None:
     from training.publishing import export
 

@@ -86,15 +86,26 @@ def test_the_version_in_service_is_the_store_s_and_else_the_shipped_one(publishe
         adaptation.in_service(tmp_path, "mine")
 
 
-def test_a_store_that_takes_over_says_where_the_second_model_is_lost(published, tmp_path):
-    shipped = store.resolve(store.SHIPPED_STORE, "seedlings")
-    copy = shutil.copytree(shipped, tmp_path / "seedlings" / shipped.name)
-    said = adaptation.lost_second_model(copy)
-    assert said is not None
-    assert said.endswith("set SEEDLINGS_SECOND_MODEL=seedlings-field for the service to ask the shipped one on")
-    assert adaptation.lost_second_model(shipped) is None  # there it is
-    other = shutil.copytree(published, tmp_path / "other" / "seedlings" / "1")
-    assert adaptation.lost_second_model(other) is None  # of other species, which it does not know
+@pytest.mark.parametrize(("name", "other"), [store.SHIPPED_PAIR, store.SHIPPED_PAIR[::-1]])
+def test_the_other_one_of_the_shipped_pair_is_put_beside_what_is_published(name, other, published, tmp_path):
+    shipped = store.resolve(store.SHIPPED_STORE, name)
+    shutil.copytree(shipped, tmp_path / name / shipped.name)
+    assert adaptation.complete_pair(tmp_path, name) == tmp_path / other / "1"
+    copied, source = store.verify(tmp_path / other / "1"), store.verify(store.resolve(store.SHIPPED_STORE, other))
+    assert copied.files == source.files
+    assert adaptation.complete_pair(tmp_path, name) is None  # now it is there
+    assert adaptation.complete_pair(tmp_path / "empty", name) is None
+    assert adaptation.complete_pair(tmp_path, "mine") is None
+    shutil.copytree(published, tmp_path / "own" / "seedlings" / "1")
+    assert adaptation.complete_pair(tmp_path / "own", "seedlings") is None  # of other species, which the second one does not know
+    assert [*store.models(tmp_path / "own")] == ["seedlings"]
+
+
+def test_the_model_is_taught_whose_answers_are_corrected():
+    assert adaptation.to_teach("mine") == "mine"
+    assert adaptation.to_teach("seedlings") == "seedlings"
+    assert adaptation.to_teach("seedlings-field") == "seedlings"  # which then answers such photos itself
+    assert adaptation.to_teach(None) == "seedlings"
 
 
 def test_a_side_without_photos_is_refused(tmp_path):
