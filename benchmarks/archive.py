@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured = {
         "machine": results.machine(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "model": f"{model.parent.name}/{model.name}, {(model / store.MODEL).stat().st_size / 1e6:.1f} MB",
+        "model": f"{model.parent.name}/{model.name}, {(model / store.MODEL).stat().st_size} bytes",
         "photo": f"JPEG, {options.side} × {options.side}, --crop {options.crop}",
         "engines": by_engine,
         "sizes": by_size,
