@@ -94,15 +94,16 @@ function lost(problem) {
   $("down-text").textContent = problem.message;
   $("down").hidden = false;
   clearTimeout(retry);
-  retry = setTimeout(again, RETRY_MS); // it may come back by itself
+  retry = setTimeout(() => again(false), RETRY_MS); // it may come back by itself
 }
 
-async function again() {
+/** Ask the server once more; `wanted`: somebody pressed for it. */
+async function again(wanted) {
   clearTimeout(retry);
   if (!(await meet())) return;
   await remember();
   for (const photo of photos) {
-    if (photo.problem?.passing) photo.problem = null;
+    if (photo.problem?.passing && (wanted || !away || !photo.problem.here)) photo.problem = null; // what this browser cannot read waits
     if (!away && photo.answer?.here) photo.stale = true; // now the server can say it
   }
   if (current()) show();
@@ -123,9 +124,9 @@ async function remember() {
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   api.useKey($("key").value);
-  again();
+  again(true);
 });
-for (const id of ["again", "retry"]) $(id).addEventListener("click", again);
+for (const id of ["again", "retry"]) $(id).addEventListener("click", () => again(true));
 
 // ---- photos in ------------------------------------------------------------------------------------------------------
 
@@ -173,12 +174,13 @@ async function work() {
         photo.problem = problem;
         delete photo.answer;
         if (problem.status === 401) askForKey();
-        if (problem.status === 0 || problem.status === 503) lost(problem);
+        if (!problem.here && (problem.status === 0 || problem.status === 503)) lost(problem);
       })
       .finally(() => {
         running -= 1;
         photo.asked = false;
         photo.stale = photo.crop !== crop; // it was moved meanwhile
+        if (!away && (photo.answer?.here || photo.problem?.here)) Object.assign(photo, { problem: null, stale: true }); // the server came back meanwhile
         if (!photos.includes(photo)) return;
         fill(photo);
         if (photo === current()) show();
@@ -312,4 +314,4 @@ const invitation = phone ? t.invitation_phone : t.invitation;
 $("drop-title").textContent = invitation;
 $("drop-hint").textContent = phone ? t.hint_phone : t.hint;
 translate();
-offline.recall().catch(() => {}).finally(again);
+offline.recall().catch(() => {}).finally(() => again(false));

@@ -154,6 +154,8 @@ export const texts = {
   offline_failed: (reason) => `Das konnte nicht behalten werden: ${reason}`,
   offline_changed: "Das Modell hat sich inzwischen geändert. Versuchen Sie es noch einmal.",
   offline_broken: "Das hier behaltene Modell läuft in diesem Browser nicht. Das Foto wartet auf den Server.",
+  offline_memory: "Dieser Browser konnte das Foto nicht lesen: Der Speicher reicht nicht, oder die Datei ist beschädigt. Das Foto wartet auf den Server.",
+  offline_gone: "Die Datei ist nicht mehr lesbar: Sie wurde verschoben, geändert oder gelöscht. Wählen Sie sie noch einmal aus.",
   sort: "Reihenfolge",
   orders: {
     added: "Wie gekommen",

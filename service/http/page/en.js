@@ -154,6 +154,8 @@ export const texts = {
   offline_failed: (reason) => `It could not be kept: ${reason}`,
   offline_changed: "The model changed meanwhile. Try again.",
   offline_broken: "The model kept here does not run in this browser. The photo waits for the server.",
+  offline_memory: "This browser could not read the photo: it lacks memory for it, or the file is damaged. The photo waits for the server.",
+  offline_gone: "The file can no longer be read: it was moved, changed or removed. Choose it again.",
   sort: "Order",
   orders: {
     added: "As they came",

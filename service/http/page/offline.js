@@ -140,9 +140,9 @@ function narrowest({ species, thresholds }, probabilities) {
   return null;
 }
 
-const waits = (message) => Object.assign(new api.Problem(), { message }); // for the server
+const waits = (message) => Object.assign(new api.Problem(), { message, here: true }); // for the server
 
-/** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser. Throws a Problem. */
+/** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser, and so it does the Problem that is thrown. */
 export async function predict(file, crop) {
   const kept = about;
   let seen;
@@ -154,8 +154,9 @@ export async function predict(file, crop) {
   }
   try {
     seen = await square(file, kept.size, crop);
-  } catch {
-    throw waits(t.no_preview);
+  } catch (problem) {
+    console.warn(problem);
+    throw waits({ gone: t.offline_gone, memory: t.offline_memory }[problem.reason] ?? t.no_preview);
   }
   try {
     const first = await answer(await session, seen);

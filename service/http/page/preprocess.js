@@ -5,13 +5,43 @@ const STRIP = 256; // rows that are read at a time
 const GAP = 3; // what is left for the filter, as in Pillow's reducing_gap
 const SCALES = [8, 4, 2]; // at which a JPEG is decoded on the server
 
-const PNG = 0x89504e47; // its first bytes
+const START_BYTES = 12; // of a file, by which its format is known
+const JPEG = "ffd8ff", PNG = "89504e47"; // how they begin
+const SHOWN = new RegExp(`^(${JPEG}|${PNG}|474946|424d|52494646.{8}57454250)`); // in every browser: with GIF, BMP and WebP
 const PROFILES = { 0: "GRAY", 2: "RGB ", 3: "RGB ", 4: "GRAY", 6: "RGB " }; // a PNG's kind of colours → that of its profile
+const KIND_AT = 16; // of a profile: 4 bytes
+const TRIES = 3, PAUSE_MS = 300; // what other photos took is given back meanwhile
 
-/** A PNG without a profile for colours of another kind, such as XYZ: the server passes over it, browsers would apply it. */
-async function readAlike(file) {
-  const view = new DataView(await file.arrayBuffer());
-  if (view.byteLength < 33 || view.getUint32(0) !== PNG) return file;
+/** No pixels could be made, for a `reason`: "gone", the file cannot be read any more; "format", this browser does not show it; else "memory". */
+export class NoPixels extends Error {
+  constructor(reason, cause) {
+    super(`${reason}: ${cause}`, { cause });
+    this.reason = reason;
+  }
+}
+
+/** What a file holds. All of it: of a file that is gone, browsers take a part for empty. */
+async function contentOf(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch (problem) {
+    throw new NoPixels("gone", problem);
+  }
+}
+
+const startOf = (content) => [...new Uint8Array(content).subarray(0, START_BYTES)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** The first `count` bytes of a stream, which may come in pieces. */
+async function firstOf(stream, count) {
+  const reader = stream.getReader(), found = [];
+  for (let piece; found.length < count && !(piece = await reader.read()).done; ) found.push(...piece.value.subarray(0, count));
+  reader.cancel().catch(() => {});
+  return found.slice(0, count);
+}
+
+/** A PNG, whose bytes are `content`, without a profile for colours of another kind, such as XYZ: the server passes over it, browsers would apply it. */
+async function readAlike(file, content) {
+  const view = new DataView(content);
   const text = (bytes) => String.fromCharCode(...bytes);
   for (let at = 8, length; at + 12 <= view.byteLength; at += 12 + length) {
     length = view.getUint32(at);
@@ -20,16 +50,11 @@ async function readAlike(file) {
     if (name !== "iCCP") continue;
     const chunk = new Uint8Array(view.buffer, at + 8, length);
     const packed = new Blob([chunk.subarray(chunk.indexOf(0) + 2)]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const { value: profile } = await packed.getReader().read();
-    return text(profile.subarray(16, 20)) === PROFILES[view.getUint8(25)] ? file : new Blob([view.buffer.slice(0, at), view.buffer.slice(at + 12 + length)]);
+    const kind = text((await firstOf(packed, KIND_AT + 4)).slice(KIND_AT));
+    return kind === PROFILES[view.getUint8(25)] ? file : new Blob([view.buffer.slice(0, at), view.buffer.slice(at + 12 + length)]);
   }
   return file;
 }
-
-const isJpeg = async (file) => {
-  const start = new Uint8Array(await file.slice(0, 3).arrayBuffer());
-  return start[0] === 0xff && start[1] === 0xd8 && start[2] === 0xff;
-};
 
 /** The scale at which the server would decode a JPEG for this square. */
 function scaleOf(bitmap, side, size, central) {
@@ -44,34 +69,38 @@ function reduced(bitmap, left, top, right, bottom, by) {
   const width = Math.ceil((right - left) / by), height = Math.ceil((bottom - top) / by);
   const planes = [0, 1, 2].map(() => new Float32Array(width * height));
   const rows = Math.max(1, Math.floor(STRIP / by)) * by;
-  const canvas = new OffscreenCanvas(right - left, Math.min(rows, bottom - top));
-  const pen = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-  pen.fillStyle = "white";
-  for (let from = top; from < bottom; from += rows) {
-    const count = Math.min(rows, bottom - from);
-    pen.fillRect(0, 0, canvas.width, canvas.height);
-    pen.drawImage(bitmap, left, from, right - left, count, 0, 0, right - left, count);
-    const { data } = pen.getImageData(0, 0, right - left, count);
-    const across = right - left;
-    for (let y = 0; y < count; y += by) {
-      const high = Math.min(by, count - y), row = (from - top + y) / by;
-      for (let column = 0; column < width; column++) {
-        const first = column * by, wide = Math.min(by, across - first);
-        let red = 0, green = 0, blue = 0;
-        for (let j = 0; j < high; j++) {
-          let at = 4 * ((y + j) * across + first);
-          for (let i = 0; i < wide; i++, at += 4) {
-            red += data[at];
-            green += data[at + 1];
-            blue += data[at + 2];
+  const across = right - left;
+  const canvas = new OffscreenCanvas(across, Math.min(rows, bottom - top));
+  try {
+    const pen = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+    pen.fillStyle = "white";
+    for (let from = top; from < bottom; from += rows) {
+      const count = Math.min(rows, bottom - from);
+      pen.fillRect(0, 0, canvas.width, canvas.height);
+      pen.drawImage(bitmap, left, from, across, count, 0, 0, across, count);
+      const { data } = pen.getImageData(0, 0, across, count);
+      for (let y = 0; y < count; y += by) {
+        const high = Math.min(by, count - y), row = (from - top + y) / by;
+        for (let column = 0; column < width; column++) {
+          const first = column * by, wide = Math.min(by, across - first);
+          let red = 0, green = 0, blue = 0;
+          for (let j = 0; j < high; j++) {
+            let at = 4 * ((y + j) * across + first);
+            for (let i = 0; i < wide; i++, at += 4) {
+              red += data[at];
+              green += data[at + 1];
+              blue += data[at + 2];
+            }
           }
+          const to = row * width + column, n = high * wide;
+          planes[0][to] = Math.round(red / n);
+          planes[1][to] = Math.round(green / n);
+          planes[2][to] = Math.round(blue / n);
         }
-        const to = row * width + column, n = high * wide;
-        planes[0][to] = Math.round(red / n);
-        planes[1][to] = Math.round(green / n);
-        planes[2][to] = Math.round(blue / n);
       }
     }
+  } finally {
+    canvas.width = canvas.height = 0; // else its memory is kept until the browser tidies up
   }
   return { width, height, planes };
 }
@@ -115,14 +144,16 @@ function resized({ width, height, planes }, box, size) {
   return result;
 }
 
-/** Pixels uint8 [3, size, size] of a photo, and the square that they show: [x, y, width, height]. Throws where the browser cannot read it. */
-export async function square(file, size, crop) {
-  const bitmap = await createImageBitmap(await readAlike(file).catch(() => file), { imageOrientation: "from-image", colorSpaceConversion: "default" });
+/** What `square` gives, at the first try. */
+async function squareOf(file, content, size, crop) {
+  const start = startOf(content);
+  const alike = start.startsWith(PNG) ? await readAlike(file, content).catch(() => file) : file;
+  const bitmap = await createImageBitmap(alike, { imageOrientation: "from-image", colorSpaceConversion: "default" });
   try {
     const { width, height } = bitmap;
     const inner = (x, y, w, h) => [x + (w - Math.min(w, h)) / 2, y + (h - Math.min(w, h)) / 2, Math.min(w, h), Math.min(w, h)];
     const looked = crop ? inner(...crop) : inner(0, 0, width, height);
-    const by = (await isJpeg(file)) ? scaleOf(bitmap, looked[2], size, !crop) : 1;
+    const by = start.startsWith(JPEG) ? scaleOf(bitmap, looked[2], size, !crop) : 1;
     // Of the decoded image, of which a JPEG's is smaller, Pillow reduces the part it needs by whole numbers, then filters.
     const decoded = [Math.ceil(width / by), Math.ceil(height / by)];
     const [x, y, side] = crop ? looked.map((value) => value / by) : inner(0, 0, ...decoded);
@@ -138,3 +169,27 @@ export async function square(file, size, crop) {
     bitmap.close();
   }
 }
+
+let turn = Promise.resolve();
+
+/** `work` once all that came before is done: each large photo takes as much memory as its pixels do. */
+function inTurn(work) {
+  const done = turn.then(work);
+  turn = done.catch(() => {});
+  return done;
+}
+
+/** Pixels uint8 [3, size, size] of a photo, and the square that they show: [x, y, width, height]. Throws NoPixels. */
+export const square = (file, size, crop) =>
+  inTurn(async () => {
+    for (let tried = 1; ; tried++) {
+      const content = await contentOf(file);
+      try {
+        return await squareOf(file, content, size, crop);
+      } catch (problem) {
+        if (!SHOWN.test(startOf(content))) throw new NoPixels("format", problem);
+        if (tried === TRIES) throw new NoPixels("memory", problem);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  });

@@ -32,7 +32,7 @@ ASK = """async (files) => {
     return answers;
 }"""
 
-
+NO_FORMAT = "This browser cannot show this format. The server can read it."
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -231,6 +231,50 @@ def test_what_is_kept_and_does_not_run_leaves_the_photo_to_the_server(kept: Any)
     kept.evaluate(whole, False)
     kept.reload()
     kept.wait_for_selector("#offline-forget:not([hidden])")
+
+
+def test_why_a_photo_is_not_answered_here_is_told_as_it_is(kept: Any, tmp_path: Path) -> None:
+    png = fakes.encoded(drawn.plant(0, 0))
+    for name, content in {"whole.png": png, "half.png": png[:60], "leaf.tif": b"II*\0" + bytes(100)}.items():
+        (tmp_path / name).write_bytes(content)
+    kept.evaluate("document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'chosen', multiple: true }))")
+    kept.set_input_files("#chosen", sorted(tmp_path.iterdir()))
+    (tmp_path / "whole.png").unlink()
+    told = kept.evaluate("""async () => {
+        const { predict } = await import("/page/offline.js");
+        const files = [...document.getElementById("chosen").files];
+        document.getElementById("chosen").remove();
+        const asked = files.map((file) => predict(file).catch(({ message, passing, here }) => [file.name, message, passing && here]));
+        return Promise.all(asked);
+    }""")
+    lacks = "This browser could not read the photo: it lacks memory for it, or the file is damaged. The photo waits for the server."
+    gone = "The file can no longer be read: it was moved, changed or removed. Choose it again."
+    assert told == [["half.png", lacks, True], ["leaf.tif", NO_FORMAT, True], ["whole.png", gone, True]]
+
+
+def test_what_is_not_answered_here_when_the_server_is_back_is_answered_by_it(kept: Any, proxy: Proxy) -> None:
+    """One photo is in a format for the server alone; the other one is still being decoded."""
+    proxy.gone = True
+    try:
+        kept.reload()
+        kept.wait_for_selector("#down:not([hidden])")
+        kept.evaluate("""() => {
+            const decode = createImageBitmap, held = new Promise((resolve) => (window.go = resolve));
+            window.createImageBitmap = async (...given) => {
+                if (given[0].type === "image/png") await held;
+                return decode(...given);
+            };
+        }""")
+        leaf = {"name": "leaf.tif", "mimeType": "image/tiff", "buffer": drawn.encoded(drawn.plant(1, 0), "TIFF")}
+        kept.set_input_files("#choose", [leaf, photo("plant.png", fakes.encoded(drawn.plant(0, 0)))])
+        kept.wait_for_selector(f"#result:has-text('{NO_FORMAT}')")
+        assert "answered in this browser" in kept.text_content("#down-text")  # nothing takes the place of what is said of the server
+    finally:
+        proxy.gone = False
+    kept.wait_for_selector("#down", state="hidden")
+    kept.evaluate("go()")
+    kept_when(kept, "kept.length === 2 && kept.every(({ answer }) => answer && !answer.here)")
+    kept.click("#clear")
 
 
 def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: Running) -> None:
