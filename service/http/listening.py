@@ -18,18 +18,16 @@ def check(settings: Settings) -> None:
 
     Raises BadSetting for a host that is no address of this machine, PortRefused for a port.
     """
-    _check(settings.host, settings.port, "PORT", reuse_port=False)
+    _check(settings.host, settings.port, "PORT")
     if settings.probe_port:
-        _check(settings.host, settings.probe_port, "PROBE_PORT", reuse_port=settings.workers > 1)
+        _check(settings.host, settings.probe_port, "PROBE_PORT")
 
 
-def _check(host: str, port: int, setting: str, reuse_port: bool) -> None:
+def _check(host: str, port: int, setting: str) -> None:
     advice = "name an address of this machine, such as 0.0.0.0 for all"
     try:
         with socket.socket(_family(host)) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if reuse_port:
-                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # never SO_REUSEPORT: another service's port would pass
             tried.bind((host, port))
     except (socket.gaierror, UnicodeError):
         raise BadSetting(f"{PREFIX}HOST: no address is known for {host!r}; {advice}") from None

@@ -41,3 +41,10 @@ def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
         for setting, values in (("PORT", {"port": taken}), ("PROBE_PORT", {"port": 0, "probe_port": taken})):
             with pytest.raises(PortRefused, match=f"^SEEDLINGS_{setting}: Address already in use: {taken}; choose another port$"):
                 check(Settings.model_validate(values))
+
+
+def test_the_port_for_probes_that_workers_of_another_service_share_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(PortRefused, match=r"^SEEDLINGS_PROBE_PORT: Address already in use"):
+            check(Settings(port=0, probe_port=taken, workers=2))
