@@ -94,8 +94,8 @@ def main() -> int:
 
     loaded = images.load(options.data)
     of = split.of(loaded)
-    files = [options.data / loaded.files[row] for row in (*of.rows("validation"), *of.rows("test"))][:: options.every]
-    few = files[:: max(1, len(files) // options.large)][: options.large]
+    every = [options.data / loaded.files[row] for row in (*of.rows("validation"), *of.rows("test"))]
+    files, few = every[:: options.every], every[:: max(1, len(every) // options.large)][: options.large]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = ours(store.resolve(options.store, options.model), port)
