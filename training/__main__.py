@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
     threads.let_sleep(os.environ)
     memory.use_huge_pages(os.environ)
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(fit.as_segmenter(sys.argv[1:] if arguments is None else arguments))
     try:
         with interrupt.within_a_second(INTERRUPTED):
             options.perform(options)

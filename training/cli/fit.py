@@ -5,6 +5,7 @@ import contextlib
 import functools
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from training.data.split import Split
 
 
-_SEGMENTERS = (
-    "a segmenter, which finds the plants on whole photos, has a command of its own:"
-    " python -m training photo-segmenter fit --data DIR --masks DIR --out FILE"
-)
+SEGMENTER = "segmenter"  # what `--recipe` says for a segmenter, which has a command of its own
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -28,9 +26,8 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit = commands.add_parser("fit", help="train a network by a recipe, or resume an interrupted run")
     fit.add_argument(
         "--recipe",
-        type=_recipe,
         default="own",
-        help="name of a recipe, or the path of a .toml file (default: own, for photos of one's own)",
+        help="name of a recipe, or the path of a .toml file (default: own, for photos of one's own); segmenter: as 'photo-segmenter fit'",
     )
     fit.add_argument("--masks", nargs="*", action=_OfSegmenters, help=argparse.SUPPRESS)
     add_data(fit)
@@ -57,19 +54,22 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.set_defaults(perform=functools.partial(_perform, fit))
 
 
-def _recipe(name: str) -> str:
-    """The name of a recipe. Raises ArgumentTypeError where what is meant has none."""
-    if name in ("segmenter", "photo-segmenter"):
-        raise argparse.ArgumentTypeError(_SEGMENTERS)
-    return name
+def as_segmenter(arguments: Sequence[str]) -> list[str]:
+    """`fit --recipe segmenter …` as the command that trains what finds the plants on whole photos; all else as it is."""
+    recipes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    recipes.add_argument("--recipe", nargs="?")
+    found, others = recipes.parse_known_args(arguments[1:])
+    if arguments[:1] == ["fit"] and found.recipe == SEGMENTER:
+        return ["photo-segmenter", "fit", *others]
+    return [*arguments]
 
 
 class _OfSegmenters(argparse.Action):
-    """An option of another command, which it names."""
+    """An option of a segmenter alone."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """End the command."""
-        parser.error(f"argument --masks: {_SEGMENTERS}")
+        parser.error(f"argument --masks: masks are for '--recipe {SEGMENTER}', which finds the plants on whole photos")
 
 
 def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:

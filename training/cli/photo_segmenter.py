@@ -60,7 +60,7 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import photo_segmenter, write_lock
+    from training.fitting import photo_segmenter, provenance, write_lock
     from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
 
@@ -75,9 +75,11 @@ def _fit(options: argparse.Namespace) -> None:
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
     start = None if options.start is None else photo_segmenter.load(options.start)
     bare = photo_segmenter.bare(options.background_photos)
+    photos = provenance.of_photos([*background_photos.files(options.background_photos), *more])
+    learnt = (provenance.of_images(images, parts.train) | photos).learnt
     given = (images.pixels[parts.train], squares, fields, plan, options.out)
     with write_lock.of_file(options.out):
-        photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, log=say)
+        photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, learnt=learnt, log=say)
     say(f"wrote {options.out}")
 
 

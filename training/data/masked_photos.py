@@ -40,6 +40,10 @@ def home(folder: Path) -> Path:
 
 def files(folder: Path, half: Half | None = None) -> list[Path]:
     """The photos of a folder, or those of one half of it. Raises DataError where there are none."""
+    if folder.suffix == ".json":
+        raise DataError(f"{folder} holds outlines; make masks of it first: photo-segmenter masks {folder} --photos DIR")
+    if folder.resolve().name == "masks":
+        raise DataError(f"{folder} holds the masks themselves; name the folder of their photos, which lies beside it")
     found = photos_beside_masks(folder)
     if half is not None:
         middle = len(found) // 2

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from models_store.learnt import Learnt
 from models_store.manifest import SegmenterTraining
 from training.data import masked_photos
 from training.data.masked_photos import Half, MaskedSquares
@@ -39,7 +41,7 @@ _CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.14, least_side=90)
 _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
 _MOST_PLANTS = 12  # of a square of a photo, whose centres are learnt; one with more is hardly of single plants
 _SIDES, _SIDES_SINGLE = (110, 350), (150, 520)  # pixels of a photo, of the squares' sides
-_KEY = "photo_segmenter"
+_KEY, _LEARNT = "photo_segmenter", "learnt"
 _SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with stones and straw that look like plants
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
@@ -108,6 +110,7 @@ class TrainedSegmenter:
     network: PhotoSegmenter
     made_of: SegmenterOrigin
     name: str  # of its file
+    learnt: Learnt | None  # the images it has learnt from; None where they are not known
 
 
 def bare(folders: Sequence[Path]) -> list[str]:
@@ -133,13 +136,14 @@ def train(
     split_digest: str,
     bare: Sequence[str] = (),
     start: TrainedSegmenter | None = None,
+    learnt: Learnt | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> TrainedSegmenter:
     """Train on plants, uint8 [N,3,S,S] in the data set's own light, and write the weights to `out` with how they came to be.
 
     backgrounds: squares of photos to set plants on, or None. bare: what `SegmenterOrigin` calls the folders with masks that these are from.
-    start: begin with its weights. log: gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed draws the
-    same pictures on one kind of device.
+    start: begin with its weights. learnt: the images that all of this is from, as the file is to say, without those of the start. log:
+    gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed draws the same pictures on one kind of device.
 
     An interrupted training goes on from its last checkpoint, which lies beside `out`, and gives the same weights as one that was not.
     Raises DiskError, RunError for the checkpoint of another training.
@@ -194,9 +198,12 @@ def train(
         if (step + 1) % CHECKPOINT_STEPS == 0:
             checkpoint.save(step + 1)
     segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
-    run_folder.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of)})
+    if start is not None:
+        learnt = None if learnt is None or start.learnt is None else learnt | start.learnt
+    records = {} if learnt is None else {_LEARNT: torch.from_numpy(learnt.records.view(np.int64))}
+    run_folder.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of), **records})
     checkpoint.remove()
-    return TrainedSegmenter(segmenter, made_of, out.name)
+    return TrainedSegmenter(segmenter, made_of, out.name, learnt)
 
 
 def load(file: Path) -> TrainedSegmenter:
@@ -207,7 +214,8 @@ def load(file: Path) -> TrainedSegmenter:
     try:
         kept = run_folder.load_weights(file)
         segmenter.load_state_dict(kept[_KEY])
-        return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name)
+        learnt = Learnt(kept[_LEARNT].numpy().view(np.uint64)) if _LEARNT in kept else None
+        return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name, learnt)
     except (KeyError, RuntimeError, TypeError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training photo-segmenter fit'") from None
 

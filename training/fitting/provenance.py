@@ -14,7 +14,8 @@ from typing import Self
 import numpy as np
 
 from models_store import pixels, store
-from models_store.learnt import FILE, Learnt, records
+from models_store.learnt import FILE, Learnt, Records, records
+from models_store.manifest import AnyManifest
 from training import data
 from training.artifact.store_errors import as_training_errors
 from training.data import split
@@ -44,13 +45,19 @@ def of_version(folder: Path, images: Images | None = None) -> Provenance:
     """Of a published version; `images` may be those of its training. Raises TrainingError naming the file."""
     with as_training_errors():
         manifest = store.read_manifest(folder)
-        content = store.beside(folder, manifest, FILE)
     training, recipe = manifest.training, manifest.training.recipe
-    if content is not None:
-        return Provenance(_read(content, folder), tuple(training.unknown_origins))
+    if (learnt := beside(folder, manifest)) is not None:
+        return Provenance(learnt, tuple(training.unknown_origins))
     name = f"{manifest.name}/{manifest.version}"
     rule, seed = recipe.get("split", "report"), int(recipe.get("split_seed", 0))
     return _of_release_0_1(name, training.split_digest, rule, seed, str(recipe.get("start", "")), images)
+
+
+def beside(folder: Path, manifest: AnyManifest) -> Learnt | None:
+    """What the file of a published version says; None where it has none. Raises TrainingError naming the file."""
+    with as_training_errors():
+        content = store.beside(folder, manifest, FILE)
+    return None if content is None else _read(content, folder)
 
 
 def of_run(folder: Path, identity: Identity, images: Images | None = None) -> Provenance:
@@ -68,6 +75,11 @@ def of_images(images: Images, rows: Sequence[int]) -> Provenance:
 
 def of_photos(files: Sequence[Path]) -> Provenance:
     """Of weights that learn from parts of these photos. Raises DataError for a file that cannot be read."""
+    return Provenance(Learnt.nothing() | Learnt(records_of(files)))
+
+
+def records_of(files: Sequence[Path]) -> Records:
+    """The records of photos, in their order, [N,2]. Raises DataError for a file that cannot be read."""
     digests, squares = [], []
     for file in files:
         try:
@@ -76,8 +88,7 @@ def of_photos(files: Sequence[Path]) -> Provenance:
         except (pixels.PixelsError, OSError) as error:
             raise DataError(f"{file}: {error}") from None
         digests.append(hashlib.sha256(content).hexdigest())
-    nothing = Learnt.nothing()
-    return Provenance(nothing | Learnt(records(digests, np.stack(squares))) if squares else nothing)
+    return records(digests, np.stack(squares)) if squares else Learnt.nothing().records
 
 
 def before(recipe: Recipe, teachers: Sequence[Path], segmenter_file: Path | None, images: Images) -> Provenance:

@@ -1,5 +1,6 @@
 """The segmenter of whole photos as a published artifact, measured on photos with masks."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models_store import canopy, store, white_balance
+from models_store.learnt import FILE as LEARNT
+from models_store.learnt import Learnt
 from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
 from training import networks
 from training.artifact import segmenter_card, torchscript
 from training.artifact.store_errors import as_training_errors
+from training.data import masked_photos
 from training.data.masked_photos import Half
 from training.evaluation import detection_metrics
-from training.fitting import photo_segmenter
-from training.fitting.photo_segmenter import SegmenterOrigin
+from training.fitting import photo_segmenter, provenance
+from training.fitting.photo_segmenter import SegmenterOrigin, TrainedSegmenter
 
 INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU on the halves of the fields' photos that the shipped weights have learnt from. Plants count three times in the loss, so that
@@ -35,6 +39,7 @@ class MeasuredSegmenter:
     input: PhotoInput
     thresholds: PlantThresholds
     masks: Sequence[str]  # what it learnt from, as `SegmenterOrigin` names it
+    learnt: Learnt | None  # its images; None where they are not known
 
     def segment(self, photo: NDArray[np.uint8]) -> detection_metrics.Maps:
         """uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
@@ -47,13 +52,18 @@ class MeasuredSegmenter:
 def of_weights(file: Path) -> MeasuredSegmenter:
     """What `fit` wrote. Raises RunError."""
     trained = photo_segmenter.load(file)
-    return MeasuredSegmenter(torchscript.ExportedSegmenter(trained.network).eval(), INPUT, THRESHOLDS, trained.made_of.masks)
+    return _measured(torchscript.ExportedSegmenter(trained.network).eval(), trained)
+
+
+def _measured(module: nn.Module, trained: TrainedSegmenter) -> MeasuredSegmenter:
+    return MeasuredSegmenter(module, INPUT, THRESHOLDS, trained.made_of.masks, trained.learnt)
 
 
 def of_artifact(folder: Path) -> MeasuredSegmenter:
     """A published version. Raises TrainingError naming the file."""
     manifest, module = torchscript.load_segmenter(folder)
-    return MeasuredSegmenter(module, manifest.input, manifest.thresholds, manifest.training.masks)
+    learnt = provenance.beside(folder, manifest)
+    return MeasuredSegmenter(module, manifest.input, manifest.thresholds, manifest.training.masks, learnt)
 
 
 def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Sequence[Path], half: Half | None) -> list[PlantFigures]:
@@ -65,7 +75,7 @@ def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Seq
             measured.input,
             measured.thresholds,
             single=folder in plant_masks,
-            learnt_from=_learnt_from(folder, half, measured.masks),
+            learnt_from=_learnt_from(folder, half, measured),
             half=half,
         )
         for folder in (*masks, *plant_masks)
@@ -79,7 +89,8 @@ def export(
     trained = photo_segmenter.load(weights)
     model = torchscript.segmenter_to_torchscript(trained.network)
     module = torchscript.open_module(io.BytesIO(model))
-    found = figures(MeasuredSegmenter(module, INPUT, THRESHOLDS, trained.made_of.masks), masks, plant_masks, half)
+    found = figures(_measured(module, trained), masks, plant_masks, half)
+    beside = {} if trained.learnt is None else {LEARNT: trained.learnt.to_bytes()}
     created = datetime.now(UTC).replace(microsecond=0)
 
     def describe(version: int, sha256: str, size_bytes: int) -> SegmenterManifest:
@@ -92,20 +103,29 @@ def export(
             figures=found,
             training=trained.made_of.in_manifest(networks.parameters(trained.network)),
             capabilities=[],
-            files={store.MODEL: sha256},
+            files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )
 
     with as_training_errors():
-        return store.publish(destination, model, describe, segmenter_card.text, name), found
+        return store.publish(destination, model, describe, segmenter_card.text, name, beside), found
 
 
-def _learnt_from(folder: Path, half: Half | None, masks: Sequence[str]) -> str:
-    """In words, what weights have learnt from a folder, given what is measured of it."""
-    name = SegmenterOrigin.name_of(folder)
-    learnt = [entry for entry in masks if entry.split(":")[0] == name]
-    if not learnt:
-        return "no photo of this folder"
-    if half is not None and all(entry == f"{name}:{'second' if half == 'first' else 'first'}" for entry in learnt):
-        return "the other half of this folder's photos"
-    return "these photos"
+def _learnt_from(folder: Path, half: Half | None, measured: MeasuredSegmenter) -> str:
+    """In words, what weights have learnt from a folder, given what is measured of it: by the images, whatever they are called now.
+
+    Raises DataError.
+    """
+    if measured.learnt is None:
+        return f"not recorded; masks of {', '.join(measured.masks)}" if measured.masks else "no photo with a mask"
+    every, these = masked_photos.files(folder), masked_photos.files(folder, half)
+    seen = {file for file, holds in zip(every, measured.learnt.holds(provenance.records_of(every)), strict=True) if holds}
+    of_these = len(seen.intersection(these))
+    if of_these == len(these):
+        return "these photos"
+    if of_these:
+        return f"{of_these} of these photos"
+    if seen:
+        return f"{len(seen)} other photos of this folder"
+    named = {entry.split(":")[0] for entry in measured.masks}
+    return "no photo of this folder" + (", but of one of this name" if SegmenterOrigin.name_of(folder) in named else "")

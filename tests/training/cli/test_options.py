@@ -1,9 +1,12 @@
 """Old names work, and say the new ones; what another command does is said."""
 
+from pathlib import Path
+
 import pytest
 
 from training import recipe
 from training.__main__ import parser
+from training.cli.fit import as_segmenter
 
 EVALUATE = ["evaluate", "--run", "runs/mine", "--data", "photos", "--split", "test"]
 
@@ -34,14 +37,25 @@ def test_old_names_are_not_in_the_help(capsys):
     assert not [old for old in ("--views", "--grounds", "pace") if old in printed]
 
 
-@pytest.mark.parametrize("words", [["--recipe", "segmenter", "--masks", "photos"], ["--masks", "a", "b", "--data", "c", "--run", "d"]])
-def test_fit_names_the_command_that_trains_a_segmenter(words, capsys):
+@pytest.mark.parametrize("recipe", [["--recipe", "segmenter"], ["--recipe=segmenter"]])
+def test_the_recipe_segmenter_is_a_command_of_its_own(recipe):
+    words = ["--masks", "photos", "more", "--data", "c", "--out", "d"]
+    for asked in (["fit", *recipe, *words], ["fit", *words, *recipe]):
+        assert as_segmenter(asked) == ["photo-segmenter", "fit", *words]
+        assert parser().parse_args(as_segmenter(asked)).masks == [Path("photos"), Path("more")]
+
+
+@pytest.mark.parametrize("asked", ["", "--help", "fit --recipe segmenter.toml", "fit --recipe", "data --recipe segmenter"])
+def test_all_else_stays_as_it_was_typed(asked):
+    assert as_segmenter(asked.split()) == asked.split()
+
+
+def test_fit_says_what_masks_are_for(capsys):
     with pytest.raises(SystemExit, match="2"):
-        parser().parse_args(["fit", *words])
+        parser().parse_args(["fit", "--masks", "a", "b", "--data", "c", "--run", "d"])
     told = capsys.readouterr().err
-    assert "python -m training photo-segmenter fit --data DIR --masks DIR --out FILE" in told
+    assert "masks are for '--recipe segmenter'" in told
     assert "--masks" not in told.partition("error:")[0]
-    assert parser().parse_args(["fit", "--recipe", "segmenter.toml", "--data", "c", "--run", "d"]).recipe == "segmenter.toml"
 
 
 def test_the_old_schedule_is_the_new_one(tmp_path, capsys):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from models_store import store
@@ -16,11 +17,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def field(tmp_path):
-    """Four photos of three plants."""
+    """Four photos of three plants, which lie elsewhere on each."""
     for name in ("patch", "patch/frames", "patch/masks"):
         (tmp_path / name).mkdir()
-    for number in range(4):
-        photo = fakes.field([(90 + 10 * number, 90, 40), (300, 120, 30), (420, 300, 30)])
+    for number, (x, y) in enumerate(((200, 90), (200, 300), (330, 90), (330, 300))):
+        photo = fakes.field([(x, y, 40), (530 - x, 200, 30), (x + 80, 390 - y, 30)])
         photo.save(tmp_path / "patch" / "frames" / f"{number}.png")
         Image.fromarray((np.asarray(photo)[..., 1] > 100).astype(np.uint8)).save(tmp_path / "patch" / "masks" / f"{number}.png")
     return tmp_path / "patch" / "frames"
@@ -28,7 +29,7 @@ def field(tmp_path):
 
 def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsys):
     first, second = tmp_path / "one.pt", tmp_path / "two.pt"
-    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2"]
+    fit = ["fit", "--recipe", "segmenter", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2"]
     assert main([*fit, "--steps", "2", "--out", str(first)]) == 0
     more = ["--start", str(first), "--plant-masks", str(field), "--half", "first"]
     assert main([*fit, "--steps", "3", "--out", str(second), *more]) == 0
@@ -36,14 +37,14 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert main(["photo-segmenter", "evaluate", "--weights", str(second), "--masks", str(field), "--json", str(tmp_path / "f.json")]) == 0
     assert "patch: IoU of plants" in capsys.readouterr().out
     (figures,) = json.loads((tmp_path / "f.json").read_text())
-    assert (figures["photos"], figures["plants"], figures["learnt_from"]) == (4, None, "these photos")
+    assert (figures["photos"], figures["plants"], figures["learnt_from"]) == (4, None, "2 of these photos")
     publish = ["photo-segmenter", "export", "--weights", str(second), "--store", str(tmp_path / "store")]
     assert main([*publish, "--plant-masks", str(field), "--half", "second"]) == 0
     folder = tmp_path / "store" / "seedlings-segmenter" / "1"
     manifest = store.verify(folder)
     (figures,) = manifest.figures
     assert (manifest.task, figures.photos, figures.plants) == ("segmentation", 2, 6)
-    assert figures.learnt_from == "the other half of this folder's photos"
+    assert figures.learnt_from == "2 other photos of this folder"
     assert (manifest.training.masks, manifest.training.start, manifest.training.steps) == (["patch:first"], "one.pt", 3)
     card = (folder / store.CARD).read_text()
     assert f"| {figures.iou:.3f} |" in card
@@ -51,6 +52,42 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert "Plant Seedlings" not in card
     assert main(["photo-segmenter", "evaluate", "--artifact", str(folder), "--plant-masks", str(field), "--half", "second"]) == 0
     assert f"IoU of plants {figures.iou:.3f}" in capsys.readouterr().out
+
+
+def test_photos_are_known_by_any_name_and_in_other_bytes(folder, cache, field, tmp_path, capsys):
+    """Here those of the first half as a JPEG in a folder of another name, and the others in one of the same name."""
+    weights, data = tmp_path / "one.pt", ["--data", str(folder), "--cache", str(cache)]
+    fit = ["photo-segmenter", "fit", *data, "--device", "cpu", "--batch-size", "2", "--steps", "1", "--out", str(weights)]
+    assert main([*fit, "--plant-masks", str(field), "--half", "first"]) == 0
+    assert main(["photo-segmenter", "export", "--weights", str(weights), "--store", str(tmp_path / "store"), "--masks", str(field)]) == 0
+    for name, numbers in (("renamed", "01"), ("other/patch", "23")):
+        for inside in ("frames", "masks"):
+            (tmp_path / name / inside).mkdir(parents=True)
+        for number in numbers:
+            (tmp_path / name / "masks" / f"{number}.png").write_bytes((field.parent / "masks" / f"{number}.png").read_bytes())
+            Image.open(field / f"{number}.png").save(tmp_path / name / "frames" / f"{number}.jpg", quality=80)
+    version = tmp_path / "store" / "seedlings-segmenter" / "1"
+    capsys.readouterr()
+    for what in (["--weights", str(weights)], ["--artifact", str(version)]):
+        folders = [str(tmp_path / name / "frames") for name in ("renamed", "other/patch")]
+        assert main(["photo-segmenter", "evaluate", *what, "--masks", *folders]) == 0
+        said = [line.partition("learnt from: ")[2] for line in capsys.readouterr().out.splitlines()]
+        assert said == ["these photos", "no photo of this folder, but of one of this name"]
+
+
+def test_weights_that_do_not_say_their_images_are_told_by_their_folders(folder, cache, field, tmp_path, capsys):
+    first, second = tmp_path / "old.pt", tmp_path / "two.pt"
+    data = ["--data", str(folder), "--cache", str(cache)]
+    fit = ["photo-segmenter", "fit", *data, "--device", "cpu", "--batch-size", "2", "--steps", "1", "--masks", str(field)]
+    assert main([*fit, "--out", str(first)]) == 0
+    kept = torch.load(first)
+    del kept["learnt"]
+    torch.save(kept, first)
+    assert main([*fit, "--out", str(second), "--start", str(first)]) == 0
+    for weights in (first, second):
+        capsys.readouterr()
+        assert main(["photo-segmenter", "evaluate", "--weights", str(weights), "--masks", str(field)]) == 0
+        assert "learnt from: not recorded; masks of patch" in capsys.readouterr().out
 
 
 def test_photos_that_plants_were_set_on_count_as_learnt_from(folder, cache, field, tmp_path, capsys):

@@ -54,6 +54,13 @@ def palette(values: np.ndarray, colours: list[int]) -> Image.Image:
     return picture
 
 
+def test_masks_are_no_photos(patches):
+    with pytest.raises(DataError, match="holds the masks themselves; name the folder of their photos"):
+        masked_photos.files(patches.parent / "masks")
+    with pytest.raises(DataError, match=r"photo-segmenter masks .*coco\.json --photos DIR"):
+        masked_photos.files(patches.parent / "coco.json")
+
+
 def test_the_folder_above_photos_and_masks_is_the_same_one(patches):
     assert masked_photos.files(patches.parent) == masked_photos.files(patches)
     assert masked_photos.home(patches.parent) == masked_photos.home(patches) == patches.parent
