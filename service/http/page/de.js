@@ -20,6 +20,7 @@ export const texts = {
   unlike: "Anders als seine Fotos",
   no_name: "Kein verlässlicher Name",
   unfamiliar: "Anders als die Fotos, an denen dieses Modell gelernt hat. Verlassen Sie sich hier auf keinen Namen.",
+  no_plants: "Auf diesem Foto wurde keine Pflanze gefunden.",
   photo_advice: "Wenn es eine Keimpflanze ist: von oben, bei Tageslicht, mit einer Pflanze in der Mitte fotografieren.",
   unsure_advice: "Das Modell ist nicht sicher genug. Ein schärferes Foto von oben, mit einer Pflanze in der Mitte, kann helfen.",
   nearest: "Nächste Kandidaten, nicht verlässlich",

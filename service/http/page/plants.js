@@ -7,6 +7,7 @@ import { plantsCsv, save } from "./table.js";
 import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, standing, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
+const NUMBER_PX = 24; // height of a box's number, with what is between
 const $ = (id) => document.getElementById(id);
 let photo = null; // the one on show
 let chosen = 0; // the plant on show
@@ -26,10 +27,12 @@ export function showPlants(shown) {
   const { found, file } = photo;
   $("plants-title").textContent = howMany(found);
   $("plants-sum").textContent = plantsInSum(found);
-  $("plants-names").textContent = names(found) || (standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "");
+  $("plants-names").textContent = names(found);
+  $("plants-warning").textContent = !names(found) && standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "";
   const { all, crop, weed, unknown } = found.cover;
   $("plants-cover").textContent = t.cover(...[all, weed, crop, unknown].map((share) => (share ? percent(share) : wholePercent(0))));
   $("plants-photo").alt = t.your_photo(file.name);
+  $("boxes").parentElement.style.setProperty("--shape", found.width / found.height);
   if ($("plants-photo").dataset.of !== photo.url) {
     $("plants-photo").dataset.of = photo.url;
     $("plants-photo").src = photo.url;
@@ -70,7 +73,7 @@ function box(plant, i) {
   made.ariaLabel = `${i + 1}: ${said(plant)}`;
   made.tabIndex = -1;
   made.addEventListener("mouseenter", () => choose(i));
-  if (y / height < 0.1) made.classList.add("top"); // its number has no room above
+  if ((y / height) * $("boxes").clientHeight < NUMBER_PX) made.classList.add("top"); // its number has no room above
   made.append(Object.assign(document.createElement("b"), { textContent: i + 1, ariaHidden: "true" }));
   return made;
 }

@@ -77,6 +77,9 @@ const FILLS = 0.4; // of the photo's shorter side: so large is a plant that some
 
 const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
+/** Whether plants were looked for on a photo, and none was found. */
+export const bare = ({ found }) => found?.plants.length === 0;
+
 /** Whether several plants were found on a photo; specks beside one plant do not count. */
 export const crowded = (photo) => plantsOf(photo).length > 1;
 
@@ -160,7 +163,7 @@ export function spoken(photo) {
   if (several(photo)) return `${howMany(photo.found)}: ${plantsInSum(photo.found)}`;
   const { answer } = photo;
   const how = standing(answer);
-  if (how === "unfamiliar") return t.unfamiliar;
+  if (how === "unfamiliar") return bare(photo) ? t.no_plants : t.unfamiliar;
   return how === "unsure" ? `${t.not_sure}: ${headline(answer)}` : `${headline(answer)}, ${sureness(answer)}`;
 }
 

@@ -217,9 +217,12 @@ def test_plants_of_which_nothing_is_known_are_no_more_than_perhaps(browser: Any,
         page.set_input_files("#choose", [photo("strange.png", fakes.encoded(strange))])
         page.wait_for_selector("#plants:not([hidden])")
         assert (page.text_content("#plants-title"), page.text_content("#plants-sum")) == ("Vielleicht 3 Pflanzen", "3 unsicher")
-        assert "Verlassen Sie sich" in page.text_content("#plants-names")
+        assert "Verlassen Sie sich" in page.text_content("#plants-warning")
         assert "unsicher 0 %" not in page.text_content("#plants-cover").replace("\u00a0", " ")
         no_defects_for(page)
+        page.set_input_files("#choose", [photo("page.png", fakes.encoded(Image.new("RGB", (512, 384), "white")))])
+        page.wait_for_selector("#result[aria-busy=false] #advice:has-text('Auf diesem Foto wurde keine Pflanze gefunden.')")
+        assert "keine Pflanze" in page.text_content("#said")
 
 
 def test_plants_are_handed_on_as_a_text(browser: Any, detecting: Running) -> None:
@@ -244,6 +247,24 @@ def test_on_a_phone_photo_and_answer_are_on_one_screen(browser: Any, detecting: 
             assert box["y"] + box["height"] <= 664, part
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         no_defects_for(page)
+
+
+@pytest.mark.parametrize(("screen", "highest"), [({**PHONE, "viewport": {"width": 320, "height": 568}}, 0.44), ({}, 0.85)])
+def test_a_photo_of_any_size_and_shape_fills_the_room_there_is(browser: Any, detecting: Running, screen: dict, highest: float) -> None:
+    for page in opened(browser, detecting, **screen):
+        for name, size in {"tiny": (128, 96), "tall": (90, 900), "wide": (900, 90)}.items():
+            spots = [(24, 24, 10), (size[0] - 24, size[1] - 24, 10)]
+            page.set_input_files("#choose", [photo(f"{name}.png", fakes.encoded(fakes.field(spots, size)))])
+            page.wait_for_selector(f"#plants-photo[alt*='{name}']")
+            page.wait_for_selector("#plants-list li:nth-child(2)")
+            frame, room = (page.locator(part).bounding_box() for part in ("#plants-photo", ".plant-said"))
+            most = highest * page.evaluate("innerHeight")
+            assert frame["width"] / frame["height"] == pytest.approx(size[0] / size[1], rel=0.02)
+            assert frame["height"] <= most + 1
+            assert frame["width"] >= 0.95 * room["width"] or frame["height"] >= 0.98 * most, name
+            names = page.locator("#plants-names").bounding_box()
+            assert (names["y"] > frame["y"]) == bool(screen)  # on a phone the photo comes first: names may be many
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
