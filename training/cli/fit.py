@@ -81,7 +81,7 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
     from training import recipe as recipes
     from training.data import images as data
     from training.data import split
-    from training.fitting import early_stopping, folds, loop, write_lock
+    from training.fitting import early_stopping, folds, loop, time_left, write_lock
     from training.fitting.fabric import make_fabric
     from training.fitting.run_record import TENSORBOARD
     from training.memory import keep_freed_memory
@@ -109,9 +109,11 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
             )
 
     history = train(parts, options.run)
+    took_s = [_seconds(history)]  # of each network so far
     for number in range(1, 1 + (options.folds or 0)):
-        fabric.print(f"fold {number} of {options.folds}")
-        train(split.fold(images, parts, number, options.folds), folds.folder(options.run, number))
+        left = time_left.in_words(took_s, options.folds + 1 - number, at_most=False)
+        fabric.print(f"fold {number} of {options.folds}: {left} until all are done")
+        took_s.append(_seconds(train(split.fold(images, parts, number, options.folds), folds.folder(options.run, number))))
     best = early_stopping.best_epoch(history, recipe.best_by)
     measured = "nothing was measured" if options.all_images else f"validation accuracy {best['validation_accuracy']:.2%}"
     fabric.print(f"best: epoch {best['epoch']:.0f}, {measured}; weights in {options.run}")
@@ -121,6 +123,10 @@ def _perform(command: argparse.ArgumentParser, options: argparse.Namespace) -> N
         fabric.print(folds.text(folds.results(options.run)))
     show = shlex.join([str(Path(sys.executable).with_name("tensorboard")), "--logdir", str(options.run / TENSORBOARD)])
     fabric.print(f"curves of every epoch: {show}")
+
+
+def _seconds(history: list[dict[str, float]]) -> float:
+    return sum(row["seconds"] for row in history)
 
 
 def _say_if_guessing(fabric: "Fabric", images: "Images", folder: Path, accuracy: float) -> None:

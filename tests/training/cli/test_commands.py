@@ -389,7 +389,7 @@ def test_folds(run_command, tmp_path, capsys):
     (tmp_path / "tiny.toml").write_text(RECIPE.replace("epochs = 20", "epochs = 2"))
     assert run_command("fit", "--folds", 2, "--run", tmp_path / "run") == 0
     printed = capsys.readouterr().out
-    assert "fold 2 of 2" in printed
+    assert "fold 2 of 2: under a minute left until all are done" in printed
     assert "2 folds: accuracy " in printed
     assert {file.name for file in (tmp_path / "run").glob("fold-*")} == {"fold-1", "fold-2"}
     assert run_command("report", "--run", tmp_path / "run", "--out", tmp_path / "page") == 0
