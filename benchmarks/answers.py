@@ -4,6 +4,7 @@
 
 `--data` is the folder of the models' training: its validation and test images are asked about. `--photos` holds a folder of photos for each
 species, `--others` photos of anything else, of which nothing is to be answered with confidence. What a model has learnt from is left out.
+Of the `--photos` the service is asked about parts, too: by `?crop=auto`, and about the square around each box of `/detect`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from benchmarks import results
 from benchmarks.processes import Server, free_port, running
 from benchmarks.results import Requirement
 from models_store import image_files, store
+from models_store.pixels import MIN_SIDE
 from training.data import images as data
 from training.publishing import external_photos, measured_model
 
@@ -68,6 +70,21 @@ def figures(photos: Photos, answers: list[dict[str, Any]], species: dict[str, di
     }
 
 
+def squares(detected: dict[str, Any]) -> list[str]:
+    """The squares around the boxes of an answer of `/detect`, moved into the photo, as `?crop=` takes them; none that is too small."""
+    photo, found = (detected["width"], detected["height"]), []
+    for plant in detected["plants"]:
+        x, y, width, height = plant["box"]
+        side = min(max(width, height), *photo)
+        if side >= MIN_SIDE:
+            left, top = (
+                min(max(round(first + length / 2 - side / 2), 0), whole - side)
+                for first, length, whole in ((x, width, photo[0]), (y, height, photo[1]))
+            )
+            found.append(f"{left},{top},{side},{side}")
+    return found
+
+
 def folders(options: argparse.Namespace) -> Iterator[tuple[str, Photos]]:
     """Each name with its photos."""
     model = measured_model.of_artifact(store.resolve(store.SHIPPED_STORE, "seedlings"))
@@ -90,6 +107,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--photos", type=_named, action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--others", type=_named, action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--whole", action="append", default=[], metavar="NAME", help="of --photos: those of which no part is asked about")
     parser.add_argument("--cache", type=Path, help="folder of decoded images")
     parser.add_argument("--setting", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="such as second_model=none")
     parser.add_argument("--out", type=Path)
@@ -99,12 +117,23 @@ def main(arguments: list[str]) -> int:
     environment = tuple((f"SEEDLINGS_{name.upper()}", value) for name, value in settings)
     server = Server("the service", ["-m", "service", "--port", str(port)], environment=environment, of_peers=False)
     with running(server, port, READY), ThreadPoolExecutor(AT_ONCE) as pool:
+
+        def measure(name: str, photos: Photos, crops: list[str]) -> None:
+            def answer(photo: tuple[str | None, Path], crop: str) -> dict[str, Any]:
+                return ask(port, "POST", f"/predict?crop={crop}", photo[1].read_bytes())
+
+            found[name] = figures(photos, list(pool.map(answer, photos, crops)), species)
+            print(f"{name}: {json.dumps(found[name])}", flush=True)
+
         health, listed = ask(port, "GET", "/health"), ask(port, "GET", "/species")
         species = {one["name"]: one for one in listed["species"]}
         for name, photos in folders(options):
-            answers = list(pool.map(lambda photo: ask(port, "POST", "/predict", photo[1].read_bytes()), photos))
-            found[name] = figures(photos, answers, species)
-            print(f"{name}: {json.dumps(found[name])}", flush=True)
+            measure(name, photos, ["centre"] * len(photos))
+            if name in dict(options.photos) and name not in options.whole:
+                measure(f"{name}, crop=auto", photos, ["auto"] * len(photos))
+                detected = pool.map(lambda photo: ask(port, "POST", "/detect", photo[1].read_bytes()), photos)
+                parts = [(photo, crop) for photo, one in zip(photos, detected, strict=True) for crop in squares(one)]
+                measure(f"{name}, boxes", [photo for photo, _ in parts], [crop for _, crop in parts])
             if name in dict(options.others):
                 share = found[name]["confident"] / len(photos)
                 requirements.append(Requirement(f"{name}: at most 5% confident", f"{share:.1%}", share <= OTHERS_CONFIDENT))

@@ -59,6 +59,8 @@ class Familiarity(_Part):
     limit: float = Field(gt=0)
     limit_rule: str  # how the limit was chosen, in words
     validation_share: float = Field(ge=0, le=1)  # of validation images within it
+    limit_for_parts: float | None = Field(None, ge=0)  # of a part of a photo that is not its central square; None: nobody has looked
+    # An answer to such a part that lies farther cannot be relied upon; 0: none can be.
 
 
 class AnswerFigures(_Part):
@@ -161,6 +163,7 @@ class ElsewhereFigures(_Part):
     """Measurements on photos in no split, such as from a field."""
 
     chosen_by: bool  # thresholds were chosen to hold on these photos; else no threshold was chosen by them
+    parts: bool = False  # they are parts of photos; where the thresholds do not hold for these, none of `answers` is given
     n: int
     left_out: int = 0  # photos besides, which the model has learnt from
     accuracy: float | None  # of the photos whose species the model knows

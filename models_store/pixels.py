@@ -67,6 +67,7 @@ class Square(NamedTuple):
 
     pixels: NDArray[np.uint8]  # [3, size, size], RGB
     crop: Crop  # which square it is
+    central: bool  # it is the central one
 
 
 class FittedImage(NamedTuple):
@@ -135,7 +136,8 @@ class Picture:
         with _named(self._kind):
             self._file.reduce(size, crop)
             image, looked_at = self._file.square(size, crop)
-            return Square(_planes(image), looked_at)
+            centre = Crop(0, 0, *self._file.upright_size).square
+            return Square(_planes(image), looked_at, looked_at == centre)
 
     def whole(self) -> NDArray[np.uint8]:
         """All of the image, at its size and upright: uint8 [3, height, width], RGB. Once only. Raises UndecodableImage."""

@@ -39,12 +39,13 @@ class DetectedPlant(BaseModel):
     confident: bool = Field(description="true: the species can be relied upon")
     familiar: bool | None = Field(None, description="false: unlike what the model was trained on. Absent if the model cannot tell")
     answer: StatementModel | None = Field(
-        description="the narrowest statement that can be relied upon; null: none can be, as of a clump, and of what the second model says"
+        description="the narrowest statement that can be relied upon; null: none can be, as of a clump, and of what a model says whose"
+        " thresholds hold for central squares alone"
     )
     probabilities: dict[str, float] = Field(description="the probability of each species; with `?top_k=` of the k best, best first")
     segmentation: RunLengths | None = Field(None, description="its mask. Absent unless `?masks=rle` asks for it")
     model: ModelName | None = Field(
-        None, description="the second model, where it named the plant because the first one cannot. Then `answer` is null. Else absent"
+        None, description="the second model, where it named the plant because the first one cannot. Else absent"
     )
 
 

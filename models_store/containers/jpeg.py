@@ -59,7 +59,7 @@ class Jpeg(Opened):
 
     def reduce(self, size: int, crop: Crop | None = None) -> None:
         self._least = (2 * size, 2 * size)
-        if crop is not None:
+        if crop is not None and not self.is_central(crop):
             times = max(1, int(min(crop.width, crop.height)) // (2 * size))
             self._least = (max(1, self._full_size[0] // times), max(1, self._full_size[1] // times))
         self._draft()

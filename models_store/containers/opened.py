@@ -47,6 +47,11 @@ class Crop(NamedTuple):
         left, top, right, bottom = central(self.width, self.height)
         return Crop(self.x + left, self.y + top, right - left, bottom - top)
 
+    def is_nearly(self, other: "Crop") -> bool:
+        """Whether no edge lies over a pixel from the other's: a square of half pixels that was rounded is still that square."""
+        edges, others = ((one.x, one.y, one.x + one.width, one.y + one.height) for one in (self, other))
+        return all(abs(edge - there) <= 1 for edge, there in zip(edges, others, strict=True))
+
 
 def check_size(size: tuple[int, int], max_pixels: int) -> None:
     """Raises UndecodableImage for an image with more pixels than that, or too few on a side."""
@@ -100,6 +105,10 @@ class Opened:
         """Width and height of the whole image as it is to be seen, once it is loaded."""
         return self.full_size[::-1] if self.orientation in _TURNED else self.full_size
 
+    def is_central(self, crop: Crop) -> bool:
+        """Whether the square of a crop is the central one, but for a pixel."""
+        return crop.square.is_nearly(Crop(0, 0, *self.upright_size).square)
+
     def whole(self, side: int | None = None) -> Image.Image:
         """Decode: all of the image, upright, RGB or RGBA in sRGB. Raises what the format's decoder raises.
 
@@ -114,6 +123,7 @@ class Opened:
     def square(self, size: int, crop: Crop | None = None) -> tuple[Image.Image, Crop]:
         """Decode: the central square of the image, or of a crop of it, upright, RGB or RGBA in sRGB; and which square that is.
 
+        A crop that is nearly the central square is taken for it: thresholds were chosen there, and half a pixel can tip an answer.
         Raises CropOutside, or what the format's decoder raises.
         """
         self.load()
@@ -122,7 +132,7 @@ class Opened:
         looked_at = centre = Crop(0, 0, *upright).square
         if crop is not None:
             _check_inside(crop, upright)
-            looked_at = crop.square
+            looked_at = centre if self.is_central(crop) else crop.square
         cut = CropSize(size) if looked_at == centre else CropSize(size, self._box(looked_at, stored, orientation))
         profile = self.profile
         if colour.is_near_srgb(profile):

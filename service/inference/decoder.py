@@ -30,6 +30,7 @@ class DecodedSquare:
     pixels: NDArray[np.uint8]  # [3, size, size]
     decode_s: float
     crop: Crop  # which square of the image these are
+    central: bool  # the central one
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Decoder:
             large = picture.to_decode(size, crop) > LARGE_PIXELS
             with self._large if large else contextlib.nullcontext():
                 square = picture.square(size, crop)
-        return DecodedSquare(square.pixels, time.monotonic() - started, square.crop)
+        return DecodedSquare(square.pixels, time.monotonic() - started, square.crop, square.central)
 
     def close(self) -> None:
         """End the threads after the images they are at."""

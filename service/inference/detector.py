@@ -57,12 +57,8 @@ class FoundPlant:
     prediction: Prediction
 
     def relied_upon(self, least: float = 0.0) -> Statement | None:
-        """The narrowest statement that can be relied upon, with a probability of at least `least`.
-
-        None for a clump, which is several plants, and for what the second model says: its thresholds hold for whole plants, and on field
-        photos many boxes hold a piece of a leaf. On 100 such photos it answered 19 boxes, 11 of them wrongly.
-        """
-        return None if self.plant.clump or self.prediction.by_second else self.prediction.relied_upon(least)
+        """The narrowest statement that can be relied upon, with a probability of at least `least`; None for a clump: several plants."""
+        return None if self.plant.clump else self.prediction.relied_upon(least)
 
 
 @dataclass(frozen=True)
@@ -173,7 +169,7 @@ class Detector:
             crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
             async def name(crop: Pixels) -> Prediction:
-                return await self._predictor.predict(crop, model)
+                return await self._predictor.predict(crop, model, of_part=True)
 
             outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
         answer = functools.partial(self._predictor.predict, image, model, crop)

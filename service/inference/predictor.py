@@ -41,6 +41,7 @@ class Prediction:
     inference_s: float
     batch_size: int
     crop: Crop  # the square of the photo that was looked at
+    central: bool = True  # that is the central one
     by_second: bool = False  # the second model answered
 
     @property
@@ -66,15 +67,23 @@ class Prediction:
         return second_model.is_asked(self.ood_ratio, self.relied_upon())
 
     @property
+    def _too_far_for_a_part(self) -> bool:
+        limit = second_model.limit_for_parts(self.model.manifest.calibration.familiarity, second=self.by_second)
+        return limit is not None and (self.distance is None or self.distance > limit)
+
+    @property
     def confident(self) -> bool:
         """Whether the species can be relied upon."""
         said = self.relied_upon()
         return said is not None and said.rank == "species"
 
     def relied_upon(self, least: float = 0.0) -> rollup.Statement | None:
-        """The narrowest statement that can be relied upon, with a probability of at least `least`; None for an unfamiliar image."""
+        """The narrowest statement that can be relied upon, with a probability of at least `least`.
+
+        None for an unfamiliar image, and for a part of a photo that lies too far for parts.
+        """
         manifest = self.model.manifest
-        if self.familiar is False:
+        if self.familiar is False or (not self.central and self._too_far_for_a_part):
             return None
         return rollup.narrowest(manifest.species, manifest.calibration, self.probabilities.tolist(), least=least)
 
@@ -185,17 +194,18 @@ class Predictor:
         return second if second is not None and second_model.may_answer(second, model) else None
 
     async def predict(
-        self, image: bytes | Pixels, model: Model | None = None, crop: Where = None, *, by_it_alone: bool = False
+        self, image: bytes | Pixels, model: Model | None = None, crop: Where = None, *, by_it_alone: bool = False, of_part: bool = False
     ) -> Prediction:
         """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
 
         What is `beyond_it` the second model answers, if there is one, and if `model` is not to answer `by_it_alone`.
-        Of an image file the central square counts, or that of a crop. Raises QueueFull and NotReady at once, UnsupportedImage,
-        UndecodableImage or MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its
-        place back.
+        Of an image file the central square counts, or that of a crop; pixels are one, unless they are `of_part` of a photo.
+
+        Raises QueueFull and NotReady at once, UnsupportedImage, UndecodableImage or MalformedRequest (the crop) after decoding,
+        DeadlinePassed, or ModelFailed. Cancelled, it gives its place back.
         """
         async with in_time(self._deadline_s):
-            prediction, _ = await self._answered(image, model or self.model(), crop, by_it_alone=by_it_alone)
+            prediction, _ = await self._answered(image, model or self.model(), crop, by_it_alone=by_it_alone, of_part=of_part)
         return prediction
 
     async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
@@ -224,13 +234,15 @@ class Predictor:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
 
-    async def _answered(self, image: bytes | Pixels, model: Model, crop: Where, *, by_it_alone: bool = False) -> tuple[Prediction, Pixels]:
+    async def _answered(
+        self, image: bytes | Pixels, model: Model, crop: Where, *, by_it_alone: bool = False, of_part: bool = False
+    ) -> tuple[Prediction, Pixels]:
         """The answer that is given, and the pixels uint8 [3, size, size] that it is of."""
         with self._batcher.admit() as place:
             if isinstance(image, bytes):
                 decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
             else:
-                decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size))
+                decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size), not of_part)
             first = prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
         if self._shadow is not None:
             self._shadow(first, decoded.pixels, image)
@@ -264,7 +276,7 @@ async def in_time(deadline_s: float) -> AsyncIterator[None]:
 
 def _prediction(model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Output]) -> Prediction:
     output, took = served.answer, (decoded.decode_s, served.queue_s, served.inference_s)
-    return Prediction(model, output.values, output.distance, *took, served.batch_size, decoded.crop)
+    return Prediction(model, output.values, output.distance, *took, served.batch_size, decoded.crop, decoded.central)
 
 
 def _check_explainable(model: Model) -> None:

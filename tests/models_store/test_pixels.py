@@ -269,6 +269,33 @@ def test_the_crop_of_an_answer_gives_the_same_pixels_again(width: int, height: i
     assert (again.pixels == first.pixels).all()
 
 
+@pytest.mark.parametrize(
+    ("crop", "central"),
+    [
+        (None, True),
+        ((0, 0, 301, 200), True),
+        ((50.5, 0, 200, 200), True),
+        ((50, 0, 200, 200), True),  # half pixels, rounded
+        ((51, 0, 199, 199), True),
+        ((52, 0, 199, 199), False),
+        ((50.5, 1, 198, 198), False),
+        ((0, 0, 200, 200), False),
+        ((100, 50, 100, 100), False),
+    ],
+)
+def test_the_central_square_is_known_by_whatever_name(crop: tuple[float, ...] | None, central: bool) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for body in (encoded(plant(301, 200), "PNG"), encoded(plant(200, 301), "JPEG", exif=turned)):
+        with pixels.opened(body) as picture:
+            square = picture.square(32, crop and pixels.Crop(*crop))
+        assert square.central is central
+        with pixels.opened(body) as picture:
+            whole = picture.square(32)
+        assert (square.crop == whole.crop) is central
+        assert np.array_equal(square.pixels, whole.pixels) is central
+
+
 def test_of_a_crop_that_is_not_square_the_centre_is_taken() -> None:
     with pixels.opened(encoded(plant(600, 400), "PNG")) as picture:
         assert picture.square(32, pixels.Crop(10, 20, 301, 100)).crop == (110.5, 20, 100, 100)

@@ -18,6 +18,7 @@ plants never seen will be lower than stated here."""
 
 _WIDTH = 120
 _IMAGENET = "imagenet"  # the start of that name
+_PARTS = ", parts of photos"
 _CHOSEN = ", where the thresholds were chosen"
 _SEEN = "But these figures may have been seen when one of several candidates was chosen for publication."
 _NAMED = 3  # species that photos are most often taken for are told
@@ -238,7 +239,10 @@ def _rolled_up(manifest: Manifest) -> str:
     rows = [(f"{_held(manifest)}{_CHOSEN}", calibration.validation_answers)]
     if manifest.twin is None:
         rows.append((manifest.figures.split, tested))
-    rows += [(_cell(name) + (_CHOSEN if found.chosen_by else ""), found.answers) for name, found in manifest.elsewhere.items()]
+    rows += [
+        (_cell(name) + (_PARTS if found.parts else "") + (_CHOSEN if found.chosen_by else ""), found.answers)
+        for name, found in manifest.elsewhere.items()
+    ]
     columns = ("photos", "n", *RANKS, "no answer", "wrong answers", "right at least", "crops called weeds")
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     table = head + "\n".join(f"| {name} | {_answers(found)} |" for name, found in rows)
@@ -283,11 +287,19 @@ def _familiar(calibration: Calibration) -> str:
     if known.convolution is not None:
         measured = f"whose activations after\nconvolution {known.convolution} lie"
     limit = f"{known.limit:.1f}, {known.limit_rule}"
+    parts = ""
+    if known.limit_for_parts is not None:
+        farther = f"lies farther than {known.limit_for_parts:.2f}" if known.limit_for_parts else "is not its central square"
+        parts = (
+            f"Of a part of a photo that {farther} nothing is answered, either: there the thresholds do not hold. The tables above say what"
+            " would have been answered of parts by the usual limit."
+        )
+        parts = f"\n{textwrap.fill(parts, _WIDTH)}\n"
     return f"""
 A picture unlike those it was trained on is "unfamiliar", and never answered with confidence: one {measured} \
 farther from theirs than {limit}.
 It notices pictures of something else altogether, not another plant photographed in the same way.
-"""
+{parts}"""
 
 
 def _comparison(manifest: Manifest) -> str:

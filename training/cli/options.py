@@ -77,11 +77,13 @@ def add_appraisal(command: argparse.ArgumentParser) -> None:
     promise = "of what is relied upon to be right, at 95%% certainty; 0.99 takes 299 validation images, 0.95 takes 59 (default: 0.99)"
     command.add_argument("--promise", type=share, default=0.99, metavar="SHARE", help=promise)
     add_named(command, "--field", "photos from outside, one folder for each species, on which thresholds have to hold too")
+    add_named(command, "--field-parts", PARTS)
     command.add_argument("--field-promise", type=share, metavar="SHARE", help="the promise on the photos of --field (default: --promise)")
     add_named(command, "--measure", "photos in no split to measure on, for the card; nothing is chosen by them")
     add_named(command, "--ood", OOD)
 
 
+PARTS = "squares cut out of photos from outside, as /detect looks at them: a limit is chosen within which the thresholds hold on them, too"
 OOD = "pictures of anything else, to measure how well they are told from photos of the model's own species"
 
 
@@ -89,7 +91,9 @@ def external_folders(options: argparse.Namespace) -> "ExternalFolders":
     """The folders of `add_appraisal`. Raises DataError where they contradict each other."""
     from training.publishing.appraisal import ExternalFolders
 
-    return ExternalFolders(options.field, options.measure, options.ood, options.field_promise, options.cache)
+    return ExternalFolders(
+        options.field, options.measure, options.ood, options.field_promise, options.cache, field_parts=options.field_parts
+    )
 
 
 def add_results(command: argparse.ArgumentParser) -> None:

@@ -213,7 +213,7 @@ def adapt(
         forms=tuple(form for form in formats.FORMATS if form == "torchscript" or formats.FILES[form] in manifest.files),
         promise=manifest.calibration.promise or export.PROMISE,
         data=original,
-        outside=appraisal.ExternalFolders(measure={NAME: corrected.held_out}, cache=corrected.cache),
+        outside=appraisal.ExternalFolders(measure={NAME: corrected.held_out}, cache=corrected.cache, limit_for_parts=_for_parts(manifest)),
         force=force,
         no_plants=corrected.no_plants,
         parts=mixed,
@@ -221,6 +221,12 @@ def adapt(
     )
     gained, kept = found
     return Adaptation(published, before.name, weights, gained, kept, beside or complete_pair(destination, name))
+
+
+def _for_parts(before: Manifest) -> float | None:
+    """No new distance is like that of the version before; what was to be relied upon nowhere is so still."""
+    familiarity = before.calibration.familiarity
+    return 0.0 if familiarity is not None and familiarity.limit_for_parts == 0 else None
 
 
 def compare(before: MeasuredModel, now: MeasuredModel, held_out: Images, tested: Images) -> tuple[PairedAnswers, PairedAnswers]:

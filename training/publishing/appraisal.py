@@ -34,18 +34,24 @@ class ExternalFolders:
     ood: Mapping[str, Path] = dataclasses.field(default_factory=dict)  # pictures of anything else
     field_promise: float | None = None  # None: that on the data set's own images
     cache: Path | None = None
+    field_parts: Mapping[str, Path] = dataclasses.field(default_factory=dict)  # parts of photos from outside
+    limit_for_parts: float | None = None  # what is known of it, where there are none of these parts to choose it on
 
     def __post_init__(self) -> None:
         """Raise DataError where a name has two folders, a folder is chosen on and measured on, or a promise is of no photos."""
-        if twice := sorted({*self.field} & {*self.measure}):
+        names = [*self.field, *self.field_parts, *self.measure]
+        if twice := sorted(name for name in {*names} if names.count(name) > 1):
             raise DataError(f"{twice[0]} is the name of two folders of photos; give each a name of its own")
-        chosen_on = {folder.resolve(): name for name, folder in self.field.items()}
+        chosen_on = {folder.resolve(): f"--field {name}" for name, folder in self.field.items()}
+        chosen_on |= {folder.resolve(): f"--field-parts {name}" for name, folder in self.field_parts.items()}
         for name, folder in self.measure.items():
             if other := chosen_on.get(folder.resolve()):
                 raise DataError(
-                    f"--measure {name} is the folder of --field {other}; figures on photos that thresholds were chosen on are too good, so"
+                    f"--measure {name} is the folder of {other}; figures on photos that thresholds were chosen on are too good, so"
                     " measure on others"
                 )
+        if self.field_parts and not self.field:
+            raise DataError("--field-parts are parts of photos from outside; give the photos themselves with --field")
         if self.field_promise is not None and not self.field:
             raise DataError("--field-promise is for the photos of --field; name these, or leave it out")
 
@@ -86,25 +92,34 @@ def appraise(
     def ask(found: external_photos.Photos, promised: float) -> FieldAnswers:
         return FieldAnswers(*external_photos.ask(model, familiarity, found.name, found.pixels, found.shown(), promised))
 
-    field = [external_photos.load(name, folder, outside.cache, model) for name, folder in outside.field.items()]
-    in_field = [ask(found, outside.field_promise or promise) for found in field]
+    def asked_of(folders: Mapping[str, Path], promised: float) -> list[tuple[external_photos.Photos, FieldAnswers]]:
+        found = [external_photos.load(name, folder, outside.cache, model) for name, folder in folders.items()]
+        return [(one, ask(one, promised)) for one in found]
+
+    field, parts = (asked_of(folders, outside.field_promise or promise) for folders in (outside.field, outside.field_parts))
     validation = part("validation", split.validation)
     held = validation if folds is None else FieldAnswers(_of_folds(folds, model, temperature, promise), None)
+    in_field, in_parts = ([asked for _, asked in found] for found in (field, parts))
     calibration = field_limit.calibrate(temperature, model.described, held, in_field, familiarity, validation.distances)
     calibration = calibration.model_copy(update={"folds": None if folds is None else folds.folds})
+    limit = outside.limit_for_parts
+    if in_parts:
+        limit = field_limit.for_parts(model.described, calibration, in_parts, validation.distances)
+    calibration = field_limit.with_limit_for_parts(calibration, limit)
     calibrated, known = dataclasses.replace(model, calibration=calibration), calibration.familiarity
     tested = part("test", split.test)
     figures = metrics.figures("test", model.species, torch.tensor(tested.answers.probabilities), images.labels[split.test])
-    measured = [external_photos.load(name, folder, outside.cache, model) for name, folder in outside.measure.items()]
-    elsewhere = [(True, *one) for one in zip(field, in_field, strict=True)] + [(False, found, ask(found, promise)) for found in measured]
+    measured = asked_of(outside.measure, promise)
+    elsewhere = [(True, False, field), (True, True, parts), (False, False, measured)]
     return Appraisal(
         calibration,
         figures.model_copy(update={"answers": answer_figures.figures(model.described, calibration, tested.within(known))}),
         {
             found.name: ElsewhereFigures.model_validate(
-                {"chosen_by": chosen_by, **external_photos.figures(calibrated, found, asked.within(known))}
+                {"chosen_by": chosen_by, "parts": of_parts, **external_photos.figures(calibrated, found, asked.within(known))}
             )
-            for chosen_by, found, asked in elsewhere
+            for chosen_by, of_parts, photos in elsewhere
+            for found, asked in photos
         },
         {
             name: out_of_distribution.on_pictures(calibrated, tested.distances, unlabelled_images.load(file))
@@ -124,10 +139,11 @@ def taken_over(
     model = dataclasses.replace(model, calibration=calibration)
     elsewhere: dict[str, ElsewhereFigures] = {}
     first: tuple[Images, Figures, Tensor | None] | None = None
-    for name, folder in {**outside.field, **outside.measure}.items():
+    for name, folder in {**outside.field, **outside.field_parts, **outside.measure}.items():
         found = external_photos.load(name, folder, outside.cache, model)
         asked, distances = external_photos.ask(model, calibration.familiarity, name, found.pixels, found.shown(), calibration.promise or 0)
-        elsewhere[name] = ElsewhereFigures.model_validate({"chosen_by": name in chosen_on, **external_photos.figures(model, found, asked)})
+        known = {"chosen_by": name in chosen_on, "parts": name in outside.field_parts}
+        elsewhere[name] = ElsewhereFigures.model_validate({**known, **external_photos.figures(model, found, asked)})
         if first is None and name not in chosen_on and {*found.images.species} == {*model.species}:
             images = model.in_order(found.images)
             figures = metrics.figures(name, model.species, torch.tensor(asked.probabilities), images.labels)

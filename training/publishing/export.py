@@ -191,7 +191,9 @@ def _as_its_twin(candidate: Candidate, twin: Path, terms: _Terms) -> _Unpublishe
         chosen_on = dataclasses.replace(outside, measure={}, ood={})
         settled = _on_its_split(other, twin, dataclasses.replace(terms, forms=("torchscript",), outside=chosen_on))
         reference = Twin(name=run_folder.run_reference(twin, other.identity), figures=settled.found.figures)
-        taken = twins.TwinAppraisal(reference, terms.described, settled.found.calibration, other.epoch, settled.forced, [*outside.field])
+        taken = twins.TwinAppraisal(
+            reference, terms.described, settled.found.calibration, other.epoch, settled.forced, [*outside.field, *outside.field_parts]
+        )
     calibration, recipe = taken.calibration, candidate.identity.recipe
     distance = None
     if calibration.familiarity is not None:

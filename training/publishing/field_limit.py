@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from models_store.manifest import RANKS, Calibration, Familiarity, Rank, Species
+from training.artifact import answer_figures, binomial, thresholds
 from training.artifact import calibration as calibrating
 from training.artifact.thresholds import HeldOutAnswers
 
+PART_SHARES = tuple(share / 200 for share in range(199, 99, -1))  # the same for parts of photos, 99.5% to 50%
 SHARES = tuple(share / 1000 for share in range(990, 945, -5))  # of validation images within the limits that are tried, 99% to 95%
 
 
@@ -73,6 +75,32 @@ def calibrate(
         if wanted <= _ranks(found):
             return found
     return usual
+
+
+def for_parts(species: list[Species], chosen: Calibration, parts: Sequence[FieldAnswers], validation: Tensor | None) -> float | None:
+    """The limit within which the thresholds of `chosen` hold on parts of photos, too: 0 if there is none; None without a distance.
+
+    It is the highest of those tried, none over the usual one, at which as many answers to parts are right as promised, or none is wrong
+    where they are fewer than any bound takes.
+    """
+    if chosen.familiarity is None or validation is None:
+        return None
+    tried = [float(validation.double().quantile(share, interpolation="higher")) for share in PART_SHARES]
+    usual = chosen.familiarity.limit
+    for limit in [usual, *(one for one in tried if one < usual)]:
+        within = chosen.familiarity.model_copy(update={"limit": limit})
+        found = answer_figures.figures(species, chosen, thresholds.together("parts", [one.within(within) for one in parts]))
+        answered, wrong = sum(found.answered.values()), sum(found.wrong.values())
+        if not wrong or binomial.lower_bound_reaches(parts[0].answers.promise, answered - wrong, answered):
+            return limit
+    return 0.0
+
+
+def with_limit_for_parts(chosen: Calibration, limit: float | None) -> Calibration:
+    """The same with that limit, where it has one for photos."""
+    if chosen.familiarity is None:
+        return chosen
+    return chosen.model_copy(update={"familiarity": chosen.familiarity.model_copy(update={"limit_for_parts": limit})})
 
 
 def _ranks(calibration: Calibration) -> set[Rank]:

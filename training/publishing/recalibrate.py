@@ -44,6 +44,7 @@ def recalibrate(
     images = model.in_order(images)
     split = model.split(images)
     known = old.calibration
+    outside = dataclasses.replace(outside, limit_for_parts=None if known.familiarity is None else known.familiarity.limit_for_parts)
     found = appraisal.appraise(model, known.temperature, known.familiarity, images, split, promise=promise, outside=outside)
     lost = predecessor.field_lost(old, found.calibration)
 

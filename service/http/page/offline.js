@@ -174,7 +174,8 @@ async function answer({ known, run }, seen) {
   const [values, distances] = await run(seen.pixels);
   const probabilities = [...values];
   const familiar = distances === undefined || known.ood_limit === null ? undefined : distances[0] <= known.ood_limit;
-  const said = familiar === false ? null : narrowest(known, probabilities);
+  const near = seen.central || known.parts_limit === null || distances?.[0] <= known.parts_limit; // enough for a part of a photo
+  const said = familiar === false || !near ? null : narrowest(known, probabilities);
   const best = probabilities.indexOf(Math.max(...probabilities));
   const named = known.species[best];
   return {

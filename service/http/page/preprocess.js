@@ -152,11 +152,14 @@ async function squareOf(file, content, size, crop) {
   try {
     const { width, height } = bitmap;
     const inner = (x, y, w, h) => [x + (w - Math.min(w, h)) / 2, y + (h - Math.min(w, h)) / 2, Math.min(w, h), Math.min(w, h)];
-    const looked = crop ? inner(...crop) : inner(0, 0, width, height);
-    const by = start.startsWith(JPEG) ? scaleOf(bitmap, looked[2], size, !crop) : 1;
+    const centre = inner(0, 0, width, height);
+    const edges = ([x, y, w, h]) => [x, y, x + w, y + h];
+    const central = !crop || edges(inner(...crop)).every((edge, i) => Math.abs(edge - edges(centre)[i]) <= 1); // as Crop.is_nearly has it
+    const looked = central ? centre : inner(...crop);
+    const by = start.startsWith(JPEG) ? scaleOf(bitmap, looked[2], size, central) : 1;
     // Of the decoded image, of which a JPEG's is smaller, Pillow reduces the part it needs by whole numbers, then filters.
     const decoded = [Math.ceil(width / by), Math.ceil(height / by)];
-    const [x, y, side] = crop ? looked.map((value) => value / by) : inner(0, 0, ...decoded);
+    const [x, y, side] = central ? inner(0, 0, ...decoded) : looked.map((value) => value / by);
     let box = [x, y, x + side, y + side];
     const factor = Math.max(1, Math.floor((box[2] - box[0]) / size / GAP));
     const margin = ((box[2] - box[0]) / size) * 0.5;
@@ -164,7 +167,7 @@ async function squareOf(file, content, size, crop) {
     const right = Math.min(decoded[0], Math.ceil(box[2] + margin)), bottom = Math.min(decoded[1], Math.ceil(box[3] + margin));
     const image = reduced(bitmap, left * by, top * by, Math.min(width, right * by), Math.min(height, bottom * by), by * factor);
     box = box.map((edge, i) => (edge - (i % 2 ? top : left)) / factor);
-    return { pixels: resized(image, box, size), crop: looked };
+    return { pixels: resized(image, box, size), crop: looked, central };
   } finally {
     bitmap.close();
   }
@@ -179,7 +182,10 @@ function inTurn(work) {
   return done;
 }
 
-/** Pixels uint8 [3, size, size] of a photo, and the square that they show: [x, y, width, height]. Throws NoPixels. */
+/**
+ * Pixels uint8 [3, size, size] of a photo, the square that they show: [x, y, width, height], and whether that is the central one: what is that
+ * but for a pixel is taken for it. Throws NoPixels.
+ */
 export const square = (file, size, crop) =>
   inTurn(async () => {
     for (let tried = 1; ; tried++) {

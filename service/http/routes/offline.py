@@ -17,6 +17,7 @@ from service.http.auth import authorized
 from service.http.dependencies import current_services
 from service.http.routes.page import onnx_runtime_bytes
 from service.http.services import Services
+from service.inference import second_model
 
 router = APIRouter(include_in_schema=False, prefix="/offline", dependencies=[Depends(authorized)])
 _MODEL = "model.onnx"
@@ -27,20 +28,21 @@ _PIECE_BYTES = 2**16  # a slow reader is given its time for each piece
 async def about(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
     """Tell what an answer takes beside the networks, and how much there is to fetch; `missing`: a second model that has no file for it."""
     first, second, beside = await _model(services), await _second(services), services.second
-    return _about(*first) | {
-        "second": None if second is None else _about(*second),
+    return _about(*first, second=False) | {
+        "second": None if second is None else _about(*second, second=True),
         "missing": beside.manifest.name if beside is not None and _MODEL not in beside.manifest.files else None,
         "runtime_bytes": onnx_runtime_bytes(),
     }
 
 
-def _about(manifest: Manifest, content: bytes) -> dict[str, Any]:
+def _about(manifest: Manifest, content: bytes, *, second: bool) -> dict[str, Any]:
     calibration = manifest.calibration
     return {
         "model": model_name(manifest),
         "size": manifest.input.size,
         "thresholds": {rank: calibration.threshold_of(rank) for rank in RANKS},
         "promise": calibration.promise,
+        "parts_limit": second_model.limit_for_parts(calibration.familiarity, second=second),
         "ood_limit": None if calibration.familiarity is None else calibration.familiarity.limit,
         "species": [one.model_dump(include={"name", "scientific_name", "eppo_code", "group", "kind"}) for one in manifest.species],
         "sha256": manifest.files[_MODEL],
@@ -56,7 +58,7 @@ async def model(services: Annotated[Services, Depends(current_services)]) -> Str
 
 
 @router.get("/second.onnx")
-async def second_model(services: Annotated[Services, Depends(current_services)]) -> StreamingResponse:
+async def second_network(services: Annotated[Services, Depends(current_services)]) -> StreamingResponse:
     """Serve the network of the second model as ONNX."""
     found = await _second(services)
     if found is None:

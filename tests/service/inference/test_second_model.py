@@ -16,7 +16,7 @@ from models_store.manifest import Familiarity, Manifest
 from models_store.pixels import Crop
 from service.__main__ import main
 from service.cli.detection_output import COLUMNS
-from service.inference import engine
+from service.inference import engine, second_model
 from service.inference.overlay import COLOURS
 from service.inference.predictor import Prediction
 from service.settings import BadSetting, from_environment
@@ -163,13 +163,68 @@ def test_each_plant_of_a_photo_by_itself(service: Running) -> None:
     assert (by_place[True]["species"], by_place[False]["species"]) == ("Sugar beet", "Charlock")
 
 
-def test_what_the_second_one_says_of_a_box_is_not_relied_upon(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
-    publish_in(fakes.Measured)
-    fakes.publish(tmp_path, fakes.Turned, "seedlings-field", threshold=0.3)
-    fakes.publish_segmenter(tmp_path)
-    service = start()
+@pytest.mark.parametrize(("known", "first", "second"), [(None, None, 0), (5.0, 5, 5), (0.0, 0, 0)])
+def test_a_limit_for_parts_where_nobody_looked_is_none_for_the_first_and_0_for_the_second(
+    known: float | None, first: float | None, second: float
+) -> None:
+    familiarity = Familiarity(convolution=1, limit=10, limit_rule="fixed", validation_share=1, limit_for_parts=known)
+    assert [second_model.limit_for_parts(familiarity, second=one) for one in (False, True)] == [first, second]
+    assert [second_model.limit_for_parts(None, second=one) for one in (False, True)] == [None, 0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "distance", "of_part", "of_photo"),
+    [(5, 4.9, True, True), (5, 5.1, False, True), (0, 0.1, False, True), (None, 9.9, True, True), (None, 10.1, False, False)],
+)
+def test_a_part_of_a_photo_has_a_limit_of_its_own(limit: float | None, distance: float, of_part: bool, of_photo: bool) -> None:
+    familiarity = Familiarity(convolution=1, limit=10, limit_rule="fixed", validation_share=1, limit_for_parts=limit)
+
+    class Limited(Known):
+        manifest = fakes.manifest(threshold=0.9, familiarity=familiarity)
+
+    model: Any = Limited()
+    for central, relied in ((False, of_part), (True, of_photo)):
+        said = Prediction(model, np.array([0.95, 0.05, 0], np.float32), distance, 0, 0, 0, 1, Crop(0, 0, 16, 16), central).relied_upon()
+        assert (said is not None) is relied
+
+
+@pytest.fixture(scope="module")
+def for_whole_photos(module_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """A service whose second model has thresholds that hold for central squares alone."""
+    folder = tmp_path_factory.mktemp("whole")
+    fakes.publish(folder, fakes.Measured, threshold=0.3)
+    fakes.publish(folder, fakes.Turned, "seedlings-field", threshold=0.3)
+    fakes.publish_segmenter(folder)
+    service = module_service(store=folder)
     service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
-    assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["answer"]["name"] == "Sugar beet"
+    return service
+
+
+def test_where_thresholds_hold_for_central_squares_alone_nothing_is_relied_upon_of_a_part(for_whole_photos: Running) -> None:
+    drawn = fakes.field(PLANTS[:1])
+    ImageDraw.Draw(drawn).ellipse((265, 85, 495, 315), fill=(40, 255, 40))  # beyond the central square, and seen in it
+    body = fakes.encoded(drawn)
+
+    def ask(query: str) -> dict[str, Any]:
+        return for_whole_photos.client.post(f"/predict{query}", content=body).json()
+
+    whole = ask("")
+    assert (whole["model"]["name"], whole["answer"]["name"], whole["confident"]) == ("seedlings-field", whole["species"], True)
+    for same in ("?crop=centre", "?crop=0,0,512,384", "?crop=64,0,384,384", "?crop=64.5,0.5,383,383"):
+        assert ask(same)["answer"] == pytest.approx(whole["answer"], abs=0.01), same
+    for part in ("?crop=auto", "?crop=300,120,160,160", "?crop=66,2,380,380"):
+        found = ask(part)
+        assert found["model"]["name"] == "seedlings-field", part
+        assert (found["answer"], found["confident"]) == (None, False), part
+        again = ask(f"?crop={','.join(map(str, found['crop']))}")
+        assert again == found, part
+    assert ask("?crop=40,40,40,40")["answer"]["name"] == "Sugar beet"  # of the first model, whose thresholds hold there
+    detected = for_whole_photos.client.post("/detect?prediction=64,0,384,384", content=body).json()
+    assert detected["prediction"] == whole
+
+
+def test_of_a_box_nothing_is_relied_upon_either(for_whole_photos: Running) -> None:
+    service = for_whole_photos
     found = service.client.post("/detect", content=photo()).json()
     (second,) = [plant for plant in found["plants"] if "model" in plant]
     assert (second["model"]["name"], second["species"], second["answer"], second["confident"]) == (

@@ -3,7 +3,7 @@
 import pytest
 
 from models_store import store
-from models_store.manifest import AnswerFigures, ElsewhereFigures, OodFigures, RankThreshold, SpeciesElsewhere
+from models_store.manifest import AnswerFigures, ElsewhereFigures, Familiarity, OodFigures, RankThreshold, SpeciesElsewhere
 from tests import fakes
 from training.artifact import model_card
 from training.data.species import describe, known
@@ -122,4 +122,11 @@ def test_what_rolls_up_and_what_was_measured_elsewhere():
     assert "| screens | 14 | 0.988 | 7.0% | 93.0% | 2.0% | 0.0% |" in text
     assert "The network is that of seedlings/2, to the byte" in text
     assert "the same reason" in card(kinds | few, figures=figures)
+    squares = {"squares": field.model_copy(update={"parts": True})}
+    assert f"| squares, parts of photos, where the thresholds were chosen | 100 | {row}" in card(kinds, figures=figures, elsewhere=squares)
+    known = Familiarity(convolution=3, limit=9, limit_rule="fixed", validation_share=1)
+    for limit, said in ((8.5, "that lies farther than 8.50 nothing"), (0, "that is not its central square nothing"), (None, "")):
+        told = card({"familiarity": known.model_copy(update={"limit_for_parts": limit})})
+        assert ("Of a part of a photo" in told) is bool(said)
+        assert said in told
     assert "AUROC" not in card()

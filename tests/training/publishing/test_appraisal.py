@@ -76,9 +76,33 @@ def test_thresholds_hold_in_the_field_too(model, images, drawn_folder, tmp_path,
     assert both.calibration.group.threshold is None  # Charlock is a weed, Maize is none
 
 
+def test_parts_of_photos_move_no_threshold_and_have_a_limit_of_their_own(model, images, drawn_folder, tmp_path, cache):
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    shutil.copytree(drawn_folder / "Maize", right / "Maize")
+    shutil.copytree(drawn_folder / "Maize", wrong / "Charlock")
+    field = {"field": right}
+    alone = appraise(model, images, appraisal.ExternalFolders(field=field, cache=cache))
+    for parts, limit in ((right, 1.0), (wrong, 0.0)):
+        found = appraise(model, images, appraisal.ExternalFolders(field=field, field_parts={"squares": parts}, cache=cache))
+        assert found.calibration.familiarity == LIMIT.model_copy(update={"limit_for_parts": limit})
+        assert found.calibration.threshold == alone.calibration.threshold
+        squares = found.elsewhere["squares"]
+        assert (squares.chosen_by, squares.parts, squares.n) == (True, True, 12)
+        assert (squares.answers.wrong["species"] > 0) is (limit == 0)
+        assert found.elsewhere["field"].parts is False
+    known = appraise(model, images, appraisal.ExternalFolders(field=field, cache=cache, limit_for_parts=0.5))
+    assert known.calibration.familiarity.limit_for_parts == 0.5  # as it was, where nothing tells
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (
+            {"field": {"mine": "a"}, "field_parts": {"yours": "b"}, "measure": {"others": "b"}},
+            "others is the folder of --field-parts yours",
+        ),
+        ({"field_parts": {"mine": "a"}}, "--field-parts are parts of photos"),
+        ({"field": {"mine": "a"}, "field_parts": {"mine": "b"}}, "mine is the name of two folders"),
         ({"field": {"mine": "a"}, "measure": {"mine": "b"}}, "mine is the name of two folders"),
         ({"field": {"mine": "a"}, "measure": {"yours": "b/../a"}}, "--measure yours is the folder of --field mine"),
         ({"measure": {"mine": "a"}, "field_promise": 0.9}, "--field-promise is for the photos of --field"),

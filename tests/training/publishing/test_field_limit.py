@@ -51,6 +51,21 @@ def test_what_lies_among_the_validation_images_takes_all_thresholds_and_the_limi
     assert "on the 1 field photos too many of the surest answers are wrong" in found.threshold_reason
 
 
+@pytest.mark.parametrize(("nearest", "limit"), [(986.5, 986), (970.5, 966), (501.5, 501), (500.5, 0)])
+def test_parts_of_photos_have_the_highest_limit_that_leaves_out_what_is_wrong(nearest, limit):
+    chosen = calibrate([asked("wheat", False, torch.tensor([990.0]))])
+    parts = [asked("squares", True, torch.tensor([10.0])), asked("more", False, torch.tensor([nearest, 988.0]))]
+    assert chosen.familiarity.limit == 986
+    assert field_limit.for_parts(SPECIES, chosen, parts, DISTANCES) == limit
+    assert field_limit.with_limit_for_parts(chosen, limit).familiarity == chosen.familiarity.model_copy(update={"limit_for_parts": limit})
+
+
+def test_without_a_distance_there_is_no_limit_for_parts():
+    chosen = calibrate([], familiarity=None)
+    assert field_limit.for_parts(SPECIES, chosen, [asked("squares", False, torch.tensor([10.0]))], DISTANCES) is None
+    assert field_limit.with_limit_for_parts(chosen, 5.0) == chosen
+
+
 def test_without_a_distance_nothing_is_lowered():
     wrong = asked("wheat", False, torch.tensor([990.0]))
     assert calibrate([wrong], familiarity=None).threshold is None

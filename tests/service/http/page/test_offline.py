@@ -33,6 +33,7 @@ ASK = """async (files) => {
 }"""
 
 NO_FORMAT = "This browser cannot show this format. The server can read it."
+FIRST = store.read_manifest(store.resolve(store.SHIPPED_STORE, "seedlings")).calibration.familiarity
 BAD_GATEWAY = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -199,6 +200,8 @@ def newer_model(page: Any) -> Iterator[None]:
 
 def test_another_version_of_the_same_weights_is_newer(kept: Any) -> None:
     """Its thresholds may be others."""
+    told = kept.evaluate("fetch('offline/model.json').then((answer) => answer.json())")
+    assert (told["parts_limit"], told["second"]["parts_limit"]) == (FIRST.limit_for_parts, 0)
     with newer_model(kept):
         assert kept.locator("#offline-keep").is_visible()
     kept.wait_for_selector("#offline-keep", state="hidden")
@@ -275,6 +278,34 @@ def test_what_is_not_answered_here_when_the_server_is_back_is_answered_by_it(kep
     kept.evaluate("go()")
     kept_when(kept, "kept.length === 2 && kept.every(({ answer }) => answer && !answer.here)")
     kept.click("#clear")
+
+
+def test_a_part_that_lies_too_far_is_not_relied_upon(kept: Any) -> None:
+    rewrite = """async (changes) => {
+        const cache = await caches.open("seedlings-offline"), name = "offline/model.json";
+        const before = await (await cache.match(name)).json();
+        await cache.put(name, new Response(JSON.stringify({ ...before, ...changes })));
+        return before;
+    }"""
+    ask = """async ([body, crops]) => {
+        const { predict } = await import("/page/offline.js");
+        const file = new File([Uint8Array.from(atob(body), (sign) => sign.charCodeAt())], "a.png");
+        return Promise.all(crops.map(async (crop) => (await predict(file, crop)).answer !== null));
+    }"""
+    body = base64.b64encode(fakes.encoded(drawn.plant(0, 0).resize((301, 200)))).decode()
+    crops = [None, [50, 0, 200, 200], [0, 0, 301, 200], [52, 0, 199, 199], [100, 50, 100, 100]]
+    always = {"thresholds": {"species": None, "kind": None, "group": 0}, "ood_limit": 1e9}
+    before = kept.evaluate(rewrite, always)
+    try:
+        for limit, relied in ((None, [True] * 5), (1e9, [True] * 5), (0, [True] * 3 + [False] * 2)):
+            kept.evaluate(rewrite, {"parts_limit": limit})
+            kept.reload()
+            kept.wait_for_selector("#offline-forget:not([hidden])")
+            assert kept.evaluate(ask, [body, crops]) == relied
+    finally:
+        kept.evaluate(rewrite, before)
+        kept.reload()
+        kept.wait_for_selector("#offline-forget:not([hidden])")
 
 
 def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: Running) -> None:

@@ -32,13 +32,13 @@ class DetectedPlant:
         kind (None | str): the kind of that species, such as grass weed; null if the model does not know
         confident (bool): true: the species can be relied upon
         answer (None | Statement): the narrowest statement that can be relied upon; null: none can be, as of a clump,
-            and of what the second model says
+            and of what a model says whose thresholds hold for central squares alone
         probabilities (DetectedPlantProbabilities): the probability of each species; with `?top_k=` of the k best, best
             first
         familiar (bool | None | Unset): false: unlike what the model was trained on. Absent if the model cannot tell
         segmentation (None | RunLengths | Unset): its mask. Absent unless `?masks=rle` asks for it
-        model (ModelName | None | Unset): the second model, where it named the plant because the first one cannot. Then
-            `answer` is null. Else absent
+        model (ModelName | None | Unset): the second model, where it named the plant because the first one cannot. Else
+            absent
     """
 
     box: list[int]
