@@ -21,7 +21,11 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument("--start", type=Path, metavar="FILE", help="begin with these weights")
     fit.add_argument("--steps", type=int, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="composed pictures of a step; as many of photos with masks (default: 8)"
+        "--batch-size",
+        type=int,
+        default=8,
+        metavar="N",
+        help="composed pictures of a step; as many squares of each folder of photos with masks (default: 8)",
     )
     fit.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="the highest (default: 0.003)")
     fit.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")

@@ -9,7 +9,7 @@ from training.data.masked_photos import MaskedSquares
 from training.errors import RunError
 from training.fitting import photo_segmenter
 from training.fitting.fabric import make_fabric
-from training.fitting.photo_segmenter import LabelledSquares, TrainingPlan, centre_loss
+from training.fitting.photo_segmenter import LabelledSquares, TrainingPlan, centre_loss, plant_loss
 
 
 def test_the_loss_of_centres_counts_on_plants_alone():
@@ -23,6 +23,20 @@ def test_the_loss_of_centres_counts_on_plants_alone():
     logits[0, 0, 12:], logits[1] = 9.0, 9.0  # wrong far from plants, and where nothing is known
     assert float(centre_loss(logits, hills, plants, known)) == pytest.approx(8 / 9 * math.log(2), rel=1e-4)
     assert float(centre_loss(logits, hills, plants, 0 * known)) == 0
+
+
+def test_the_loss_of_plants_is_cross_entropy_and_the_iou_of_each_source():
+    plants = torch.zeros(3, 1, 20, 20)
+    plants[:2, :, :10] = 1  # 200 pixels each; the third image is of another source, and bare
+    sure = torch.where(plants > 0.5, 30.0, -30.0)
+    assert float(plant_loss(sure, plants, [2, 1])) == pytest.approx(0, abs=1e-6)
+    half = sure.clone()
+    half[0] = -sure[0]  # all 400 pixels wrong: 200 of 400 plants found, 200 found that are none
+    expected = 30 * 400 / 1200 + 1 - (2 * (200 + 15) / (600 + 15) + 1) / 3  # softened by 15 pixels
+    assert float(plant_loss(half, plants, [2, 1])) == pytest.approx(expected, rel=1e-5)
+    soft = 0.5 * plants + 0.25  # soft masks are found without a rest, too
+    entropy = -(soft * soft.log() + (1 - soft) * (1 - soft).log()).mean()
+    assert float(plant_loss(soft.logit(), soft, [3])) == pytest.approx(float(entropy), rel=1e-4)
 
 
 def test_it_learns_from_masks(images, tmp_path):
@@ -47,24 +61,24 @@ def test_it_learns_from_masks(images, tmp_path):
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, monkeypatch):
     monkeypatch.setattr(photo_segmenter, "CHECKPOINT_STEPS", 4)
-    fabric, loss, calls = make_fabric("cpu", precision="32-true"), photo_segmenter.mask_loss, []
+    fabric, loss, calls = make_fabric("cpu", precision="32-true"), photo_segmenter.plant_loss, []
 
     def train(name, steps=11, backgrounds=None):  # more than twice as many as pictures are kept
         given = (images.pixels, backgrounds, [], TrainingPlan(steps, batch_size=1), tmp_path / name)
         return photo_segmenter.train(fabric, *given, split_digest="0").network.state_dict()
 
-    def interrupted(logits, plants):
+    def interrupted(*given):
         calls.append(0)
         if len(calls) == 10:
             raise KeyboardInterrupt
-        return loss(logits, plants)
+        return loss(*given)
 
     whole = train("whole.pt")
-    monkeypatch.setattr(photo_segmenter, "mask_loss", interrupted)
+    monkeypatch.setattr(photo_segmenter, "plant_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train("parts.pt")
     assert not (tmp_path / "parts.pt").exists()
-    monkeypatch.setattr(photo_segmenter, "mask_loss", lambda *given: calls.append(0) or loss(*given))
+    monkeypatch.setattr(photo_segmenter, "plant_loss", lambda *given: calls.append(0) or loss(*given))
     for others in ({"steps": 12}, {"backgrounds": images.pixels[:2]}):
         with pytest.raises(RunError, match="is of another training"):
             train("parts.pt", **others)

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from training.data.tensors import cut_out
 from training.fitting.augmentation.background_replacement import compose, looks, placed, plant_shadow, turned
 from training.fitting.augmentation.camera import blurred, drawn, per_image, smooth_field, uniform
+from training.fitting.augmentation.litter import litter
 from training.recipe import FieldScenes
 
 SIDE = 256  # pixels a side of the pictures
@@ -17,8 +18,10 @@ _MORE = FieldScenes(share=1, wide=1, wide_scale=(0.6, 1.2), wide_shift=0.45, loo
 _PASSES = 4  # layers of further plants
 _SIZES = (1.0, 0.5, 0.25, 0.14)  # of a further plant, drawn for each one; a plant fills about two thirds of its image
 _CHANCE = 0.55  # of a further plant in each layer of each picture
+_DENSE, _DENSE_SIZE = 0.15, 1.6  # share of pictures with a large further plant in each layer, so that leaves cover most of it
 _EMPTY = 0.1  # share of pictures of a background alone
 _THINGS = 0.2  # share of pictures with things of any colour, green ones too, that are no plants
+_LITTER = 0.2  # share of pictures on a soil with straw, moss or a ruler
 
 
 @dataclass(frozen=True)
@@ -63,27 +66,35 @@ def compose_many(pixels: Tensor, backgrounds: Tensor | None, random: Generator) 
         empty = per_image(drawn(len(images), _EMPTY, random), images).bool()
         images = torch.where(empty, turned(squares.to(images) / 255, random), images)
         plants = [plants[0] * ~empty]
+    rows = drawn(len(images), _LITTER, random).nonzero()[:, 0].to(images.device)
+    images = images.index_put((rows,), litter(len(rows), SIDE, random, images.device))
+    plants = [plants[0].index_fill(0, rows, 0)]
     images, plants = _with_things(images, plants, random)
+    dense = drawn(len(images), _DENSE, random)
     for _ in range(_PASSES):
-        images, seen = _with_plant(images, layers, random)
+        images, seen = _with_plant(images, layers, dense, random)
         plants = [plant * (1 - seen) for plant in plants] + [seen]
     return Scenes(images, plants, scene.moved.float())
 
 
-def _with_plant(images: Tensor, layers: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
-    """One more plant on some of the pictures, of another image of the batch: → pictures, its mask [N,1,S,S]."""
+def _with_plant(images: Tensor, layers: Tensor, dense: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
+    """One more plant on some of the pictures, a large one on those that are `dense`, [N]: → pictures, its mask [N,1,S,S].
+
+    It is of another image of the batch.
+    """
     n = len(images)
     sizes, partner = torch.randint(len(_SIZES), (n,), generator=random), torch.randperm(n, generator=random)
+    sizes = torch.where(dense, len(_SIZES), sizes)
     sized = layers.new_zeros(n, layers.shape[1], SIDE, SIDE)
-    for number, size in enumerate(_SIZES):
+    for number, size in enumerate((*_SIZES, _DENSE_SIZE)):
         rows = (sizes == number).nonzero()[:, 0].to(layers.device)
-        side = max(8, round(layers.shape[-1] * size))
+        side = min(SIDE, max(8, round(layers.shape[-1] * size)))
         middle = slice((SIDE - side) // 2, (SIDE - side) // 2 + side)
         if len(rows):
             small = F.interpolate(layers[partner.to(layers.device)[rows]], (side, side), mode="bilinear", antialias=True)
             sized[rows, :, middle, middle] = small
     layer = placed(sized, torch.ones(n, dtype=torch.bool), _MORE, random)
-    mask = layer[:, 3:] * per_image(drawn(n, _CHANCE, random), images)
+    mask = layer[:, 3:] * per_image(drawn(n, _CHANCE, random) | dense, images)
     edge = torch.where(per_image(drawn(n, 0.5, random), images).bool(), mask, blurred(mask, uniform(n, 0.3, 0.8, random)))
     shaded = plant_shadow(images, mask, random)
     return torch.lerp(shaded, looks(layer[:, :3], _MORE, random), edge), mask
