@@ -3,7 +3,7 @@
 python -m scripts.field_parts --photos DIR --out DIR              DIR holds a folder of photos for each species
 python -m scripts.field_parts --frames DIR --of SPECIES --out DIR   masks lie beside DIR, in `masks`, with 1 for the species
 
-The service runs here meanwhile. Cut out are the square of `?crop=auto`, and of the largest boxes of `/detect` the square around each, with
+The service runs here meanwhile. Cut out are the square of `?crop=auto`, and the square around each box of `/detect`, with
 its margin and without: what a caller may send as `?crop=`. What is mostly another plant (2 in a mask) goes into the folder `Other plant`,
 what shows hardly any plant into `No plant`; every answer to these is wrong.
 """
@@ -22,7 +22,7 @@ from models_store.pixels import MIN_SIDE
 from service.settings import Settings
 from tests.service.conftest import Running, serve
 
-LARGEST = 3  # boxes of a photo
+LARGEST = 20  # boxes of a photo, at most
 MARGINS = {"box": 0.15, "tight": 0.0}  # of the longer side of a box, on each side; the first is that of `/detect`
 LEAST_PLANT = 0.02  # share of a part that has to be plant
 ONE_SPECIES = 0.8  # share of the plants' pixels of a part that one species has to have
