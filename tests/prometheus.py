@@ -34,17 +34,19 @@ def running(folder: Path, targets: list[str], rules: Path) -> Iterator[httpx.Cli
     with (folder / "log").open("wb") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60, verify=False) as client:
-                _wait_listening(port, process, folder / "log")
+                _wait_ready(port, process, folder / "log")
                 yield client
         finally:
             process.terminate()
 
 
-def _wait_listening(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_ready(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """It listens before it is ready, and answers 503 meanwhile."""
     until = time.monotonic() + 60
     while True:
         assert process.poll() is None, log.read_text()[-2000:]
         assert time.monotonic() < until, log.read_text()[-2000:]
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=60):
-            return
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/-/ready", verify=False).is_success:
+                return
         time.sleep(0.05)
