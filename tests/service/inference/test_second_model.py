@@ -114,6 +114,8 @@ def test_ready_is_a_service_that_has_both(root: Path, start: Start) -> None:
         service.wait_for(lambda: service.services.registry.current, "the first model is loaded")
         assert service.client.get("/health").json()["status"] == "loading"
         assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "seedlings"
+        kept = service.client.get("/offline/model.json")  # of the first one alone, a browser would answer otherwise than the service does
+        assert (kept.status_code, kept.json()["detail"]) == (503, "the second model is still being loaded")
         held.set()
         service.wait_ready()
     assert service.client.post("/predict", content=fakes.image(STRANGE)).json()["model"]["name"] == "outdoors"
