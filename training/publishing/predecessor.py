@@ -66,7 +66,7 @@ def field_lost(before: Manifest, now: Calibration | None) -> str | None:
     """What to say where thresholds of the version before were chosen on photos from a field, too, and those of `now` are not."""
     if before.calibration.field_promise is None or (now is not None and now.field_promise is not None):
         return None
-    photos = ", ".join(name for name, found in before.elsewhere.items() if found.chosen_by)
+    photos = ", ".join(name for name, found in before.elsewhere.items() if found.chosen_by and not found.parts)
     return (
         f"thresholds of {before.name}/{before.version} {_FROM_A_FIELD} ({photos}), and these were not, so they may not hold there;"
         " 'recalibrate --field NAME=DIR' chooses them on such photos"

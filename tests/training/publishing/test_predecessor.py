@@ -60,7 +60,9 @@ def test_thresholds_that_are_no_longer_chosen_in_a_field_are_said(tmp_path):
     without = with_field.calibration.model_copy(update={"field_promise": None})
     said = predecessor.warning_of_field(store.SHIPPED_STORE, "seedlings", without)
     assert said is not None
-    assert said.startswith("thresholds of seedlings/3 were chosen on photos from a field, too (beets, wheat), and these were not")
+    assert said.startswith(
+        "thresholds of seedlings/3 were chosen on photos from a field, too (beets, wheat, wheat patches), and these were not"
+    )
     assert predecessor.field_lost(with_field, None) == said
     assert predecessor.warning_of_field(store.SHIPPED_STORE, "seedlings", with_field.calibration) is None
     assert predecessor.field_lost(with_field.model_copy(update={"calibration": without}), None) is None

@@ -10,34 +10,34 @@ from training.fitting.augmentation.synthetic_soils import soils
 
 _STRAW, _MOSS = (0.75, 0.65, 0.42), (0.33, 0.40, 0.17)
 _RULERS = ((0.88, 0.80, 0.25), (0.90, 0.90, 0.88), (0.75, 0.60, 0.40), (0.20, 0.45, 0.28), (0.15, 0.15, 0.16))
-_STRAWS = 50  # on a soil, at most
-_MOSSY, _MEASURED = 0.4, 0.3  # shares of soils with moss, and with a ruler
 
 
-def litter(n: int, side: int, random: Generator, device: torch.device) -> Tensor:
-    """n of them: float [n,3,side,side] in 0–1."""
+def litter(
+    n: int, side: int, random: Generator, device: torch.device, *, straws: int = 50, mossy: float = 0.4, measured: float = 0.3
+) -> Tensor:
+    """n of them: float [n,3,side,side] in 0–1, each with fewer than `straws`; shares with moss, and with a ruler."""
     ground = soils(n, side, random, device)
-    ground = torch.lerp(ground, *_moss(n, side, random, device))
-    measured = drawn(n, _MEASURED, random)
+    ground = torch.lerp(ground, *_moss(n, side, mossy, random, device))
+    with_ruler = drawn(n, measured, random)
     for number in range(n):
-        for _ in range(int(torch.randint(_STRAWS, (), generator=random))):
+        for _ in range(int(torch.randint(straws, (), generator=random))):
             length, width, shade = torch.rand(3, generator=random).tolist()
             along, off = _line(side, random, device)
             inside = (along.abs() < (0.03 + 0.2 * length) * side) & (off.abs() < 0.7 + 2.5 * width)
             colour = torch.tensor(_STRAW, device=device) * (0.65 + 0.6 * shade)
             ground[number] = torch.where(inside, colour[:, None, None], ground[number])
-        if measured[number]:
+        if with_ruler[number]:
             ground[number] = _with_ruler(ground[number], random)
     return ground.clamp(0, 1)
 
 
-def _moss(n: int, side: int, random: Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+def _moss(n: int, side: int, share: float, random: Generator, device: torch.device) -> tuple[Tensor, Tensor]:
     """Its colour [n,3,side,side], and how much of each pixel it is, [n,1,side,side]."""
     shade = per_image(uniform(n, 0.6, 1.3, random), torch.empty(0, device=device))
     tint = (1 + 0.1 * torch.randn(n, 3, generator=random)).to(device)[:, :, None, None]
     grain = 1 + 0.2 * smooth_field(n, side // 3, side, random, device)
     cushions = smooth_field(n, 8, side, random, device) + 0.4 * smooth_field(n, 24, side, random, device)
-    some = per_image(drawn(n, _MOSSY, random), cushions)
+    some = per_image(drawn(n, share, random), cushions)
     return torch.tensor(_MOSS, device=device)[:, None, None] * shade * tint * grain, ((cushions - 0.6) * 12).sigmoid() * some
 
 

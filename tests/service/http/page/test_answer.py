@@ -112,7 +112,7 @@ def test_an_unfamiliar_photo_gets_no_name(browser: Any, start: Start, publish_in
         assert page.text_content("#doubt") == "Unlike its photos"
         shown = page.locator("#result").inner_text() + page.locator("#rows tr").nth(0).inner_text() + page.text_content("#said")
         assert not [name for name in fakes.NAMES if name in shown.replace("red.png: Maize", "")]
-        assert "Do not rely on a name" in page.text_content("#advice")
+        assert "No plant was found on this photo" in page.text_content("#advice")
         assert not re.search(r"\d%", shown.split("red.png")[0])
         assert page.locator("#group").is_hidden()
         assert page.locator("#heat").is_hidden()
