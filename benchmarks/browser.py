@@ -111,6 +111,7 @@ def main() -> int:
         print(f"kept in {time.monotonic() - begun:.1f} s", file=sys.stderr)
         context.set_offline(True)
         page.reload()
+        page.wait_for_selector("#offline-forget:not([hidden])")  # it knows again what it keeps
         found = {
             "images of the data": compare(page, url, ((file.name, file.read_bytes()) for file in files)),
             "12 megapixels": compare(page, url, ((file.name, enlarged(file, number)) for number, file in enumerate(few))),
