@@ -57,9 +57,11 @@ CASES = [  # what is otherwise, the minute at which it is looked, and what fires
 ]  # fmt: skip
 
 
-def promtool(*arguments: str | Path) -> None:
+def promtool(*arguments: str | Path) -> str:
+    """What it said; a failure of it is one of the test."""
     done = subprocess.run([prometheus.program("promtool"), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def test_prometheus_takes_rules_and_configuration() -> None:
@@ -86,7 +88,7 @@ def test_each_rule_fires_when_it_is_to_and_not_before(tmp_path: Path) -> None:
     ]
     file = tmp_path / "tests.yml"
     file.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
-    promtool("test", "rules", file)
+    assert "SUCCESS" in promtool("test", "rules", file)
 
 
 def labelled(series: str) -> str:
