@@ -154,6 +154,7 @@ export const texts = {
   offline_answered: "In diesem Browser beantwortet, ohne den Server. Auf dem Foto wurde nur die Pflanze im Quadrat angesehen.",
   offline_failed: (reason) => `Das konnte nicht behalten werden: ${reason}`,
   offline_changed: "Das Modell hat sich inzwischen geändert. Versuchen Sie es noch einmal.",
+  offline_not_ready: "Dieser Browser kann Fotos nicht ohne den Server beantworten: Er hat kein Modell behalten oder es noch nicht gefunden. Das Foto wartet auf den Server.",
   offline_broken: "Das hier behaltene Modell läuft in diesem Browser nicht. Das Foto wartet auf den Server.",
   offline_memory: "Dieser Browser konnte das Foto nicht lesen: Der Speicher reicht nicht, oder die Datei ist beschädigt. Das Foto wartet auf den Server.",
   offline_gone: "Die Datei ist nicht mehr lesbar: Sie wurde verschoben, geändert oder gelöscht. Wählen Sie sie noch einmal aus.",

@@ -154,6 +154,7 @@ export const texts = {
   offline_answered: "Answered in this browser, without the server. Only the square was looked at.",
   offline_failed: (reason) => `It could not be kept: ${reason}`,
   offline_changed: "The model changed meanwhile. Try again.",
+  offline_not_ready: "This browser cannot answer photos without the server: it keeps no model, or has not found it yet. The photo waits for the server.",
   offline_broken: "The model kept here does not run in this browser. The photo waits for the server.",
   offline_memory: "This browser could not read the photo: it lacks memory for it, or the file is damaged. The photo waits for the server.",
   offline_gone: "The file can no longer be read: it was moved, changed or removed. Choose it again.",

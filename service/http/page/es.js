@@ -154,6 +154,7 @@ export const texts = {
   offline_answered: "Respondida en este navegador, sin el servidor. Solo se miró la planta del cuadro.",
   offline_failed: (reason) => `No se pudo guardar: ${reason}`,
   offline_changed: "El modelo cambió mientras tanto. Inténtelo de nuevo.",
+  offline_not_ready: "Este navegador no puede responder sin el servidor: no guarda ningún modelo o aún no lo ha encontrado. La foto espera al servidor.",
   offline_broken: "El modelo guardado aquí no funciona en este navegador. La foto espera al servidor.",
   offline_memory: "Este navegador no pudo leer la foto: le falta memoria o el archivo está dañado. La foto espera al servidor.",
   offline_gone: "El archivo ya no se puede leer: se movió, se cambió o se borró. Elíjalo de nuevo.",

@@ -154,6 +154,7 @@ export const texts = {
   offline_answered: "Réponse de ce navigateur, sans le serveur. Seule la plante dans le carré a été examinée.",
   offline_failed: (reason) => `Impossible de le garder : ${reason}`,
   offline_changed: "Le modèle a changé entre-temps. Essayez de nouveau.",
+  offline_not_ready: "Ce navigateur ne peut pas répondre sans le serveur : il ne garde aucun modèle, ou ne l’a pas encore trouvé. La photo attend le serveur.",
   offline_broken: "Le modèle gardé ici ne fonctionne pas dans ce navigateur. La photo attend le serveur.",
   offline_memory: "Ce navigateur n’a pas pu lire la photo : il manque de mémoire, ou le fichier est endommagé. La photo attend le serveur.",
   offline_gone: "Le fichier ne peut plus être lu : il a été déplacé, modifié ou supprimé. Choisissez-le de nouveau.",

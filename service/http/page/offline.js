@@ -145,6 +145,7 @@ const waits = (message) => Object.assign(new api.Problem(), { message, here: tru
 /** The answer to a photo, in the fields of POST predict; `here` marks it as one of this browser, and so it does the Problem that is thrown. */
 export async function predict(file, crop) {
   const kept = about;
+  if (!kept) throw waits(t.offline_not_ready); // nothing is kept, or `recall` has not found it yet
   let seen;
   try {
     await (session ??= load(kept, MODEL));

@@ -253,6 +253,10 @@ def test_why_a_photo_is_not_answered_here_is_told_as_it_is(kept: Any, tmp_path: 
     lacks = "This browser could not read the photo: it lacks memory for it, or the file is damaged. The photo waits for the server."
     gone = "The file can no longer be read: it was moved, changed or removed. Choose it again."
     assert told == [["half.png", lacks, True], ["leaf.tif", NO_FORMAT, True], ["whole.png", gone, True]]
+    early = "import('/page/offline.js?anew').then(({ predict }) => predict(new File([], 'a'))).catch(({ message }) => message)"
+    assert kept.evaluate(early).endswith("keeps no model, or has not found it yet. The photo waits for the server.")
+    kept.reload()  # that copy of the module listens to the buttons, too
+    kept.wait_for_selector("#offline-forget:not([hidden])")
 
 
 def test_what_is_not_answered_here_when_the_server_is_back_is_answered_by_it(kept: Any, proxy: Proxy) -> None:
