@@ -7,23 +7,19 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import resource_tracker
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from models_store import interrupt, temporary, threads
 from models_store.called_as import called_as
 from service import settings as configuration
 from service.http import listening
 from service.process import logs
+from service.workers import Workers
 
 _METRICS = ".seedlings-metrics-"  # the folder of several workers
-_STEP_S = 0.05
-_PING_S = 1.0
 
 
 def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
@@ -67,6 +63,8 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
             except OSError as error:
                 print(f"seedlings: SEEDLINGS_METRICS_DIR: {error.strerror}: {directory}; name a folder to write to", file=sys.stderr)
                 return 1
+        for sentence in configuration.advice(settings):
+            logging.getLogger(__name__).warning("%s", sentence)
         config, listeners = _listening(settings)
         if settings.workers == 1:
             config.load_app()
@@ -114,53 +112,12 @@ def _serve(config: uvicorn.Config, listeners: list[socket.socket]) -> int | None
     return None
 
 
-class _Workers(Multiprocess):
-    """Worker processes that leave Ctrl-C to this one, which ends them in good order.
-
-    A terminal sends it to all of them. A worker that imports would end with a traceback. One that answers would hear of its end twice,
-    and take that for an order to drop what is in flight.
-    """
-
-    def init_processes(self) -> None:
-        with _interrupts_held():
-            super().init_processes()
-
-    def keep_subprocess_alive(self) -> None:
-        with _interrupts_held():
-            super().keep_subprocess_alive()
-
-    def restart_all(self) -> None:
-        with _interrupts_held():
-            super().restart_all()
-
-    def terminate_all(self) -> None:
-        for worker in self.processes:
-            if worker.ping(_PING_S) and not worker.is_ready(_PING_S):  # it imports, and has nothing in flight
-                worker.process.kill()
-        super().terminate_all()
-
-    def join_all(self) -> None:
-        while any(worker.process.is_alive() for worker in self.processes):
-            time.sleep(_STEP_S)
-            if self.signal_queue:  # a second signal: they are not to wait for what is in flight
-                self.signal_queue.clear()
-                self.terminate_all()
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A process that is started inside never hears of an interrupt. This one hears of it at the end."""
-    resource_tracker.ensure_running()  # else it starts with the first process, and lets interrupts through
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
 def _run(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     if config.workers > 1:
-        _Workers(config, sockets=listeners).run()
+        workers = Workers(config, listeners)
+        workers.run()
+        if workers.failed:
+            sys.exit(1)
         return
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):

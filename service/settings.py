@@ -57,7 +57,9 @@ class Settings(BaseModel):
     probe_port: int | None = Field(
         None, ge=1, le=65535, description="a second port, for probes alone: no flood of the first one delays them; empty: none"
     )
-    workers: int = Field(1, ge=1, description="number of processes; each loads the model. More containers are better")
+    workers: int = Field(
+        1, ge=1, description="number of processes; each loads the model. One answers the most photos; for more, take more containers"
+    )
     store: Path = Field(SHIPPED_STORE, description="folder of models; while it holds none, the shipped one is served")
     model: str = Field(_FIRST, pattern=NAME_PATTERN, description="the model's name in the store")
     second_model: str = Field(
@@ -291,6 +293,17 @@ def warnings(environ: Mapping[str, str]) -> list[str]:
         if _is_link(name, environ.get(PREFIX + name, ""))
     ]
     return told
+
+
+def advice(settings: Settings) -> list[str]:
+    """A sentence for settings that are known to make the service slower."""
+    if settings.workers == 1:
+        return []
+    return [
+        f"{PREFIX}WORKERS is {settings.workers}: each worker computes with {settings.inference_threads} of {cores.available()} cores, and"
+        f" connections that come together mostly reach one of them; one worker with all cores answers more photos, so set it to 1,"
+        " unless a worker's crash must not stop the service"
+    ]
 
 
 def _strays(environ: Mapping[str, str]) -> Iterator[tuple[str, str, float]]:

@@ -114,6 +114,8 @@ def test_several_workers_share_their_metrics(tmp_path: Path) -> None:
             assert sum(map(float, counts)) == 20
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE_S) == 0
+        assert running.stderr is not None
+        assert "SEEDLINGS_WORKERS is 2: each worker computes with 1 of " in running.stderr.read()
 
 
 @pytest.mark.slow
@@ -161,7 +163,7 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_workers_import_torch_is_heard_by_their_parent_alone(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(STUCK_IMPORT)
-    environ = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SEEDLINGS_LOG_LEVEL": "warning", "SEEDLINGS_WORKERS": "2"}
+    environ = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SEEDLINGS_LOG_LEVEL": "error", "SEEDLINGS_WORKERS": "2"}
     command = [sys.executable, "-m", "service", "--port", "0"]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True

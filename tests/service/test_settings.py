@@ -8,7 +8,7 @@ import pytest
 from models_store.store import SHIPPED_STORE
 from service.__main__ import main
 from service.process import cores
-from service.settings import BadSetting, Settings, from_environment, warnings
+from service.settings import BadSetting, Settings, advice, from_environment, warnings
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,3 +162,9 @@ def test_a_bad_file_of_keys_stops_the_start_and_says_the_line(tmp_path):
     file.write_text("# ours\nfarm:secret:600\n")
     with pytest.raises(BadSetting, match=f"SEEDLINGS_KEYS_FILE: {file}, line 2: "):
         from_environment({"SEEDLINGS_KEYS_FILE": str(file)})
+
+
+def test_settings_that_are_known_to_be_slower_are_told() -> None:
+    assert advice(Settings()) == []
+    (told,) = advice(Settings(workers=2, threads=1))
+    assert told.startswith(f"SEEDLINGS_WORKERS is 2: each worker computes with 1 of {cores.available()} cores")
