@@ -153,7 +153,8 @@ def _onnx(program: torch.export.ExportedProgram, outputs: tuple[str, ...]) -> by
 
 def _open(form: Format, content: bytes) -> _Asked:
     if form == "pt2":
-        loaded: _Asked = torch.export.load(io.BytesIO(content)).module()
+        # The checks of torch refuse one photo to a segmenter that was traced with two. It answers one rightly, which is compared here.
+        loaded: _Asked = torch.export.load(io.BytesIO(content)).module(check_guards=False)
         return loaded
     import onnxruntime  # in the extra onnx, and here alone
 

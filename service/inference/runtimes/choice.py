@@ -26,6 +26,7 @@ FILES: dict[RuntimeName, str] = {  # beside model.pt
     "openvino": "model.onnx",
     "int8": "model.int8.onnx",
 }
+_FORMATS: dict[RuntimeName, str] = {"exported": "pt2", "onnxruntime": "onnx", "openvino": "onnx", "int8": "int8 --data DIR"}  # of convert
 _LIBRARIES: dict[RuntimeName, str] = {"onnxruntime": "onnxruntime", "openvino": "openvino", "int8": "onnxruntime"}
 TOLERANCE = 1e-4  # of a probability, and of a distance as a share of it
 # In 8 bits answers differ, to drawn images more than to photos: what that costs was measured when the version was published.
@@ -80,7 +81,7 @@ def choose(
     if wanted != "auto":
         if FILES[wanted] in opened.manifest.files:
             return Chosen(wanted, _checked(wanted, opened, expected, batches, threads))
-        remedy = f"put it in with: python -m training convert --format {'int8 --data DIR' if wanted == 'int8' else 'pt2,onnx'}"
+        remedy = f"put it in with: python -m training convert --artifact {opened.path} --store STORE --format {_FORMATS[wanted]}"
         if not optional:
             raise ArtifactUnsuitable(
                 f"{opened.path} has no {FILES[wanted]}, which SEEDLINGS_RUNTIME={wanted} needs; {remedy}, or set it to torchscript"

@@ -116,12 +116,13 @@ def test_in_8_bits_it_answers_nearly_so_where_that_is_asked_for_alone(exported, 
 
 
 def test_a_version_without_the_file_is_refused_and_a_segmenter_without_it_is_served(tmp_path, caplog):
-    with pytest.raises(ArtifactUnsuitable, match=r"has no model\.onnx, which SEEDLINGS_RUNTIME=openvino needs; .*training convert"):
+    with pytest.raises(ArtifactUnsuitable, match=r"has no model\.onnx, which SEEDLINGS_RUNTIME=openvino needs; .*--format onnx, or"):
         engine.load(store.open_artifact(fakes.publish(tmp_path)), **OPTIONS, runtime="openvino")
     opened = store.open_segmenter(fakes.publish_segmenter(tmp_path))
     segmenter = engine.load_segmenter(opened, Settings(store=tmp_path, device="cpu", runtime="exported"))
     assert segmenter.segment(np.zeros((3, 64, 64), np.uint8))[0].shape == (64, 64)
-    assert "seedlings-segmenter/1 has no model.pt2 and is served by torchscript" in caplog.text
+    convert = f"python -m training convert --artifact {opened.path} --store STORE --format pt2"
+    assert f"seedlings-segmenter/1 has no model.pt2 and is served by torchscript; put it in with: {convert}" in caplog.text
 
 
 @pytest.mark.parametrize(
