@@ -78,7 +78,7 @@ def _coco(results: list[Result]) -> dict[str, Any]:
                     "image_id": len(images),
                     "category_id": categories.setdefault(name, len(categories) + 1),
                     "bbox": plant["box"],
-                    "area": round(plant["area"] * result["width"] * result["height"], 1),
+                    "area": sum(plant["segmentation"]["counts"][1::2]),  # of the mask, as COCO's tools count it
                     "segmentation": plant["segmentation"],
                     "iscrowd": int(plant["clump"]),
                     "score": said["probability"] if said else plant["probability"],
