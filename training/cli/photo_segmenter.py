@@ -69,6 +69,7 @@ def _fit(options: argparse.Namespace) -> None:
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
+    _draw_masks(options)
     plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate)
     fabric = make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
@@ -90,7 +91,21 @@ def _fit(options: argparse.Namespace) -> None:
 def _masks(options: argparse.Namespace) -> None:
     from training.data import annotations
 
-    written = annotations.write_masks(options.file, options.photos)
+    _tell(annotations.write_masks(options.file, options.photos))
+
+
+def _draw_masks(options: argparse.Namespace) -> None:
+    """Of the folders named that have outlines in place of masks, as CVAT and LabelMe save them."""
+    from training.data import annotations
+
+    for folder in (*options.masks, *options.plant_masks):
+        if found := annotations.in_place_of_masks(folder):
+            _tell(annotations.write_masks(*found))
+
+
+def _tell(written: list[Path]) -> None:
+    from training.data import annotations
+
     say(f"wrote {len(written)} masks into {written[0].parent}")
     if bare := annotations.without_plants(written):
         say(f"without a plant: {len(bare)} of them, {', '.join(bare[:_NAMED])}{' …' if len(bare) > _NAMED else ''}")
@@ -103,6 +118,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from training.publishing import photo_segmenter
 
     _check_folders(options)
+    _draw_masks(options)
     if options.artifact is not None:
         measured = photo_segmenter.of_artifact(options.artifact)
     else:
@@ -119,6 +135,7 @@ def _export(options: argparse.Namespace) -> None:
     from training.publishing import photo_segmenter
 
     _check_folders(options)
+    _draw_masks(options)
     folder, found = photo_segmenter.export(options.weights, options.store, options.name, options.masks, options.plant_masks, options.half)
     for one in found:
         say(detection_metrics.text(one))

@@ -54,6 +54,24 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert f"IoU of plants {figures.iou:.3f}" in capsys.readouterr().out
 
 
+def test_a_folder_as_cvat_exports_it_needs_no_masks(folder, cache, field, tmp_path, capsys):
+    home = field.parent
+    (home / "annotations").mkdir()
+    corners = [160, 50, 240, 50, 240, 130, 160, 130]
+    images = [{"id": i, "file_name": f"{i}.png", "width": 512, "height": 384} for i in range(4)]
+    plants = [{"image_id": i, "segmentation": [corners]} for i in range(4)]
+    (home / "annotations" / "instances_default.json").write_text(json.dumps({"images": images, "annotations": plants}))
+    for mask in (home / "masks").iterdir():
+        mask.unlink()
+    (home / "masks").rmdir()
+    weights = tmp_path / "one.pt"
+    fit = ["fit", "--recipe", "segmenter", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2"]
+    assert main([*fit, "--steps", "2", "--out", str(weights), "--masks", str(home)]) == 0
+    assert "wrote 4 masks" in capsys.readouterr().out
+    assert main(["photo-segmenter", "evaluate", "--weights", str(weights), "--masks", str(home)]) == 0
+    assert "on 4 photos" in capsys.readouterr().out
+
+
 def test_photos_are_known_by_any_name_and_in_other_bytes(folder, cache, field, tmp_path, capsys):
     """Here those of the first half as a JPEG in a folder of another name, and the others in one of the same name."""
     weights, data = tmp_path / "one.pt", ["--data", str(folder), "--cache", str(cache)]

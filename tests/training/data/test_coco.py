@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.__main__ import main
 from training.data import masked_photos
-from training.data.annotations import write_masks
+from training.data.annotations import in_place_of_masks, write_masks
 from training.errors import DataError
 
 WIDTH, HEIGHT = 60, 40
@@ -117,3 +117,27 @@ def test_masks_that_are_there_stay(field):
         write_masks(file, field / "images")
     with pytest.raises(DataError, match=r"2 photos would have the mask one\.png"):
         write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")
+
+
+@pytest.mark.parametrize("place", ["", "annotations", "images"])
+def test_outlines_in_place_of_masks_are_found(field, place):
+    (field / place).mkdir(exist_ok=True)
+    file = write(field / place, [])
+    assert in_place_of_masks(field) == (file, field / "images")
+    (field / place / "b.json").write_text("{}")
+    with pytest.raises(DataError, match=r"holds 2 JSON files; leave the one"):
+        in_place_of_masks(field)
+    file.write_text(json.dumps({"shapes": []}))  # of LabelMe: one for each photo
+    assert in_place_of_masks(field) == (field / place, field / "images")
+    (field / "masks").mkdir()
+    assert in_place_of_masks(field) is None
+
+
+def test_outlines_of_photos_in_two_folders_are_not_clear(field):
+    assert in_place_of_masks(field) is None
+    assert in_place_of_masks(field / "none") is None
+    (field / "more").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(field / "more" / "three.png")
+    write(field, [])
+    with pytest.raises(DataError, match="photos lie in 2 folders"):
+        in_place_of_masks(field)
