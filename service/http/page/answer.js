@@ -6,7 +6,7 @@ import * as crop from "./crop.js";
 import { number, percent, t } from "./language.js";
 import { showPlants } from "./plants.js";
 import { offerToShare } from "./share.js";
-import { alike, bare, beneath, groupOf, headline, nameOf, ranked, standing, sureness } from "./verdict.js";
+import { alike, beneath, groupOf, headline, nameOf, ofAll, ranked, standing, sureness } from "./verdict.js";
 
 const BARS = 4; // shown at first
 const $ = (id) => document.getElementById(id);
@@ -129,7 +129,7 @@ export function show() {
   $("group").hidden = !group;
   $("group").textContent = group ? t.groups[group] : "";
   $("group").className = `group ${group ?? ""}`;
-  const advice = { "": problem?.message ?? "", species: "", unsure: t.unsure_advice, unfamiliar: [...(bare(chosen) ? [t.no_plants] : [t.unfamiliar, learnt]), t.photo_advice].filter(Boolean).join(" ") };
+  const advice = { "": problem?.message ?? "", species: "", unsure: t.unsure_advice, unfamiliar: [...(ofAll(chosen) ? [ofAll(chosen)] : [t.unfamiliar, learnt]), t.photo_advice].filter(Boolean).join(" ") };
   $("advice").textContent = advice[how] ?? t.broad_advice;
   if (answer) $("headline").textContent = headline(answer);
   else $("headline").textContent = problem ? t.failed : t.looking;

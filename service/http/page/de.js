@@ -21,6 +21,7 @@ export const texts = {
   no_name: "Kein verlässlicher Name",
   unfamiliar: "Anders als die Fotos, an denen dieses Modell gelernt hat. Verlassen Sie sich hier auf keinen Namen.",
   no_plants: "Auf diesem Foto wurde keine Pflanze gefunden.",
+  all_plants_touch: "Pflanzen bedecken fast das ganze Foto, wie bei einem Rasen. Sie lassen sich nicht auseinanderhalten.",
   photo_advice: "Wenn es eine Keimpflanze ist: von oben, bei Tageslicht, mit einer Pflanze in der Mitte fotografieren.",
   unsure_advice: "Das Modell ist nicht sicher genug. Ein schärferes Foto von oben, mit einer Pflanze in der Mitte, kann helfen.",
   nearest: "Nächste Kandidaten, nicht verlässlich",

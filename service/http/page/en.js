@@ -21,6 +21,7 @@ export const texts = {
   no_name: "No reliable name",
   unfamiliar: "Unlike the photos this model learned from. Do not rely on a name for it.",
   no_plants: "No plant was found on this photo.",
+  all_plants_touch: "Plants cover nearly all of this photo, as on a lawn. They cannot be told apart.",
   photo_advice: "If it is a seedling, try a photo from above, in daylight, with one plant in the middle.",
   unsure_advice: "The model is not sure enough to be relied on. A sharper photo from above, with one plant in the middle, may help.",
   nearest: "Nearest candidates, not to be relied on",

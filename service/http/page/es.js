@@ -21,6 +21,7 @@ export const texts = {
   no_name: "Sin nombre fiable",
   unfamiliar: "Distinta de las fotos con las que aprendió este modelo. No se fíe de ningún nombre.",
   no_plants: "No se encontró ninguna planta en esta foto.",
+  all_plants_touch: "Las plantas cubren casi toda la foto, como en un césped. No se pueden distinguir unas de otras.",
   photo_advice: "Si es una plántula, pruebe una foto desde arriba, con luz de día y una planta en el centro.",
   unsure_advice: "El modelo no está bastante seguro. Una foto más nítida, desde arriba y con una planta en el centro, puede ayudar.",
   nearest: "Candidatas más cercanas, no fiables",

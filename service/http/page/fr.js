@@ -21,6 +21,7 @@ export const texts = {
   no_name: "Pas de nom fiable",
   unfamiliar: "Différente des photos sur lesquelles ce modèle a appris. Ne vous fiez à aucun nom.",
   no_plants: "Aucune plante n’a été trouvée sur cette photo.",
+  all_plants_touch: "Des plantes couvrent presque toute la photo, comme sur une pelouse. On ne peut pas les distinguer.",
   photo_advice: "Si c’est une plantule, essayez une photo d’en haut, à la lumière du jour, avec une plante au milieu.",
   unsure_advice: "Le modèle n’est pas assez sûr. Une photo plus nette, d’en haut, avec une plante au milieu, peut aider.",
   nearest: "Candidats les plus proches, non fiables",

@@ -73,7 +73,8 @@ function box(plant, i) {
   made.ariaLabel = `${i + 1}: ${said(plant)}`;
   made.tabIndex = -1;
   made.addEventListener("mouseenter", () => choose(i));
-  if ((y / height) * $("boxes").clientHeight < NUMBER_PX) made.classList.add("top"); // its number has no room above
+  const [above, below] = [y / height, 1 - (y + h) / height].map((share) => share * $("boxes").clientHeight);
+  if (above < NUMBER_PX) made.classList.add(below < NUMBER_PX ? "within" : "top"); // where its number has room
   made.append(Object.assign(document.createElement("b"), { textContent: i + 1, ariaHidden: "true" }));
   return made;
 }

@@ -71,6 +71,7 @@ const PIECE = 0.05; // less is a piece of a leaf, which often looks like another
 const LEAF = 0.25; // so much may be a plant, and its name counts
 const FEW = 3; // leaves of a plant of which nothing can be relied upon; grasses in a field have more
 const CUT = 0.4; // of the plant's area: what the photo's edge cuts may be so large, and is a neighbour's
+const CANOPY = 0.85; // of the photo's area: from there on the server takes a photo for vegetation all over
 // Shares of a length:
 const GAP = 0.2; // of the largest leaf's: the next one of the same plant is no further away
 const FILLS = 0.4; // of the photo's shorter side: so large is a plant that somebody photographed alone
@@ -78,7 +79,10 @@ const FILLS = 0.4; // of the photo's shorter side: so large is a plant that some
 const plantsOf = ({ found }) => found?.plants.filter(({ area }) => area >= SPECK * found.plants[0].area) ?? [];
 
 /** Whether plants were looked for on a photo, and none was found. */
-export const bare = ({ found }) => found?.plants.length === 0;
+const bare = ({ found }) => found?.plants.length === 0;
+
+/** Whether a photo is plant nearly all over, as a lawn is. */
+const overgrown = ({ found }) => found?.plants.length === 1 && found.plants[0].clump && found.plants[0].area >= CANOPY;
 
 /** Whether several plants were found on a photo; specks beside one plant do not count. */
 export const crowded = (photo) => plantsOf(photo).length > 1;
@@ -158,12 +162,15 @@ export function plantsInSum({ plants }) {
     .join(", ");
 }
 
+/** What is said of all that was found on a photo, where that is no plant or nothing but plants. */
+export const ofAll = (photo) => (bare(photo) ? t.no_plants : overgrown(photo) ? t.all_plants_touch : "");
+
 /** What is said of a photo in one sentence, for those who hear the page. */
 export function spoken(photo) {
   if (several(photo)) return `${howMany(photo.found)}: ${plantsInSum(photo.found)}`;
   const { answer } = photo;
   const how = standing(answer);
-  if (how === "unfamiliar") return bare(photo) ? t.no_plants : t.unfamiliar;
+  if (how === "unfamiliar") return ofAll(photo) || t.unfamiliar;
   return how === "unsure" ? `${t.not_sure}: ${headline(answer)}` : `${headline(answer)}, ${sureness(answer)}`;
 }
 

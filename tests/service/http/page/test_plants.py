@@ -225,6 +225,17 @@ def test_plants_of_which_nothing_is_known_are_no_more_than_perhaps(browser: Any,
         assert "keine Pflanze" in page.text_content("#said")
 
 
+def test_of_a_lawn_it_is_said_that_plants_are_everywhere(browser: Any, module_service: Start, tmp_path: Path) -> None:
+    fakes.publish(tmp_path, fakes.Measured)
+    fakes.publish_segmenter(tmp_path)
+    service = module_service(store=tmp_path)
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+    for page in opened(browser, service):
+        page.set_input_files("#choose", [photo("lawn.png", fakes.encoded(Image.new("RGB", (512, 384), (40, 255, 40))))])
+        page.wait_for_selector("#result[aria-busy=false] #advice:has-text('Plants cover nearly all of this photo')")
+        assert "as on a lawn" in page.text_content("#said")
+
+
 def test_plants_are_handed_on_as_a_text(browser: Any, detecting: Running) -> None:
     for page in opened(browser, detecting, permissions=["clipboard-read", "clipboard-write"]):
         page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
@@ -265,6 +276,9 @@ def test_a_photo_of_any_size_and_shape_fills_the_room_there_is(browser: Any, det
             names = page.locator("#plants-names").bounding_box()
             assert (names["y"] > frame["y"]) == bool(screen)  # on a phone the photo comes first: names may be many
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            number = page.locator("#boxes [aria-pressed=true] b").bounding_box()
+            assert frame["y"] <= number["y"]
+            assert number["y"] + number["height"] <= frame["y"] + frame["height"], name
 
 
 def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
