@@ -50,15 +50,6 @@ def difference(only_first: int, only_second: int, n: int, certainty: float = CER
     return (2 * low - 1) * differing / n, (2 * high - 1) * differing / n
 
 
-def least_difference(only_first: int, only_second: int, n: int, certainty: float = CERTAINTY) -> float:
-    """The one-sided lower bound of the same difference. It is over 0 where McNemar's exact test, one-sided, tells the first is better.
-
-    Between two that are equally good that comes about in at most `1 - certainty` of cases, whatever `n`.
-    """
-    differing = only_first + only_second
-    return (2 * lower_bound(only_first, differing, certainty) - 1) * differing / n if differing else 0.0
-
-
 def by_chance(only_first: int, only_second: int) -> float:
     """The chance of a difference at least as large between two that are equally good, of images that one alone answers rightly.
 

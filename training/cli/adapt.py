@@ -17,9 +17,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     adapt.add_argument("--photos", metavar="URL", help="as SEEDLINGS_PHOTOS of the service (default: the folder beside the file of SQLite)")
     add_data(adapt)
     adapt.add_argument("--store", type=Path, required=True, help="folder of published models, that of the service")
-    adapt.add_argument(
-        "--name", help="name of the model (default: the one whose answers most of them correct; of the two shipped ones seedlings)"
-    )
+    adapt.add_argument("--name", help="name of the model (default: the one whose answers most of them correct)")
     adapt.add_argument("--all", action="store_true", help="learn also from corrections that no reviewer has accepted yet")
     adapt.add_argument("--recipe", default="adapt", help="name of a recipe, or the path of a .toml file (default: adapt)")
     adapt.add_argument("--seed", type=int, default=0, help="(default: 0)")
@@ -50,13 +48,17 @@ def _perform(options: argparse.Namespace) -> None:
         )
         say(written.text())
         answered_by = written.mostly_answered_by()
-        name = options.name or adaptation.to_teach(answered_by)
-        if answered_by not in (None, name):
+        name = options.name or adaptation.to_teach(options.store, answered_by, written.species)
+        if answered_by in (None, name):
+            say(f"this teaches {name}")
+        elif options.name:
+            say(f"this teaches {name}, though most of these correct what {answered_by} answered; without --name that one is taught")
+        else:
             say(
-                f"most of these correct what {answered_by} answered; this teaches {name}, so that it answers photos like them itself."
-                f" --name {answered_by} teaches that one"
+                f"this teaches {name}, though most of these correct what {answered_by} answered: that one does not know all of these"
+                " species, and a second model is asked only where both know the same ones"
             )
-        corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike)
+        corrected = adaptation.CorrectionFolders.of(work / "corrected", work / "cache", written.alike, written.groups)
         adapted = adaptation.adapt(
             make_fabric(options.device, precision=options.precision),
             corrected,
@@ -70,7 +72,7 @@ def _perform(options: argparse.Namespace) -> None:
             force=options.force,
         )
     say(adapted.weights.text())
-    say(adapted.held_out.text_of_gain("corrections held out"))
+    say(adapted.corrected.text_of_gain("corrections not learnt from"))
     say(adapted.test.text(f"test images of {adapted.before}"))
     say(f"published {adapted.folder}; a running service takes it over by itself")
     if adapted.beside is not None:

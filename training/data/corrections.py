@@ -35,9 +35,10 @@ class WrittenCounts:
     learn: int = 0
     held_out: int = 0
     no_plants: int = 0
-    species: int = 0
+    species: list[str] = field(default_factory=list)
     alike: bool = False  # held out by single photos: of the same days, or plants, as those to learn from
     answered_by: Counter[str] = field(default_factory=Counter)  # model, without its version → corrections of what it answered
+    groups: dict[str, str] = field(default_factory=dict)  # of each file in `learn`: photos of one group may show the same plant
     one_sided: list[str] = field(default_factory=list)  # species of which no photo is held out
 
     def mostly_answered_by(self) -> str | None:
@@ -50,8 +51,8 @@ class WrittenCounts:
     def text(self) -> str:
         """What was written, and what there is to know of it."""
         said = (
-            f"{self.learn} images to learn from and {self.held_out} held out, of {self.species} species, and {self.no_plants} that show no"
-            " plant"
+            f"{self.learn} images to learn from and {self.held_out} held out, of {len(self.species)} species, and {self.no_plants}"
+            " that show no plant"
         )
         if self.one_sided and self.held_out:
             said += (
@@ -86,6 +87,7 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
             sides: dict[str, set[str]] = {}
             last = _last_of_each(corrections, states)
             held_out, written.alike = _held_out(last)
+            groups = {kept.sha256: kept.sha256 for kept in last} if written.alike else _groups(last)
             for kept in last:
                 assert kept.species is not None
                 species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
@@ -95,13 +97,16 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                     content, suffix = _cut(content, kept.box), ".png"
                 place = folder / side / ("" if side == NO_PLANTS else species)
                 place.mkdir(parents=True, exist_ok=True)
-                (place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}").write_bytes(content)
+                file = place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}"
+                file.write_bytes(content)
+                if side == LEARN:
+                    written.groups[str(file.relative_to(folder / LEARN))] = groups[kept.sha256]
                 sides.setdefault(species, set()).add(side)
                 written.answered_by[kept.said.model.partition("/")[0]] += 1
                 written.learn += side == LEARN
                 written.held_out += side == HELD_OUT
                 written.no_plants += side == NO_PLANTS
-            written.species = len(sides.keys() - {NOT_A_PLANT})
+            written.species = sorted(sides.keys() - {NOT_A_PLANT})
             written.one_sided = sorted(species for species, found in sides.items() if found == {LEARN})
             folder.chmod(0o755)
             folder.rename(out)
@@ -114,8 +119,45 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
 
 def is_held_out(kept: StoredCorrection) -> bool:
     """Whether a photo is to be measured on, not learnt from: by its plant, or its day. A fifth of these are."""
-    group = f"plant {kept.plant.casefold()}" if kept.plant else f"day {kept.taken.isoformat()}"
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) < _HELD_OUT_SHARE * 2**64
+    return int.from_bytes(hashlib.sha256(_group(kept).encode()).digest()[:8]) < _HELD_OUT_SHARE * 2**64
+
+
+def in_folds(labels: list[int], groups: list[str], most: int) -> list[list[int]]:
+    """Rows in folds, at most so many, with about as many rows of each label in each; all rows of a group are in one fold.
+
+    Rows whose label one group alone shows are in none: without them nothing would be known of it. Fewer than two folds are none.
+    """
+    rows: dict[str, list[int]] = {}
+    showing: dict[int, set[str]] = {}
+    for row, (label, group) in enumerate(zip(labels, groups, strict=True)):
+        rows.setdefault(group, []).append(row)
+        showing.setdefault(label, set()).add(group)
+    divided = [group for group, own in rows.items() if all(len(showing[labels[row]]) > 1 for row in own)]
+    divided.sort(key=lambda group: (-len(rows[group]), hashlib.sha256(group.encode()).digest()))
+    folds: list[list[int]] = [[] for _ in range(min(most, len(divided)))]
+    for group in divided:
+        wanted = {labels[row] for row in rows[group]}
+        min(folds, key=lambda fold: (sum(labels[row] in wanted for row in fold), len(fold))).extend(rows[group])
+    return folds if len(folds) > 1 else []
+
+
+def _group(kept: StoredCorrection) -> str:
+    """Photos of one plant, or of one day where the plant is not named."""
+    return f"plant {kept.plant.casefold()}" if kept.plant else f"day {kept.taken.isoformat()}"
+
+
+def _groups(corrections: list[StoredCorrection]) -> dict[str, str]:
+    """Of each photo, by its SHA-256, its group. Groups that one photo shows, such as two plants, are one."""
+    joined: dict[str, str] = {}
+
+    def first(group: str) -> str:
+        while (other := joined.setdefault(group, group)) != group:
+            group = other
+        return group
+
+    for kept in corrections:
+        joined[first(_group(kept))] = first(f"photo {kept.sha256}")
+    return {kept.sha256: first(f"photo {kept.sha256}") for kept in corrections}
 
 
 def _held_out(corrections: list[StoredCorrection]) -> tuple[set[str], bool]:

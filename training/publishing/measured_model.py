@@ -62,15 +62,15 @@ def of(run: Path | None, artifact: Path | None) -> MeasuredModel:
     return of_run(run)
 
 
-def of_run(folder: Path) -> MeasuredModel:
-    """The best weights of a run. Raises RunError."""
+def of_run(folder: Path, temperature: float = 1.0) -> MeasuredModel:
+    """The best weights of a run, whose logits are divided by a temperature. Raises RunError."""
     description, network, _ = run_folder.load_best(folder)
     return MeasuredModel(
         description.name,
         description,
         lambda images: provenance.of_run(folder, description, images),
         species.describe(description.species),
-        lambda pixels: Answer(predictions.logits(network, pixels).softmax(1), None),
+        lambda pixels: Answer((predictions.logits(network, pixels) / temperature).softmax(1), None),
     )
 
 

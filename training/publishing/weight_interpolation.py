@@ -36,13 +36,15 @@ class Validated(NamedTuple):
 
     right: int
     probability: float  # mean, of the right species
+    temperature: float = 1.0  # that suits its logits best
 
     @classmethod
     def of(cls, logits: Tensor, labels: Tensor) -> "Validated":
         """From logits [N,species] and labels int64 [N]; at the temperature that suits them best, as in what is published."""
-        probabilities = (logits / calibration.fit_temperature(logits, labels)).softmax(1)
+        temperature = calibration.fit_temperature(logits, labels)
+        probabilities = (logits / temperature).softmax(1)
         mean = float(probabilities.gather(1, labels[:, None]).double().mean())
-        return cls(int((logits.argmax(1) == labels).sum()), mean)
+        return cls(int((logits.argmax(1) == labels).sum()), mean, temperature)
 
     def text(self) -> str:
         """Both, in a few words."""
@@ -57,6 +59,11 @@ class Interpolation:
     n: int  # validation images
     before: Validated  # the version that the run began with
     tried: dict[float, Validated]  # by the share of new weights
+
+    @property
+    def temperature(self) -> float:
+        """Of the weights that were taken."""
+        return self.tried[self.share].temperature
 
     def text(self) -> str:
         """The share, and what it was chosen by."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from corrections.database import Database
@@ -17,7 +19,7 @@ from corrections.records import StoredCorrection
 from corrections.store import CorrectionStore, Quota
 from tests.corrections.conftest import new
 from training.__main__ import main
-from training.data.corrections import is_held_out, write
+from training.data.corrections import in_folds, is_held_out, write
 
 NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
 
@@ -143,3 +145,45 @@ def test_the_model_is_told_whose_answers_most_of_them_correct(corrections: Corre
     assert write(*urls, tmp_path / "both").mostly_answered_by() is None  # one each
     answered_by(2, "seedlings-field/3")
     assert write(*urls, tmp_path / "most").mostly_answered_by() == "seedlings-field"
+
+
+def test_photos_of_one_group_stay_together(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path) -> None:
+    kept = [accept(corrections, corrections.add(new(i, "Maize" if i % 2 else "Charlock", plant=f"pot {i // 2}"))) for i in range(60)]
+    learnt = [one for one in kept if not is_held_out(one)]
+    first, last = learnt[0], learnt[-1]
+    # The first photo shows the last one's plant, too, in another part.
+    part = dataclasses.replace(new(kept.index(first), "Maize", plant=last.plant.upper()), box=(0, 0, 10, 10))
+    accept(corrections, corrections.add(part))
+    made = write(*urls, tmp_path / "out")
+    learn = tmp_path / "out" / "learn"
+    assert {*made.groups} == {str(file.relative_to(learn)) for file in learn.rglob("*.*")}
+    assert not made.alike
+    groups = {file.split("/")[1][:16]: group for file, group in made.groups.items()}  # by the photo
+    assert groups[first.sha256[:16]] == groups[last.sha256[:16]]
+    assert len({*groups.values()}) == len({one.plant for one in learnt}) - 1
+
+
+def test_each_photo_is_a_group_where_plants_and_days_cannot_tell(
+    corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path
+) -> None:
+    for i in range(12):
+        accept(corrections, corrections.add(new(i, "Maize")))
+    made = write(*urls, tmp_path / "out")
+    assert made.alike
+    assert len({*made.groups.values()}) == len(made.groups) == made.learn
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=60), st.integers(2, 5))
+def test_folds_divide_groups_of_every_label(shown: list[tuple[int, int]], most: int) -> None:
+    labels, groups = [label for label, _ in shown], [f"{label} {group}" for label, group in shown]
+    folds = in_folds(labels, groups, most)
+    rows = sorted(row for fold in folds for row in fold)
+    showing = {label: {groups[row] for row in range(len(shown)) if labels[row] == label} for label in labels}
+    several = [row for row, label in enumerate(labels) if len(showing[label]) > 1]
+    assert rows == several  # each row once
+    assert all(folds)
+    assert len(folds) == min(most, len({groups[row] for row in several}))
+    for fold in folds:
+        left = {*range(len(shown))} - {*fold}
+        assert {groups[row] for row in fold}.isdisjoint(groups[row] for row in left)
+        assert {labels[row] for row in left} == {*labels}  # each label can still be learnt
