@@ -33,7 +33,7 @@ COMMANDS = (
     *(data, augment, segmenter, photo_segmenter, fit, average, evaluate, export, recalibrate, adapt, convert, record),
     *(sweep, throughput, leakage, curve, report),
 )
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+RESUMED = ("fit", "adapt", "sweep", "segmenter", "photo-segmenter fit")  # they keep what is finished; the others keep nothing
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,13 +47,21 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def interrupted(options: argparse.Namespace) -> str:
+    """What a command says after Ctrl-C: whether it goes on from what it has, or begins anew."""
+    command = " ".join([options.command, *([options.action] if "action" in options else [])])
+    if command in RESUMED:
+        return "interrupted; what was finished is kept, and the same command goes on from there"
+    return "interrupted; nothing is left half written, and the same command begins anew"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 the work failed, 130 interrupted; a wrong call exits with 2."""
     threads.let_sleep(os.environ)
     memory.use_huge_pages(os.environ)
     options = parser().parse_args(fit.as_segmenter(sys.argv[1:] if arguments is None else arguments))
     try:
-        with interrupt.within_a_second(INTERRUPTED):
+        with interrupt.within_a_second(interrupted(options)):
             options.perform(options)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("training"):
@@ -65,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
+        print(interrupted(options), file=sys.stderr)
         return interrupt.STATUS
     return 0
 

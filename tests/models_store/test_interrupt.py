@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import drawn, terminal
+from training import __main__ as training
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
@@ -124,3 +125,12 @@ def test_what_a_library_raises_in_its_place_is_an_interrupt():
 def test_help_does_not_wait_for_torch():
     look = "import sys\nfrom training.__main__ import parser\nparser()\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], env=ENVIRONMENT, check=False).returncode == 0
+
+
+def test_only_commands_that_keep_something_say_that_they_go_on():
+    def said(*arguments):
+        return training.interrupted(training.parser().parse_args(arguments))
+
+    assert said("fit", "--data", "photos", "--run", "runs/mine").endswith("the same command goes on from there")
+    assert said("evaluate", "--run", "runs/mine", "--images", "photos").endswith("the same command begins anew")
+    assert said("data", "check", "photos").endswith("the same command begins anew")
