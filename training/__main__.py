@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 def interrupted(options: argparse.Namespace) -> str:
     """What a command says after Ctrl-C: whether it goes on from what it has, or begins anew."""
     command = " ".join([options.command, *([options.action] if "action" in options else [])])
-    if command in RESUMED:
+    if command in RESUMED and not (command == "adapt" and options.run is None):  # its folder is a temporary one then
         return "interrupted; what was finished is kept, and the same command goes on from there"
     return "interrupted; nothing is left half written, and the same command begins anew"
 

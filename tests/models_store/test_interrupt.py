@@ -132,5 +132,9 @@ def test_only_commands_that_keep_something_say_that_they_go_on():
         return training.interrupted(training.parser().parse_args(arguments))
 
     assert said("fit", "--data", "photos", "--run", "runs/mine").endswith("the same command goes on from there")
+    assert said("adapt", "--database", "sqlite:///c.db", "--data", "photos", "--store", "models", "--run", "runs/mine").endswith(
+        "goes on from there"
+    )
+    assert said("adapt", "--database", "sqlite:///c.db", "--data", "photos", "--store", "models").endswith("begins anew")
     assert said("evaluate", "--run", "runs/mine", "--images", "photos").endswith("the same command begins anew")
     assert said("data", "check", "photos").endswith("the same command begins anew")
