@@ -108,7 +108,9 @@ def _comparison(trained: dict[str, TrainedRun], best: str, part: str) -> Markup:
     body = paragraph(f"Measured on {part} images.") + table(head, rows, text=(0, 7, 8, 9))
     for name, one in trained.items():
         if one.folds:
-            body += paragraph(f"{name}, {folds.text(one.folds)}.")
+            n = len(one.measured.rows)
+            shown = f"Tables and pictures on this page show the answers of the run's own network to {n} {part} images."
+            body += paragraph(f"{name}, {folds.text(one.folds)}. {shown}")
     if len(trained) > 1:
         body += paragraph(f"The sections of answers below are of {best}, the best of them on these images.") + _pairs(trained)
     note = "These are the test images. Whoever chooses between runs by them has none left that tell the truth."

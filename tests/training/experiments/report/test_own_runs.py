@@ -8,6 +8,7 @@ from PIL import Image
 from tests.training.experiments.report.reader import Reader
 from training.errors import DataError, RunError
 from training.experiments.report import own_runs
+from training.fitting import folds
 from training.fitting.loop import fit
 
 
@@ -42,6 +43,13 @@ def test_several_runs_are_compared(images, learnt, brief, tmp_path):
     assert "only the run right" in read.text
     assert "<i>" not in file.read_text()
     assert "has none left that tell the truth" in read.text
+
+
+def test_a_run_with_folds_says_whose_answers_are_shown(images, learnt, parts, tmp_path, monkeypatch):
+    monkeypatch.setattr(folds, "results", lambda of: [folds.Fold(3, 4), folds.Fold(4, 4)])
+    read = Reader(own_runs.build([learnt], images, "validation", tmp_path / "page").read_text())
+    assert "2 folds: accuracy 87.5%" in read.text
+    assert f"show the answers of the run's own network to {len(parts.rows('validation'))} validation images" in read.text
 
 
 def test_names_of_runs(learnt, images, tmp_path):
