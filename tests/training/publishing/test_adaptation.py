@@ -1,6 +1,5 @@
 """Whether what was learnt from corrections is better. The command itself: tests/training/cli/test_adapt.py."""
 
-import dataclasses
 import shutil
 
 import pytest
@@ -8,8 +7,7 @@ import torch
 
 from models_store import store
 from training.errors import DataError, RunError
-from training.fitting import provenance
-from training.publishing import adaptation, measured_model, teaching
+from training.publishing import adaptation
 from training.publishing.adaptation import CorrectionFolders
 from training.publishing.paired_answers import Answered, PairedAnswers
 
@@ -42,14 +40,6 @@ def test_it_is_published_where_it_is_better_and_forgets_nothing(corrected, test,
     assert against in str(judged.forced)
     with pytest.raises(RunError, match=against):
         adaptation.verdict("seedlings/1", corrected, test, "weights taken: 75% new", force=False, alike=False)
-
-
-def test_photos_that_either_has_learnt_from_do_not_count(published, images, parts):
-    before = measured_model.of_artifact(published)
-    assert teaching.unseen(images, before) == sorted({*range(len(images.files))} - {*parts.train})
-    other = dataclasses.replace(before, provenance=lambda _: provenance.of_images(images, parts.test))
-    assert teaching.unseen(images, before, other) == sorted(parts.validation)
-    assert teaching.unseen(images.only(parts.train), before) == []
 
 
 def test_the_version_in_service_is_the_store_s_and_else_the_shipped_one(published, tmp_path):
