@@ -201,7 +201,12 @@ def _reason(sets: Sequence[HeldOutAnswers], judged: Sequence[_Judged]) -> str:
             f"the {first.name} alone have one, but on {broken} too many of the surest answers are wrong for a promise of"
             f" {others[0].promise:.4g}. Train on such photos, promise less of them, such as --field-promise 0.95, or leave them out"
         )
+    smaller = next((promise for promise in _PROMISES if promise < first.promise), None)
     return (
         f"over no threshold are enough of the {len(first.truth)} {first.name} right for a promise of {first.promise:.4g}, {certainty}."
-        " Add images, train further, or promise less, such as --promise 0.95"
+        + (
+            " Add images, or train further"
+            if smaller is None
+            else f" Add images, train further, or promise less, such as --promise {smaller}"
+        )
     )

@@ -56,3 +56,6 @@ def test_calibration_says_how_it_was_chosen_or_why_not():
     weak = calibrated(torch.zeros(1000, 5), torch.arange(5).repeat(200), 0.95)
     assert weak.threshold is None
     assert "over no threshold are enough of the 1000 validation images right" in weak.threshold_reason
+    assert weak.threshold_reason.endswith("or promise less, such as --promise 0.9")  # less than was asked for
+    weaker = calibrated(torch.zeros(1000, 5), torch.arange(5).repeat(200), 0.6)
+    assert weaker.threshold_reason.endswith("Add images, or train further")
