@@ -60,7 +60,7 @@ class Teaching:
         images, mixed = mixing.mixed(self.originals, self.parts, corrected)
         made = _recipe(self.recipe, self.version, self.seed, len(mixed.train))
         history = loop.fit(self.fabric, made, recipes.name_of_now(self.recipe), images, mixed, folder)
-        (folder / run_folder.LAST).unlink(missing_ok=True)  # four times the weights, needed to go on alone
+        (folder / run_folder.LAST).unlink(missing_ok=True)  # as large as four times the weights; only an unfinished run needs it
         return sum(row["seconds"] for row in history)
 
     def taught(self, corrected: Images, folder: Path) -> Taught:
@@ -70,9 +70,9 @@ class Teaching:
 
 
 def fold_by_fold(teaching: Teaching, corrected: Images, groups: list[str], folder: Path) -> tuple[Taught, list[PairedAnswers]]:
-    """A network that learns from the corrections, and answers to them by others, each taught without a fold of them, which it answers.
+    """Train the network that is to be published on all corrections, and one more for each fold, without that fold, which it then answers.
 
-    So each correction is learnt from, and yet tells whether something is gained by learning, where those held out alone would be few.
+    Returns what the first one learnt, and the answers of the others. So each correction is learnt from, and still measures what is gained.
     `groups` has a name for each image; images of one are in one fold. Where they cannot be divided there are no answers. Raises RunError,
     DataError, DiskError, TrainingError.
     """
