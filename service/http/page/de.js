@@ -141,6 +141,7 @@ export const texts = {
   map: "Aufnahmeorte",
   map_weeds: "Unkraut",
   map_point: (file, weeds) => `${file}: Unkraut bedeckt ${weeds}`,
+  map_points: (n, weeds) => `${n} Fotos von hier: Unkraut bedeckt ${weeds}. Jedes Tippen zeigt das nächste.`,
   map_without: (n) => (n === 1 ? "1 Foto nennt keinen Aufnahmeort." : `${n} Fotos nennen keinen Aufnahmeort.`),
   offline: "Ohne Empfang",
   offline_offer: (size) => `Diese Seite kann Fotos ohne den Server beantworten. Dafür holt sie einmal ${size} und behält sie in diesem Browser.`,

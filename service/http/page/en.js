@@ -141,6 +141,7 @@ export const texts = {
   map: "Where they were taken",
   map_weeds: "Weed cover",
   map_point: (file, weeds) => `${file}: weed cover ${weeds}`,
+  map_points: (n, weeds) => `${n} photos taken here: weed cover ${weeds}. Each tap shows the next one.`,
   map_without: (n) => (n === 1 ? "1 photo does not say where it was taken." : `${n} photos do not say where they were taken.`),
   offline: "Without reception",
   offline_offer: (size) => `This page can answer photos without the server. For that it fetches ${size} once, and keeps them in this browser.`,

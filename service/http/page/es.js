@@ -141,6 +141,7 @@ export const texts = {
   map: "Lugares de las fotos",
   map_weeds: "Malas hierbas",
   map_point: (file, weeds) => `${file}: malas hierbas ${weeds}`,
+  map_points: (n, weeds) => `${n} fotos tomadas aquí: malas hierbas ${weeds}. Cada toque muestra la siguiente.`,
   map_without: (n) => (n === 1 ? "1 foto no dice dónde se tomó." : `${n} fotos no dicen dónde se tomaron.`),
   offline: "Sin cobertura",
   offline_offer: (size) => `Esta página puede responder sin el servidor. Para eso descarga ${size} una sola vez y los guarda en este navegador.`,

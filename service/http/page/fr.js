@@ -141,6 +141,7 @@ export const texts = {
   map: "Lieux des photos",
   map_weeds: "Adventices",
   map_point: (file, weeds) => `${file} : couvert d’adventices ${weeds}`,
+  map_points: (n, weeds) => `${n} photos prises ici : couvert d’adventices ${weeds}. Chaque appui montre la suivante.`,
   map_without: (n) => (n === 1 ? "1 photo n’indique pas son lieu." : `${n} photos n’indiquent pas leur lieu.`),
   offline: "Sans réseau",
   offline_offer: (size) => `Cette page peut répondre sans le serveur. Pour cela, elle télécharge ${size} une seule fois et les garde dans ce navigateur.`,

@@ -6,6 +6,7 @@ const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at
 const ROOM = 1.25; // of the map around its points
 const LEAST_M = 20; // the least that a map is wide
 const SHADES = 5;
+const NEAR = 0.04; // of the map's width: points as near as that would hide each other, so they are one with a number
 const RATIO = 4 / 3; // of the map's sides, as in plants.css
 const $ = (id) => document.getElementById(id);
 
@@ -21,6 +22,22 @@ export function nice(most) {
   return [5, 2, 1].find((digit) => digit * power <= most) * power;
 }
 
+/** Points [x, y] that lie at most `near` from the first one of their group: lists of their numbers. */
+export function grouped(points, near) {
+  const groups = [];
+  points.forEach(([x, y], i) => {
+    const group = groups.find(([first]) => Math.hypot(points[first][0] - x, points[first][1] - y) <= near);
+    if (group) group.push(i);
+    else groups.push([i]);
+  });
+  return groups;
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The photo after the one that is shown, so that each tap shows another one. */
+const after = (photos) => photos[(photos.findIndex((photo) => photo.row.classList.contains("chosen")) + 1) % photos.length];
+
 /** The photos with a position; `onChoice` is given the one that was tapped. */
 export function draw(photos, onChoice) {
   const placed = photos.filter((photo) => photo.found?.position);
@@ -31,16 +48,21 @@ export function draw(photos, onChoice) {
   const middle = [east, north].map((along) => (Math.min(...along) + Math.max(...along)) / 2);
   const span = (along) => Math.max(...along) - Math.min(...along);
   const width = Math.max(LEAST_M, ROOM * Math.max(span(east), RATIO * span(north)));
-  const most = Math.max(0.01, ...placed.map((photo) => photo.found.cover.weed));
+  const groups = grouped(points, NEAR * width).map((group) => ({
+    photos: group.map((i) => placed[i]),
+    at: [0, 1].map((axis) => mean(group.map((i) => points[i][axis])) - middle[axis]),
+    weed: mean(group.map((i) => placed[i].found.cover.weed)),
+  }));
+  const most = Math.max(0.01, ...groups.map(({ weed }) => weed));
   $("map-points").replaceChildren(
-    ...placed.map((photo, i) => {
-      const { weed } = photo.found.cover;
+    ...groups.map(({ photos: here, at, weed }) => {
       const shade = Math.min(SHADES - 1, Math.floor((weed / most) * SHADES));
       const point = Object.assign(document.createElement("button"), { type: "button", className: `point shade${shade}` });
-      point.ariaLabel = point.title = t.map_point(photo.file.name, percent(weed));
-      point.style.left = `${50 + (100 * (points[i][0] - middle[0])) / width}%`;
-      point.style.top = `${50 - (100 * RATIO * (points[i][1] - middle[1])) / width}%`;
-      point.addEventListener("click", () => onChoice(photo));
+      point.ariaLabel = point.title = here.length === 1 ? t.map_point(here[0].file.name, percent(weed)) : t.map_points(here.length, percent(weed));
+      point.textContent = here.length === 1 ? "" : number(here.length);
+      point.style.left = `${50 + (100 * at[0]) / width}%`;
+      point.style.top = `${50 - (100 * RATIO * at[1]) / width}%`;
+      point.addEventListener("click", () => onChoice(after(here)));
       return point;
     }),
   );

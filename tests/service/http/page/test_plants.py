@@ -302,6 +302,21 @@ def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
     no_defects_for(page)
 
 
+def test_photos_of_one_place_are_one_point_that_shows_each(page: Any) -> None:
+    there = [(-50.0, -7.0), (-50.0, -7.01), (-50.0, -7.0), (-50.00001, -7.0)]
+    page.set_input_files("#choose", [photo(f"{i}.jpg", taken_at(*at)) for i, at in enumerate(there)])
+    page.wait_for_selector("#progress", state="hidden")
+    assert page.locator(".point").all_text_contents() == ["3", ""]
+    assert "3 photos taken here" in page.locator(".point").first.get_attribute("title")
+    seen = []
+    for _ in range(4):
+        page.locator(".point").first.click()
+        seen.append(page.text_content("#rows tr.chosen a, #rows tr.chosen button"))
+    assert [name for name in ("0.jpg", "2.jpg", "3.jpg") if any(name in one for one in seen)] == ["0.jpg", "2.jpg", "3.jpg"]
+    assert seen[3] == seen[0]
+    no_defects_for(page)
+
+
 def test_a_photo_that_the_browser_cannot_show_is_drawn_by_the_server(page: Any) -> None:
     page.set_input_files("#choose", [photo("row.tif", fakes.encoded(fakes.field(PLANTS), "TIFF"))])  # Chromium reads no TIFF
     page.wait_for_function("() => document.querySelector('#plants-photo').naturalWidth === 512")
