@@ -14,15 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull
 
 from models_store.manifest import PhotoInput, PlantThresholds
 
 NEAR_PX = 150  # of a part's longer side: larger ones have their centres in the map from afar
-_BRIDGE = 0.5  # of the threshold of plant: pixels over this share of it join parts
-_LEAF_GAP_PX = 6  # of the map, between two leaves of one plant at most: about what counts as one in figures (training/evaluation/plants.py)
+_BRIDGE = 0.3  # of the threshold of plant: pixels over this share of it join parts
+_LEAF_GAP_PX, _LEAF_GAP = 16, 0.5  # between two leaves of one plant at most: pixels of the map, and of the shorter leaf's longer side
 _LEAVES = 3  # times the longest leaf: a plant is no longer than that; what is, is a row of plants
-_LEAF_SIDE = 24  # pixels of the map: smaller parts are plants of their own, since those may stand as near as that
+_LEAF_SIDE = 10  # pixels of the map: smaller parts are plants of their own, since those may stand as near as that
+_MOST_LEAVES = 500  # of a photo whose neighbours are looked for, the largest
+_MOST_LOOKED_AT = 4  # times the map: what is looked at for all of them, the smallest first
 _MOST_PARTS = 4096  # of a photo that are looked at, the largest; a lawn or noise can have many more
 _LARGE = 0.75  # of the photo's shorter side: a part without a sure centre that is larger is a clump
 _COUNTED = 0.01  # of the map's width: parts from this size on say what size a photo's plants have
@@ -93,23 +97,46 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
 
 def _parts(plant: Map, least: float) -> NDArray[np.int32]:
-    """Which part each pixel over `least` is of, 0 for the others: [H,W]."""
-    linked = plant >= _BRIDGE * least
-    labels, count = ndimage.label(linked, _CORNERS)
-    sides = np.array([0, *(_side(box) for box in ndimage.find_objects(labels))])
-    leaf = sides >= _LEAF_SIDE
-    if np.count_nonzero(leaf) > 1:
-        around = ndimage.maximum_filter((leaf[labels] & (plant >= least)).astype(np.uint8), _LEAF_GAP_PX + 1)
-        joined, groups = ndimage.label(linked | (around > 0), _CORNERS)
-        group = np.zeros(count + 1, np.int32)  # of each part
-        group[labels[linked]] = joined[linked]
-        longest = np.zeros(groups + 1, np.int64)
-        np.maximum.at(longest, group, sides)
-        lengths = np.array([0, *(_side(box) for box in ndimage.find_objects(joined))])
-        row = lengths > _LEAVES * longest + _LEAF_GAP_PX
-        labels = np.where(row[group], groups + np.arange(count + 1), group)[labels]
-    found: NDArray[np.int32] = np.where(plant >= least, labels, 0).astype(np.int32)
+    """Which part each pixel over `least` is of, 0 for the others: [H,W]. Leaves of one plant are one part."""
+    sure = plant >= least
+    labels, count = ndimage.label(plant >= _BRIDGE * least, _CORNERS)
+    boxes = ndimage.find_objects(labels)
+    sides = np.array([0, *(_side(box) for box in boxes)])
+    seen = np.bincount(labels[sure], minlength=count + 1) > 0
+    leaves = np.flatnonzero(seen & (sides >= _LEAF_SIDE))
+    near = _near(labels, boxes, sides, leaves[np.argsort(sides[leaves], kind="stable")[-_MOST_LEAVES:]])
+    groups, group = connected_components(coo_array((np.ones(len(near)), near.T), (count + 1, count + 1)), directed=False)
+    longest, first, last = np.zeros(groups), np.full((groups, 2), np.inf), np.zeros((groups, 2))
+    np.maximum.at(longest, group, sides)
+    if boxes:
+        np.minimum.at(first, group[1:], [[side.start for side in box] for box in boxes])
+        np.maximum.at(last, group[1:], [[side.stop for side in box] for box in boxes])
+    row = (last - first).max(1) > _LEAVES * longest + _LEAF_GAP_PX
+    numbers = np.where(row[group], groups + np.arange(count + 1), group) + 1
+    found: NDArray[np.int32] = np.where(sure, numbers[labels], 0).astype(np.int32)
     return found
+
+
+def _near(
+    labels: NDArray[np.int32], boxes: list[tuple[slice, slice]], sides: NDArray[np.int64], leaves: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The pairs of these leaves that are near enough to be of one plant: [P,2]."""
+    pairs, left = [], _MOST_LOOKED_AT * labels.size
+    is_leaf = np.zeros(len(sides), bool)
+    is_leaf[leaves] = True
+    for leaf in leaves:
+        reach = min(_LEAF_GAP_PX, _LEAF_GAP * sides[leaf])
+        rows, columns = (slice(max(0, side.start - int(reach)), side.stop + int(reach)) for side in boxes[leaf - 1])
+        around = labels[rows, columns]
+        left -= around.size
+        if left < 0:
+            break
+        others = is_leaf[around] & (around != leaf)
+        if others.any():
+            apart = ndimage.distance_transform_edt(around != leaf)[others]
+            near = around[others][apart <= np.minimum(reach, _LEAF_GAP * sides[around[others]])]
+            pairs += [(leaf, other) for other in np.unique(near)]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def _divided(
@@ -127,7 +154,7 @@ def _divided(
     of_it = centres[kept] if len(centres) else centres
     sure = of_it[of_it[:, 2] >= thresholds.centre]
     if len(sure) < 2:
-        clump = len(of_it) > 1 or (not len(sure) and max(mask.shape) > large_px) or _like_several(mask, usual_px)
+        clump = len(of_it) > 1 or (not len(of_it) and max(mask.shape) > large_px) or _like_several(mask, usual_px)
         return [Plant(left, top, mask, clump)]
     rows, columns = np.nonzero(mask)
     sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]

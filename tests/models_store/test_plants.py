@@ -49,15 +49,19 @@ def test_parts_joined_by_a_faint_bridge_are_one():
     plant, near, far = maps([(60, 50, 10), (60, 90, 10)])
     plant[60, 50:90] = np.maximum(plant[60, 50:90], 0.3)
     assert [(one.left, one.width) for one in plants.find(plant, near, far, THRESHOLDS)] == [(40, 61)]
-    plant[60, 65] = 0.1
+    plant[60, 62:80] = 0.1
     assert len(plants.find(plant, near, far, THRESHOLDS)) == 2
 
 
 def test_leaves_that_nearly_touch_are_one_plant():
-    for gap, plants_found in ((5, 1), (6, 1), (7, 2)):
+    for gap, plants_found in ((5, 1), (14, 1), (15, 2)):  # half as long as they are
         leaves = [((60, 90), (60, 90)), ((60, 90), (90 + gap, 120 + gap))]
         assert len(plants.find(*bars(*leaves), THRESHOLDS)) == plants_found, gap
-    small = [((60, 80), (60, 80)), ((60, 80), (85, 105))]
+    long = [((60, 120), (60, 80)), ((60, 120), (97, 117))]
+    assert len(plants.find(*bars(*long), THRESHOLDS)) == 2  # half would be 30, but it is 16 at most
+    uneven = [((60, 90), (60, 90)), ((60, 72), (98, 110))]
+    assert len(plants.find(*bars(*uneven), THRESHOLDS)) == 2  # half of the shorter one counts
+    small = [((60, 69), (60, 69)), ((60, 69), (71, 80))]
     assert len(plants.find(*bars(*small), THRESHOLDS)) == 2  # seedlings may stand as near as that
     shares = maps([(60, 50, 14), (60, 82, 14)], centres=[(60, 50, 0.9), (60, 82, 0.9)])
     assert [one.clump for one in plants.find(*shares, THRESHOLDS)] == [False, False]  # each has a centre of its own
@@ -156,6 +160,18 @@ def test_a_mirrored_map_gives_mirrored_plants():
     back = plants.find(*(values[:, ::-1].copy() for values in made), THRESHOLDS)
     mirrored = [(320 - one.left - one.width, one.top, one.width) for one in back]
     assert sorted(mirrored) == sorted((one.left, one.top, one.width) for one in ahead)
+
+
+def test_what_is_looked_at_for_leaves_is_bounded(monkeypatch):
+    """Nested frames: each has the box of all that is in it."""
+    looked_at: list[int] = []
+    distances = plants.ndimage.distance_transform_edt
+    monkeypatch.setattr(plants.ndimage, "distance_transform_edt", lambda mask: looked_at.append(mask.size) or distances(mask))
+    plant = np.zeros((768, 1024), np.float32)
+    for inset in range(0, 380, 4):
+        plant[inset : 768 - inset, inset : 1024 - inset] = 0.9 if inset % 8 == 0 else 0.0
+    assert plants.find(plant, np.zeros((192, 256), np.float32), np.zeros((48, 64), np.float32), THRESHOLDS)
+    assert 0 < sum(looked_at) <= 4 * plant.size
 
 
 def test_noise_and_lawns_are_answered_in_time():

@@ -2,12 +2,15 @@
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.networks.network import Network
+
+_Any = TypeVar("_Any", bound=nn.Module)
 
 
 def factorize(network: Network, rank: int) -> Network:
@@ -40,7 +43,7 @@ def saves(network: Network, rank: int) -> bool:
     return rank * (outputs + inputs) < outputs * inputs
 
 
-def store_halves(network: Network) -> Network:
+def store_halves(network: _Any) -> _Any:
     """A copy of `network` that keeps kernels and matrices in float16 and computes in float32 all the same.
 
     Freezing the exported module folds the conversion away, so it costs nothing when served.
@@ -112,7 +115,7 @@ def _quantized(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (weight / scale).round().to(torch.int8), scale
 
 
-def _stored(network: Network, store: Callable[[Tensor], tuple[Tensor, Tensor | None]]) -> Network:
+def _stored(network: _Any, store: Callable[[Tensor], tuple[Tensor, Tensor | None]]) -> _Any:
     network = copy.deepcopy(network)
     for name, layer in list(network.named_modules()):
         if isinstance(layer, nn.Conv2d):

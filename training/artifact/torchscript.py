@@ -17,6 +17,7 @@ from models_store import store
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
 from training import networks
+from training.artifact import compression
 from training.artifact.ood_distance import Distance
 from training.artifact.store_errors import as_training_errors
 from training.errors import TrainingError
@@ -168,10 +169,11 @@ def seen(logits: Tensor, across: Tensor, down: Tensor) -> Tensor:
 
 
 def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:
-    """The bytes of `model.pt` for a segmenter of whole photos."""
+    """The bytes of `model.pt` for a segmenter of whole photos, its kernels in float16; it computes in float32."""
     stream = io.BytesIO()
+    stored = compression.store_halves(network.cpu().eval())
     with _deprecation_known():
-        torch.jit.save(torch.jit.script(ExportedSegmenter(network.cpu().eval()).eval()), stream)
+        torch.jit.save(torch.jit.script(ExportedSegmenter(stored).eval()), stream)
     return _without_debug_records(stream)
 
 

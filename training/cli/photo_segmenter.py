@@ -18,7 +18,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_data(fit)
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)
-    fit.add_argument("--start", type=Path, metavar="FILE", help="begin with these weights")
+    fit.add_argument(
+        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/5"
+    )
     fit.add_argument("--steps", type=int, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
         "--batch-size",
@@ -48,6 +50,12 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     _add_folders(export, "be measured on", required=True)
     export.add_argument("--store", type=Path, required=True, help="folder of published models")
     export.add_argument("--name", default="seedlings-segmenter", help="name of the model (default: seedlings-segmenter)")
+    export.add_argument(
+        "--twin",
+        type=Path,
+        metavar="DIR",
+        help="a published version, fitted with the same options on fewer photos: its figures stand for weights that learnt from all",
+    )
     export.set_defaults(perform=_export)
 
 
@@ -78,7 +86,7 @@ def _fit(options: argparse.Namespace) -> None:
     more = [file for folder in folders for file in masked_photos.files(folder, options.half)]
     squares = background_photos.squares(options.background_photos, more=more) if options.background_photos or more else None
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
-    start = None if options.start is None else photo_segmenter.load(options.start)
+    start = None if options.start is None else photo_segmenter.beginning(options.start)
     bare = photo_segmenter.bare(options.background_photos)
     photos = provenance.of_photos([*background_photos.files(options.background_photos), *more])
     learnt = (provenance.of_images(images, parts.train) | photos).learnt
@@ -136,7 +144,8 @@ def _export(options: argparse.Namespace) -> None:
 
     _check_folders(options)
     _draw_masks(options)
-    folder, found = photo_segmenter.export(options.weights, options.store, options.name, options.masks, options.plant_masks, options.half)
+    folders = (options.masks, options.plant_masks, options.half)
+    folder, found = photo_segmenter.export(options.weights, options.store, options.name, *folders, options.twin)
     for one in found:
         say(detection_metrics.text(one))
     say(f"published {folder}")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,15 +16,17 @@ from tqdm import tqdm
 
 from models_store.learnt import Learnt
 from models_store.manifest import SegmenterTraining
+from training.artifact import published_network, torchscript
 from training.data import masked_photos
 from training.data.masked_photos import Half, MaskedSquares
 from training.data.tensors import to_float
 from training.errors import RunError
-from training.fitting import ema, run_folder
+from training.fitting import ema, imagenet, provenance, run_folder, warm_start
 from training.fitting.augmentation.background_replacement import placed
 from training.fitting.augmentation.camera import photograph
 from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
+from training.networks.efficientnet_lite import efficientnet_lite0
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 _USES, _KEPT = 3, 5  # prime to each other
 _WARMUP, _DECAY = 50, 0.01
 _AVERAGE = 0.998
-_CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.18, least_side=110)
+_CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110)
 # Photos with masks are of a field's camera already. What blurs them much makes their masks wrong at the edges of thin leaves.
 _FIELD_CAMERA = Camera(share=0.7, light=(0.5, 1.8), colour=0.15, blur=0.9, few_pixels=0.25, least_side=150, noise=0.03)
 _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
@@ -46,6 +48,9 @@ _KEY, _LEARNT = "photo_segmenter", "learnt"
 _SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with stones and straw that look like plants
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
+_ENCODER = "efficientnet-lite0"
+_FROZEN = 2  # of the encoder's stages, the first ones, which keep ImageNet's weights
+_ENCODER_RATE = 0.1  # of the learning rate, for its other stages
 _NO_PLANT = 15  # pixels that soften the IoU where there are hardly any plants
 _LOGGED = 50  # steps between two lines of the log
 CHECKPOINT_STEPS = 50  # between two checkpoints
@@ -91,7 +96,7 @@ class SegmenterOrigin:
     def in_manifest(self, parameters: int) -> SegmenterTraining:
         """As a manifest says it."""
         return SegmenterTraining(
-            network="photo-segmenter",
+            network=f"photo-segmenter on {_ENCODER} from ImageNet",
             parameters=parameters,
             steps=self.steps,
             seed=self.seed,
@@ -144,23 +149,24 @@ def train(
     """Train on plants, uint8 [N,3,S,S] in the data set's own light, and write the weights to `out` with how they came to be.
 
     backgrounds: squares of photos to set plants on, or None. bare: what `SegmenterOrigin` calls the folders with masks that these are from.
-    start: begin with its weights. learnt: the images that all of this is from, as the file is to say, without those of the start. log:
-    gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed draws the same pictures on one kind of device.
+    start: begin with its weights; without it the encoder begins with ImageNet's. learnt: the images that all of this is from, as the file
+    is to say, without those of the start. log: gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed
+    draws the same pictures on one kind of device.
 
     An interrupted training goes on from its last checkpoint, which lies beside `out`, and gives the same weights as one that was not.
-    Raises DiskError, RunError for the checkpoint of another training.
+    Raises DiskError, RunError for the checkpoint of another training, or where ImageNet's weights are not installed.
     """
     torch.manual_seed(plan.seed)
     device = fabric.device
     given = [backgrounds] if backgrounds is not None else []
     given += [part for one in fields for part in (one.masked.pixels, one.masked.plants)]
     given += start.network.state_dict().values() if start is not None else []
-    network = (PhotoSegmenter() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
+    network = (_beginning() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
     pixels, backgrounds = pixels.to(device), None if backgrounds is None else backgrounds.to(device)
     here = [replace(one, masked=MaskedSquares(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
     composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
-    optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=_DECAY)
+    optimizer = torch.optim.AdamW(_groups(network), weight_decay=_DECAY)
     masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields), *bare]))
     began_with = start.name if start else None
     made_of = SegmenterOrigin(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
@@ -184,8 +190,10 @@ def train(
         batch = _batch(composed[step % _KEPT], here, plan.batch_size, random)
         for group in optimizer.param_groups:
             part = min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-            group["lr"] = plan.learning_rate * part
+            group["lr"] = plan.learning_rate * part * group["share"]
         network.train()
+        for stage in network.encoder():
+            stage.eval()  # its norms go by ImageNet's statistics
         with fabric.autocast():
             found, middle = network(batch.images.contiguous(memory_format=torch.channels_last))
         loss = plant_loss(found.float(), batch.plants, batch.sizes)
@@ -221,6 +229,46 @@ def load(file: Path) -> TrainedSegmenter:
         return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name, learnt)
     except (KeyError, RuntimeError, TypeError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training photo-segmenter fit'") from None
+
+
+def _beginning() -> PhotoSegmenter:
+    encoder = efficientnet_lite0(1)
+    imagenet.set_weights(encoder, _ENCODER)
+    return PhotoSegmenter(encoder)
+
+
+def _groups(network: PhotoSegmenter) -> list[dict[str, Any]]:
+    """What the optimiser gets: what is new learns at the full rate, the encoder at a part of it, its first stages not at all.
+
+    So it keeps more of what it knows of a million other photos: fields that it has never seen are unlike all that it learns from here.
+    """
+    stages = network.encoder()
+    for stage in stages[:_FROZEN]:
+        stage.requires_grad_(False)
+    slow = [weight for stage in stages[_FROZEN:] for weight in stage.parameters()]
+    known = {id(weight) for stage in stages for weight in stage.parameters()}
+    new = [weight for weight in network.parameters() if id(weight) not in known]
+    return [{"params": new, "share": 1.0}, {"params": slow, "share": _ENCODER_RATE}]
+
+
+def beginning(start: str) -> TrainedSegmenter:
+    """What a training goes on from: a file that `train` wrote, or a published version, its folder or `name/version` of the shipped ones.
+
+    Raises RunError, TrainingError naming the file.
+    """
+    if Path(start).is_file():
+        return load(Path(start))
+    folder = warm_start.folder_of(start)
+    if not folder.is_dir():
+        raise RunError(f"--start {start} is neither a file of weights nor a published version, such as seedlings-segmenter/1")
+    manifest, module = torchscript.load_segmenter(folder)
+    try:
+        network = published_network.segmenter_of(module).network
+    except RunError as error:
+        raise RunError(f"--start {start}: {error}") from None
+    training = manifest.training
+    made_of = SegmenterOrigin(training.steps, training.seed, training.masks, training.start, training.split_digest, training.images)
+    return TrainedSegmenter(network, made_of, f"{manifest.name}/{manifest.version}", provenance.beside(folder, manifest))
 
 
 def plant_loss(logits: Tensor, plants: Tensor, sizes: list[int]) -> Tensor:

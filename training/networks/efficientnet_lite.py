@@ -6,6 +6,7 @@ and keep the width of the first and last convolution and the depth of the first 
 learnt on ImageNet fit (`start = "imagenet"`): layers are in the order of the packages' files, padding is TensorFlow's.
 """
 
+import copy
 import math
 
 import torch.nn.functional as F
@@ -40,11 +41,11 @@ class EfficientNetLite(Network):
 
 
 class _Centre(nn.Module):
-    """Colours as the ImageNet weights expect them: float [N,3,S,S] in 0–1 → (x − 127)/128 of 0–255."""
+    """`centred` as a layer."""
 
     def forward(self, images: Tensor) -> Tensor:
         """[N,3,S,S] → [N,3,S,S]."""
-        return (images * 255 - 127) / 128
+        return centred(images)
 
 
 class _Same(nn.Module):
@@ -77,6 +78,7 @@ class _Block(nn.Module):
             _Same(kernel, stride), nn.Conv2d(inner, inner, kernel, stride, groups=inner, bias=False), _norm(inner), nn.ReLU6(),
             nn.Conv2d(inner, out, 1, bias=False), _norm(out),
         )  # fmt: skip
+        self.stride = stride
         self.residual = stride == 1 and channels == out
 
     def forward(self, images: Tensor) -> Tensor:
@@ -85,19 +87,55 @@ class _Block(nn.Module):
         return images + changed if self.residual else changed
 
 
-def efficientnet_lite0(species: int) -> Network:
+def efficientnet_lite0(species: int) -> EfficientNetLite:
     """EfficientNet-Lite0."""
     return EfficientNetLite(species, 0)
 
 
-def efficientnet_lite1(species: int) -> Network:
+def efficientnet_lite1(species: int) -> EfficientNetLite:
     """EfficientNet-Lite1: a tenth deeper."""
     return EfficientNetLite(species, 1)
 
 
-def efficientnet_lite2(species: int) -> Network:
+def efficientnet_lite2(species: int) -> EfficientNetLite:
     """EfficientNet-Lite2: a tenth wider and a fifth deeper."""
     return EfficientNetLite(species, 2)
+
+
+def centred(images: Tensor) -> Tensor:
+    """Colours as the ImageNet weights expect them: float [N,3,h,w] in 0–1 → (x − 127)/128 of 0–255."""
+    return (images * 255 - 127) / 128
+
+
+def pyramid(network: EfficientNetLite) -> list[nn.Sequential]:
+    """A copy of its layers at a half, a quarter, an eighth, a sixteenth and a 32nd of an image's resolution.
+
+    They are for images as `centred` gives them, whose sides are multiples of 32. So their padding is known, and most of it is a part of
+    the convolutions.
+    """
+    groups: list[list[nn.Module]] = []
+    for layer in copy.deepcopy(network.convolutions)[1:]:
+        if isinstance(layer, (_Same, _Block)) and layer.stride == 2:
+            groups.append([])
+        groups[-1].append(layer)
+    stages = [nn.Sequential(*group) for group in groups]
+    for stage in stages:
+        for layers in list(stage.modules()):
+            if isinstance(layers, nn.Sequential):
+                _pad_as_for_multiples(layers)
+    return stages
+
+
+def _pad_as_for_multiples(layers: nn.Sequential) -> None:
+    for place, layer in enumerate(layers):
+        if isinstance(layer, _Same):
+            zeros = layer.kernel - layer.stride
+            convolution = layers[place + 1]
+            if zeros % 2 == 0 and isinstance(convolution, nn.Conv2d):
+                convolution.padding = (zeros // 2, zeros // 2)
+                layers[place] = nn.Identity()
+            else:
+                layers[place] = nn.ZeroPad2d((zeros // 2, zeros - zeros // 2) * 2)
 
 
 def _norm(channels: int) -> nn.Module:

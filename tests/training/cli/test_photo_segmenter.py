@@ -46,12 +46,38 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert (manifest.task, figures.photos, figures.plants) == ("segmentation", 2, 6)
     assert figures.learnt_from == "2 other photos of this folder"
     assert (manifest.training.masks, manifest.training.start, manifest.training.steps) == (["patch:first"], "one.pt", 3)
+    third = ["--steps", "1", "--out", str(tmp_path / "three.pt"), "--start", str(folder)]
+    assert main([*fit, *third]) == 0
+    kept = torch.load(tmp_path / "three.pt")
+    assert (kept["made_of"]["start"], kept["made_of"]["masks"]) == ("seedlings-segmenter/1", ["patch:first"])
+    assert len(kept["learnt"]) == len(torch.load(second)["learnt"])
+    assert main([*fit, *third[:-1], "nowhere/9"]) == 1
+    assert "nowhere/9 is neither a file of weights nor a published version" in capsys.readouterr().err
     card = (folder / store.CARD).read_text()
     assert f"| {figures.iou:.3f} |" in card
     assert "Add the source and licence of these images here" in card
     assert "Plant Seedlings" not in card
     assert main(["photo-segmenter", "evaluate", "--artifact", str(folder), "--plant-masks", str(field), "--half", "second"]) == 0
     assert f"IoU of plants {figures.iou:.3f}" in capsys.readouterr().out
+
+
+def test_weights_that_learnt_from_all_photos_have_the_figures_of_their_twin(folder, cache, field, tmp_path, capsys):
+    half, every = tmp_path / "half.pt", tmp_path / "all.pt"
+    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2", "--steps", "2"]
+    assert main([*fit, "--out", str(half), "--plant-masks", str(field), "--half", "first"]) == 0
+    assert main([*fit, "--out", str(every), "--plant-masks", str(field)]) == 0
+    publish = ["photo-segmenter", "export", "--store", str(tmp_path / "store"), "--plant-masks", str(field), "--half", "second"]
+    assert main([*publish, "--weights", str(half)]) == 0
+    twin = tmp_path / "store" / "seedlings-segmenter" / "1"
+    assert main([*publish, "--weights", str(every), "--twin", str(twin)]) == 0
+    one, two = (store.verify(twin.with_name(number)) for number in "12")
+    said = "all of them; these are the figures of seedlings-segmenter/1, which learnt from 2 other photos of this folder"
+    assert two.figures == [one.figures[0].model_copy(update={"learnt_from": said})]
+    assert two.training.masks == ["patch"]
+    capsys.readouterr()
+    assert main([*fit[:-1], "3", "--out", str(tmp_path / "more.pt"), "--plant-masks", str(field)]) == 0
+    assert main([*publish, "--weights", str(tmp_path / "more.pt"), "--twin", str(twin)]) == 1
+    assert "is no twin: it differs in steps" in capsys.readouterr().err
 
 
 def test_a_folder_as_cvat_exports_it_needs_no_masks(folder, cache, field, tmp_path, capsys):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from training import networks
-from training.networks.efficientnet_lite import _Same
+from training.networks.efficientnet_lite import _Same, centred, efficientnet_lite0, pyramid
 
 # Of the TensorFlow release, with ImageNet's 1,000 classes: 4.65, 5.42 and 6.09 million.
 PUBLISHED = {"efficientnet-lite0": 4_652_008, "efficientnet-lite1": 5_416_680, "efficientnet-lite2": 6_092_072}
@@ -42,3 +42,18 @@ def test_stages_at_150_pixels():
     assert features.shape == (1, 1280, 5, 5)
     assert float(features.max()) <= 6
     assert all(layer.eps == 1e-3 and layer.momentum == 0.01 for layer in network.modules() if isinstance(layer, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (128, 32)])
+def test_the_pyramid_gives_what_the_network_does(size):
+    network = efficientnet_lite0(1).eval()
+    images = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        whole = network.convolutions(images)
+        features = [centred(images)]
+        for stage in pyramid(network):
+            features.append(stage(features[-1]))
+    assert torch.allclose(features[-1], whole, atol=1e-5)
+    assert [tuple(one.shape[1:]) for one in features[1:5]] == [
+        (channels, size[0] // stride, size[1] // stride) for channels, stride in ((16, 2), (24, 4), (40, 8), (112, 16))
+    ]

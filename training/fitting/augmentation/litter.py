@@ -1,4 +1,4 @@
-"""Soils with what is taken for plants and is none, drawn: straw that lies across, cushions of moss, rulers."""
+"""What is taken for plants and is none, drawn: straw that lies across, cushions of moss, rulers, stones."""
 
 import math
 
@@ -29,6 +29,38 @@ def litter(
         if with_ruler[number]:
             ground[number] = _with_ruler(ground[number], random)
     return ground.clamp(0, 1)
+
+
+def stones(images: Tensor, random: Generator, *, most: int = 12) -> tuple[Tensor, Tensor]:
+    """Stones over images, of up to a half of their side: float [N,3,S,S] → images, how much of each pixel is stone [N,1,S,S].
+
+    They are round with dents, grey to red or yellow, brighter towards the light, and lie on their shadow.
+    """
+    n, _, side, _ = images.shape
+    places = torch.arange(side, dtype=torch.float32, device=images.device)
+    grain = smooth_field(n, side // 4, side, random, images.device)
+    light = per_image(uniform(n, -math.pi, math.pi, random), images)
+    count = torch.randint(1, most + 1, (n,), generator=random)
+    covered = torch.zeros_like(images[:, :1])
+    for number in range(most):
+        y, x = (per_image(uniform(n, 0, side, random), images) for _ in range(2))
+        radius = per_image(uniform(n, math.log(2), math.log(side / 4), random).exp(), images)
+        turn, flat = per_image(uniform(n, 0, math.pi, random), images), per_image(uniform(n, 0.55, 1, random), images)
+        down, across = places[:, None] - y, places - x  # [N,1,S,S]
+        along, off = across * turn.cos() + down * turn.sin(), (down * turn.cos() - across * turn.sin()) / flat
+        angle = torch.atan2(off, along)
+        dents = sum(per_image(uniform(n, 0, 0.1, random), images) * (k * angle + 7 * turn + k).cos() for k in (2, 3, 5))
+        far = torch.hypot(along, off) / (radius * (1 + dents))
+        inside = ((1 - far) * radius * 1.5 + 0.5).clamp(0, 1) * per_image(number < count, images)
+        tint = uniform(n, -0.12, 0.3, random)  # of blue-grey to red and yellow
+        colour = torch.stack([1 + 0.6 * tint, 1 + uniform(n, -0.04, 0.1, random) * (tint > 0), 1 - tint], 1)
+        colour = colour * uniform(n, math.log(0.08), math.log(1.0), random).exp()[:, None]
+        lit = 1 + per_image(uniform(n, 0, 0.5, random), images) * (across * light.cos() + down * light.sin()) / radius
+        stone = colour.to(images)[:, :, None, None] * lit * (1 + per_image(uniform(n, 0, 0.15, random), images) * grain)
+        shade = ((1.3 - far) * 4).clamp(0, 1) * per_image(uniform(n, 0, 0.5, random) * (number < count), images)
+        images = torch.lerp(images * (1 - shade), stone.clamp(0, 1), inside)
+        covered = torch.maximum(covered, inside)
+    return images.clamp(0, 1), covered
 
 
 def _moss(n: int, side: int, share: float, random: Generator, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from training.data.tensors import cut_out
 from training.fitting.augmentation.background_replacement import compose, looks, placed, plant_shadow, turned
 from training.fitting.augmentation.camera import blurred, drawn, per_image, smooth_field, uniform
-from training.fitting.augmentation.litter import litter
+from training.fitting.augmentation.canopies import grown_over
+from training.fitting.augmentation.litter import litter, stones
 from training.recipe import FieldScenes
 
 SIDE = 256  # pixels a side of the pictures
@@ -22,6 +23,8 @@ _DENSE, _DENSE_SIZE = 0.15, 1.6  # share of pictures with a large further plant 
 _EMPTY = 0.1  # share of pictures of a background alone
 _THINGS = 0.2  # share of pictures with things of any colour, green ones too, that are no plants
 _LITTER = 0.2  # share of pictures on a soil with straw, moss or a ruler
+_CANOPIES = 0.1  # share of pictures with a lawn or another closed canopy over a part of them
+_STONES = 0.35  # share of pictures with drawn stones
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,21 @@ def compose_many(pixels: Tensor, backgrounds: Tensor | None, random: Generator) 
     rows = drawn(len(images), _LITTER, random).nonzero()[:, 0].to(images.device)
     images = images.index_put((rows,), litter(len(rows), SIDE, random, images.device))
     plants = [plants[0].index_fill(0, rows, 0)]
+    rows = drawn(len(images), _CANOPIES, random).nonzero()[:, 0].to(images.device)
+    green, canopy = grown_over(images[rows], layers, random)
+    images = images.index_put((rows,), green)
+    plants = [plants[0].index_put((rows,), torch.maximum(plants[0][rows], canopy))]
+    known = scene.moved.float().index_fill(0, rows, 0)
+    rows = drawn(len(images), _STONES, random).nonzero()[:, 0].to(images.device)
+    with_stones, stone = stones(images[rows], random)
+    images = images.index_put((rows,), with_stones)
+    plants = [plants[0].index_put((rows,), plants[0][rows] * (1 - stone))]
     images, plants = _with_things(images, plants, random)
     dense = drawn(len(images), _DENSE, random)
     for _ in range(_PASSES):
         images, seen = _with_plant(images, layers, dense, random)
         plants = [plant * (1 - seen) for plant in plants] + [seen]
-    return Scenes(images, plants, scene.moved.float())
+    return Scenes(images, plants, known)
 
 
 def _with_plant(images: Tensor, layers: Tensor, dense: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
