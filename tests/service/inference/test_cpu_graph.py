@@ -213,4 +213,5 @@ def test_winograd_is_a_convolution(
         direct = layer(inputs)
         tiled = cpu_graph.Winograd(layer.weight, layer.bias, padding, relu)(inputs)
     assert tiled.shape == direct.shape
-    assert torch.allclose(tiled, F.relu(direct) if relu else direct, atol=2e-5)
+    # Rounding of the transforms: at most 0.7e-5 and 2.2e-5 in 3,000 random layers, each with about twice that as its bound.
+    assert torch.allclose(tiled, F.relu(direct) if relu else direct, atol=1.5e-5 if side == 3 else 5e-5)
