@@ -44,8 +44,10 @@ class Running:
             time.sleep(0.01)
 
     def wait_ready(self) -> None:
-        """Until the probe says ready."""
+        """Until the probe says ready, and the segmenter is loaded, too, or it is known that there is none."""
         self.wait_for(lambda: self.client.get("/health/ready").status_code == 200, "ready")
+        segmenters = self.services.segmenters
+        self.wait_for(lambda: segmenters.current or segmenters.error, "the segmenter is loaded, or cannot be")
 
     def wait_keeping(self) -> None:
         """Until its database of corrections is open."""
