@@ -25,6 +25,8 @@ from service.settings import Settings
 from tests import fakes
 
 PATIENCE_S = 60.0  # a loaded machine is no failure
+# Comparing the runtimes of the shipped segmenter takes two seconds of each start; tests of its choice name another.
+_DEFAULTS = {"max_batch": 4, "threads": 1, "runtime": "torchscript"}
 
 
 @dataclass
@@ -95,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def begin(*, ready: bool = True, **values: object) -> Running:
-            settings = Settings.model_validate({"store": tmp_path, "poll_s": 0.05, "max_batch": 4, "threads": 1} | values)
+            settings = Settings.model_validate(_DEFAULTS | {"store": tmp_path, "poll_s": 0.05} | values)
             running = stack.enter_context(serve(settings))
             if ready:
                 running.wait_ready()
@@ -146,7 +148,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         def begin(*, network: type = fakes.Shares, calibration: Mapping[str, float | None] | None = None, **values: object) -> Running:
             root = tmp_path_factory.mktemp("store")
             fakes.publish(root, network, **calibration or {})
-            running = stack.enter_context(serve(Settings.model_validate({"store": root, "max_batch": 4, "threads": 1} | values)))
+            running = stack.enter_context(serve(Settings.model_validate(_DEFAULTS | {"store": root} | values)))
             running.wait_ready()
             return running
 
