@@ -66,3 +66,30 @@ def test_a_segmenter_gives_mirrored_maps_of_a_mirrored_photo(sides):
         assert float(one.std()) > 1e-3
         assert torch.allclose(one.flip([side - 1 for side in sides]), other, atol=1e-4)
         assert torch.allclose(torch.cat([one, other]), both, atol=1e-4)
+
+
+def test_evenness_is_told_by_the_deviation_beside_the_level():
+    lights = torch.tensor([0.2, 0.8]).repeat_interleave(2)[:, None, None, None].expand(4, 3, 24, 24)
+    stripes = 1 + torch.tensor([0.0, 0.03, 0.0, 0.03])[:, None, None, None] * torch.tensor([1.0, -1.0]).repeat(12)
+    shares = torchscript.evenness(lights * stripes, 4, 0.02)
+    assert shares.shape == (4, 1, 24, 24)
+    assert shares[0].min() == shares[2].min() == 1
+    within = shares[:, 0, 8:16, 8:16]  # at an image's edge the blocks beyond count as 0
+    assert within[1].mean() == pytest.approx(2 - 0.03 * 0.2 / 0.21 / 0.02, abs=1e-3)
+    assert within[3].mean() == pytest.approx(2 - 0.03 * 0.8 / 0.81 / 0.02, abs=1e-3)
+
+
+def test_a_smooth_leaf_is_seen_from_afar():
+    class FromAfarAlone(PhotoSegmenter):
+        """A plant everywhere in a small image, none in a large one."""
+
+        def forward(self, images):
+            n, _, height, width = images.shape
+            sign = 1 if width < 64 else -1
+            return torch.full((n, 1, height, width), 5.0 * sign), torch.zeros(n, 1, height // 4, width // 4)
+
+    photo = torch.full((1, 3, 64, 128), 120, dtype=torch.uint8)
+    photo[..., 64:] = torch.randint(60, 180, (1, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    plant, _, _ = torchscript.ExportedSegmenter(FromAfarAlone())(photo)
+    assert plant[..., 8:48].min() > 0.99
+    assert plant[..., 72:].max() < 0.01
