@@ -64,7 +64,15 @@ class Segmenting(Protocol[Array]):
         """
 
 
-ANSWER, LOOK = Measuring.answer.__name__, PlantViewing.look.__name__  # kept by name where a module is frozen
+class TellingClumps(Segmenting[Array], Protocol[Array]):
+    """It tells parts that hold several plants from single plants, too."""
+
+    def clump_probability(self, parts: Array) -> Array:
+        """How probable it is that a part holds several plants: uint8 [P,4,64,64], as `models_store.clumps` makes them → float32 [P]."""
+
+
+# Kept by name where a module is frozen.
+ANSWER, LOOK, CLUMP_PROBABILITY = Measuring.answer.__name__, PlantViewing.look.__name__, TellingClumps.clump_probability.__name__
 
 
 class Capability(StrEnum):
@@ -73,9 +81,15 @@ class Capability(StrEnum):
     EXPLAIN = "explain"  # it is `Explaining`
     MEASURE = "measure"  # it is `Measuring`
     LOOK = "look"  # it is `PlantViewing`
+    CLUMPS = "clumps"  # it is `TellingClumps`
 
 
-_PROTOCOLS = {Capability.EXPLAIN: Explaining, Capability.MEASURE: Measuring, Capability.LOOK: PlantViewing}
+_PROTOCOLS = {
+    Capability.EXPLAIN: Explaining,
+    Capability.MEASURE: Measuring,
+    Capability.LOOK: PlantViewing,
+    Capability.CLUMPS: TellingClumps,
+}
 
 
 def capabilities(module: object) -> list[Capability]:

@@ -313,6 +313,7 @@ class PlantThresholds(_Part):
     plant: float = Field(gt=0, lt=1)  # of a pixel: it is plant
     centre: float = Field(gt=0, lt=1)  # of a centre: a plant stands there
     doubt: float = Field(gt=0, lt=1)  # of a further centre: there may be another plant
+    clump: float | None = Field(None, gt=0, lt=1)  # of what the classifier of clumps says of a part; None: there is none
 
 
 class PlantFigures(_Part):
@@ -349,6 +350,22 @@ class SegmenterTraining(_Part):
     torch_version: str
 
 
+class ClumpFigures(_Part):
+    """The classifier of clumps, and how well it tells the parts of composed pictures apart, whose plants it has not learnt from.
+
+    Left out are parts that a second plant hardly reaches into. The threshold was chosen on such pictures, too.
+    """
+
+    parameters: int
+    pictures: int  # composed ones that it learnt from
+    epochs: int
+    seed: int
+    several: int = Field(ge=0)  # parts that hold several plants
+    passed: int = Field(ge=0)  # of these, those that pass as one plant
+    single: int = Field(ge=0)  # parts that are one plant
+    called: int = Field(ge=0)  # of these, those that are called a clump
+
+
 class SegmenterManifest(Published):
     """The whole of `manifest.json` of a segmenter, which finds plants on whole photos."""
 
@@ -356,6 +373,7 @@ class SegmenterManifest(Published):
     input: PhotoInput
     thresholds: PlantThresholds
     figures: list[PlantFigures]
+    clumps: ClumpFigures | None = None  # None: it comes without a classifier of clumps
     training: SegmenterTraining
 
 

@@ -4,7 +4,7 @@ A connected part of the map is divided where two or more centres are sure. Parts
 too thin to be seen. A row of such parts is no plant, and each stays a part. A part, or a share of a divided one, is a clump if it may be
 several plants that cannot be told apart. There are three signs of that: a second centre is likely; a part of more than three quarters of
 the photo's shorter side has no centre; its shape, and its size beside the photo's other parts, are those of several plants. Else it is
-one plant.
+one plant. A segmenter may come with a classifier that knows better: `models_store.clumps`.
 """
 
 import math
@@ -49,6 +49,7 @@ class Plant:
     top: int
     mask: Bools  # [height, width], of its box
     clump: bool
+    canopy: bool = False  # it is a clump since it is longer than most of the photo's shorter side, and has no centre
 
     @property
     def width(self) -> int:
@@ -154,8 +155,8 @@ def _divided(
     of_it = centres[kept] if len(centres) else centres
     sure = of_it[of_it[:, 2] >= thresholds.centre]
     if len(sure) < 2:
-        clump = len(of_it) > 1 or (not len(of_it) and max(mask.shape) > large_px) or _like_several(mask, usual_px)
-        return [Plant(left, top, mask, clump)]
+        canopy = not len(of_it) and max(mask.shape) > large_px
+        return [Plant(left, top, mask, canopy or len(of_it) > 1 or _like_several(mask, usual_px), canopy)]
     rows, columns = np.nonzero(mask)
     sure = sure[np.argsort(-sure[:, 2], kind="stable")[:_MOST_CENTRES]]
     nearest = _nearest(rows, columns, sure)

@@ -164,6 +164,25 @@ class Green(nn.Module):
         return plant, near, nn.functional.max_pool2d(near[:, None], 4)[:, 0]
 
 
+class Telling(Green):
+    """As Green; a part holds several plants where the middle of its crop is no plant, and something bluer than it is red."""
+
+    @torch.jit.export
+    def clump_probability(self, parts: Tensor) -> Tensor:
+        """uint8 [P,4,S,S] → float32 [P]."""
+        red, _, blue, mask = parts[:, :, 32, 32].float().unbind(1)
+        return ((mask == 0) & (blue > red)).float()
+
+
+class Unsure(Green):
+    """As Green, but what it says of parts is not a number."""
+
+    @torch.jit.export
+    def clump_probability(self, parts: Tensor) -> Tensor:
+        """uint8 [P,4,S,S] → float32 [P]."""
+        return parts[:, 0, 0, 0].float() / 0 * 0
+
+
 class Blinded(Green):
     """As Green, but fails for a photo with anything green on it."""
 
@@ -258,14 +277,16 @@ def publish(root: Path, network: type[nn.Module] = Shares, name: str = "seedling
     return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
 
 
-def segmenter_manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = SEGMENTER) -> SegmenterManifest:
+def segmenter_manifest(
+    version: int = 1, sha256: str = "0" * 64, size_bytes: int = 1, *, name: str = SEGMENTER, clump: float | None = None
+) -> SegmenterManifest:
     """The manifest of a segmenter that passes all checks."""
     return SegmenterManifest(
         name=name,
         version=version,
         created=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         input=PhotoInput(side=512, multiple=64, enlarged=2),
-        thresholds=PlantThresholds(plant=0.5, centre=0.5, doubt=0.2),
+        thresholds=PlantThresholds(plant=0.5, centre=0.5, doubt=0.2, clump=clump),
         figures=[],
         training=SegmenterTraining(
             network="fake", parameters=0, steps=1, seed=0, masks=[], start=None, split_digest="0", images=0, torch_version="0"
@@ -275,9 +296,10 @@ def segmenter_manifest(version: int = 1, sha256: str = "0" * 64, size_bytes: int
     )
 
 
-def publish_segmenter(root: Path, network: type[nn.Module] = Green, name: str = SEGMENTER) -> Path:
+def publish_segmenter(root: Path, network: type[nn.Module] = Green, name: str = SEGMENTER, *, clump: float | None = None) -> Path:
     """Publish the next version of a fake segmenter."""
-    return store.publish(root, scripted(network), functools.partial(segmenter_manifest, name=name), lambda _: "# fake\n", name)
+    describe = functools.partial(segmenter_manifest, name=name, clump=clump)
+    return store.publish(root, scripted(network), describe, lambda _: "# fake\n", name)
 
 
 def field(plants: Sequence[tuple[int, int, int]], size: tuple[int, int] = (512, 384), *, centres: bool = False) -> Image.Image:

@@ -58,7 +58,6 @@ ELSEWHERE = {
     },
     "service/inference/runtimes/faults.py": "tests/service/inference/test_engine.py runs out of memory",
     "service/inference/runtimes/torchscript.py": "tests/service/inference/test_engine.py loads and asks it",
-    "service/inference/segmenter.py": "tests/service/inference/test_engine.py loads and asks it",
     "service/inference/predictor.py": "puts decoder, batcher and registry together: tests/service/http/routes ask it for answers",
     "service/inference/shadow_process.py": "runs in a process of its own: tests/service/inference/test_shadow.py asks it",
     "service/process/tracing.py": "tests/service/process/test_otel.py reads what it records",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from models_store import pixels, plants
 from models_store.pixels import Crop, FittedImage
 from models_store.plants import Plant
 from models_store.rollup import Statement
-from service.errors import NotReady, QueueFull, ServiceError
+from service.errors import ModelFailed, NotReady, QueueFull, ServiceError
 from service.inference.batcher import Batcher, BatchReport
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
@@ -89,18 +90,15 @@ class Segmentation:
 @dataclass(frozen=True)
 class _Segmented:
     photo: Photo
-    map_size: tuple[int, int]
+    scaled: Pixels  # uint8 [3, h, w], the photo at the size of its map
     maps: Maps
     segmenter: Segmenter
     segmentation_s: float
 
-
-@dataclass(frozen=True)
-class _FoundPlants:
-    cover: float
-    plants: list[tuple[Plant, Box]]
-    truncated: bool
-    crops: list[Pixels]  # each uint8 [3, size, size]
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.scaled.shape[2], self.scaled.shape[1]
 
 
 class Detector:
@@ -120,6 +118,7 @@ class Detector:
     ) -> None:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
+        self._on_segmented = on_segmented
         self._batcher = Batcher[Segmenter, Pixels, Maps](
             _segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented, network="segmenter"
         )
@@ -165,24 +164,25 @@ class Detector:
         """
         model = self._predictor.model()
         async with self._segmented(image) as seen:
-            found = await self._decoder.run(_find, seen, asked, model.size)
+            kept, truncated = await self._asked_for(seen, asked)
+            cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
             crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
             async def name(crop: Pixels) -> Prediction:
                 return await self._predictor.predict(crop, model, of_part=True)
 
-            outcomes = await each(name, found.crops, at_once=self._images_at_once, patience_s=self._deadline_s)
+            outcomes = await each(name, crops, at_once=self._images_at_once, patience_s=self._deadline_s)
         answer = functools.partial(self._predictor.predict, image, model, crop)
         whole = await patiently(answer, self._deadline_s) if asked.whole else None
         area = seen.map_size[0] * seen.map_size[1]
         named = []
-        for (plant, box), outcome in zip(found.plants, outcomes, strict=True):
+        for (plant, box), outcome in zip(kept, outcomes, strict=True):
             if isinstance(outcome, ServiceError):
                 raise outcome
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.map_size, found.cover, named, found.truncated, seen.segmenter, seen.segmentation_s, whole, model)
+        return Detection(seen.photo, seen.map_size, cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, model)
 
     async def look(self, image: bytes) -> Crop | None:
         """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.
@@ -198,8 +198,17 @@ class Detector:
         Raises what `detect` raises of the photo and the segmenter.
         """
         async with self._segmented(image) as seen:
-            found = await self._decoder.run(_asked_for, seen, asked)
-            return Segmentation(seen.photo, seen.maps, found[: asked.max_plants], seen.segmentation_s)
+            found, _ = await self._asked_for(seen, asked)
+            return Segmentation(seen.photo, seen.maps, found, seen.segmentation_s)
+
+    async def _asked_for(self, seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
+        started = time.monotonic()
+        try:
+            return await self._decoder.run(_asked_for, seen, asked)
+        except ModelFailed as error:
+            if self._on_segmented is not None:  # the thread of the segmenter reports its own
+                self._on_segmented(BatchReport(1, time.monotonic() - started, (error,)))
+            raise
 
     @contextlib.asynccontextmanager
     async def _segmented(self, image: bytes | Pixels) -> AsyncIterator[_Segmented]:
@@ -212,8 +221,9 @@ class Detector:
                     photo = await decoding
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
-                    served = await place.submit(segmenter, await self._decoder.run(pixels.resized, photo.fitted.pixels, size))
-                    yield _Segmented(photo, size, served.answer, segmenter, served.inference_s)
+                    scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)
+                    served = await place.submit(segmenter, scaled)
+                    yield _Segmented(photo, scaled, served.answer, segmenter, served.inference_s)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -255,19 +265,19 @@ def _decoded(photo: Pixels) -> Photo:
     return Photo(FittedImage(pixels.fit(photo, PHOTO_SIDE), photo.shape[2], photo.shape[1], None), 0.0)
 
 
-def _asked_for(seen: _Segmented, asked: DetectionOptions) -> list[tuple[Plant, Box]]:
-    """The plants of a photo, largest first, those that are too small left out."""
-    return _boxed(seen, _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side)
-
-
-def _find(seen: _Segmented, asked: DetectionOptions, size: int) -> _FoundPlants:
-    """The plants of a photo, largest first, and each as the classifier is to see it."""
-    fitted = seen.photo.fitted
-    found = _asked_for(seen, asked)
+def _asked_for(seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
+    """The plants of a photo, largest first, those that are too small left out; and whether there are more than were asked for."""
+    found = _boxed(seen, _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side)
     kept = found[: asked.max_plants]
-    cover = float(np.count_nonzero(seen.maps[0] >= seen.segmenter.manifest.thresholds.plant) / seen.maps[0].size)
-    across = fitted.pixels.shape[2] / fitted.width
-    return _FoundPlants(cover, kept, len(found) > len(kept), [cropped(fitted.pixels, box, across, size) for _, box in kept])
+    classified = seen.segmenter.classify(seen.scaled, [plant for plant, _ in kept])
+    return [(plant, box) for plant, (_, box) in zip(classified, kept, strict=True)], len(found) > len(kept)
+
+
+def _cover_and_crops(seen: _Segmented, found: list[tuple[Plant, Box]], size: int) -> tuple[float, list[Pixels]]:
+    """The share of the photo that is plant, and each plant as the classifier of species is to see it: uint8 [3, size, size]."""
+    fitted, plant = seen.photo.fitted, seen.maps[0]
+    cover = np.count_nonzero(plant >= seen.segmenter.manifest.thresholds.plant) / plant.size
+    return float(cover), [cropped(fitted.pixels, box, fitted.pixels.shape[2] / fitted.width, size) for _, box in found]
 
 
 def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models_store.artifact import Answer, Capability
 from models_store.manifest import Manifest, SegmenterManifest
+from models_store.plants import Plant
 from models_store.store import ArtifactCorrupt, Opened
 from service.errors import ModelFailed
 from service.inference.runtimes import choice
@@ -173,15 +174,21 @@ def load_segmenter(opened: Opened[SegmenterManifest], settings: Settings, *, bri
     """Load and check a verified segmenter. Raises ArtifactCorrupt or EngineError."""
     where = _device(settings.device)
     pool = Threads.of(settings.inference_threads, 1)
-    maps, multiple = TorchScriptModel(opened, where, pool).maps(), opened.manifest.input.multiple
+    published = TorchScriptModel(opened, where, pool)
+    maps, multiple = published.maps(), opened.manifest.input.multiple
     photos = [_drawn(1, (3, 4 * multiple, 6 * multiple)), _drawn(1, (3, multiple, 2 * multiple))]
     on_cpu = where.type == "cpu"
     wanted: RuntimeChoice = "auto" if settings.runtime == "int8" else settings.runtime  # a segmenter has no such file
     measured = not brief and _may_measure(settings)
     chosen = choice.choose(wanted, opened, lambda: maps, maps, photos, pool, on_cpu=on_cpu, optional=True, measured=measured)
-    segmenter = Segmenter(opened.manifest, chosen)
+    if opened.manifest.thresholds.clump is not None and Capability.CLUMPS not in published.capabilities:
+        raise ArtifactCorrupt(f"{opened.path}: its manifest says that it can tell clumps, its model cannot; export it again")
+    segmenter = Segmenter(opened.manifest, chosen, published.clumps() if Capability.CLUMPS in published.capabilities else None)
+    grey = np.full((3, multiple, multiple), 128, np.uint8)
     try:
-        segmenter.segment(np.full((3, opened.manifest.input.multiple, opened.manifest.input.multiple), 128, np.uint8))
+        segmenter.segment(grey)
+        for _ in range(2):  # the first run of a shape records, the second one specialises
+            segmenter.classify(grey, [Plant(0, 0, np.ones((multiple, multiple), bool), clump=False)])
     except ModelFailed as error:
         blame_machine(error, opened)
         raise ArtifactCorrupt(f"{opened.path}: {error}; export it again") from error

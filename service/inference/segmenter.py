@@ -1,22 +1,28 @@
 """A loaded segmenter: what of a photo is plant."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, white_balance
+from models_store import canopy, clumps, white_balance
 from models_store.manifest import SegmenterManifest
-from models_store.plants import Map
+from models_store.plants import Map, Plant
 from service.errors import ModelFailed
 from service.inference.runtimes.choice import Chosen
+from service.inference.runtimes.runtime import Runtime
 
+AT_ONCE = 16  # parts that the classifier of clumps looks at
+Pixels = NDArray[np.uint8]
 Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
 
 
 class Segmenter:
     """One loaded version."""
 
-    def __init__(self, manifest: SegmenterManifest, chosen: Chosen) -> None:
-        self.manifest = manifest
+    def __init__(self, manifest: SegmenterManifest, chosen: Chosen, classifier: Runtime | None = None) -> None:
+        """`classifier`: of clumps, where it has one: uint8 [P,4,S,S] → float32 [P]."""
+        self.manifest, self._classifier = manifest, classifier
         self.runtime, self._runtime = chosen
 
     @property
@@ -24,7 +30,7 @@ class Segmenter:
         """The version, as it stands in answers."""
         return str(self.manifest.version)
 
-    def segment(self, photo: NDArray[np.uint8]) -> Maps:
+    def segment(self, photo: Pixels) -> Maps:
         """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1.
 
         What the network sees in another light, or cannot tell, `models_store` has rules for: tint, canopy.
@@ -40,3 +46,35 @@ class Segmenter:
         if not all(np.isfinite(values).all() for values in (plant, near, afar)):
             raise ModelFailed("the segmenter's output is not a number")
         return canopy.seen(photo, (plant, near, afar))
+
+    def classify(self, photo: Pixels, found: Sequence[Plant]) -> list[Plant]:
+        """The plants of a photo, scaled as for `segment`, each classified anew as a clump or one plant. Raises ModelFailed.
+
+        Those of a version without a classifier come back as they are, and so do those that are smaller than it knows.
+        """
+        limit = self.manifest.thresholds.clump
+        known = [number for number, plant in enumerate(found) if max(plant.mask.shape) >= clumps.LEAST_PX]
+        plants = list(found)
+        if self._classifier is None or limit is None or not known:
+            return plants
+        large = [plants[number] for number in known]
+        probabilities = self._probabilities(self._classifier, clumps.crops(white_balance.balanced(photo), large))
+        for number, plant in zip(known, clumps.classified(large, probabilities, limit), strict=True):
+            plants[number] = plant
+        return plants
+
+    @staticmethod
+    def _probabilities(classifier: Runtime, crops: Pixels) -> NDArray[np.float32]:
+        probabilities = np.zeros(len(crops), np.float32)
+        for first in range(0, len(crops), AT_ONCE):
+            some = crops[first : first + AT_ONCE]
+            batch = np.zeros((AT_ONCE, *crops.shape[1:]), np.uint8)  # of one shape: torch compiles for each one anew
+            batch[: len(some)] = some
+            try:
+                (values,) = classifier(batch, False)
+            except Exception as error:
+                raise ModelFailed("the segmenter's classifier of clumps raised an error") from error
+            if values.shape != (AT_ONCE,) or not np.isfinite(values).all():
+                raise ModelFailed("the segmenter's classifier of clumps gives no probability for each part")
+            probabilities[first : first + AT_ONCE] = values[: len(some)]
+        return probabilities

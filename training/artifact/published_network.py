@@ -9,8 +9,9 @@ from models_store.manifest import Manifest
 from training import networks
 from training.artifact import compression
 from training.artifact.ood_distance import Distance
-from training.artifact.torchscript import ExportedSegmenter
+from training.artifact.torchscript import ExportedSegmenter, exported_segmenter
 from training.errors import RunError
+from training.networks.clump_classifier import ClumpClassifier
 from training.networks.network import Network
 from training.networks.photo_segmenter import PhotoSegmenter
 
@@ -47,15 +48,18 @@ def distance_of(module: nn.Module) -> Distance | None:
 def segmenter_of(module: nn.Module) -> ExportedSegmenter:
     """The segmenter in the module of a `model.pt`, its weights in float32. Raises RunError."""
     network = PhotoSegmenter()
+    clumps = ClumpClassifier() if hasattr(module, "clumps") else None
     try:
         _give_weights(network, module)
+        if clumps is not None:
+            _give_weights(clumps, module, "clumps")
     except (AttributeError, RuntimeError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise RunError(f"the segmenter is not of the network that this release knows ({why}); fit its weights anew") from error
-    return ExportedSegmenter(network.float()).eval()
+    return exported_segmenter(network.float(), None if clumps is None else clumps.float()).eval()
 
 
-def _give_weights(network: nn.Module, module: nn.Module) -> None:
+def _give_weights(network: nn.Module, module: nn.Module, within: str = "network") -> None:
     # TorchScript keeps what may be None, as the scale of a compact layer, beside the buffers: so each is asked for by its name.
-    saved = {name: operator.attrgetter(f"network.{name}")(module) for name in network.state_dict()}
+    saved = {name: operator.attrgetter(f"{within}.{name}")(module) for name in network.state_dict()}
     network.load_state_dict(saved, assign=True)

@@ -1,6 +1,6 @@
 """The card of a segmenter: what its manifest says, for people."""
 
-from models_store.manifest import PlantFigures, SegmenterManifest
+from models_store.manifest import ClumpFigures, PlantFigures, SegmenterManifest
 
 _HEAD = (
     "| photos | n | IoU of plants | excess green, fixed | excess green, Otsu | plants | precision | recall | F1 | count wrong by"
@@ -25,6 +25,8 @@ def text(manifest: SegmenterManifest) -> str:
     whose, source = "the publisher's own", _OWN_DATA
     if training.split_digest.startswith(_DATA_SET):
         whose, source = "the Plant Seedlings data set", _DATA
+    takes = "Method `clump_probability`: uint8 [P,4,64,64], crops of parts, to float32 [P]"
+    classifier = "" if thresholds.clump is None else f"{takes}; a clump from {thresholds.clump:g} on.\n"
     least = max((found.least_side for found in manifest.figures), default=0)
     return f"""\
 # {manifest.name} {manifest.version}
@@ -40,7 +42,7 @@ IoU: intersection over union of the pixels of plants, over all photos. Beside it
 threshold, and over Otsu's threshold of each photo. A plant over {least} pixels counts as found where the IoU of its box is at least 0.5.
 {leaves}"learnt from" says what the weights have learnt from that folder: figures on other fields may be worse.
 
-## Data
+{_clumps(manifest.clumps)}## Data
 
 {training.images:,} images of {whose}, whose plants were set on other backgrounds; split digest
 `{training.split_digest[:16]}`. Photos with masks: {masks}.
@@ -58,7 +60,7 @@ one clump. Leaves that stand apart may be counted as plants, and green things th
 uint8 [N,3,H,W], a whole photo whose longer side is about {wanted.side} pixels, H and W multiples of {wanted.multiple},
 to float32 [N,H,W], [N,H/4,W/4] and [N,H/16,W/16]: how probable a plant is, and a plant's centre from near and from afar.
 A pixel is plant from {thresholds.plant:g} on, a centre is one from {thresholds.centre:g} on, and may be one from {thresholds.doubt:g} on.
-"""
+{classifier}"""
 
 
 _SOURCES = {
@@ -81,3 +83,15 @@ def _row(found: PlantFigures) -> str:
     else:
         cells += [f"{found.plants}", f"{found.precision:.3f}", f"{found.recall:.3f}", f"{found.f1:.3f}", f"{found.count_error:.2f}"]
     return f"| {' | '.join([*cells, found.learnt_from])} |\n"
+
+
+def _clumps(found: ClumpFigures | None) -> str:
+    if found is None:
+        return ""
+    learnt = f"{found.parameters:,} parameters, {found.pictures:,} composed pictures, {found.epochs} epochs, seed {found.seed}"
+    return f"""
+A classifier ({learnt}) tells clumps from single plants.
+On composed pictures of plants that it has not learnt from, {found.passed} of {found.several} parts that hold several plants pass as one,
+and {found.called} of {found.single} single plants are called a clump.
+
+"""

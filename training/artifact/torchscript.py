@@ -21,8 +21,9 @@ from training.artifact import compression
 from training.artifact.ood_distance import Distance
 from training.artifact.store_errors import as_training_errors
 from training.errors import TrainingError
+from training.networks.clump_classifier import ClumpClassifier
 from training.networks.network import Network
-from training.networks.photo_segmenter import STRIDE, PhotoSegmenter
+from training.networks.photo_segmenter import STRIDE, PhotoSegmenter, enlarged
 from training.networks.plant_view import shows_plants_alone
 
 _Described = TypeVar("_Described", Manifest, SegmenterManifest)
@@ -149,6 +150,26 @@ class ExportedSegmenter(nn.Module):
         return seen(plant, across, down), seen(near, across, down), seen(afar, across, down)
 
 
+class ClumpTellingSegmenter(ExportedSegmenter):
+    """A segmenter with a classifier of the parts that it finds: `models_store.artifact.TellingClumps`."""
+
+    def __init__(self, network: PhotoSegmenter, clumps: ClumpClassifier) -> None:
+        super().__init__(network)
+        self.clumps = clumps
+
+    @torch.jit.export
+    def clump_probability(self, parts: Tensor) -> Tensor:
+        """How probable it is that a part holds several plants: uint8 [P,4,64,64] → float32 [P]. Mirrored as a photo is."""
+        colours = parts[:, :3]
+        across, down = brighter_behind(colours, 3), brighter_behind(colours, 2)
+        return self.clumps(mirrored(parts, across, down).to(torch.float32) / 255).sigmoid()  # type: ignore[no-any-return]
+
+
+def exported_segmenter(network: PhotoSegmenter, clumps: ClumpClassifier | None) -> ExportedSegmenter:
+    """The module of `model.pt` for a segmenter, with its classifier of clumps where there is one."""
+    return ExportedSegmenter(network) if clumps is None else ClumpTellingSegmenter(network, clumps)
+
+
 def evenness(pixels: Tensor, side: int, even: float) -> Tensor:
     """Where brightness hardly varies: float [N,3,H,W] → [N,1,H,W], 1 where its deviation is at most that share of it, 0 from twice that on.
 
@@ -159,11 +180,6 @@ def evenness(pixels: Tensor, side: int, even: float) -> Tensor:
     variance = (F.avg_pool2d(light * light, side) - level * level).clamp(min=0)
     variation = F.avg_pool2d(variance, 3, 1, 1).sqrt() / (level + 0.01)
     return enlarged((2 - variation / even).clamp(0, 1), side)
-
-
-def enlarged(maps: Tensor, times: int) -> Tensor:
-    """[N,1,h,w] → [N,1,times·h,times·w]."""
-    return F.interpolate(maps, scale_factor=float(times), mode="bilinear", align_corners=False)
 
 
 def brighter_behind(images: Tensor, dim: int) -> Tensor:
@@ -190,12 +206,12 @@ def seen(logits: Tensor, across: Tensor, down: Tensor) -> Tensor:
     return mirrored(logits.sigmoid(), across, down)[:, 0]
 
 
-def segmenter_to_torchscript(network: PhotoSegmenter) -> bytes:
+def segmenter_to_torchscript(network: PhotoSegmenter, clumps: ClumpClassifier | None = None) -> bytes:
     """The bytes of `model.pt` for a segmenter of whole photos, its kernels in float16; it computes in float32."""
     stream = io.BytesIO()
-    stored = compression.store_halves(network.cpu().eval())
+    stored = compression.store_halves(exported_segmenter(network, clumps).cpu().eval())
     with _deprecation_known():
-        torch.jit.save(torch.jit.script(ExportedSegmenter(stored).eval()), stream)
+        torch.jit.save(torch.jit.script(stored.eval()), stream)
     return _without_debug_records(stream)
 
 

@@ -34,6 +34,14 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_machine(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
+    clumps = actions.add_parser("clumps", help="train what tells parts that hold several plants from single plants, for weights of `fit`")
+    clumps.add_argument("--weights", type=Path, required=True, metavar="FILE", help="what `fit` wrote")
+    add_data(clumps)
+    clumps.add_argument("--pictures", type=int, default=8000, metavar="N", help="composed ones to learn from (default: 8000)")
+    clumps.add_argument("--epochs", type=int, default=36, metavar="N", help="passes over their parts (default: 36)")
+    clumps.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    clumps.add_argument("--out", type=Path, required=True, metavar="FILE", help="where both go, to be exported together")
+    clumps.set_defaults(perform=_clumps)
     masks = actions.add_parser("masks", help="make masks of LabelMe's files, or of a COCO file, as CVAT writes it")
     masks.add_argument("file", type=Path, metavar="FILE", help="COCO's JSON, LabelMe's JSON of one photo, or a folder of those")
     masks.add_argument("--photos", type=Path, required=True, metavar="DIR", help="its photos; the masks go into a folder `masks` beside it")
@@ -93,6 +101,25 @@ def _fit(options: argparse.Namespace) -> None:
     given = (images.pixels[parts.train], squares, fields, plan, options.out)
     with write_lock.of_file(options.out):
         photo_segmenter.train(fabric, *given, split_digest=parts.digest, bare=bare, start=start, learnt=learnt, log=say)
+    say(f"wrote {options.out}")
+
+
+def _clumps(options: argparse.Namespace) -> None:
+    """It learns from plants of the training part of the images alone, and is measured on those of the validation part."""
+    from training.data import images as data
+    from training.data import split
+    from training.fitting import write_lock
+    from training.fitting.clump_classifier import ClumpPlan
+    from training.memory import keep_freed_memory
+    from training.publishing import photo_segmenter
+
+    keep_freed_memory()
+    images = data.load(options.data, options.cache)
+    plan = ClumpPlan(options.pictures, options.epochs, options.seed)
+    with write_lock.of_file(options.out):
+        found = photo_segmenter.add_clumps(options.weights, options.out, images, split.of(images, 0, "report"), plan, say)
+    say(f"of {found.several} parts with several validation plants {found.passed} pass as one plant")
+    say(f"of {found.single} single plants {found.called} are called a clump")
     say(f"wrote {options.out}")
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models_store.learnt import Learnt
-from models_store.manifest import SegmenterTraining
+from models_store.manifest import ClumpFigures, SegmenterTraining
 from training.artifact import published_network, torchscript
 from training.data import masked_photos
 from training.data.masked_photos import Half, MaskedSquares
@@ -26,6 +26,7 @@ from training.fitting.augmentation.background_replacement import placed
 from training.fitting.augmentation.camera import photograph
 from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
+from training.networks.clump_classifier import ClumpClassifier
 from training.networks.efficientnet_lite import efficientnet_lite0
 from training.networks.photo_segmenter import CENTRE_STRIDE, PhotoSegmenter
 from training.recipe import Camera, FieldScenes
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 _USES, _KEPT = 3, 5  # prime to each other
 _WARMUP, _DECAY = 50, 0.01
 _AVERAGE = 0.998
-_CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110)
+CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110)
 # Photos with masks are of a field's camera already. What blurs them much makes their masks wrong at the edges of thin leaves.
 _FIELD_CAMERA = Camera(share=0.7, light=(0.5, 1.8), colour=0.15, blur=0.9, few_pixels=0.25, least_side=150, noise=0.03)
 _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
 _MOST_PLANTS = 12  # of a square of a photo, whose centres are learnt; one with more is hardly of single plants
 _SIDES, _SIDES_SINGLE = (110, 350), (150, 520)  # pixels of a photo, of the squares' sides
-_KEY, _LEARNT = "photo_segmenter", "learnt"
+_KEY, _LEARNT, _CLUMPS = "photo_segmenter", "learnt", "clumps"
 _SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with stones and straw that look like plants
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
@@ -111,6 +112,14 @@ class SegmenterOrigin:
 
 
 @dataclass(frozen=True)
+class TrainedClumps:
+    """A classifier of the parts that a segmenter finds, and its figures."""
+
+    network: ClumpClassifier
+    figures: ClumpFigures
+
+
+@dataclass(frozen=True)
 class TrainedSegmenter:
     """A segmenter and how it came to be."""
 
@@ -118,6 +127,7 @@ class TrainedSegmenter:
     made_of: SegmenterOrigin
     name: str  # of its file
     learnt: Learnt | None  # the images it has learnt from; None where they are not known
+    clumps: TrainedClumps | None = None
 
 
 def bare(folders: Sequence[Path]) -> list[str]:
@@ -211,10 +221,20 @@ def train(
     segmenter: PhotoSegmenter = averaged.module.cpu().eval()  # type: ignore[assignment]
     if start is not None:
         learnt = None if learnt is None or start.learnt is None else learnt | start.learnt
-    records = {} if learnt is None else {_LEARNT: torch.from_numpy(learnt.records.view(np.int64))}
-    run_folder.save_weights(out, {_KEY: segmenter.state_dict(), "made_of": asdict(made_of), **records})
+    trained = TrainedSegmenter(segmenter, made_of, out.name, learnt)
+    save(trained, out)
     checkpoint.remove()
-    return TrainedSegmenter(segmenter, made_of, out.name, learnt)
+    return trained
+
+
+def save(trained: TrainedSegmenter, out: Path) -> None:
+    """Write a segmenter as `load` reads it. Raises DiskError."""
+    kept: dict[str, Any] = {_KEY: trained.network.state_dict(), "made_of": asdict(trained.made_of)}
+    if trained.learnt is not None:
+        kept[_LEARNT] = torch.from_numpy(trained.learnt.records.view(np.int64))
+    if trained.clumps is not None:
+        kept[_CLUMPS] = {"network": trained.clumps.network.state_dict(), "figures": trained.clumps.figures.model_dump()}
+    run_folder.save_weights(out, kept)
 
 
 def load(file: Path) -> TrainedSegmenter:
@@ -226,9 +246,16 @@ def load(file: Path) -> TrainedSegmenter:
         kept = run_folder.load_weights(file)
         segmenter.load_state_dict(kept[_KEY])
         learnt = Learnt(kept[_LEARNT].numpy().view(np.uint64)) if _LEARNT in kept else None
-        return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name, learnt)
-    except (KeyError, RuntimeError, TypeError):
+        clumps = _clumps(kept[_CLUMPS]) if _CLUMPS in kept else None
+        return TrainedSegmenter(segmenter.eval(), SegmenterOrigin(**kept["made_of"]), file.name, learnt, clumps)
+    except (KeyError, RuntimeError, TypeError, ValueError):
         raise RunError(f"{file} holds no segmenter of this form; make one with 'python -m training photo-segmenter fit'") from None
+
+
+def _clumps(kept: dict[str, Any]) -> TrainedClumps:
+    network = ClumpClassifier()
+    network.load_state_dict(kept["network"])
+    return TrainedClumps(network.eval(), ClumpFigures(**kept["figures"]))
 
 
 def _beginning() -> PhotoSegmenter:
@@ -305,7 +332,7 @@ class _Batch:
 def _batch(scenes: Scenes, fields: Sequence[LabelledSquares], size: int, random: torch.Generator) -> _Batch:
     """The scenes, and about `size` squares of the fields."""
     scenes = scenes.turned(random)
-    images, plants = [photograph(scenes.images, _CAMERA, random)], [scenes.plant]
+    images, plants = [photograph(scenes.images, CAMERA, random)], [scenes.plant]
     hills, known = [centres(scenes.plants, CENTRE_STRIDE)], [scenes.known]
     for field in fields:
         share = max(1, size // len(fields))

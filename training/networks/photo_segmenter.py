@@ -45,10 +45,10 @@ class PhotoSegmenter(nn.Module):
         eighth = self.down_eighth(quarter)
         sixteenth = self.down_sixteenth(eighth)
         sixteenth = self.around(self.across_sixteenth(sixteenth))
-        eighth = self.join_eighth(self.across_eighth(eighth) + _twice(self.up_eighth(sixteenth)))
-        quarter = self.join_quarter(self.across_quarter(quarter) + _twice(self.up_quarter(eighth)))
+        eighth = self.join_eighth(self.across_eighth(eighth) + enlarged(self.up_eighth(sixteenth), 2))
+        quarter = self.join_quarter(self.across_quarter(quarter) + enlarged(self.up_quarter(eighth), 2))
         fine = self.stem(_without_light(images))
-        half = self.join_half(fine + self.across_half(half) + _twice(self.up_half(quarter)))
+        half = self.join_half(fine + self.across_half(half) + enlarged(self.up_half(quarter), 2))
         return F.pixel_shuffle(self.last(half), 2), self.centre(quarter)
 
     def encoder(self) -> list[nn.Module]:
@@ -74,8 +74,9 @@ def _without_light(images: Tensor) -> Tensor:
     return torch.cat([blocks, blocks], 1).div_(lights[:, :, None, None]).clamp_(max=4.0).sub_(1)
 
 
-def _twice(features: Tensor) -> Tensor:
-    return F.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+def enlarged(maps: Tensor, times: int) -> Tensor:
+    """[N,C,h,w] → [N,C,times·h,times·w]."""
+    return F.interpolate(maps, scale_factor=float(times), mode="bilinear", align_corners=False)
 
 
 def _layer(into: int, out: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:

@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,23 +12,30 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models_store import canopy, store, white_balance
+from models_store import artifact, canopy, pixels, plants, store, white_balance
 from models_store.learnt import FILE as LEARNT
 from models_store.learnt import Learnt
-from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
+from models_store.manifest import ClumpFigures, PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
+from models_store.plants import Plant
 from training import networks
 from training.artifact import segmenter_card, torchscript
 from training.artifact.store_errors import as_training_errors
 from training.data import masked_photos
+from training.data.images import Images
 from training.data.masked_photos import Half
+from training.data.split import Split
 from training.errors import RunError
 from training.evaluation import detection_metrics
-from training.fitting import photo_segmenter, provenance
-from training.fitting.photo_segmenter import SegmenterOrigin, TrainedSegmenter
+from training.fitting import clump_classifier, photo_segmenter, provenance
+from training.fitting.clump_classifier import ClumpPlan
+from training.fitting.photo_segmenter import SegmenterOrigin, TrainedClumps, TrainedSegmenter
 
 INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU, F1 and parts of several plants that pass as one, on the first halves of the fields' photos, by weights that learnt from these.
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.25)
+_HELD = 8  # of so many pictures that it learns from, one is composed of validation plants
+_LEAST_PX = 8  # of the map: the longer side of parts that the classifier of clumps learns from
+CLUMP = 0.3  # chosen on composed pictures of validation plants, and on validation images
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,19 @@ class MeasuredSegmenter:
             plant, near, afar = (values[0].numpy() for values in self.module(images))
         return canopy.seen(photo, (plant, near, afar))
 
+    def parts(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[Plant]]:
+        """uint8 [3,H,W] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
+        scaled = pixels.resized(photo, plants.map_size(photo.shape[2], photo.shape[1], self.input))
+        return white_balance.balanced(scaled), plants.find(*self.segment(scaled), self.thresholds, _LEAST_PX)
+
 
 def of_weights(file: Path) -> MeasuredSegmenter:
     """What `fit` wrote. Raises RunError."""
-    trained = photo_segmenter.load(file)
+    return of_trained(photo_segmenter.load(file))
+
+
+def of_trained(trained: TrainedSegmenter) -> MeasuredSegmenter:
+    """The same of weights in memory."""
     return _measured(torchscript.ExportedSegmenter(trained.network).eval(), trained)
 
 
@@ -64,6 +80,28 @@ def of_artifact(folder: Path) -> MeasuredSegmenter:
     manifest, module = torchscript.load_segmenter(folder)
     learnt = provenance.beside(folder, manifest)
     return MeasuredSegmenter(module, manifest.input, manifest.thresholds, manifest.training.masks, learnt)
+
+
+def add_clumps(
+    weights: Path, out: Path, images: Images, parts: Split, plan: ClumpPlan, log: Callable[[str], None] = lambda _: None
+) -> ClumpFigures:
+    """Train a classifier of the parts that a segmenter finds, and write both to `out`. Returns its figures on validation plants.
+
+    Raises RunError, also where the images are not those of the segmenter's training, DataError, DiskError.
+    """
+    trained = photo_segmenter.load(weights)
+    if min(plan.pictures, plan.epochs) < 1:
+        raise RunError("--pictures and --epochs are at least 1")
+    if parts.digest != trained.made_of.split_digest:
+        raise RunError(f"{weights} has learnt from other images; name those in --data: else some of its training would be held out")
+    find = of_trained(trained).parts
+    learnt = clump_classifier.parts(images.pixels[parts.train], find, plan.pictures, plan.seed, log)
+    held = clump_classifier.parts(images.pixels[parts.validation], find, max(1, plan.pictures // _HELD), plan.seed + 1, log)
+    network = clump_classifier.train(learnt, plan, log)
+    exported = torchscript.ClumpTellingSegmenter(trained.network, network).eval()
+    found = clump_classifier.figures(exported.clump_probability, network, held, plan, CLUMP)
+    photo_segmenter.save(replace(trained, clumps=TrainedClumps(network, found)), out)
+    return found
 
 
 def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Sequence[Path], half: Half | None) -> list[PlantFigures]:
@@ -98,7 +136,8 @@ def export(
     Raises RunError, DataError, DiskError, TrainingError naming the twin's file.
     """
     trained = photo_segmenter.load(weights)
-    model = torchscript.segmenter_to_torchscript(trained.network)
+    classifier = trained.clumps
+    model = torchscript.segmenter_to_torchscript(trained.network, None if classifier is None else classifier.network)
     module = torchscript.open_module(io.BytesIO(model))
     if twin is None:
         found = figures(_measured(module, trained), masks, plant_masks, half)
@@ -117,10 +156,11 @@ def export(
             version=version,
             created=created,
             input=INPUT,
-            thresholds=THRESHOLDS,
+            thresholds=THRESHOLDS if classifier is None else THRESHOLDS.model_copy(update={"clump": CLUMP}),
             figures=found,
+            clumps=None if classifier is None else classifier.figures,
             training=trained.made_of.in_manifest(networks.parameters(trained.network)),
-            capabilities=[],
+            capabilities=artifact.capabilities(module),
             files={store.MODEL: sha256} | {file: hashlib.sha256(content).hexdigest() for file, content in beside.items()},
             size_bytes=size_bytes,
         )

@@ -5,12 +5,14 @@ import io
 import pytest
 import torch
 
+from models_store.clumps import CHANNELS, SIDE
 from models_store.manifest import Compact
 from tests import fakes
 from training import networks
 from training.artifact import compression, published_network, torchscript
 from training.artifact.ood_distance import Distance
 from training.errors import RunError
+from training.networks.clump_classifier import ClumpClassifier
 from training.networks.photo_segmenter import PhotoSegmenter
 
 
@@ -60,6 +62,24 @@ def test_a_segmenter_answers_as_it_did():
         for ours, theirs in zip(found(photos), module(photos), strict=True):
             assert ours.shape == theirs.shape
             assert torch.allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_a_segmenter_tells_clumps_as_it_did():
+    torch.manual_seed(0)
+    clumps = ClumpClassifier()
+    with torch.no_grad():
+        clumps.last.weight.mul_(30)  # one that has learnt nothing says nearly the same of all
+    module = torchscript.open_module(io.BytesIO(torchscript.segmenter_to_torchscript(PhotoSegmenter(), clumps)))
+    found = published_network.segmenter_of(module)
+    assert {weight.dtype for weight in found.parameters()} == {torch.float32}
+    parts = torch.randint(0, 256, (5, CHANNELS, SIDE, SIDE), dtype=torch.uint8)
+    parts[2:] //= 2
+    with torch.no_grad():
+        told = found.clump_probability(parts)
+        assert torch.allclose(told, module.clump_probability(parts), rtol=0, atol=1e-5)
+        assert float(told.std()) > 1e-3
+        for sides in ([2], [3], [2, 3]):
+            assert torch.allclose(module.clump_probability(parts.flip(sides)), told, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["of-a-newer-release", "lenet"])

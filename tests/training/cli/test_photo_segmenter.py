@@ -11,6 +11,7 @@ from models_store import store
 from tests import fakes
 from training.__main__ import main
 from training.fitting import write_lock
+from training.publishing import photo_segmenter
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,40 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert "Plant Seedlings" not in card
     assert main(["photo-segmenter", "evaluate", "--artifact", str(folder), "--plant-masks", str(field), "--half", "second"]) == 0
     assert f"IoU of plants {figures.iou:.3f}" in capsys.readouterr().out
+
+
+def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, field, tmp_path, capsys, monkeypatch):
+    """By a segmenter of two steps, in whose place greenness finds the parts that it learns from."""
+    weights, both, data = tmp_path / "one.pt", tmp_path / "both.pt", ["--data", str(folder), "--cache", str(cache)]
+    assert main(["photo-segmenter", "fit", *data, "--device", "cpu", "--batch-size", "2", "--steps", "2", "--out", str(weights)]) == 0
+
+    def by_green(_, photo):
+        red, green, blue = photo.astype(np.float32)
+        index = 2 * green - red - blue
+        plant = (index >= np.quantile(index, 0.75)).astype(np.float32)
+        return plant, 0 * plant[::4, ::4], 0 * plant[::16, ::16]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(photo_segmenter.MeasuredSegmenter, "segment", by_green)
+        clumps = ["photo-segmenter", "clumps", "--weights", str(weights), *data, "--pictures", "160", "--epochs", "1", "--out", str(both)]
+        assert main(clumps) == 0
+    said = capsys.readouterr().out
+    assert "160 of 160" not in said  # a line every 800 pictures
+    assert main(["photo-segmenter", "export", "--weights", str(both), "--store", str(tmp_path / "store"), "--masks", str(field)]) == 0
+    version = tmp_path / "store" / "seedlings-segmenter" / "1"
+    manifest = store.verify(version)
+    found = manifest.clumps
+    assert f"of {found.several} parts with several validation plants {found.passed} pass as one plant" in said
+    assert (manifest.capabilities, manifest.thresholds.clump) == (["clumps"], photo_segmenter.CLUMP)
+    assert f"{found.called} of {found.single} single plants are called a clump" in (version / store.CARD).read_text()
+    assert main(["convert", "--artifact", str(version), "--store", str(tmp_path / "store"), "--format", "onnx"]) == 0
+    assert store.verify(version.with_name("2")).clumps == found
+    kept = torch.load(both)
+    kept["made_of"]["split_digest"] = "0"
+    torch.save(kept, weights)
+    capsys.readouterr()
+    assert main(clumps) == 1
+    assert "has learnt from other images; name those in --data" in capsys.readouterr().err
 
 
 def test_weights_that_learnt_from_all_photos_have_the_figures_of_their_twin(folder, cache, field, tmp_path, capsys):

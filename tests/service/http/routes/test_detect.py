@@ -2,10 +2,12 @@
 
 import io
 import socket
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from tests import fakes
 from tests.service.conftest import Running, Start
@@ -105,6 +107,28 @@ def test_a_lawn_is_one_clump_of_which_nothing_is_relied_upon(detecting: Running)
 def test_touching_plants_with_two_centres_are_two(detecting: Running) -> None:
     answer = detected(detecting, fakes.encoded(fakes.field([(200, 200, 30), (250, 200, 30)], centres=True)))
     assert [plant["clump"] for plant in answer["plants"]] == [False, False]
+
+
+def test_a_classifier_of_clumps_has_the_last_word(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
+    """Here of rings around bluish ground, which it takes for several; by its shape a ring is none, and a comb is."""
+    publish_in(fakes.Halves, threshold=0.3)
+    photo = fakes.field([(120, 200, 40), (250, 200, 40)])
+    draw = ImageDraw.Draw(photo)
+    draw.ellipse((100, 180, 140, 220), fill=(60, 85, 110))
+    for x in range(340, 460, 12):
+        draw.rectangle((x, 150, x + 3, 250), fill=(40, 150, 40))
+    draw.rectangle((340, 196, 460, 206), fill=(40, 150, 40))
+    service = start()
+
+    def told(version: str) -> list[tuple[bool, bool]]:
+        service.wait_for(lambda: (served := service.services.segmenters.current) and served.version == version, "the version is served")
+        plants = sorted(detected(service, fakes.encoded(photo))["plants"], key=lambda plant: plant["box"][0])
+        return [(plant["clump"], plant["answer"] is None) for plant in plants]
+
+    fakes.publish_segmenter(tmp_path)
+    assert [clump for clump, _ in told("1")] == [False, False, True]
+    fakes.publish_segmenter(tmp_path, fakes.Telling, clump=0.5)
+    assert told("2") == [(True, True), (False, False), (False, False)]
 
 
 def test_the_position_of_the_photo(detecting: Running) -> None:
