@@ -35,7 +35,7 @@ INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.25)
 _HELD = 8  # of so many pictures that it learns from, one is composed of validation plants
 _LEAST_PX = 8  # of the map: the longer side of parts that the classifier of clumps learns from
-CLUMP = 0.3  # chosen on composed pictures of validation plants, and on validation images
+CLUMP = 0.25  # chosen on composed pictures of validation plants, and on validation images
 
 
 @dataclass(frozen=True)
