@@ -71,8 +71,7 @@ class TellingClumps(Segmenting[Array], Protocol[Array]):
         """How probable it is that a part holds several plants: uint8 [P,4,64,64], as `models_store.clumps` makes them → float32 [P]."""
 
 
-# Kept by name where a module is frozen.
-ANSWER, LOOK, CLUMP_PROBABILITY = Measuring.answer.__name__, PlantViewing.look.__name__, TellingClumps.clump_probability.__name__
+ANSWER, LOOK = Measuring.answer.__name__, PlantViewing.look.__name__  # kept by name where a module is frozen
 
 
 class Capability(StrEnum):

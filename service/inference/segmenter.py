@@ -12,7 +12,7 @@ from service.errors import ModelFailed
 from service.inference.runtimes.choice import Chosen
 from service.inference.runtimes.runtime import Runtime
 
-AT_ONCE = 16  # parts that the classifier of clumps looks at
+AT_ONCE = 4  # parts that the classifier of clumps looks at
 Pixels = NDArray[np.uint8]
 Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
 

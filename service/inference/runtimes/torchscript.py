@@ -65,10 +65,7 @@ class TorchScriptModel:
 
     def clumps(self) -> TorchRuntime:
         """Of a segmenter: how probable it is that a part holds several plants, uint8 [P,4,S,S] → float32 [P]. By one thread."""
-        form = self._module
-        with _COMPILING, contextlib.suppress(Exception):  # it is quicker, no more
-            form = torch.jit.freeze(form.to(memory_format=torch.channels_last), preserved_attrs=[artifact.CLUMP_PROBABILITY])
-        return TorchRuntime(lambda parts: (form.clump_probability(parts),), self._device, Threads(1, 1))
+        return TorchRuntime(lambda parts: (self._module.clump_probability(parts),), self._device, Threads(1, 1))
 
     def saliency(self, pixels: NDArray[np.uint8], species: Sequence[int], alone: bool = True) -> NDArray[np.float32]:
         """Where the last convolution spoke for a species, one for each image: uint8 [n, 3, size, size] → float32 [n, h, w], 0–1.
