@@ -12,7 +12,7 @@ from models_store.plants import Plant
 
 SIDE = 64  # pixels a side of a crop
 CHANNELS = 4  # red, green, blue, and the part itself
-LEAST_PX = 8  # of the map, of a part's longer side: of smaller ones a classifier has not learnt
+LEAST_PX = 8  # of the map, of a part's longer side: from smaller ones a classifier does not learn
 _MARGIN = 0.15  # around a part, of its longer side
 _LEVEL = 107  # mean of a photo's pixels, 0–255, to which its crops are brought: about that of ImageNet
 Pixels = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""A loaded segmenter: what of a photo is plant."""
+"""A loaded segmenter: what of a photo is plant, and which of its parts are clumps."""
 
 from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models_store import artifact, canopy, pixels, plants, store, white_balance
+from models_store import artifact, canopy, clumps, pixels, plants, store, white_balance
 from models_store.learnt import FILE as LEARNT
 from models_store.learnt import Learnt
 from models_store.manifest import ClumpFigures, PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
@@ -34,8 +34,8 @@ INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU, F1 and parts of several plants that pass as one, on the first halves of the fields' photos, by weights that learnt from these.
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.25)
 _HELD = 8  # of so many pictures that it learns from, one is composed of validation plants
-_LEAST_PX = 8  # of the map: the longer side of parts that the classifier of clumps learns from
-CLUMP = 0.25  # chosen on composed pictures of validation plants, and on validation images
+# By parts that pass as one on the first half of the wheat, and on composed pictures of validation plants: field plants get lower values.
+CLUMP = 0.15
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class MeasuredSegmenter:
     def parts(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[Plant]]:
         """uint8 [3,H,W] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
         scaled = pixels.resized(photo, plants.map_size(photo.shape[2], photo.shape[1], self.input))
-        return white_balance.balanced(scaled), plants.find(*self.segment(scaled), self.thresholds, _LEAST_PX)
+        return white_balance.balanced(scaled), plants.find(*self.segment(scaled), self.thresholds, clumps.LEAST_PX)
 
 
 def of_weights(file: Path) -> MeasuredSegmenter:
