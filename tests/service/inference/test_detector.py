@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from service.errors import QueueFull
+from service.errors import ModelFailed, QueueFull
 from service.inference.decoder import Decoder
 from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector, cropped
 from tests import fakes
@@ -58,7 +58,7 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
             return "answered"
 
     empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty)
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty, classify=lambda photo, found: found)
     decoder = Decoder(1, 10**6)
     detector = Detector(SimpleNamespace(current=segmenter), Crowded(), decoder, max_queue=2, images_at_once=2, deadline_s=20)  # type: ignore[arg-type]
     detector.start()
@@ -79,7 +79,7 @@ def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins
         turned_away.wait(60)
         return empty
 
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=segment)
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=segment, classify=lambda photo, found: found)
     decoder = Decoder(1, 10**6)
     detector = Detector(SimpleNamespace(current=segmenter), None, decoder, max_queue=9, images_at_once=2, deadline_s=2)  # type: ignore[arg-type]
 
@@ -98,3 +98,23 @@ def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins
         turned_away.set()
         detector.close()
         decoder.close()
+
+
+def test_a_classifier_that_fails_is_reported_as_the_segmenter_is():
+    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+
+    def classify(photo, found):
+        raise ModelFailed("no number")
+
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty, classify=classify)
+    decoder, reports = Decoder(1, 10**6), []
+    given = (SimpleNamespace(current=segmenter), None, decoder)
+    detector = Detector(*given, max_queue=2, images_at_once=2, deadline_s=20, on_segmented=reports.append)  # type: ignore[arg-type]
+    detector.start()
+    try:
+        with pytest.raises(ModelFailed):
+            asyncio.run(detector.segment(fakes.image()))
+    finally:
+        detector.close()
+        decoder.close()
+    assert [len(ran.failures) for ran in reports] == [0, 1]
