@@ -351,9 +351,9 @@ class SegmenterTraining(_Part):
 
 
 class ClumpFigures(_Part):
-    """The classifier of clumps, and how well it tells the parts of composed pictures apart, whose plants it has not learnt from.
+    """The classifier of clumps, and its figures on composed pictures of plants that it has not learnt from.
 
-    Left out are parts that a second plant hardly reaches into. The threshold was chosen on such pictures, too.
+    Parts that a second plant hardly reaches into are left out. The threshold was chosen on such pictures, too.
     """
 
     parameters: int

@@ -164,7 +164,7 @@ class Detector:
         """
         model = self._predictor.model()
         async with self._segmented(image) as seen:
-            kept, truncated = await self._asked_for(seen, asked)
+            kept, truncated = await self._classified(seen, asked)
             cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
             crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
@@ -198,10 +198,11 @@ class Detector:
         Raises what `detect` raises of the photo and the segmenter.
         """
         async with self._segmented(image) as seen:
-            found, _ = await self._asked_for(seen, asked)
+            found, _ = await self._classified(seen, asked)
             return Segmentation(seen.photo, seen.maps, found, seen.segmentation_s)
 
-    async def _asked_for(self, seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
+    async def _classified(self, seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
+        """The plants that were asked for, and whether there are more. Raises ModelFailed."""
         started = time.monotonic()
         try:
             return await self._decoder.run(_asked_for, seen, asked)
