@@ -141,7 +141,8 @@ def _plant(found: FoundPlant, said: Statement | None, detection: Detection, want
     if found.prediction.model is not detection.model:
         plant["model"] = whole["model"]
     if masks:
-        counts = run_lengths.encode(found.plant, detection.map_size, (fitted.width, fitted.height))
+        least = detection.segmenter.manifest.thresholds.plant
+        counts = run_lengths.encode(found.plant, detection.plant_map, least, (fitted.width, fitted.height))
         plant["segmentation"] = {"size": [fitted.height, fitted.width], "counts": counts}
     return plant
 

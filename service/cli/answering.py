@@ -17,6 +17,7 @@ from service.detections import detected
 from service.errors import NotReady, ServiceError, problem
 from service.http.services import Services, build_services
 from service.inference import engine
+from service.inference.detector import DetectionOptions
 from service.inference.fan_out import each
 from service.inference.registry import Registry
 from service.inference.segmenter import Segmenter
@@ -62,12 +63,12 @@ async def classifying(services: Services, look: Look) -> Callable[[bytes], Await
     return one
 
 
-async def detecting(services: Services, *, masks: bool) -> Callable[[bytes], Awaitable[Result]]:
+async def detecting(services: Services, *, masks: bool, fine: bool = False) -> Callable[[bytes], Awaitable[Result]]:
     """What finds the plants on the photo in these bytes. Raises NotReady."""
     await _loaded(services.segmenters)
 
     async def one(content: bytes) -> Result:
-        detection = await services.detector.detect(content)
+        detection = await services.detector.detect(content, DetectionOptions(fine=fine))
         return await asyncio.to_thread(detected, detection, AnswerOptions(), masks=masks)
 
     return one

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from models_store import image_files
 from models_store.called_as import called_as
@@ -23,6 +23,13 @@ from service.process import logs
 from service.settings import BadSetting, Settings, from_environment, warnings
 
 _REMOTE_AT_ONCE = 8
+
+
+class _Plants(NamedTuple):
+    """What is wanted of the plants on each photo."""
+
+    masks: bool
+    fine: bool
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,11 +64,11 @@ def main(arguments: Sequence[str]) -> int:
     style = options.format or "table"
     progress = Progress(len(photos), sys.stderr)
     try:
-        masks = style == "coco" if options.detect else None
+        plants = _Plants(style == "coco", options.fine) if options.detect else None
         if options.url:
-            results = asyncio.run(_ask(options.url, photos, settings, progress, masks, look))
-        elif masks is not None:
-            results = asyncio.run(_detect(photos, settings, progress, masks))
+            results = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
+        elif plants is not None:
+            results = asyncio.run(_detect(photos, settings, progress, plants))
         else:
             results = asyncio.run(_classify(photos, settings, progress, look))
     except (ServiceError, ValueError) as error:
@@ -108,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--detect", action="store_true", help="find all plants on each photo, and tell the species of each")
     command.add_argument(
+        "--fine",
+        action="store_true",
+        help="with --detect: look at all thin leaves of large photos from nearer; up to two seconds more a photo",
+    )
+    command.add_argument(
         "--crop",
         choices=["auto", "centre"],
         help="which part of a photo is used: the square around its largest plant, or the one in the middle (default: auto)",
@@ -144,6 +156,8 @@ def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     """Ends with a message where options do not go together."""
     if options.format in detection_output.STYLES and not options.detect:
         command.error(f"--format {options.format} works only with --detect: add that")
+    if options.fine and (not options.detect or options.out is not None):
+        command.error("--fine works only with --detect, and not with --out")
     if options.crop and options.detect:
         command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
     if options.out is not None and options.url:
@@ -209,10 +223,10 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress, 
         return await answering.results(one, photos, progress.step, settings.images_at_once)
 
 
-async def _detect(photos: list[Path], settings: Settings, progress: Progress, masks: bool) -> list[Result]:
+async def _detect(photos: list[Path], settings: Settings, progress: Progress, plants: _Plants) -> list[Result]:
     """The plants on each photo, by the models in this process."""
     async with answering.running(settings, brief=True) as services:
-        ask = await answering.detecting(services, masks=masks)
+        ask = await answering.detecting(services, masks=plants.masks, fine=plants.fine)
 
         async def one(photo: Path) -> Result:
             return await ask(await _content(photo))
@@ -220,18 +234,18 @@ async def _detect(photos: list[Path], settings: Settings, progress: Progress, ma
         return await answering.results(one, photos, progress.step, PHOTOS_AT_ONCE)
 
 
-async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, masks: bool | None, look: Look) -> list[Result]:
-    """Results of the service at `url`. `masks` says whether they are wanted of the plants on each photo; None: no plants are."""
+async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look) -> list[Result]:
+    """Results of the service at `url`. `plants` says what is wanted of those on each photo; None: nothing."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     async with remote.connected(url, key, patience_s=answering.PATIENCE_S) as asking:
-        if masks is None and (kept := await asking.retention()):  # photos sent to find plants are not kept
+        if plants is None and (kept := await asking.retention()):  # photos sent to find plants are not kept
             print(f"note: {kept}", file=sys.stderr)
 
         async def one(photo: Path) -> Result:
             content = await _content(photo)
-            return await (asking.predict(content, look) if masks is None else asking.detect(content, masks))
+            return await (asking.predict(content, look) if plants is None else asking.detect(content, plants.masks, plants.fine))
 
-        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE if masks is None else PHOTOS_AT_ONCE)
+        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE if plants is None else PHOTOS_AT_ONCE)
 
 
 async def _content(photo: Path) -> bytes:

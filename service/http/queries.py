@@ -65,6 +65,14 @@ _MASKS: dict[str, Any] = {
     "description": "`rle`: give each plant its `segmentation`, COCO's uncompressed run-length encoding.",
     "schema": {"type": "string", "enum": ["rle"]},
 }
+_FINE: dict[str, Any] = {
+    "name": "fine",
+    "in": "query",
+    "required": False,
+    "description": "`true`: look at all thin leaves of a large photo from nearer, not only at some. Masks and `cover` of dense rows and"
+    " narrow leaves are better then. It takes up to two seconds more.",
+    "schema": {"type": "boolean", "default": False},
+}
 _PREDICTION: dict[str, Any] = {
     "name": "prediction",
     "in": "query",
@@ -74,7 +82,7 @@ _PREDICTION: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _TOP_K, _THRESHOLD, _ = ANSWER_PARAMETERS
-OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS]
+OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS, _FINE]
 DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS, _PREDICTION]
 
 
@@ -90,8 +98,10 @@ def detection_options(
     if side is not None and not 0 <= side < math.inf:
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
     most = MAX_PLANTS if max_plants is None else whole_number("max_plants", max_plants, MOST_PLANTS)
-    prediction = _PREDICTION["name"]
-    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction))
+    prediction, fine = _PREDICTION["name"], query.get("fine", "false")
+    if fine not in ("true", "false"):
+        raise MalformedRequest(f"fine = {fine[:50]!r} is not true or false")
+    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction), fine == "true")
     return _answer_options(query), plants, masks is not None
 
 

@@ -8,13 +8,16 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models_store import pixels, plants
+from models_store.close_up import ALL_TILES, MOST_TILES, PHOTO_SIDE
+from models_store.photo_maps import Maps
 from models_store.pixels import Crop, FittedImage
-from models_store.plants import Plant
+from models_store.plants import Map, Plant
 from models_store.rollup import Statement
 from service.errors import ModelFailed, NotReady, QueueFull, ServiceError
 from service.inference.batcher import Batcher, BatchReport
@@ -22,9 +25,8 @@ from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
 from service.inference.registry import Model, Registry
-from service.inference.segmenter import Maps, Segmenter
+from service.inference.segmenter import Segmenter
 
-PHOTO_SIDE = 2000  # pixels of the longer side at which a photo is held; a usual one of 12 megapixels is decoded at half its size
 PHOTOS_AT_ONCE = 3  # held in memory
 MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise, and at most
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
@@ -46,6 +48,7 @@ class DetectionOptions:
     max_plants: int = MAX_PLANTS
     whole: bool = False  # whether the photo is to be answered as one, too, as the predictor does
     crop: WantedCrop = None  # where it is looked at for that
+    fine: bool = False  # whether all thin leaves of a large photo are looked at from nearer, however many there are
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Detection:
     """The plants of one photo, largest first."""
 
     photo: Photo
-    map_size: tuple[int, int]  # width and height of the map that they were found on
+    plant_map: Map  # that they were found on, float32 [h, w]
     cover: float  # share of the photo that is plant, of whatever size
     plants: list[FoundPlant]
     truncated: bool  # there are more
@@ -85,6 +88,14 @@ class Segmentation:
     maps: Maps
     plants: list[tuple[Plant, Box]]
     segmentation_s: float
+
+
+class _Asked(NamedTuple):
+    """A photo for the segmenter."""
+
+    scaled: Pixels  # uint8 [3, h, w], at the size of its map
+    photo: Pixels  # uint8 [3, H, W], as it is held
+    tiles: int  # of it that are looked at from nearer, at most
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,7 @@ class Detector:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
         self._on_segmented = on_segmented
-        self._batcher = Batcher[Segmenter, Pixels, Maps](
+        self._batcher = Batcher[Segmenter, _Asked, Maps](
             _segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented, network="segmenter"
         )
         self._held = asyncio.Semaphore(PHOTOS_AT_ONCE)
@@ -163,7 +174,7 @@ class Detector:
         its plants.
         """
         model = self._predictor.model()
-        async with self._segmented(image) as seen:
+        async with self._segmented(image, asked.fine) as seen:
             kept, truncated = await self._classified(seen, asked)
             cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
             crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
@@ -182,7 +193,7 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.map_size, cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, model)
+        return Detection(seen.photo, seen.maps[0], cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, model)
 
     async def look(self, image: bytes) -> Crop | None:
         """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.
@@ -197,7 +208,7 @@ class Detector:
 
         Raises what `detect` raises of the photo and the segmenter.
         """
-        async with self._segmented(image) as seen:
+        async with self._segmented(image, asked.fine) as seen:
             found, _ = await self._classified(seen, asked)
             return Segmentation(seen.photo, seen.maps, found, seen.segmentation_s)
 
@@ -212,7 +223,7 @@ class Detector:
             raise
 
     @contextlib.asynccontextmanager
-    async def _segmented(self, image: bytes | Pixels) -> AsyncIterator[_Segmented]:
+    async def _segmented(self, image: bytes | Pixels, fine: bool = False) -> AsyncIterator[_Segmented]:
         """A photo and its maps, held within the deadline for as long as the block lasts."""
         segmenter = self.segmenter()
         async with in_time(self._deadline_s):
@@ -223,7 +234,7 @@ class Detector:
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)
-                    served = await place.submit(segmenter, scaled)
+                    served = await place.submit(segmenter, _Asked(scaled, photo.fitted.pixels, ALL_TILES if fine else MOST_TILES))
                     yield _Segmented(photo, scaled, served.answer, segmenter, served.inference_s)
 
     @contextlib.asynccontextmanager
@@ -258,8 +269,8 @@ def _counted_as(found: FoundPlant) -> str:
     return said.name if said is not None and said.rank == "species" else UNKNOWN
 
 
-def _segment(segmenter: Segmenter, photos: list[Pixels], _: bool) -> list[Maps]:
-    return [segmenter.segment(photo) for photo in photos]
+def _segment(segmenter: Segmenter, photos: list[_Asked], _: bool) -> list[Maps]:
+    return [segmenter.segment(*asked) for asked in photos]
 
 
 def _decoded(photo: Pixels) -> Photo:

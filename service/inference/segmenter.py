@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, clumps, white_balance
+from models_store import close_up, clumps, photo_maps, white_balance
 from models_store.manifest import SegmenterManifest
-from models_store.plants import Map, Plant
+from models_store.photo_maps import Maps
+from models_store.plants import Plant
 from service.errors import ModelFailed
 from service.inference.runtimes.choice import Chosen
 from service.inference.runtimes.runtime import Runtime
 
 AT_ONCE = 4  # parts that the classifier of clumps looks at
 Pixels = NDArray[np.uint8]
-Maps = tuple[Map, Map, Map]  # plant [h,w], centres from near [h/4,w/4] and from afar [h/16,w/16]
 
 
 class Segmenter:
@@ -30,22 +30,27 @@ class Segmenter:
         """The version, as it stands in answers."""
         return str(self.manifest.version)
 
-    def segment(self, photo: Pixels) -> Maps:
+    def segment(self, photo: Pixels, larger: Pixels | None = None, most: int = close_up.MOST_TILES) -> Maps:
         """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1.
 
-        What the network sees in another light, or cannot tell, `models_store` has rules for: tint, canopy.
+        larger: the same photo with more pixels, uint8 [3, H, W]. Thin leaves are looked at there once more, in so many squares at
+        most.
 
         Raises ModelFailed.
         """
+        in_tiles = close_up.TILE_PX % self.manifest.input.multiple == 0
+        return photo_maps.seen(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds.plant, most)
+
+    def _maps(self, photo: Pixels) -> Maps:
         try:
-            plant, near, afar = (values[0] for values in self._runtime(white_balance.balanced(photo)[None], True))
+            plant, near, afar = (values[0] for values in self._runtime(photo[None], True))
         except Exception as error:
             raise ModelFailed("the segmenter raised an error") from error
         if plant.shape != photo.shape[1:] or near.ndim != 2 or afar.ndim != 2:
             raise ModelFailed("the segmenter's output has a wrong shape")
         if not all(np.isfinite(values).all() for values in (plant, near, afar)):
             raise ModelFailed("the segmenter's output is not a number")
-        return canopy.seen(photo, (plant, near, afar))
+        return plant, near, afar
 
     def classify(self, photo: Pixels, found: Sequence[Plant]) -> list[Plant]:
         """The plants of a photo, scaled as for `segment`, each classified anew as a clump or one plant. Raises ModelFailed.

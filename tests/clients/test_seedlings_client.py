@@ -99,8 +99,8 @@ def test_an_answer_is_the_services_json(call: Calling, url: str) -> None:
 def test_finds_plants_and_answers_the_whole_photo(call: Calling, url: str, service: Running) -> None:
     service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
     photo = fakes.encoded(fakes.field([(100, 90, 40)]))
-    found = call("detect", url, photo, masks=True, top_k=1, prediction=(0, 0, 200, 200))
-    told = httpx.post(f"{url}/detect?masks=rle&top_k=1&prediction=0,0,200,200", content=photo, headers={"X-API-Key": KEY}).json()
+    found = call("detect", url, photo, masks=True, fine=True, top_k=1, prediction=(0, 0, 200, 200))
+    told = httpx.post(f"{url}/detect?masks=rle&fine=true&top_k=1&prediction=0,0,200,200", content=photo, headers={"X-API-Key": KEY}).json()
     assert found.to_dict() == told
     assert found.prediction.to_dict() == call("predict", url, photo, top_k=1, crop=(0, 0, 200, 200)).to_dict()
     assert call("detect", url, photo).prediction is UNSET

@@ -30,6 +30,14 @@ def test_red_over_blue_comes_to_the_bound_and_green_stays(colour, ratio):
     assert (white_balance.balanced(given[:, :, ::-1]) == changed[:, :, ::-1]).all()
 
 
+def test_a_part_of_a_photo_is_changed_as_the_whole():
+    given = photo(80, 90, 120)
+    part = given[:, 10:30, 5:25]
+    changed = white_balance.applied(part, white_balance.factor(given))
+    assert (changed == white_balance.balanced(given)[:, 10:30, 5:25]).all()
+    assert white_balance.applied(part, 1) is part
+
+
 def test_two_tints_of_a_photo_become_nearly_alike():
     given = photo(120, 100, 80).astype(float)
     cold, colder = (np.rint(given * np.array([1 / times, 1, times])[:, None, None]).clip(0, 255).astype(np.uint8) for times in (1.3, 1.5))

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from models_store import pixels, plants
-from models_store.manifest import PhotoInput, PlantFigures, PlantThresholds
+from models_store import plants
+from models_store.manifest import PlantFigures, PlantThresholds
+from models_store.photo_maps import Maps
 from training.data import masked_photos
 from training.data.masked_photos import Half
 
@@ -19,15 +20,13 @@ _SAME = 0.5  # IoU of two boxes from which on they are of one plant
 _GREEN = 0.1  # the fixed threshold of the excess green index
 _BINS = 256
 
-Maps = tuple[plants.Map, plants.Map, plants.Map]
-Segment = Callable[[NDArray[np.uint8]], Maps]  # uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]
+Segment = Callable[[NDArray[np.uint8]], Maps]  # a photo of any size, uint8 [3,h,w]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def figures(
     segment: Segment,
     folder: Path,
-    wanted: PhotoInput,
     thresholds: PlantThresholds,
     *,
     single: bool,
@@ -46,15 +45,14 @@ def figures(
         image, drawn = masked_photos.read(file)
         photo = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
         height, width = drawn.shape
-        size = plants.map_size(width, height, wanted)
-        maps = segment(pixels.resized(photo, size))
+        maps = segment(photo)
         whole = np.asarray(Image.fromarray(maps[0]).resize((width, height), Image.Resampling.BILINEAR))
         green = excess_green(photo)
         for number, found in enumerate((whole >= thresholds.plant, green >= _GREEN, green >= otsu(green))):
             both[number] += np.count_nonzero(found & (drawn > 0))
             either[number] += np.count_nonzero(found | (drawn > 0))
         if single:
-            scale = (width / size[0], height / size[1])
+            scale = (width / maps[0].shape[1], height / maps[0].shape[0])
             boxes = [_scaled(plant, scale) for plant in plants.find(*maps, thresholds)]
             hits, wrong, lacking, error = compare(boxes, boxes_of(drawn))
             true, false, missed = true + hits, false + wrong, missed + lacking

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models_store import artifact, canopy, clumps, pixels, plants, store, white_balance
+from models_store import artifact, close_up, clumps, photo_maps, pixels, plants, store, white_balance
 from models_store.learnt import FILE as LEARNT
 from models_store.learnt import Learnt
 from models_store.manifest import ClumpFigures, PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
+from models_store.photo_maps import Maps
 from models_store.plants import Plant
 from training import networks
 from training.artifact import segmenter_card, torchscript
@@ -33,6 +34,7 @@ from training.fitting.photo_segmenter import SegmenterOrigin, TrainedClumps, Tra
 INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU, F1 and parts of several plants that pass as one, on the first halves of the fields' photos, by weights that learnt from these.
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.25)
+Pixels = NDArray[np.uint8]
 _HELD = 8  # of so many pictures that it learns from, one is composed of validation plants
 # By parts that pass as one on the first half of the wheat, and on composed pictures of validation plants: field plants get lower values.
 CLUMP = 0.15
@@ -48,17 +50,23 @@ class MeasuredSegmenter:
     masks: Sequence[str]  # what it learnt from, as `SegmenterOrigin` names it
     learnt: Learnt | None  # its images; None where they are not known
 
-    def segment(self, photo: NDArray[np.uint8]) -> detection_metrics.Maps:
-        """uint8 [3,H,W] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
-        images = torch.from_numpy(white_balance.balanced(photo))[None].contiguous(memory_format=torch.channels_last)
+    def segment(self, photo: Pixels) -> Maps:
+        """A photo of any size, uint8 [3,h,w] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
+        held = pixels.fit(photo, close_up.PHOTO_SIDE)
+        return photo_maps.seen(self._maps, self._scaled(held), held, self.thresholds.plant)
+
+    def parts(self, photo: Pixels) -> tuple[Pixels, list[Plant]]:
+        """uint8 [3,h,w] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
+        return white_balance.balanced(self._scaled(photo)), plants.find(*self.segment(photo), self.thresholds, clumps.LEAST_PX)
+
+    def _maps(self, photo: Pixels) -> Maps:
+        images = torch.tensor(photo)[None].contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             plant, near, afar = (values[0].numpy() for values in self.module(images))
-        return canopy.seen(photo, (plant, near, afar))
+        return plant, near, afar
 
-    def parts(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[Plant]]:
-        """uint8 [3,H,W] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
-        scaled = pixels.resized(photo, plants.map_size(photo.shape[2], photo.shape[1], self.input))
-        return white_balance.balanced(scaled), plants.find(*self.segment(scaled), self.thresholds, clumps.LEAST_PX)
+    def _scaled(self, photo: Pixels) -> Pixels:
+        return pixels.resized(photo, plants.map_size(photo.shape[2], photo.shape[1], self.input))
 
 
 def of_weights(file: Path) -> MeasuredSegmenter:
@@ -110,7 +118,6 @@ def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Seq
         detection_metrics.figures(
             measured.segment,
             folder,
-            measured.input,
             measured.thresholds,
             single=folder in plant_masks,
             learnt_from=_learnt_from(folder, half, measured),

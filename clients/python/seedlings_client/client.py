@@ -83,6 +83,7 @@ class Client:
         min_side: float | None = None,
         max_plants: int | None = None,
         masks: bool = False,
+        fine: bool = False,
         top_k: int | None = None,
         threshold: float | None = None,
         prediction: Crop | None = None,
@@ -90,10 +91,11 @@ class Client:
         """The plants on a photo, each boxed and named.
 
         `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `max_plants`: of the
-        largest so many. `masks`: each with its `segmentation`. `top_k` and `threshold` as of `predict`. `prediction`: the
-        answer to the photo as a whole, too, looked at here as by the `crop` of `predict`.
+        largest so many. `masks`: each with its `segmentation`. `fine`: look at all thin leaves of a large photo from nearer, which takes up
+        to two seconds more. `top_k` and `threshold` as of `predict`. `prediction`: the answer to the photo as a whole, too, looked at here
+        as by the `crop` of `predict`.
         """
-        query = requests.detect_query(min_side, max_plants, masks, top_k, threshold, prediction)
+        query = requests.detect_query(min_side, max_plants, masks, fine, top_k, threshold, prediction)
         return self._ask(requests.detect(requests.content_of(photo), query))
 
     def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
@@ -206,13 +208,16 @@ class AsyncClient:
         min_side: float | None = None,
         max_plants: int | None = None,
         masks: bool = False,
+        fine: bool = False,
         top_k: int | None = None,
         threshold: float | None = None,
         prediction: Crop | None = None,
     ) -> Detected:
         """As `Client.detect`."""
         content = await asyncio.to_thread(requests.content_of, photo)
-        return await self._ask(requests.detect(content, requests.detect_query(min_side, max_plants, masks, top_k, threshold, prediction)))
+        return await self._ask(
+            requests.detect(content, requests.detect_query(min_side, max_plants, masks, fine, top_k, threshold, prediction))
+        )
 
     async def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
         """As `Client.explain`."""

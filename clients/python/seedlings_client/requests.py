@@ -93,10 +93,16 @@ def detect(content: bytes, query: dict[str, Any]) -> Call[Detected]:
 
 
 def detect_query(
-    min_side: float | None, max_plants: int | None, masks: bool, top_k: int | None, threshold: float | None, prediction: Crop | None
+    min_side: float | None,
+    max_plants: int | None,
+    masks: bool,
+    fine: bool,
+    top_k: int | None,
+    threshold: float | None,
+    prediction: Crop | None,
 ) -> dict[str, Any]:
     """What is asked of plants, as query parameters."""
-    plants = {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None}
+    plants = {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None, "fine": "true" if fine else None}
     return plants | {"top_k": top_k, "threshold": threshold, "prediction": _text(prediction)}
 
 

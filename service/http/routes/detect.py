@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from models_store.close_up import PHOTO_SIDE
 from service import errors
 from service.detections import Detected, detected, timing
 from service.errors import documented
@@ -21,7 +22,7 @@ from service.http.disconnect import unless_gone
 from service.http.services import Services
 from service.http.uploads import IMAGE_BODY
 from service.inference import overlay
-from service.inference.detector import PHOTO_SIDE, PHOTOS_AT_ONCE
+from service.inference.detector import PHOTOS_AT_ONCE
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 _JPEG, _OCTETS = "image/jpeg", "application/octet-stream"

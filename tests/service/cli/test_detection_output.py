@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -103,6 +104,16 @@ def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: S
         return [{name: value for name, value in result.items() if name != "date"} for result in json.loads(capsys.readouterr().out)]
 
     assert answered("--url", f"http://127.0.0.1:{running.port}") == answered()
+    rows = np.array([[[110, 85, 60]], [[40, 150, 40]]], np.uint8).repeat(3, 0)  # of leaves, three pixels thick
+    Image.fromarray(np.tile(rows, (200, 1200, 1))).save(photos / "rows.png")
+    assert answered("--url", f"http://127.0.0.1:{running.port}", "--fine") == answered("--fine") != answered()
+
+
+@pytest.mark.parametrize("options", [["--fine"], ["--fine", "--detect", "--out", "rows"]])
+def test_fine_is_for_plants(photos: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", str(photos), *options])
+    assert "--fine works only with --detect, and not with --out" in capsys.readouterr().err
 
 
 def test_maps_need_plants(photos: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
             return "answered"
 
     empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty, classify=lambda photo, found: found)
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda *asked: empty, classify=lambda photo, found: found)
     decoder = Decoder(1, 10**6)
     detector = Detector(SimpleNamespace(current=segmenter), Crowded(), decoder, max_queue=2, images_at_once=2, deadline_s=20)  # type: ignore[arg-type]
     detector.start()
@@ -75,7 +75,7 @@ def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins
     empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
     turned_away = threading.Event()
 
-    def segment(photo):
+    def segment(*asked):
         turned_away.wait(60)
         return empty
 
@@ -106,7 +106,7 @@ def test_a_classifier_that_fails_is_reported_as_the_segmenter_is():
     def classify(photo, found):
         raise ModelFailed("no number")
 
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda photo: empty, classify=classify)
+    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda *asked: empty, classify=classify)
     decoder, reports = Decoder(1, 10**6), []
     given = (SimpleNamespace(current=segmenter), None, decoder)
     detector = Detector(*given, max_queue=2, images_at_once=2, deadline_s=20, on_segmented=reports.append)  # type: ignore[arg-type]

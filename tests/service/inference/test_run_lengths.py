@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models_store.plants import Plant
 from service.inference import run_lengths
@@ -17,12 +18,20 @@ def decoded(counts, width, height):
     return flat.reshape(width, height).T
 
 
+def encoded(plant, map_size, photo_size, values=None):
+    """`values`: of the map; None: 1 on the plant, 0 elsewhere."""
+    if values is None:
+        values = np.zeros(map_size[::-1], np.float32)
+        values[plant.top :, plant.left :][: plant.height, : plant.width] = plant.mask
+    return run_lengths.encode(plant, values, 0.5, photo_size)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_mask_comes_back(seed):
     random = np.random.default_rng(seed)
     mask = random.random((7, 9)) > 0.4
     mask[0], mask[:, 3] = True, True
-    counts = run_lengths.encode(Plant(4, 5, mask, clump=False), (20, 16), (20, 16))
+    counts = encoded(Plant(4, 5, mask, clump=False), (20, 16), (20, 16))
     expected = np.zeros((16, 20), bool)
     expected[5:12, 4:13] = mask
     assert (decoded(counts, 20, 16) == expected).all()
@@ -30,14 +39,41 @@ def test_a_mask_comes_back(seed):
 
 
 def test_runs_go_on_from_column_to_column():
-    assert run_lengths.encode(Plant(1, 0, np.ones((4, 2), bool), clump=False), (4, 4), (4, 4)) == [4, 8, 4]
-    assert run_lengths.encode(Plant(0, 0, np.ones((4, 4), bool), clump=False), (4, 4), (4, 4)) == [0, 16]
+    assert encoded(Plant(1, 0, np.ones((4, 2), bool), clump=False), (4, 4), (4, 4)) == [4, 8, 4]
+    assert encoded(Plant(0, 0, np.ones((4, 4), bool), clump=False), (4, 4), (4, 4)) == [0, 16]
 
 
 def test_a_map_of_another_size_than_the_photo():
-    counts = run_lengths.encode(Plant(2, 1, np.ones((2, 3), bool), clump=False), (8, 6), (80, 60))
+    found = decoded(encoded(Plant(2, 1, np.ones((2, 3), bool), clump=False), (8, 6), (80, 60)), 80, 60)
     expected = np.zeros((60, 80), bool)
     expected[10:30, 20:50] = True
-    assert (decoded(counts, 80, 60) == expected).all()
-    smaller = decoded(run_lengths.encode(Plant(5, 3, np.ones((1, 1), bool), clump=False), (64, 64), (20, 20)), 20, 20)
+    assert not (found & ~expected).any()
+    assert found.sum() > 0.9 * expected.sum()  # corners are round
+    assert found[15:25, 20:50].all()
+    smaller = decoded(encoded(Plant(5, 3, np.ones((1, 1), bool), clump=False), (64, 64), (20, 20)), 20, 20)
     assert smaller.sum() == 1
+
+
+def test_an_edge_lies_between_the_pixels_of_the_map():
+    values = np.tile(np.array([0, 0, 0.4, 0.6, 1, 1, 0.9, 0.3, 0, 0], np.float32), (10, 1))
+    plant = Plant(3, 0, values[:, 3:7] >= 0.5, clump=False)
+    found = decoded(encoded(plant, (10, 10), (200, 200), values), 200, 200)
+    # 0.5 lies halfway from 2.5 to 3.5, and at two thirds of the way from 6.5 to 7.5, of which the plant's own pixels end at 7.
+    assert (found.any(0).argmax(), found.any(0)[::-1].argmax()) == (60, 60)
+    steep = np.tile(np.array([0, 0, 0, 0.6, 1, 1, 0.6, 0, 0, 0], np.float32), (10, 1))
+    found = decoded(encoded(plant, (10, 10), (200, 200), steep), 200, 200)
+    assert found.any(0).sum() == pytest.approx(2 * 20 * (1.5 + 1 / 6), abs=2)  # a sixth from the pixel's middle on, of 20 of the photo
+
+
+def test_the_neighbour_is_none_of_a_plant_and_large_ones_are_made_in_strips():
+    values = np.ones((40, 60), np.float32)
+    left, right = (Plant(first, 0, np.ones((40, 30), bool), clump=False) for first in (0, 30))
+    one, other = (decoded(encoded(plant, (60, 40), (900, 600), values), 900, 600) for plant in (left, right))
+    assert not (one & other).any()
+    assert (one | other).sum() == 900 * 600
+    random = np.random.default_rng(0)
+    values = random.random((40, 60), np.float32)
+    plant = Plant(0, 0, values >= 0.5, clump=False)
+    whole = decoded(encoded(plant, (60, 40), (900, 600), values), 900, 600)
+    smooth = np.asarray(Image.fromarray(values).resize((900, 600), Image.Resampling.BILINEAR)) >= 0.5
+    assert (whole == smooth).all()

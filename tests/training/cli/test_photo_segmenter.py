@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models_store import store
+from models_store import pixels, plants, store
 from tests import fakes
 from training.__main__ import main
 from training.fitting import write_lock
@@ -67,8 +67,9 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
     weights, both, data = tmp_path / "one.pt", tmp_path / "both.pt", ["--data", str(folder), "--cache", str(cache)]
     assert main(["photo-segmenter", "fit", *data, "--device", "cpu", "--batch-size", "2", "--steps", "2", "--out", str(weights)]) == 0
 
-    def by_green(_, photo):
-        red, green, blue = photo.astype(np.float32)
+    def by_green(measured, photo):
+        scaled = pixels.resized(photo, plants.map_size(photo.shape[2], photo.shape[1], measured.input))
+        red, green, blue = scaled.astype(np.float32)
         index = 2 * green - red - blue
         plant = (index >= np.quantile(index, 0.75)).astype(np.float32)
         return plant, 0 * plant[::4, ::4], 0 * plant[::16, ::16]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models_store.manifest import PhotoInput, PlantThresholds
+from models_store.manifest import PlantThresholds
 from tests import fakes
 from training.evaluation import detection_metrics
 from training.evaluation.detection_metrics import boxes_of, compare, excess_green, iou, otsu
 
-WANTED, THRESHOLDS = PhotoInput(side=512, multiple=64, enlarged=1), PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
+THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
 DISCS = ((100, 90, 40), (300, 120, 20), (400, 300, 12))
 
 
@@ -32,7 +32,7 @@ def by_green(photo):
 
 
 def test_figures_by_hand(photos):
-    found = detection_metrics.figures(by_green, photos, WANTED, THRESHOLDS, single=True, learnt_from="nothing")
+    found = detection_metrics.figures(by_green, photos, THRESHOLDS, single=True, learnt_from="nothing")
     areas = [int((np.asarray(fakes.field([disc]))[..., 1] > 100).sum()) for disc in (*DISCS, (460, 60, 30))]
     seen = sum(areas[:3])
     assert found.iou == pytest.approx(2 * seen / (2 * seen + areas[3]), abs=0.001)
@@ -41,7 +41,7 @@ def test_figures_by_hand(photos):
     assert (found.precision, found.recall, found.count_error) == (1, 0.8, 0.5)
     assert found.f1 == pytest.approx(2 * 0.8 / 1.8)
     assert "F1 0.889" in detection_metrics.text(found)
-    half = detection_metrics.figures(by_green, photos, WANTED, THRESHOLDS, single=False, learnt_from="nothing", half="first")
+    half = detection_metrics.figures(by_green, photos, THRESHOLDS, single=False, learnt_from="nothing", half="first")
     assert (half.photos, half.iou, half.plants, half.f1) == (1, 1, None, None)
 
 

@@ -86,6 +86,21 @@ def test_masks_lie_on_the_plants(detecting: Running) -> None:
     assert "segmentation" not in detected(detecting, fakes.encoded(photo))["plants"][0]
 
 
+def test_thin_leaves_of_a_large_photo_are_looked_at_from_nearer(detecting: Running) -> None:
+    photo = Image.new("RGB", (2000, 1500), (110, 85, 60))
+    draw = ImageDraw.Draw(photo)
+    for row in range(20):
+        for column in range(30):
+            draw.rectangle((20 + 62 * column, 20 + 70 * row, 21 + 62 * column, 59 + 70 * row), fill=(40, 150, 40))  # 2×40 pixels
+    true = 20 * 30 * 2 * 40 / (2000 * 1500)
+    usual, fine, not_fine = (
+        detected(detecting, fakes.encoded(photo), f"?max_plants=1{more}")["cover"]["all"] for more in ("", "&fine=true", "&fine=false")
+    )
+    assert usual == not_fine < fine < true
+    overlay = detecting.client.post("/detect/overlay?fine=true", files={"file": fakes.encoded(photo)})
+    assert (overlay.status_code, overlay.headers["content-type"]) == (200, "image/jpeg")
+
+
 def test_limits_are_clear(detecting: Running) -> None:
     photo = fakes.encoded(fakes.field(PLANTS))
     answer = detected(detecting, photo, "?max_plants=2")
@@ -157,7 +172,8 @@ def test_a_large_jpeg_is_answered_in_pixels_of_the_photo(detecting: Running) -> 
         ("max_plants=0", "from 1 to 500"),
         ("max_plants=501", "from 1 to 500"),
         ("masks=png", "is not rle"),
-        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, masks, prediction"),
+        ("fine=yes", "fine = 'yes' is not true or false"),
+        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, fine, masks, prediction"),
         ("masks=rle&masks=rle", "give it once"),
         ("prediction=largest", "prediction = 'largest' is not x,y,width,height"),
         ("prediction=500,0,50,50", "does not lie"),

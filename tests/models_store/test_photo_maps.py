@@ -1,0 +1,57 @@
+"""What a segmenter says of a whole photo, with tint, second look and canopy around it."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models_store import close_up, photo_maps, white_balance
+from models_store.photo_maps import Maps
+
+
+def maps(plant: NDArray[np.float32]) -> Maps:
+    height, width = plant.shape
+    return plant, np.zeros((height // 4, width // 4), np.float32), np.zeros((height // 16, width // 16), np.float32)
+
+
+def tinted_field() -> NDArray[np.uint8]:
+    """A bluish soil with thin leaves, [3,512,512]."""
+    photo = np.empty((3, 512, 512), np.uint8)
+    photo[:] = np.array([60, 80, 110], np.uint8)[:, None, None]
+    photo[1, 100:300:40] = photo[1, 101:301:40] = 160
+    return photo
+
+
+def test_the_second_look_has_the_tint_of_the_whole_photo() -> None:
+    photo = tinted_field()
+    scaled = photo[:, ::2, ::2]
+    shown: list[NDArray[np.uint8]] = []
+
+    def network(seen: NDArray[np.uint8]) -> Maps:
+        shown.append(seen)
+        return maps((seen[1] > 100).astype(np.float32))
+
+    photo_maps.seen(network, scaled, photo, 0.5)
+    whole, *tiles = shown
+    assert (whole == white_balance.balanced(scaled)).all()
+    assert 1 <= len(tiles) <= close_up.MOST_TILES
+    factor = white_balance.factor(scaled)
+    assert factor > 1.2
+    for tile in tiles:
+        assert tile.shape == (3, close_up.TILE_PX, close_up.TILE_PX)
+        assert (tile[0].max(), tile[2].max()) == (round(60 * factor), round(110 / factor))
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_so_many_looks_at_most_and_none_without_a_larger_photo(most: int) -> None:
+    looks = 0
+
+    def network(seen: NDArray[np.uint8]) -> Maps:
+        nonlocal looks
+        looks += 1
+        return maps((seen[1] > 100).astype(np.float32))
+
+    photo = tinted_field()
+    photo_maps.seen(network, photo[:, ::2, ::2], photo, 0.5, most)
+    assert looks == 1 + most
+    photo_maps.seen(network, photo[:, ::2, ::2], None, 0.5)
+    assert looks == 2 + most
