@@ -2,7 +2,7 @@
 
 A segmenter sees a large photo at a part of its size. There a leaf of a few pixels loses its edges. So squares of the photo are looked at
 once more, at twice the size of the map, and what is seen there takes the place of what was seen before. Only so many squares are looked
-at that the time stays bounded, the plants with the most thin leaves first.
+at that the time stays bounded: of the plants with the most thin leaves, each whole.
 """
 
 import math
@@ -23,6 +23,7 @@ MOST_TILES, ALL_TILES = 12, 192  # of a photo, usually and where thin leaves are
 _LARGER = 1.5  # times the map: the photo, at least; of a smaller one nothing more is to be seen
 _THIN_PX = 9  # of the map: what is less wide is thin
 _LEAST_THIN, _LEAST_SHARE = 8, 0.3  # thin pixels that are worth a look, and their share of a part
+_MOST_PARTS = 500  # that are asked whether they are worth a look, those with the most thin pixels
 _DOUBT, _AROUND_PX = 0.5, 4  # weight of what was seen before, the most that lies within so many pixels of the map
 Pixels = NDArray[np.uint8]
 
@@ -71,22 +72,21 @@ def _opened(mask: Bools) -> Bools:
 
 
 def _places(likely: Bools, thin: Bools, most: int) -> Iterator[tuple[int, int]]:
-    """Top and left of the squares to look at, around the parts of a mask, those with the most thin pixels first."""
+    """Top and left of the squares to look at, around the parts of a mask, those with the most thin pixels first, each whole."""
     labels, count = ndimage.label(likely, np.ones((3, 3)))
     boxes, counts = ndimage.find_objects(labels), np.bincount(labels[thin], minlength=count + 1)
     counts[counts < _LEAST_SHARE * np.bincount(labels[likely], minlength=count + 1)] = 0
     left = thin.copy()  # to look at
-    for number in np.argsort(-counts, kind="stable")[: np.count_nonzero(counts >= _LEAST_THIN)]:
+    order = np.argsort(-counts, kind="stable")[: min(_MOST_PARTS, np.count_nonzero(counts >= _LEAST_THIN))]
+    for number in order:
         rows, columns = (_cores(side, length) for side, length in zip(boxes[number - 1], likely.shape, strict=True))
-        for y in rows:
-            for x in columns:
-                core = left[y : y + _CORE_PX, x : x + _CORE_PX]
-                if np.count_nonzero(core) >= _LEAST_THIN:
-                    if not most:
-                        return
-                    core[:] = False
-                    most -= 1
-                    yield y, x
+        cores = [(y, x) for y in rows for x in columns if np.count_nonzero(left[y : y + _CORE_PX, x : x + _CORE_PX]) >= _LEAST_THIN]
+        if len(cores) > most:  # seen in part, a row of plants would come apart
+            continue
+        most -= len(cores)
+        for y, x in cores:
+            left[y : y + _CORE_PX, x : x + _CORE_PX] = False
+            yield y, x
 
 
 def _cores(side: slice, length: int) -> list[int]:

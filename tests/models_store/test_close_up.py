@@ -90,8 +90,16 @@ def test_so_many_squares_at_most_those_of_the_most_thin_pixels_first(most: int, 
 def test_a_leaf_longer_than_a_square_is_looked_at_in_several() -> None:
     plant = np.zeros((256, 256), np.float32)
     plant[10:250, 100:103] = 1
-    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 50, lambda tile: np.full(tile.shape[1:], 0.25, np.float32))
-    assert after[10:250, 100:103] == pytest.approx(0.25)
+    plant[60:90, 180:183] = 1  # a shorter one
+
+    def look(tile: NDArray[np.uint8]) -> Map:
+        return np.full(tile.shape[1:], 0.25, np.float32)
+
+    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 5, look)
+    assert after[plant > 0] == pytest.approx(0.25)
+    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 3, look)  # of four
+    assert (after[:, 100:103] == plant[:, 100:103]).all()  # in part it is never
+    assert after[60:90, 180:183] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("size", [(128, 128), (180, 180)])

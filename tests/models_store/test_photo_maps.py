@@ -17,7 +17,7 @@ def tinted_field() -> NDArray[np.uint8]:
     """A bluish soil with thin leaves, [3,512,512]."""
     photo = np.empty((3, 512, 512), np.uint8)
     photo[:] = np.array([60, 80, 110], np.uint8)[:, None, None]
-    photo[1, 100:300:40] = photo[1, 101:301:40] = 160
+    photo[1, 20:500:160, 100:180] = photo[1, 21:501:160, 100:180] = 160
     return photo
 
 

@@ -38,11 +38,11 @@ def greenest(photo):
 
 
 def test_parts_are_those_of_composed_pictures_and_of_images(images):
-    made = clump_classifier.parts(images.pixels, greenest, 48, 0)
+    made = clump_classifier.parts(images.pixels, greenest, 24, 0)
     assert made.crops.shape[1:] == (4, clumps.SIDE, clumps.SIDE)
     assert len(made.crops) == len(made.several)
     assert made.several.any()
-    again = clump_classifier.parts(images.pixels, greenest, 48, 0)
+    again = clump_classifier.parts(images.pixels, greenest, 24, 0)
     assert torch.equal(made.crops, again.crops)
     assert torch.equal(made.several, again.several)
 
