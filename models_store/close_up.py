@@ -40,9 +40,9 @@ def seen(photo: Pixels, plant: Map, least: float, most: int, look: Callable[[Pix
     height, width = plant.shape
     if photo.shape[2] < _LARGER * width or min(height, width) < TILE_PX // _TIMES:
         return plant
-    turn = _turn(plant >= least / 2)
-    photo, plant = photo[:, *turn], plant[turn]
     likely = plant >= least / 2
+    turn = _turn(likely)
+    photo, plant, likely = photo[:, *turn], plant[turn], likely[turn]
     wide = _opened(likely)
     image = Image.fromarray(np.ascontiguousarray(photo.transpose(1, 2, 0)))
     across, down = photo.shape[2] / width, photo.shape[1] / height  # pixels of the photo for each of the map
