@@ -22,20 +22,24 @@ _HUED = 0.011  # of green, as a share of brightness, beside what goes with brigh
 _IN_PART = 1.3  # times as much in a part: one large leaf is smooth
 
 
-def seen(photo: NDArray[np.uint8], maps: tuple[Map, Map, Map]) -> tuple[Map, Map, Map]:
-    """A segmenter's maps of a photo [3,H,W], with vegetation where the photo is that all over, and no centres there.
+def seen(where: Bools | None, maps: tuple[Map, Map, Map]) -> tuple[Map, Map, Map]:
+    """A segmenter's maps of a photo, with vegetation where `vegetation` says that the photo is that all over, and no centres there.
 
     Where that is nearly the whole photo, the segmenter says nothing of the rest.
     """
-    where = vegetation(photo)
     if where is None:
         return maps
     plant, near, afar = maps
-    if where.mean() >= _EVERYWHERE:
+    if is_all(where):
         return where.astype(np.float32), np.zeros_like(near), np.zeros_like(afar)
     strides = (len(where) // len(near), len(where) // len(afar))
     near, afar = (np.where(where[::stride, ::stride], 0, one) for stride, one in zip(strides, (near, afar), strict=True))
     return np.maximum(plant, where), near, afar
+
+
+def is_all(where: Bools | None) -> bool:
+    """Whether nearly the whole photo is vegetation, by what `vegetation` says of it."""
+    return where is not None and bool(where.mean() >= _EVERYWHERE)
 
 
 def vegetation(photo: NDArray[np.uint8]) -> Bools | None:

@@ -6,7 +6,7 @@ at that the time stays bounded: of the plants with the most thin leaves, each wh
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +28,20 @@ _DOUBT, _AROUND_PX = 0.5, 4  # weight of what was seen before, the most that lie
 Pixels = NDArray[np.uint8]
 
 
-def seen(photo: Pixels, plant: Map, least: float, most: int, look: Callable[[Pixels], Map]) -> Map:
-    """The map of plants [H,W] with what is seen from nearer: uint8 [3,h,w] → [H,W].
+def seen(
+    photo: Pixels, plant: Map, least: float, most: int, look: Callable[[Pixels], Map], time_for: Callable[[int], bool] = lambda _: True
+) -> Generator[None, None, Map]:
+    """The map of plants [H,W] with what is seen from nearer: uint8 [3,h,w] → [H,W]. It yields before each square.
 
     least: the value from which on a pixel is plant. most: squares, at most. look: what the segmenter says of a square of the photo,
-    uint8 [3,S,S] → [S,S] with S = `TILE_PX`.
+    uint8 [3,S,S] → [S,S] with S = `TILE_PX`. time_for: whether there is time for so many squares; a part for
+    which there is none is not looked at.
 
     What was seen before is not forgotten: from nearer, crumbs of soil look like leaves. The odds of a plant are multiplied by
     the root of the highest probability that was seen around. A wide leaf is left to the first look, which sees it whole.
     """
     height, width = plant.shape
-    if photo.shape[2] < _LARGER * width or min(height, width) < TILE_PX // _TIMES:
+    if max(photo.shape) < _LARGER * max(height, width) or min(height, width) < TILE_PX // _TIMES:
         return plant
     likely = plant >= least / 2
     turn = _turn(likely)
@@ -48,7 +51,8 @@ def seen(photo: Pixels, plant: Map, least: float, most: int, look: Callable[[Pix
     across, down = photo.shape[2] / width, photo.shape[1] / height  # pixels of the photo for each of the map
     nearer = plant.copy()
     side = TILE_PX // _TIMES
-    for y, x in _places(likely, likely & ~wide, most):
+    for y, x in _places(likely, likely & ~wide, most, time_for):
+        yield
         top, left = (min(max(first - _MARGIN_PX, 0), length - side) for first, length in ((y, height), (x, width)))
         box = (left * across, top * down, (left + side) * across, (top + side) * down)
         tile = np.array(image.resize((TILE_PX, TILE_PX), Image.Resampling.BILINEAR, box)).transpose(2, 0, 1)
@@ -71,7 +75,7 @@ def _opened(mask: Bools) -> Bools:
     return opened
 
 
-def _places(likely: Bools, thin: Bools, most: int) -> Iterator[tuple[int, int]]:
+def _places(likely: Bools, thin: Bools, most: int, time_for: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
     """Top and left of the squares to look at, around the parts of a mask, those with the most thin pixels first, each whole."""
     labels, count = ndimage.label(likely, np.ones((3, 3)))
     boxes, counts = ndimage.find_objects(labels), np.bincount(labels[thin], minlength=count + 1)
@@ -81,7 +85,7 @@ def _places(likely: Bools, thin: Bools, most: int) -> Iterator[tuple[int, int]]:
     for number in order:
         rows, columns = (_cores(side, length) for side, length in zip(boxes[number - 1], likely.shape, strict=True))
         cores = [(y, x) for y in rows for x in columns if np.count_nonzero(left[y : y + _CORE_PX, x : x + _CORE_PX]) >= _LEAST_THIN]
-        if len(cores) > most:  # seen in part, a row of plants would come apart
+        if not cores or len(cores) > most or not time_for(len(cores)):  # seen in part, a row of plants would come apart
             continue
         most -= len(cores)
         for y, x in cores:

@@ -84,6 +84,11 @@ class ServiceError(Exception):
         return {"type": f"urn:seedlings:{self.slug}", "title": self.title, "status": self.status, "detail": self.detail}
 
 
+def defect() -> ServiceError:
+    """What is told of an error that nobody expected, which is in the log."""
+    return ServiceError("something went wrong here; the request id leads to it in the log")
+
+
 class Unauthorized(ServiceError):
     """A key is set, and the request has none or a wrong one."""
 

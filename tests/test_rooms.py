@@ -51,7 +51,6 @@ ELSEWHERE = {
     "service/http/routes/offline.py": "tests/service/http/page/test_offline.py asks it, from a browser, too",
     "service/http/routes/metrics.py": "prints what tests/service/http/test_middleware.py reads",
     "service/http/services.py": "puts the parts together: every test with a real server goes through it",
-    "service/inference/overlay.py": "tests/service/http/routes/test_detect.py looks at its pictures",
     **{
         f"service/inference/runtimes/{name}.py": "test_choice.py beside it holds every runtime to the same"
         for name in ("exported", "onnxruntime", "openvino", "runtime")

@@ -63,12 +63,12 @@ async def classifying(services: Services, look: Look) -> Callable[[bytes], Await
     return one
 
 
-async def detecting(services: Services, *, masks: bool, fine: bool = False) -> Callable[[bytes], Awaitable[Result]]:
+async def detecting(services: Services, *, masks: bool, wanted: DetectionOptions | None = None) -> Callable[[bytes], Awaitable[Result]]:
     """What finds the plants on the photo in these bytes. Raises NotReady."""
     await _loaded(services.segmenters)
 
     async def one(content: bytes) -> Result:
-        detection = await services.detector.detect(content, DetectionOptions(fine=fine))
+        detection = await services.detector.detect(content, wanted or DetectionOptions())
         return await asyncio.to_thread(detected, detection, AnswerOptions(), masks=masks)
 
     return one

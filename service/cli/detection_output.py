@@ -35,6 +35,11 @@ def without_position(results: list[Result]) -> list[str]:
     return [result["file"] for result in results if "problem" not in result and result["position"] is None]
 
 
+def truncated(results: list[Result]) -> list[tuple[str, int]]:
+    """The photos on which more plants were found than were asked for, and how many of them are given."""
+    return [(result["file"], len(result["plants"])) for result in results if "problem" not in result and result.get("truncated")]
+
+
 def rows(result: Result) -> list[Result]:
     """A row for each plant; one for a photo without plants, and for one without an answer."""
     if "problem" in result:
@@ -68,7 +73,8 @@ def _coco(results: list[Result]) -> dict[str, Any]:
     for result in results:
         if "problem" in result:
             continue
-        images.append({"id": len(images) + 1, "file_name": result["file"], "width": result["width"], "height": result["height"]})
+        image = {"id": len(images) + 1, "file_name": result["file"], "width": result["width"], "height": result["height"]}
+        images.append(image | ({"truncated": True} if result["truncated"] else {}))  # more plants were found
         for plant in result["plants"]:
             said = plant["answer"]
             name = (said["name"], said["rank"]) if said else (_UNKNOWN, "")

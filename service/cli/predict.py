@@ -18,7 +18,7 @@ from service.cli.csv_tables import COLUMNS, Result
 from service.cli.progress import Progress
 from service.cli.remote import Look
 from service.errors import ServiceError, UndecodableImage
-from service.inference.detector import PHOTOS_AT_ONCE
+from service.inference.detector import MAX_PLANTS, MOST_PLANTS, DetectionOptions
 from service.process import logs
 from service.settings import BadSetting, Settings, from_environment, warnings
 
@@ -29,7 +29,7 @@ class _Plants(NamedTuple):
     """What is wanted of the plants on each photo."""
 
     masks: bool
-    fine: bool
+    options: DetectionOptions
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     style = options.format or "table"
     progress = Progress(len(photos), sys.stderr)
     try:
-        plants = _Plants(style == "coco", options.fine) if options.detect else None
+        wanted = DetectionOptions(max_plants=options.max_plants or MAX_PLANTS, fine=options.fine)
+        plants = _Plants(style == "coco", wanted) if options.detect else None
         if options.url:
             results = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
         elif plants is not None:
@@ -95,6 +96,8 @@ def _tell_problems(results: list[Result], problems: list[str], style: str) -> in
             print(f"  {result['file']}: {result['problem']['detail']}", file=sys.stderr)
     for reason in problems:
         print(f"not looked at: {reason}", file=sys.stderr)
+    for name, listed in detection_output.truncated(results):
+        print(f"more than the {listed} largest plants were found, see --max-plants: {name}", file=sys.stderr)
     for name in detection_output.without_position(results) if style == "geojson" else ():
         print(f"not on the map, since it does not say where it was taken: {name}", file=sys.stderr)
     return 1 if failed or problems else 0
@@ -117,7 +120,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--fine",
         action="store_true",
-        help="with --detect: look at all thin leaves of large photos from nearer; up to two seconds more a photo",
+        help="with --detect: look at thin leaves of large photos from nearer at up to 192 places, not at 12; some seconds more a photo",
+    )
+    command.add_argument(
+        "--max-plants",
+        type=_plants,
+        metavar="N",
+        help=f"with --detect: of each photo the largest so many (default: {MAX_PLANTS}, at most {MOST_PLANTS})",
     )
     command.add_argument(
         "--crop",
@@ -156,8 +165,9 @@ def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     """Ends with a message where options do not go together."""
     if options.format in detection_output.STYLES and not options.detect:
         command.error(f"--format {options.format} works only with --detect: add that")
-    if options.fine and (not options.detect or options.out is not None):
-        command.error("--fine works only with --detect, and not with --out")
+    for name, given in (("--fine", options.fine), ("--max-plants", options.max_plants)):
+        if given and (not options.detect or options.out is not None):
+            command.error(f"{name} works only with --detect, and not with --out")
     if options.crop and options.detect:
         command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
     if options.out is not None and options.url:
@@ -176,6 +186,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def _plants(text: str) -> int:
+    number = _positive(text)
+    if number > MOST_PLANTS:
+        raise argparse.ArgumentTypeError(f"{text} is over {MOST_PLANTS}")
     return number
 
 
@@ -226,12 +243,12 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress, 
 async def _detect(photos: list[Path], settings: Settings, progress: Progress, plants: _Plants) -> list[Result]:
     """The plants on each photo, by the models in this process."""
     async with answering.running(settings, brief=True) as services:
-        ask = await answering.detecting(services, masks=plants.masks, fine=plants.fine)
+        ask = await answering.detecting(services, masks=plants.masks, wanted=plants.options)
 
         async def one(photo: Path) -> Result:
             return await ask(await _content(photo))
 
-        return await answering.results(one, photos, progress.step, PHOTOS_AT_ONCE)
+        return await answering.results(one, photos, progress.step, plants.options.photos_at_once)
 
 
 async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look) -> list[Result]:
@@ -243,9 +260,12 @@ async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progr
 
         async def one(photo: Path) -> Result:
             content = await _content(photo)
-            return await (asking.predict(content, look) if plants is None else asking.detect(content, plants.masks, plants.fine))
+            if plants is None:
+                return await asking.predict(content, look)
+            return await asking.detect(content, plants.masks, plants.options.max_plants, plants.options.fine)
 
-        return await answering.results(one, photos, progress.step, _REMOTE_AT_ONCE if plants is None else PHOTOS_AT_ONCE)
+        at_once = _REMOTE_AT_ONCE if plants is None else plants.options.photos_at_once
+        return await answering.results(one, photos, progress.step, at_once)
 
 
 async def _content(photo: Path) -> bytes:

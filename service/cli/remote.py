@@ -17,7 +17,7 @@ class RemoteService(Protocol):
     async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
         """The answer to the bytes of an image file, as of `POST /predict`."""
 
-    async def detect(self, image: bytes, masks: bool, fine: bool) -> dict[str, Any]:
+    async def detect(self, image: bytes, masks: bool, max_plants: int, fine: bool) -> dict[str, Any]:
         """The same of `POST /detect`."""
 
     async def retention(self) -> str | None:
@@ -63,8 +63,9 @@ async def connected(url: str, key: str | None, patience_s: float) -> AsyncIterat
                 answered: dict[str, Any] = (await told(client.predict(image, crop=look))).to_dict()
                 return answered
 
-            async def detect(self, image: bytes, masks: bool, fine: bool) -> dict[str, Any]:
-                detected: dict[str, Any] = (await told(client.detect(image, masks=masks, fine=fine))).to_dict()
+            async def detect(self, image: bytes, masks: bool, max_plants: int, fine: bool) -> dict[str, Any]:
+                asking = client.detect(image, masks=masks, max_plants=max_plants, fine=fine)
+                detected: dict[str, Any] = (await told(asking)).to_dict()
                 return detected
 
             async def retention(self) -> str | None:

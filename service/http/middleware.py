@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import PROBLEM_TYPE, CallerGone, ServiceError, problem
+from service.errors import PROBLEM_TYPE, CallerGone, defect, problem
 from service.http.auth import name_of_key
 from service.http.connection import REFUSAL
 from service.http.pacing import Pacer
@@ -77,7 +77,7 @@ class Observe:
                 except Exception:
                     log.exception("a defect of this service")
                     if status is None:
-                        error = ServiceError("something went wrong here; the request id leads to it in the log")
+                        error = defect()
                         await JSONResponse(problem(error), error.status, media_type=PROBLEM_TYPE)(scope, receive, send_with_id)
             self._report(scope, asked, status if status is not None else CallerGone.status, time.monotonic() - started, traced)
         finally:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +19,23 @@ from models_store.pixels import Crop, FittedImage
 from models_store.plants import Map, Plant
 from models_store.rollup import Statement
 from service.errors import ModelFailed, NotReady, QueueFull, ServiceError
-from service.inference.batcher import Batcher, BatchReport
+from service.inference import plant_squares
+from service.inference.batcher import BatchedAnswer, Batcher, BatchReport, QueueSlot
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
+from service.inference.plant_squares import Box
 from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
 from service.inference.registry import Model, Registry
-from service.inference.segmenter import Segmenter
+from service.inference.segmenter import Looking, Segmenter
 
 PHOTOS_AT_ONCE = 3  # held in memory
+FINE_AT_ONCE = 1  # of these, that are looked at finely: two would take each other's time
+_LOOKING = 0.5  # of the time that is left when the segmenter begins: what it may take; the rest is for names
 MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise, and at most
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
-_NEAR = 3  # times the square around a plant: a central square of that side still shows it as the training images do
-_MARGIN = 0.15  # around a plant, of its longer side, as around those of the training images
-_BLUR_PX = 2  # of the map, at least around the largest plant: a tip thinner than one of them is not seen
 _PIECE = 0.05  # of the largest part's area: less beside it is no leaf of the same plant
-_SPREAD = 3  # times the longer side of its largest part: a plant whose leaves lie apart is no longer
 CLUMP, UNKNOWN = "clump", "unknown"
 Pixels = NDArray[np.uint8]
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the upright photo
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,12 @@ class DetectionOptions:
     max_plants: int = MAX_PLANTS
     whole: bool = False  # whether the photo is to be answered as one, too, as the predictor does
     crop: WantedCrop = None  # where it is looked at for that
-    fine: bool = False  # whether all thin leaves of a large photo are looked at from nearer, however many there are
+    fine: bool = False  # whether thin leaves of a large photo are looked at from nearer at many places, not at a few
+
+    @property
+    def photos_at_once(self) -> int:
+        """How many to ask for at one time, of many."""
+        return FINE_AT_ONCE if self.fine else PHOTOS_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,6 @@ class Segmentation:
     segmentation_s: float
 
 
-class _Asked(NamedTuple):
-    """A photo for the segmenter."""
-
-    scaled: Pixels  # uint8 [3, h, w], at the size of its map
-    photo: Pixels  # uint8 [3, H, W], as it is held
-    tiles: int  # of it that are looked at from nearer, at most
-
-
 @dataclass(frozen=True)
 class _Segmented:
     photo: Photo
@@ -130,10 +125,9 @@ class Detector:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
         self._on_segmented = on_segmented
-        self._batcher = Batcher[Segmenter, _Asked, Maps](
-            _segment, batch_size=1, max_queue=max_queue, on_batch=on_segmented, network="segmenter"
-        )
+        self._batcher = Batcher[Segmenter, Looking, Maps | None](_turns, batch_size=1, max_queue=max_queue, network="segmenter")
         self._held = asyncio.Semaphore(PHOTOS_AT_ONCE)
+        self._fine = asyncio.Semaphore(FINE_AT_ONCE)
         self._photos = 0  # that are worked on
 
     def start(self) -> None:
@@ -218,40 +212,65 @@ class Detector:
         try:
             return await self._decoder.run(_asked_for, seen, asked)
         except ModelFailed as error:
-            if self._on_segmented is not None:  # the thread of the segmenter reports its own
-                self._on_segmented(BatchReport(1, time.monotonic() - started, (error,)))
+            self._segmenter_ran(time.monotonic() - started, error)
             raise
 
     @contextlib.asynccontextmanager
     async def _segmented(self, image: bytes | Pixels, fine: bool = False) -> AsyncIterator[_Segmented]:
         """A photo and its maps, held within the deadline for as long as the block lasts."""
-        segmenter = self.segmenter()
+        segmenter, ends = self.segmenter(), time.monotonic() + self._deadline_s
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place, self._counted():
-                async with self._turn():
+                async with self._turn(fine) as alone:
                     decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
                     photo = await decoding
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)
-                    served = await place.submit(segmenter, _Asked(scaled, photo.fitted.pixels, ALL_TILES if fine else MOST_TILES))
-                    yield _Segmented(photo, scaled, served.answer, segmenter, served.inference_s)
+                    now = time.monotonic()
+                    until, most = now + _LOOKING * (ends - now), ALL_TILES if fine else MOST_TILES
+                    looking = Looking(segmenter, scaled, photo.fitted.pixels, most, until)
+                    maps = await self._looked(segmenter, looking, place)
+                    await alone.aclose()
+                    yield _Segmented(photo, scaled, maps, segmenter, looking.spent_s)
+
+    async def _looked(self, segmenter: Segmenter, looking: Looking, place: QueueSlot[Segmenter, Looking, Maps | None]) -> Maps:
+        """The maps of a photo, by as many turns at the segmenter as it needs. Raises ModelFailed, NotReady or QueueFull."""
+
+        async def again() -> BatchedAnswer[Maps | None]:
+            with self._batcher.admit() as next_place:
+                return await next_place.submit(segmenter, looking)
+
+        try:
+            served = await place.submit(segmenter, looking)
+            while served.answer is None:
+                served = await patiently(again, self._deadline_s)
+        except ModelFailed as error:
+            self._segmenter_ran(looking.spent_s, error)
+            raise
+        self._segmenter_ran(looking.spent_s)
+        return served.answer
+
+    def _segmenter_ran(self, took_s: float, *errors: Exception) -> None:
+        if self._on_segmented is not None:
+            self._on_segmented(BatchReport(1, took_s, errors))
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Among the photos held in memory. Raises QueueFull after half of the deadline.
+    async def _turn(self, fine: bool) -> AsyncIterator[contextlib.AsyncExitStack]:
+        """Among the photos held in memory; where `fine`, also as the only such one, until what it gives is closed.
 
-        What is begun later is mostly late, and its work in vain. So a crowd would cost the service most of its answers.
+        Raises QueueFull after half of the deadline. What is begun later is mostly late, and its work in vain. So a crowd would cost the
+        service most of its answers.
         """
-        try:
-            async with asyncio.timeout(self._deadline_s / 2):
-                await self._held.acquire()
-        except TimeoutError:
-            raise QueueFull("too many photos whose plants are to be found at once; try again later", retry_after_s=1) from None
-        try:
-            yield
-        finally:
-            self._held.release()
+        async with contextlib.AsyncExitStack() as alone, contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._deadline_s / 2):
+                    if fine:
+                        await alone.enter_async_context(self._fine)
+                    await held.enter_async_context(self._held)
+            except TimeoutError:
+                raise QueueFull("too many photos whose plants are to be found at once; try again later", retry_after_s=1) from None
+            yield alone
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -269,8 +288,8 @@ def _counted_as(found: FoundPlant) -> str:
     return said.name if said is not None and said.rank == "species" else UNKNOWN
 
 
-def _segment(segmenter: Segmenter, photos: list[_Asked], _: bool) -> list[Maps]:
-    return [segmenter.segment(*asked) for asked in photos]
+def _turns(_: Segmenter, photos: list[Looking], __: bool) -> list[Maps | None]:
+    return [looking.turn() for looking in photos]
 
 
 def _decoded(photo: Pixels) -> Photo:
@@ -289,7 +308,7 @@ def _cover_and_crops(seen: _Segmented, found: list[tuple[Plant, Box]], size: int
     """The share of the photo that is plant, and each plant as the classifier of species is to see it: uint8 [3, size, size]."""
     fitted, plant = seen.photo.fitted, seen.maps[0]
     cover = np.count_nonzero(plant >= seen.segmenter.manifest.thresholds.plant) / plant.size
-    return float(cover), [cropped(fitted.pixels, box, fitted.pixels.shape[2] / fitted.width, size) for _, box in found]
+    return float(cover), [plant_squares.cropped(fitted.pixels, box, fitted.pixels.shape[2] / fitted.width, size) for _, box in found]
 
 
 def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
@@ -304,50 +323,9 @@ def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
 def _around_largest(seen: _Segmented) -> Crop | None:
     fitted = seen.photo.fitted
     found = _boxed(seen, max(_LEAST_SIDE * fitted.width, pixels.MIN_SIDE))
-    if not found:
-        return None
     pixel = max(fitted.width / seen.map_size[0], fitted.height / seen.map_size[1])  # of the map, in those of the photo
-    x, y, width, height = box = _with_leaves([box for plant, box in found if plant.area >= _PIECE * found[0][0].area], pixel)
-    side = min(round(_side_around(box, pixel)), fitted.width, fitted.height)
-    central = Crop(0, 0, fitted.width, fitted.height).square
-    across = central.x <= x and x + width <= central.x + central.width
-    down = central.y <= y and y + height <= central.y + central.height
-    if across and down and central.width <= _NEAR * side:
-        return None
-    left = _inside(round(x + width / 2 - side / 2), side, fitted.width)
-    top = _inside(round(y + height / 2 - side / 2), side, fitted.height)
-    return Crop(left, top, side, side)
-
-
-def _with_leaves(boxes: list[Box], pixel: float) -> Box:
-    """The first box, with those that the square around it would cut: where leaves of one plant lie apart, each is a part of its own.
-
-    The first box alone where that goes on beyond the size of a plant: there plants stand close.
-    """
-    whole = boxes[0]
-    while max(whole[2:]) <= _SPREAD * max(boxes[0][2:]):
-        half = _side_around(whole, pixel) / 2
-        middle = [whole[axis] + whole[axis + 2] / 2 for axis in (0, 1)]
-        joined = whole
-        for box in boxes:
-            beyond = [max(middle[axis] - half - box[axis], box[axis] + box[axis + 2] - middle[axis] - half) for axis in (0, 1)]
-            if max(beyond) > 0 and all(beyond[axis] < box[axis + 2] for axis in (0, 1)):
-                joined = _joined(joined, box)
-        if joined == whole:
-            return whole
-        whole = joined
-    return boxes[0]
-
-
-def _side_around(box: Box, pixel: float) -> float:
-    """Of the square around a box with its margin."""
-    return max(box[2:]) + 2 * max(_MARGIN * max(box[2:]), _BLUR_PX * pixel)
-
-
-def _joined(one: Box, other: Box) -> Box:
-    left, top = min(one[0], other[0]), min(one[1], other[1])
-    right, bottom = (max(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) for axis in (0, 1))
-    return left, top, right - left, bottom - top
+    boxes = [box for plant, box in found if plant.area >= _PIECE * found[0][0].area]
+    return plant_squares.around(boxes, (fitted.width, fitted.height), pixel)
 
 
 def _box(plant: Plant, scale: tuple[float, float], fitted: FittedImage) -> Box:
@@ -355,25 +333,3 @@ def _box(plant: Plant, scale: tuple[float, float], fitted: FittedImage) -> Box:
     right = min(fitted.width, math.ceil((plant.left + plant.width) * scale[0]))
     bottom = min(fitted.height, math.ceil((plant.top + plant.height) * scale[1]))
     return left, top, right - left, bottom - top
-
-
-def cropped(photo: Pixels, box: Box, scale: float, size: int) -> Pixels:
-    """A square around a box with a margin, scaled: uint8 [3,H,W] → uint8 [3,size,size].
-
-    scale: pixels of `photo` for each of the box. At an edge of the photo the square is moved inside; where it is larger than the photo,
-    the edge is repeated.
-    """
-    height, width = photo.shape[1:]
-    side = max(1, round(max(box[2:]) * scale * (1 + 2 * _MARGIN)))
-    left, top = (round((box[axis] + box[axis + 2] / 2) * scale - side / 2) for axis in (0, 1))
-    left, top = (_inside(first, side, length) for first, length in ((left, width), (top, height)))
-    square = photo[:, max(0, top) : top + side, max(0, left) : left + side]
-    if square.shape[1:] != (side, side):
-        beyond = ((max(0, -first), max(0, first + side - length)) for first, length in ((top, height), (left, width)))
-        square = np.pad(square, ((0, 0), *beyond), "edge")
-    return pixels.resized(square, (size, size))
-
-
-def _inside(first: int, side: int, length: int) -> int:
-    """Where a stretch of `side` begins so that it lies inside of `length`; around its middle where it is longer."""
-    return (length - side) // 2 if side > length else min(max(first, 0), length - side)

@@ -27,11 +27,13 @@ def render(detection: Detection, threshold: float) -> bytes:
     for found in reversed(detection.plants):  # the largest last, and so on top
         name, group = said_of(found, threshold)
         x, y, width, height = found.box
-        corners = (x * scale[0], y * scale[1], (x + width) * scale[0] - 1, (y + height) * scale[1] - 1)
+        left, top = x * scale[0], y * scale[1]
+        right, bottom = (x + width) * scale[0] - 1, (y + height) * scale[1] - 1
+        corners = left, top, max(left, right), max(top, bottom)  # of a box that is thinner than a pixel of the picture
         draw.rectangle(corners, outline=COLOURS[group], width=line)
-        _, _, right, bottom = draw.textbbox((0, 0), name, font)
-        at = (min(max(0, corners[0]), image.width - right), corners[1] - bottom if corners[1] >= bottom else corners[1])
-        draw.rectangle((at[0], at[1], at[0] + right, at[1] + bottom), fill=COLOURS[group])
+        _, _, across, down = draw.textbbox((0, 0), name, font)
+        at = (min(max(0, left), image.width - across), top - down if top >= down else top)
+        draw.rectangle((at[0], at[1], at[0] + across, at[1] + down), fill=COLOURS[group])
         draw.text(at, name, fill="black" if group is None else "white", font=font)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY)

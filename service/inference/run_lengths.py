@@ -53,14 +53,21 @@ def _seen(plant: Plant, values: Map, least: float, columns: slice, rows: slice, 
 
 
 def _nearest(plant: Plant, values: Map, columns: slice, rows: slice, photo_size: tuple[int, int]) -> Bools:
-    """The same by the nearest pixel of the map."""
+    """The same by the nearest pixel of the map; where no middle of a pixel lies on the plant, one pixel."""
     x, y = (np.arange(place.start, place.stop) for place in (columns, rows))
     across = np.clip(((x + 0.5) * values.shape[1] / photo_size[0]).astype(int) - plant.left, 0, plant.width - 1)
     down = np.clip(((y + 0.5) * values.shape[0] / photo_size[1]).astype(int) - plant.top, 0, plant.height - 1)
-    return plant.mask[np.ix_(down, across)]
+    found = plant.mask[np.ix_(down, across)]
+    if not found.any():
+        own = np.argwhere(plant.mask)
+        row, column = own[len(own) // 2]
+        found[np.argmin(np.abs(down - row)), np.argmin(np.abs(across - column))] = True
+    return found
 
 
 def _places(first: int, count: int, on_map: int, on_photo: int) -> slice:
-    """The photo's pixels whose centres lie in these pixels of the map."""
+    """The photo's pixels whose centres lie in these pixels of the map; the one there where none does."""
     start, stop = (int(np.ceil(place * on_photo / on_map - 0.5)) for place in (first, first + count))
-    return slice(max(0, start), min(on_photo, max(stop, start + 1)))
+    if stop <= start:
+        start = int((first + count / 2) * on_photo / on_map)
+    return slice(start, max(stop, start + 1))

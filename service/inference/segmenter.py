@@ -1,6 +1,7 @@
 """A loaded segmenter: what of a photo is plant, and which of its parts are clumps."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from service.inference.runtimes.choice import Chosen
 from service.inference.runtimes.runtime import Runtime
 
 AT_ONCE = 4  # parts that the classifier of clumps looks at
+_TURN_S = 0.25  # of a photo, before others have theirs; a look at a whole one is not divided
+_MAP_SQUARES = 20  # looks at a square that take as long as one at a whole photo
 Pixels = NDArray[np.uint8]
 
 
@@ -30,16 +33,19 @@ class Segmenter:
         """The version, as it stands in answers."""
         return str(self.manifest.version)
 
-    def segment(self, photo: Pixels, larger: Pixels | None = None, most: int = close_up.MOST_TILES) -> Maps:
-        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1.
+    def segment(self, photo: Pixels) -> Maps:
+        """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1, by one look. Raises ModelFailed."""
+        return photo_maps.seen(self._maps, photo, None, self.manifest.thresholds.plant)
 
-        larger: the same photo with more pixels, uint8 [3, H, W]. Thin leaves are looked at there once more, in so many squares at
-        most.
+    def in_steps(
+        self, photo: Pixels, larger: Pixels, most: int, time_for: Callable[[int], bool] = lambda _: True
+    ) -> Generator[None, None, Maps]:
+        """The same; thin leaves are looked at once more on the photo with more pixels, uint8 [3, H, W], in so many squares at most.
 
-        Raises ModelFailed.
+        It yields before each of them. time_for: as of `models_store.close_up.seen`. Raises ModelFailed.
         """
         in_tiles = close_up.TILE_PX % self.manifest.input.multiple == 0
-        return photo_maps.seen(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds.plant, most)
+        return photo_maps.in_steps(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds.plant, most, time_for)
 
     def _maps(self, photo: Pixels) -> Maps:
         try:
@@ -83,3 +89,33 @@ class Segmenter:
                 raise ModelFailed("the segmenter's classifier of clumps gives no probability for each part")
             probabilities[first : first + AT_ONCE] = values[: len(some)]
         return probabilities
+
+
+class Looking:
+    """A photo that is looked at in turns: between them others have theirs, and one that nobody waits for any more takes none."""
+
+    def __init__(self, segmenter: Segmenter, photo: Pixels, larger: Pixels, most: int, until: float) -> None:
+        """As of `Segmenter.in_steps`; until: the time of `time.monotonic` at which it is to be done."""
+        self.spent_s = 0.0  # in turns
+        self._until, self._began, self._squares = until, 0.0, 0
+        self._steps = segmenter.in_steps(photo, larger, most, self._time_for)
+
+    def turn(self) -> Maps | None:
+        """Go on for a while: the maps once all is seen, else None. Raises ModelFailed."""
+        started = time.monotonic()
+        self._began = self._began or started
+        try:
+            while time.monotonic() < started + _TURN_S:
+                next(self._steps)
+                self._squares += 1
+        except StopIteration as end:
+            maps: Maps = end.value
+            return maps
+        finally:
+            self.spent_s += time.monotonic() - started
+        return None
+
+    def _time_for(self, squares: int) -> bool:
+        """By how long it took so far, others' turns counted in."""
+        now = time.monotonic()
+        return now + squares * (now - self._began) / (_MAP_SQUARES + self._squares) <= self._until

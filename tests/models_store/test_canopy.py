@@ -88,7 +88,7 @@ def test_a_lawn_beside_soil_is_vegetation_where_it_is(share: float) -> None:
     assert where[:, edge + 32 :].mean() > 0.98
     height, width = photo.shape[1:]
     plant, near, afar = (np.full((height // stride, width // stride), 0.3, np.float32) for stride in (1, 4, 16))
-    of_all, of_near, of_afar = canopy.seen(photo, (plant, near, afar))
+    of_all, of_near, of_afar = canopy.seen(where, (plant, near, afar))
     assert (of_all == np.where(where, 1, 0.3).astype(np.float32)).all()  # beside it the segmenter's say stands
     assert ((of_near == 0) == where[::4, ::4]).all()
     assert ((of_afar == 0) == where[::16, ::16]).all()
@@ -128,8 +128,8 @@ def test_its_maps_are_one_clump() -> None:
     photo = scaled(drawn.lawn(1))
     height, width = photo.shape[1:]
     maps = tuple(np.full((height // stride, width // stride), 0.3, np.float32) for stride in (1, 4, 16))
-    (whole,) = plants.find(*canopy.seen(photo, maps), THRESHOLDS)
+    (whole,) = plants.find(*canopy.seen(canopy.vegetation(photo), maps), THRESHOLDS)
     assert whole.clump
     assert whole.area > 0.9 * width * height
     page = np.full_like(photo, 90)
-    assert canopy.seen(page, maps) == maps
+    assert canopy.seen(canopy.vegetation(page), maps) == maps

@@ -1,11 +1,14 @@
 """A second look at thin leaves, from nearer: where, how often, and what comes of it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models_store import close_up
+from models_store import close_up, photo_maps, plants
+from models_store.manifest import PhotoInput
 
 Map = NDArray[np.float32]
 
@@ -17,6 +20,10 @@ def photo_of(green: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def by_green(tile: NDArray[np.uint8]) -> Map:
     return (tile[1].astype(np.float32) - 90).clip(0, 70) / 70
+
+
+def looked(*given: Any, **options: Any) -> Map:
+    return photo_maps.finished(close_up.seen(*given, **options))
 
 
 def leaves(width: int, height: int, thick: int, few: int, seed: int = 0) -> NDArray[np.bool_]:
@@ -39,7 +46,7 @@ def test_thin_leaves_get_their_edges() -> None:
     true = smaller(green) >= 0.5
     coarse = Image.fromarray(smaller(green)).resize((96, 64), Image.Resampling.BOX)
     before = (2 * np.asarray(coarse.resize((384, 256), Image.Resampling.BILINEAR))).clip(0, 1)
-    after = close_up.seen(photo_of(green), before, 0.5, 50, by_green)
+    after = looked(photo_of(green), before, 0.5, 50, by_green)
     errors = [np.count_nonzero((plant >= 0.5) != true) for plant in (before, after)]
     assert errors[0] > 100
     assert errors[1] < 0.1 * errors[0]
@@ -49,7 +56,7 @@ def test_thin_leaves_get_their_edges() -> None:
 def test_what_was_not_seen_before_is_doubted() -> None:
     before = np.zeros((128, 128), np.float32)
     before[60:80, 60:63] = 0.36
-    after = close_up.seen(np.zeros((3, 256, 256), np.uint8), before, 0.5, 50, lambda tile: np.full(tile.shape[1:], 0.8, np.float32))
+    after = looked(np.zeros((3, 256, 256), np.uint8), before, 0.5, 50, lambda tile: np.full(tile.shape[1:], 0.8, np.float32))
     assert after[70, 61] == pytest.approx(2.4 / 3.4)  # odds of 4, times the root of 0.36
     assert after[70, 66] == pytest.approx(2.4 / 3.4)  # 4 pixels beside it
     assert after[70, 67] == 0
@@ -62,9 +69,9 @@ def test_wide_leaves_are_left_to_the_first_look() -> None:
     def nothing(tile: NDArray[np.uint8]) -> Map:
         return np.zeros(tile.shape[1:], np.float32)
 
-    assert (close_up.seen(np.zeros((3, 512, 512), np.uint8), before, 0.5, 50, nothing) == before).all()
+    assert (looked(np.zeros((3, 512, 512), np.uint8), before, 0.5, 50, nothing) == before).all()
     before[20:50, 20:23] = 1  # a thin one beside it
-    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), before, 0.5, 50, nothing)
+    after = looked(np.zeros((3, 512, 512), np.uint8), before, 0.5, 50, nothing)
     assert after[20:50, 20:23].max() == 0
     assert (after[60:] == before[60:]).all()
 
@@ -82,7 +89,7 @@ def test_so_many_squares_at_most_those_of_the_most_thin_pixels_first(most: int, 
         seen.append(int(np.median(tile[0])) // 10)
         return np.ones(tile.shape[1:], np.float32)
 
-    close_up.seen(photo, plant, 0.5, most, look)
+    looked(photo, plant, 0.5, most, look)
     assert len(seen) == looks
     assert seen == [5, 4, 3, 2, 1, 0][:looks]
 
@@ -95,11 +102,54 @@ def test_a_leaf_longer_than_a_square_is_looked_at_in_several() -> None:
     def look(tile: NDArray[np.uint8]) -> Map:
         return np.full(tile.shape[1:], 0.25, np.float32)
 
-    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 5, look)
+    after = looked(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 5, look)
     assert after[plant > 0] == pytest.approx(0.25)
-    after = close_up.seen(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 3, look)  # of four
+    after = looked(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 3, look)  # of four
     assert (after[:, 100:103] == plant[:, 100:103]).all()  # in part it is never
     assert after[60:90, 180:183] == pytest.approx(0.25)
+
+
+def test_a_part_for_which_there_is_no_time_is_not_looked_at():
+    plant = np.zeros((256, 256), np.float32)
+    plant[10:250, 100:103] = 1
+    plant[60:90, 180:183] = 1  # a shorter one
+    asked: list[int] = []
+
+    def time_for(squares: int) -> bool:
+        asked.append(squares)
+        return squares < 4
+
+    after = looked(np.zeros((3, 512, 512), np.uint8), plant, 0.5, 50, lambda tile: np.full(tile.shape[1:], 0.25, np.float32), time_for)
+    assert (after[:, 100:103] == plant[:, 100:103]).all()
+    assert after[60:90, 180:183] == pytest.approx(0.25)
+    assert asked == [4, 1]
+
+
+def test_it_stops_before_each_square():
+    plant = np.zeros((256, 256), np.float32)
+    plant[10:250, 100:103] = 1
+    looks: list[int] = []
+    steps = close_up.seen(
+        np.zeros((3, 512, 512), np.uint8), plant, 0.5, 50, lambda tile: looks.append(1) or np.ones(tile.shape[1:], np.float32)
+    )
+    assert [len(looks) for _ in steps] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("size", [(1540, 1026), (1026, 1540), (1600, 300), (300, 1600)])
+def test_the_longer_side_says_whether_there_is_more_to_see(size: tuple[int, int]) -> None:
+    """The shorter side of a map is rounded more."""
+    width, height = plants.map_size(*size, PhotoInput(side=1024, multiple=64, enlarged=1.5))
+    looks = 0
+
+    def look(tile: NDArray[np.uint8]) -> Map:
+        nonlocal looks
+        looks += 1
+        return np.ones(tile.shape[1:], np.float32)
+
+    plant = np.zeros((height, width), np.float32)
+    plant[40:70, 50:53] = 1
+    looked(np.zeros((3, size[1], size[0]), np.uint8), plant, 0.5, 50, look)
+    assert looks == 1
 
 
 @pytest.mark.parametrize("size", [(128, 128), (180, 180)])
@@ -109,9 +159,9 @@ def test_a_photo_with_hardly_more_pixels_is_not_looked_at(size: tuple[int, int])
     def never(_: NDArray[np.uint8]) -> Map:
         raise AssertionError
 
-    assert close_up.seen(np.zeros((3, *size), np.uint8), plant, 0.5, 50, never) is plant
-    assert close_up.seen(np.zeros((3, 256, 256), np.uint8), plant * 0, 0.5, 50, never).max() == 0
-    assert close_up.seen(np.zeros((3, 256, 256), np.uint8), np.eye(64, dtype=np.float32), 0.5, 50, never).shape == (64, 64)
+    assert looked(np.zeros((3, *size), np.uint8), plant, 0.5, 50, never) is plant
+    assert looked(np.zeros((3, 256, 256), np.uint8), plant * 0, 0.5, 50, never).max() == 0
+    assert looked(np.zeros((3, 256, 256), np.uint8), np.eye(64, dtype=np.float32), 0.5, 50, never).shape == (64, 64)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -119,7 +169,7 @@ def test_a_photo_with_hardly_more_pixels_is_not_looked_at(size: tuple[int, int])
 def test_a_mirrored_photo_has_the_mirrored_map(seed: int, most: int) -> None:
     green = leaves(768, 512, 4, 30, seed)
     photo, before = photo_of(green), smaller(green)
-    after = close_up.seen(photo, before, 0.5, most, by_green)
+    after = looked(photo, before, 0.5, most, by_green)
     for rows, columns in ((-1, 1), (1, -1), (-1, -1)):
-        mirrored = close_up.seen(photo[:, ::rows, ::columns], before[::rows, ::columns], 0.5, most, by_green)
+        mirrored = looked(photo[:, ::rows, ::columns], before[::rows, ::columns], 0.5, most, by_green)
         assert (mirrored == after[::rows, ::columns]).all()

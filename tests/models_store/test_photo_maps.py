@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models_store import close_up, photo_maps, white_balance
+from models_store import close_up, photo_maps, pixels, white_balance
 from models_store.photo_maps import Maps
+from tests import drawn
 
 
 def maps(plant: NDArray[np.float32]) -> Maps:
@@ -55,3 +56,19 @@ def test_so_many_looks_at_most_and_none_without_a_larger_photo(most: int) -> Non
     assert looks == 1 + most
     photo_maps.seen(network, photo[:, ::2, ::2], None, 0.5)
     assert looks == 2 + most
+
+
+def test_a_canopy_is_not_looked_at_twice() -> None:
+    lawn = np.asarray(drawn.lawn(1, size=(1600, 1600))).transpose(2, 0, 1)
+    looks = 0
+
+    def network(seen: NDArray[np.uint8]) -> Maps:
+        nonlocal looks
+        looks += 1
+        plant = np.zeros(seen.shape[1:], np.float32)
+        plant[40:70, 50:53] = 1
+        return maps(plant)
+
+    plant, _, _ = photo_maps.seen(network, pixels.resized(lawn, (768, 768)), lawn, 0.5)
+    assert looks == 1
+    assert plant.mean() > 0.9

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,9 +41,12 @@ def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
     environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_MAX_BATCH": "2", "SEEDLINGS_THREADS": "1"} | variables
     command = [sys.executable, "-m", "service", "--port", str(port)]
     with (
-        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True) as running,
+        tempfile.NamedTemporaryFile() as log,  # a pipe that nobody reads would fill, and the service would wait
+        Path(log.name).open() as said,
+        subprocess.Popen(command, env=environ, stderr=log, text=True, cwd=ROOT, start_new_session=True) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, verify=False) as client,
     ):
+        running.stderr = said
         try:
             yield running, client
         finally:
@@ -126,8 +130,7 @@ def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
         text = alone("GET", f"{url}/metrics").text
         return sum(map(float, re.findall(r"^seedlings_queue_length(?:\{.*\})? ([\d.]+)", text, re.MULTILINE)))
 
-    variables = {"SEEDLINGS_WORKERS": "2", "SEEDLINGS_LOG_LEVEL": "error"}  # a line for each request would fill the pipe
-    with process(tmp_path, **variables) as (running, client), ThreadPoolExecutor(32) as pool:
+    with process(tmp_path, SEEDLINGS_WORKERS="2") as (running, client), ThreadPoolExecutor(32) as pool:
         wait_ready(client)
         url = str(client.base_url)
         wait_for(lambda: all(alone("GET", f"{url}/health/ready").status_code == 200 for _ in range(16)), "both are ready")

@@ -22,7 +22,6 @@ from service.http.disconnect import unless_gone
 from service.http.services import Services
 from service.http.uploads import IMAGE_BODY
 from service.inference import overlay
-from service.inference.detector import PHOTOS_AT_ONCE
 
 router = APIRouter(tags=["predictions"], dependencies=[Depends(authorized)])
 _JPEG, _OCTETS = "image/jpeg", "application/octet-stream"
@@ -79,7 +78,7 @@ async def detect_batch(request: Request, services: Annotated[Services, Depends(c
         detection = await services.detector.detect(image, plants)
         return await asyncio.to_thread(detected, detection, answers, masks=masks)  # and let go of the photo
 
-    outcomes = await batches.outcomes(request, services, found, PHOTOS_AT_ONCE)
+    outcomes = await batches.outcomes(request, services, found, plants.photos_at_once)
     return await _json(lambda: {"results": batches.results(outcomes, "detection", lambda document: document)})
 
 

@@ -109,11 +109,30 @@ def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: S
     assert answered("--url", f"http://127.0.0.1:{running.port}", "--fine") == answered("--fine") != answered()
 
 
-@pytest.mark.parametrize("options", [["--fine"], ["--fine", "--detect", "--out", "rows"]])
-def test_fine_is_for_plants(photos: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", [["--fine"], ["--max-plants", "3"]])
+@pytest.mark.parametrize("options", [[], ["--detect", "--out", "rows"]])
+def test_some_options_are_for_plants(photos: Path, option: list[str], options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["predict", str(photos), *options])
-    assert "--fine works only with --detect, and not with --out" in capsys.readouterr().err
+        main(["predict", str(photos), *option, *options])
+    assert f"{option[0]} works only with --detect, and not with --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("style", ["table", "csv", "coco", "json", "geojson"])
+def test_that_there_are_more_plants_than_were_asked_for_is_said(photos: Path, style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos / "=a.png"), "--detect", "--format", style, "--max-plants", "1"]) == 0
+    written = capsys.readouterr()
+    assert f"more than the 1 largest plants were found, see --max-plants: {photos / '=a.png'}" in written.err
+    if style == "coco":
+        assert [image["truncated"] for image in json.loads(written.out)["images"]] == [True]
+    assert main(["predict", str(photos / "=a.png"), "--detect", "--format", style, "--max-plants", "2"]) == 0
+    assert "--max-plants" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "501"])
+def test_as_many_plants_as_a_service_gives_may_be_asked_for(photos: Path, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", str(photos), "--detect", "--max-plants", number])
+    assert number in capsys.readouterr().err
 
 
 def test_maps_need_plants(photos: Path) -> None:

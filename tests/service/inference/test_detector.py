@@ -1,7 +1,9 @@
-"""What of a photo the classifier is to see, and that a photo let in is answered whole. The rest is tested with the routes."""
+"""A photo let in is answered whole, and takes its turns. The rest is tested with the routes."""
 
 import asyncio
+import contextlib
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,38 +11,47 @@ import pytest
 
 from service.errors import ModelFailed, QueueFull
 from service.inference.decoder import Decoder
-from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector, cropped
+from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector
 from tests import fakes
 
 
-@pytest.fixture
-def photo():
-    """Each pixel says where it lies: its column in red, its row in green."""
-    rows, columns = np.indices((100, 200))
-    return np.stack([columns, rows, 0 * rows]).astype(np.uint8)
+class Segmenter:
+    """It sees no plants. It looks at the photo, and at so many squares from nearer."""
+
+    manifest = fakes.segmenter_manifest()
+    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+
+    def __init__(self, look=lambda: None, squares=0):
+        self.look, self.squares = look, squares
+        self.at_once, self.most_at_once = 0, 0
+
+    def in_steps(self, photo, larger, most, time_for):
+        self.look()
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        for _ in range(min(most, self.squares)):
+            if not time_for(1):
+                break
+            yield
+            self.look()
+        self.at_once -= 1
+        return self.empty
+
+    def classify(self, photo, found):
+        return found
 
 
-def test_a_square_with_a_margin(photo):
-    crop = cropped(photo, (50, 30, 40, 20), 1.0, 52)
-    assert crop.shape == (3, 52, 52)
-    assert (crop[0, 0, 0], crop[0, 0, -1]) == (44, 95)
-    assert (crop[1, 0, 0], crop[1, -1, 0]) == (14, 65)
-
-
-def test_at_an_edge_it_moves_inside(photo):
-    crop = cropped(photo, (190, 90, 10, 10), 1.0, 13)
-    assert (crop[0, 0, 0], crop[0, 0, -1]) == (187, 199)
-    assert (crop[1, 0, 0], crop[1, -1, 0]) == (87, 99)
-
-
-def test_one_larger_than_the_photo_repeats_its_edge(photo):
-    crop = cropped(photo, (20, 0, 150, 100), 1.0, 195)
-    assert (crop[1, 0, 0], crop[1, -1, 0]) == (0, 99)
-    assert (crop[1, :40, 50] == 0).all()
-
-
-def test_a_photo_held_at_half_its_size(photo):
-    assert (cropped(photo, (100, 60, 80, 40), 0.5, 52) == cropped(photo, (50, 30, 40, 20), 1.0, 52)).all()
+@contextlib.contextmanager
+def detecting(segmenter, predictor=None, **options):
+    decoder = Decoder(1, 10**6)
+    options = {"max_queue": 9, "images_at_once": 2, "deadline_s": 20} | options
+    detector = Detector(SimpleNamespace(current=segmenter), predictor, decoder, **options)  # type: ignore[arg-type]
+    detector.start()
+    try:
+        yield detector
+    finally:
+        detector.close()
+        decoder.close()
 
 
 def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
@@ -57,33 +68,16 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
                 raise QueueFull("full")
             return "answered"
 
-    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda *asked: empty, classify=lambda photo, found: found)
-    decoder = Decoder(1, 10**6)
-    detector = Detector(SimpleNamespace(current=segmenter), Crowded(), decoder, max_queue=2, images_at_once=2, deadline_s=20)  # type: ignore[arg-type]
-    detector.start()
-    try:
+    with detecting(Segmenter(), Crowded(), max_queue=2) as detector:
         found = asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
-    finally:
-        detector.close()
-        decoder.close()
     assert (found.whole, found.plants, calls) == ("answered", [], [None] * 3)
 
 
 def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins():
     """Half of the deadline passes while all places in memory are taken."""
-    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
     turned_away = threading.Event()
 
-    def segment(*asked):
-        turned_away.wait(60)
-        return empty
-
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=segment, classify=lambda photo, found: found)
-    decoder = Decoder(1, 10**6)
-    detector = Detector(SimpleNamespace(current=segmenter), None, decoder, max_queue=9, images_at_once=2, deadline_s=2)  # type: ignore[arg-type]
-
-    async def crowd():
+    async def crowd(detector):
         among = [asyncio.create_task(detector.segment(fakes.image())) for _ in range(PHOTOS_AT_ONCE)]
         await asyncio.sleep(0)  # they go first
         with pytest.raises(QueueFull, match="at once; try again later"):
@@ -91,30 +85,94 @@ def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins
         turned_away.set()
         return [*await asyncio.gather(*among), await detector.segment(fakes.image())]
 
-    detector.start()
-    try:
-        assert [found.plants for found in asyncio.run(crowd())] == [[]] * (PHOTOS_AT_ONCE + 1)
-    finally:
-        turned_away.set()
-        detector.close()
-        decoder.close()
+    with detecting(Segmenter(lambda: turned_away.wait(60)), deadline_s=2) as detector:
+        try:
+            assert [found.plants for found in asyncio.run(crowd(detector))] == [[]] * (PHOTOS_AT_ONCE + 1)
+        finally:
+            turned_away.set()
+
+
+def test_a_photo_that_is_looked_at_for_long_lets_others_have_their_turns():
+    async def both(detector):
+        long = asyncio.create_task(detector.segment(fakes.image(), DetectionOptions(fine=True)))
+        while not segmenter.at_once:
+            await asyncio.sleep(0.01)
+        segmenter.squares = 0  # of photos from now on
+        await detector.segment(fakes.image())
+        assert not long.done()
+        return await long
+
+    segmenter = Segmenter(lambda: time.sleep(0.02), squares=100)
+    reports = []
+    with detecting(segmenter, on_segmented=reports.append) as detector:
+        found = asyncio.run(both(detector))
+    assert found.segmentation_s >= 101 * 0.02
+    assert [len(ran.failures) for ran in reports] == [0, 0]  # each photo once, whatever its turns
+    assert reports[1].inference_s == found.segmentation_s > reports[0].inference_s
+
+
+def test_a_photo_that_nobody_waits_for_any_more_is_looked_at_no_longer():
+    looks = []
+
+    async def given_up(detector):
+        task = asyncio.create_task(detector.segment(fakes.image(), DetectionOptions(fine=True)))
+        while not looks:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await detector.segment(fakes.image())  # has its turn after the one that was going on
+        before = len(looks)
+        await asyncio.sleep(0.5)
+        return before
+
+    def look():
+        looks.append(time.sleep(0.02))
+
+    segmenter = Segmenter(look, squares=150)
+    with detecting(segmenter) as detector:
+        before = asyncio.run(given_up(detector))
+    assert len(looks) == before < 300
+
+
+def test_of_photos_that_are_looked_at_finely_one_has_its_turns_at_a_time():
+    async def three(detector):
+        await asyncio.gather(*(detector.segment(fakes.image(), DetectionOptions(fine=True)) for _ in range(3)))
+
+    segmenter = Segmenter(lambda: time.sleep(0.02), squares=30)
+    with detecting(segmenter) as detector:
+        asyncio.run(three(detector))
+    assert segmenter.most_at_once == 1
+
+
+def test_so_much_is_looked_at_from_nearer_that_half_of_the_time_is_left_for_names():
+    looks = []
+
+    def look():
+        looks.append(time.sleep(0.02))
+
+    with detecting(Segmenter(look, squares=10_000), deadline_s=4) as detector:
+        found = asyncio.run(detector.segment(fakes.image(), DetectionOptions(fine=True)))
+    assert found.plants == []
+    assert 1 < len(looks) <= 100
 
 
 def test_a_classifier_that_fails_is_reported_as_the_segmenter_is():
-    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+    class Failing(Segmenter):
+        def classify(self, photo, found):
+            raise ModelFailed("no number")
 
-    def classify(photo, found):
+    reports = []
+    with detecting(Failing(), on_segmented=reports.append) as detector, pytest.raises(ModelFailed):
+        asyncio.run(detector.segment(fakes.image()))
+    assert [len(ran.failures) for ran in reports] == [0, 1]
+
+
+def test_a_segmenter_that_fails_is_reported_once():
+    def look():
         raise ModelFailed("no number")
 
-    segmenter = SimpleNamespace(manifest=fakes.segmenter_manifest(), segment=lambda *asked: empty, classify=classify)
-    decoder, reports = Decoder(1, 10**6), []
-    given = (SimpleNamespace(current=segmenter), None, decoder)
-    detector = Detector(*given, max_queue=2, images_at_once=2, deadline_s=20, on_segmented=reports.append)  # type: ignore[arg-type]
-    detector.start()
-    try:
-        with pytest.raises(ModelFailed):
-            asyncio.run(detector.segment(fakes.image()))
-    finally:
-        detector.close()
-        decoder.close()
-    assert [len(ran.failures) for ran in reports] == [0, 1]
+    reports = []
+    with detecting(Segmenter(look), on_segmented=reports.append) as detector, pytest.raises(ModelFailed):
+        asyncio.run(detector.segment(fakes.image()))
+    assert [len(ran.failures) for ran in reports] == [1]

@@ -1,5 +1,7 @@
 """COCO's run-length encoding, decoded as COCO's own tools do."""
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,6 +54,22 @@ def test_a_map_of_another_size_than_the_photo():
     assert found[15:25, 20:50].all()
     smaller = decoded(encoded(Plant(5, 3, np.ones((1, 1), bool), clump=False), (64, 64), (20, 20)), 20, 20)
     assert smaller.sum() == 1
+
+
+@pytest.mark.parametrize("photo_size", [(10, 272), (272, 10), (9, 9), (31, 700)])
+def test_each_plant_of_a_small_photo_has_a_pixel_in_its_box_at_least(photo_size):
+    """A map has 64 pixels a side at least, so some of its pixels hold no middle of one of the photo."""
+    random, map_size = np.random.default_rng(0), (64, 64)
+    for _ in range(300):
+        left, top = random.integers(0, 64, 2)
+        width, height = random.integers(1, 65 - left), random.integers(1, 65 - top)
+        mask = random.random((height, width)) > 0.9
+        mask[random.integers(height), random.integers(width)] = True
+        found = decoded(encoded(Plant(left, top, mask, clump=False), map_size, photo_size), *photo_size)
+        assert found.any()
+        scale = photo_size[0] / 64, photo_size[1] / 64
+        box = found[int(top * scale[1]) : math.ceil((top + height) * scale[1]), int(left * scale[0]) : math.ceil((left + width) * scale[0])]
+        assert box.sum() == found.sum()
 
 
 def test_an_edge_lies_between_the_pixels_of_the_map():

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from models_store.plants import Map, Plant
+from service.inference import run_lengths
 from tests import fakes
 from tests.service.conftest import Running, Start
 from tests.service.inference.test_run_lengths import decoded
@@ -94,7 +96,7 @@ def test_thin_leaves_of_a_large_photo_are_looked_at_from_nearer(detecting: Runni
             draw.rectangle((20 + 62 * column, 20 + 70 * row, 21 + 62 * column, 59 + 70 * row), fill=(40, 150, 40))  # 2×40 pixels
     true = 20 * 30 * 2 * 40 / (2000 * 1500)
     usual, fine, not_fine = (
-        detected(detecting, fakes.encoded(photo), f"?max_plants=1{more}")["cover"]["all"] for more in ("", "&fine=true", "&fine=false")
+        detected(detecting, fakes.encoded(photo), f"?max_plants=1{more}")["cover"]["all"] for more in ("", "&fine=True", "&fine=false")
     )
     assert usual == not_fine < fine < true
     overlay = detecting.client.post("/detect/overlay?fine=true", files={"file": fakes.encoded(photo)})
@@ -225,6 +227,24 @@ def test_the_overlay_is_the_photo_with_boxes(detecting: Running) -> None:
     assert not changed[200:380, 20:300].any()
     octets = detecting.client.post("/detect/overlay", files={"file": fakes.encoded(photo)}, headers={"accept": "application/octet-stream"})
     assert octets.headers["content-type"] == "application/octet-stream"
+
+
+def test_an_error_that_nobody_expected_harms_no_other_photo_of_a_batch(
+    detecting: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode = run_lengths.encode
+
+    def defective(plant: Plant, values: Map, least: float, photo_size: tuple[int, int]) -> list[int]:
+        if photo_size == (300, 200):
+            raise ZeroDivisionError
+        return encode(plant, values, least, photo_size)
+
+    monkeypatch.setattr(run_lengths, "encode", defective)
+    files = [("files", (f"{size}.png", fakes.encoded(fakes.field([(60, 60, 20)], size)))) for size in ((300, 200), (400, 200))]
+    bad, good = detecting.client.post("/detect/batch?masks=rle", files=files).json()["results"]
+    assert (bad["problem"]["status"], "request id leads to it" in bad["problem"]["detail"]) == (500, True)
+    assert len(good["detection"]["plants"]) == 1
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_plants_are_counted_in_the_metrics(detecting: Running) -> None:
