@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from models_store.close_up import ALL_TILES, MOST_TILES
 from service.errors import ModelFailed, QueueFull
 from service.inference.decoder import Decoder
 from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector
+from service.inference.segmenter import Looking
 from tests import fakes
 
 
@@ -154,7 +156,16 @@ def test_so_much_is_looked_at_from_nearer_that_half_of_the_time_is_left_for_name
     with detecting(Segmenter(look, squares=10_000), deadline_s=4) as detector:
         found = asyncio.run(detector.segment(fakes.image(), DetectionOptions(fine=True)))
     assert found.plants == []
-    assert 1 < len(looks) <= 100
+    assert 1 + MOST_TILES < len(looks) <= 100
+
+
+@pytest.mark.parametrize("most", [MOST_TILES, ALL_TILES])
+def test_the_usual_squares_are_looked_at_whatever_the_time(most):
+    looks = []
+    looking = Looking(Segmenter(lambda: looks.append(1), squares=10_000), None, None, most, until=0.0)  # type: ignore[arg-type]
+    while looking.turn() is None:
+        pass
+    assert len(looks) == 1 + MOST_TILES
 
 
 def test_a_classifier_that_fails_is_reported_as_the_segmenter_is():
