@@ -81,6 +81,7 @@ def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int
     assert (answer["plants"], answer["cover"]["all"]) == ([], 0)
 
 
+@pytest.mark.slow
 def test_a_tinted_camera_finds_the_same_plants(service: Running) -> None:
     photo, _ = bed()
     usual = [plant["box"] for plant in detected(service, png(photo))["plants"]]

@@ -152,6 +152,7 @@ def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
         assert "Traceback" not in running.stderr.read()
 
 
+@pytest.mark.slow
 def test_ctrl_c_exits_130(tmp_path: Path) -> None:
     fakes.publish(tmp_path)
     # Of several workers of another program in the same environment: this one has none.

@@ -84,6 +84,7 @@ def told(running: subprocess.Popen[str]) -> str:
     raise AssertionError("the log has ended")
 
 
+@pytest.mark.slow
 def test_the_pause_before_a_broken_worker_begins_again_grows_and_it_begins_once_it_can(tmp_path: Path) -> None:
     with minded(tmp_path, longest="1.5") as (running, port):
         first = seen_ready(port)

@@ -44,6 +44,7 @@ def offered() -> bool:
 
 
 @pytest.mark.skipif(not offered(), reason="this kernel gives huge pages to all or to none")
+@pytest.mark.slow
 def test_a_large_tensor_lies_in_huge_pages():
     environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
     pages = []

@@ -95,6 +95,7 @@ def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str])
     assert second.endswith("0 plants; 0.0% of the photo is plant")
 
 
+@pytest.mark.slow
 def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
     running: Running = start(store=tmp_path / "store")
     running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")

@@ -166,6 +166,7 @@ def test_each_comparison_names_the_version_that_answered(compares: Compares) -> 
     assert [report[0] for report in compares.reports] == ["1", "3"]
 
 
+@pytest.mark.slow
 def test_its_process_may_be_killed(compares: Compares) -> None:
     os.kill(process_of_the_shadow(), signal.SIGKILL)
     until(lambda: "the process of the shadow ended" in str(compares.shadow.error), "it is told")
@@ -180,6 +181,7 @@ def test_its_process_may_be_killed(compares: Compares) -> None:
     until(lambda: compares.reports, "a comparison")
 
 
+@pytest.mark.slow
 def test_comparisons_of_all_workers_are_told_by_each(tmp_path: Path) -> None:
     fakes.publish(tmp_path, fakes.Shares)
     fakes.publish(tmp_path, fakes.Halves)

@@ -230,6 +230,7 @@ def test_evaluate_photos_in_no_split(trained, published, tmp_path, capsys):
     assert "name it with --data DIR" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sheet_of_what_is_learnt_from(run_command, folder, cache, tmp_path, capsys):
     recipe, sheet = tmp_path / "field.toml", tmp_path / "sheet.png"  # of a batch and one image more
     recipe.write_text(RECIPE.replace("batch_size = 16", "batch_size = 13") + "[field]\nshare = 0.7\n[camera]\nshare = 0.5\n")

@@ -2,12 +2,15 @@
 
 import time
 
+import pytest
+
 from tests.training.conftest import Laborious
 from training import networks
 from training.experiments import throughput
 from training.experiments.sweep import SweepEntry
 
 
+@pytest.mark.slow
 def test_each_network_is_timed(fabric, images, tmp_path, monkeypatch):
     monkeypatch.setitem(networks.NETWORKS, "laborious", Laborious)
     (tmp_path / "one.toml").write_text('network = "tiny"\nepochs = 3\nbatch_size = 8\n')

@@ -37,6 +37,7 @@ def greenest(photo):
     return photo, [Plant(0, 0, index >= np.quantile(index, 0.75), clump=False)]
 
 
+@pytest.mark.slow
 def test_parts_are_those_of_composed_pictures_and_of_images(images):
     made = clump_classifier.parts(images.pixels, greenest, 24, 0)
     assert made.crops.shape[1:] == (4, clumps.SIDE, clumps.SIDE)
@@ -66,6 +67,7 @@ def discs(n, random):
     return Parts(crops.add(8 * torch.randn(n, 4, 64, 64, generator=random)).clamp(0, 255).to(torch.uint8), several)
 
 
+@pytest.mark.slow
 def test_it_learns_and_its_mistakes_are_counted(monkeypatch):
     monkeypatch.setattr(clump_classifier, "BATCH", 32)
     random = torch.Generator().manual_seed(0)

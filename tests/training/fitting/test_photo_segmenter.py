@@ -39,6 +39,7 @@ def test_the_loss_of_plants_is_cross_entropy_and_the_iou_of_each_source():
     assert float(plant_loss(soft.logit(), soft, [3])) == pytest.approx(float(entropy), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_from_masks(images, tmp_path):
     places = torch.arange(256) - 127.5
     mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
@@ -59,6 +60,7 @@ def test_it_learns_from_masks(images, tmp_path):
     assert trained.made_of.masks == ["discs"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, monkeypatch):
     monkeypatch.setattr(photo_segmenter, "CHECKPOINT_STEPS", 4)
     fabric, loss, calls = make_fabric("cpu", precision="32-true"), photo_segmenter.plant_loss, []

@@ -59,6 +59,7 @@ def test_probabilities_tell_more_than_right_answers():
     assert not PairedAnswers(Answered(right, before), Answered(fewer, now)).better()  # surer, but wrong more often
 
 
+@pytest.mark.slow
 def test_two_that_are_equally_good_pass_in_one_of_twenty_cases():
     draw = torch.Generator().manual_seed(0)
     passed = 0

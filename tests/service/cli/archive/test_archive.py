@@ -169,6 +169,7 @@ def test_from_and_to_an_object_store(photos: Path) -> None:
         assert files.exists("flights/results/1/part-000002.parquet")
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rows of problems would count as finished."""
     (tmp_path / "list.txt").write_text("http://127.0.0.1:9/a.png\n" * 3)

@@ -39,6 +39,7 @@ def of_one(sample: str, service: Running) -> str:
     return sample.replace("/corrections/correction", f"/corrections/{made['id']}")
 
 
+@pytest.mark.slow
 def test_the_samples_of_the_docs_page_work(
     browser: Any, start: Start, publish_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
