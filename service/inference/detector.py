@@ -231,7 +231,7 @@ class Detector:
                     until, most = now + _LOOKING * (ends - now), ALL_TILES if fine else MOST_TILES
                     looking = Looking(segmenter, scaled, photo.fitted.pixels, most, until)
                     maps = await self._looked(segmenter, looking, place)
-                    await alone.aclose()
+                    await alone.aclose()  # the next one may be looked at while plants are named here
                     yield _Segmented(photo, scaled, maps, segmenter, looking.spent_s)
 
     async def _looked(self, segmenter: Segmenter, looking: Looking, place: QueueSlot[Segmenter, Looking, Maps | None]) -> Maps:
@@ -245,7 +245,9 @@ class Detector:
             served = await place.submit(segmenter, looking)
             while served.answer is None:
                 served = await patiently(again, self._deadline_s)
-        except ModelFailed as error:
+        except (NotReady, QueueFull):
+            raise
+        except Exception as error:
             self._segmenter_ran(looking.spent_s, error)
             raise
         self._segmenter_ran(looking.spent_s)

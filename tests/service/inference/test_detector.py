@@ -179,11 +179,12 @@ def test_a_classifier_that_fails_is_reported_as_the_segmenter_is():
     assert [len(ran.failures) for ran in reports] == [0, 1]
 
 
-def test_a_segmenter_that_fails_is_reported_once():
+@pytest.mark.parametrize("error", [ModelFailed, MemoryError])
+def test_a_segmenter_that_fails_is_reported_once(error):
     def look():
-        raise ModelFailed("no number")
+        raise error("no number")
 
     reports = []
-    with detecting(Segmenter(look), on_segmented=reports.append) as detector, pytest.raises(ModelFailed):
+    with detecting(Segmenter(look), on_segmented=reports.append) as detector, pytest.raises(error):
         asyncio.run(detector.segment(fakes.image()))
     assert [len(ran.failures) for ran in reports] == [1]
