@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from models_store import store
-from service.inference.detector import cropped
+from service.inference.plant_squares import cropped
 from service.settings import Settings
 from tests.service.conftest import Running, serve
 from tests.service.inference.test_run_lengths import decoded
