@@ -44,8 +44,8 @@ def seen(
     if max(photo.shape) < _LARGER * max(height, width) or min(height, width) < TILE_PX // _TIMES:
         return plant
     likely = plant >= least / 2
-    turn = _turn(likely)
-    photo, plant, likely = photo[:, *turn], plant[turn], likely[turn]
+    mirroring = _mirroring(likely)
+    photo, plant, likely = photo[:, *mirroring], plant[mirroring], likely[mirroring]
     wide = _opened(likely)
     image = Image.fromarray(np.ascontiguousarray(photo.transpose(1, 2, 0)))
     across, down = photo.shape[2] / width, photo.shape[1] / height  # pixels of the photo for each of the map
@@ -59,10 +59,10 @@ def seen(
         trust = ndimage.maximum_filter(plant[top : top + side, left : left + side], 2 * _AROUND_PX + 1) ** _DOUBT
         found = _with_odds(look(tile), trust.repeat(_TIMES, 0).repeat(_TIMES, 1)).reshape(side, _TIMES, side, _TIMES).mean((1, 3))
         nearer[y : y + _CORE_PX, x : x + _CORE_PX] = found[y - top : y - top + _CORE_PX, x - left : x - left + _CORE_PX]
-    return np.where(wide, np.maximum(plant, nearer), nearer)[turn]
+    return np.where(wide, np.maximum(plant, nearer), nearer)[mirroring]
 
 
-def _turn(likely: Bools) -> tuple[slice, slice]:
+def _mirroring(likely: Bools) -> tuple[slice, slice]:
     """How to mirror a photo so that the first half of its rows and columns has more plants: then a mirrored photo has the mirrored map."""
     counts = likely.sum(1), likely.sum(0)
     down, across = (slice(None, None, -1 if sums[: len(sums) // 2].sum() < sums[-(len(sums) // 2) :].sum() else 1) for sums in counts)

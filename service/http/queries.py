@@ -70,8 +70,8 @@ _FINE: dict[str, Any] = {
     "in": "query",
     "required": False,
     "description": "`true`: look at thin leaves of a large photo from nearer at up to 192 places, not at 12. Masks and `cover` of dense"
-    " rows and narrow leaves are better then. It takes some seconds more, up to half of the deadline. Places for which that is too short"
-    " are left out.",
+    " rows and narrow leaves are better then. It takes some seconds more, up to two fifths of the deadline. Places for which that"
+    " is too short are left out.",
     "schema": {"type": "boolean", "default": False},
 }
 _PREDICTION: dict[str, Any] = {

@@ -27,6 +27,7 @@ from service.process import tracing
 
 log = logging.getLogger(__name__)
 STREAM_ENDED = "an inference thread has ended; restart the service"
+_CLOSED = "the service is shutting down"
 Kind = TypeVar("Kind")
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -85,7 +86,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all use of the scheduler
         self._scheduler = BatchScheduler[Kind, _Entry[Item, Answer]](batch_size=batch_size, streams=streams, wait_s=wait_s)
-        self._item_s = 0.1  # smoothed seconds an item takes, for Retry-After
+        self._item_s = 0.1  # smoothed seconds that an item takes each time it is run, for Retry-After
         self._threads = [threading.Thread(target=self._serve, name=f"inference-{n}", daemon=True) for n in range(streams)]
 
     def start(self) -> None:
@@ -97,7 +98,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         """Answer what waits with NotReady, and end the streams after the batches they are running."""
         with self._change() as scheduler:
             left = scheduler.close()
-        self._deliver([(entry, NotReady("the service is shutting down")) for entry in left])
+        self._deliver([(entry, NotReady(_CLOSED)) for entry in left])
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -116,20 +117,31 @@ class Batcher(Generic[Kind, Item, Answer]):
         """Whether an item is admitted, waits or runs."""
         return self._scheduler.busy
 
-    def admit(self) -> "QueueSlot[Kind, Item, Answer]":
-        """Take a place in the queue, to be used as a context manager. Raises QueueFull, or NotReady where a stream has ended."""
+    def admit(self, *, again: bool = False) -> "QueueSlot[Kind, Item, Answer]":
+        """Take a place in the queue, to be used as a context manager. Raises QueueFull, or NotReady where nothing is run any more.
+
+        again: for an item that was let in before and is to run once more: there is always room for it.
+        """
         with self._change() as scheduler:
-            self.check_room()
+            if again:
+                self._check_runs()
+            else:
+                self.check_room()
             scheduler.announce()
         return QueueSlot(self)
 
     def check_room(self) -> None:
-        """Raises QueueFull if no place could be taken at this moment, NotReady where a stream has ended."""
-        if not self.alive:
-            raise NotReady(STREAM_ENDED)
+        """Raises QueueFull if no place could be taken at this moment, NotReady where nothing is run any more."""
+        self._check_runs()
         taken = len(self)
         if taken >= self._max_queue:
             raise QueueFull(f"{taken} images are waiting already; try again later", retry_after_s=taken * self._item_s)
+
+    def _check_runs(self) -> None:
+        if self._scheduler.closed:
+            raise NotReady(_CLOSED)
+        if not self.alive:
+            raise NotReady(STREAM_ENDED)
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[BatchScheduler[Kind, _Entry[Item, Answer]]]:
@@ -150,7 +162,7 @@ class Batcher(Generic[Kind, Item, Answer]):
         with self._change() as scheduler:
             if scheduler.closed:
                 scheduler.withdraw()
-                raise NotReady("the service is shutting down")
+                raise NotReady(_CLOSED)
             scheduler.add(entry, kind)
         error: BaseException | None = None
         try:

@@ -20,7 +20,7 @@ from models_store.plants import Map, Plant
 from models_store.rollup import Statement
 from service.errors import ModelFailed, NotReady, QueueFull, ServiceError
 from service.inference import plant_squares
-from service.inference.batcher import BatchedAnswer, Batcher, BatchReport, QueueSlot
+from service.inference.batcher import Batcher, BatchReport, QueueSlot
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.plant_squares import Box
@@ -30,7 +30,7 @@ from service.inference.segmenter import Looking, Segmenter
 
 PHOTOS_AT_ONCE = 3  # held in memory
 FINE_AT_ONCE = 1  # of these, that are looked at finely: two would take each other's time
-_LOOKING = 0.5  # of the time that is left when the segmenter begins: what it may take; the rest is for names
+_LOOKING = 0.4  # of the time that is left: what the segmenter may take; the rest is for names
 MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise, and at most
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
 _PIECE = 0.05  # of the largest part's area: less beside it is no leaf of the same plant
@@ -221,7 +221,7 @@ class Detector:
         segmenter, ends = self.segmenter(), time.monotonic() + self._deadline_s
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place, self._counted():
-                async with self._turn(fine) as alone:
+                async with self._in_memory(fine) as alone:
                     decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
                     photo = await decoding
                     height, width = photo.fitted.pixels.shape[1:]
@@ -231,34 +231,33 @@ class Detector:
                     until, most = now + _LOOKING * (ends - now), ALL_TILES if fine else MOST_TILES
                     looking = Looking(segmenter, scaled, photo.fitted.pixels, most, until)
                     maps = await self._looked(segmenter, looking, place)
-                    await alone.aclose()  # the next one may be looked at while plants are named here
+                    await alone.aclose()  # another request's may be looked at while plants are named here
                     yield _Segmented(photo, scaled, maps, segmenter, looking.spent_s)
 
     async def _looked(self, segmenter: Segmenter, looking: Looking, place: QueueSlot[Segmenter, Looking, Maps | None]) -> Maps:
-        """The maps of a photo, by as many turns at the segmenter as it needs. Raises ModelFailed, NotReady or QueueFull."""
-
-        async def again() -> BatchedAnswer[Maps | None]:
-            with self._batcher.admit() as next_place:
-                return await next_place.submit(segmenter, looking)
-
+        """The maps of a photo, by as many turns at the segmenter as it needs. Raises ModelFailed or NotReady."""
+        errors: list[Exception] = []
         try:
             served = await place.submit(segmenter, looking)
             while served.answer is None:
-                served = await patiently(again, self._deadline_s)
-        except (NotReady, QueueFull):
+                with self._batcher.admit(again=True) as next_place:
+                    served = await next_place.submit(segmenter, looking)
+            return served.answer
+        except NotReady:
             raise
         except Exception as error:
-            self._segmenter_ran(looking.spent_s, error)
+            errors.append(error)
             raise
-        self._segmenter_ran(looking.spent_s)
-        return served.answer
+        finally:
+            if looking.spent_s:
+                self._segmenter_ran(looking.spent_s, *errors)
 
     def _segmenter_ran(self, took_s: float, *errors: Exception) -> None:
         if self._on_segmented is not None:
             self._on_segmented(BatchReport(1, took_s, errors))
 
     @contextlib.asynccontextmanager
-    async def _turn(self, fine: bool) -> AsyncIterator[contextlib.AsyncExitStack]:
+    async def _in_memory(self, fine: bool) -> AsyncIterator[contextlib.AsyncExitStack]:
         """Among the photos held in memory; where `fine`, also as the only such one, until what it gives is closed.
 
         Raises QueueFull after half of the deadline. What is begun later is mostly late, and its work in vain. So a crowd would cost the
@@ -271,7 +270,8 @@ class Detector:
                         await alone.enter_async_context(self._fine)
                     await held.enter_async_context(self._held)
             except TimeoutError:
-                raise QueueFull("too many photos whose plants are to be found at once; try again later", retry_after_s=1) from None
+                wait_s = _LOOKING * self._deadline_s if fine else 1
+                raise QueueFull("too many photos whose plants are to be found at once; try again later", retry_after_s=wait_s) from None
             yield alone
 
     @contextlib.contextmanager

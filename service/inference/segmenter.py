@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,17 +98,17 @@ class Looking:
     def __init__(self, segmenter: Segmenter, photo: Pixels, larger: Pixels, most: int, until: float) -> None:
         """As of `Segmenter.in_steps`; until: the time of `time.monotonic` at which it is to be done."""
         self.spent_s = 0.0  # in turns
-        self._until, self._began, self._squares = until, 0.0, 0
-        self._steps = segmenter.in_steps(photo, larger, most, self._time_for)
+        self._pace = _Pace(until)
+        self._steps = segmenter.in_steps(photo, larger, most, self._pace.time_for)
 
     def turn(self) -> Maps | None:
         """Go on for a while: the maps once all is seen, else None. Raises ModelFailed."""
         started = time.monotonic()
-        self._began = self._began or started
+        self._pace.began = self._pace.began or started
         try:
             while time.monotonic() < started + _TURN_S:
                 next(self._steps)
-                self._squares += 1
+                self._pace.squares += 1
         except StopIteration as end:
             maps: Maps = end.value
             return maps
@@ -115,9 +116,18 @@ class Looking:
             self.spent_s += time.monotonic() - started
         return None
 
-    def _time_for(self, squares: int) -> bool:
-        """By how long it took so far, others' turns counted in. The usual ones are always looked at: so an answer depends on no load."""
-        if self._squares + squares <= close_up.MOST_TILES:
+
+@dataclass
+class _Pace:
+    """How fast a photo is looked at. It knows nothing of the photo, so one that is given up is let go of at once."""
+
+    until: float
+    began: float = 0.0
+    squares: int = 0  # looked at
+
+    def time_for(self, squares: int) -> bool:
+        """By how long it took so far, others' turns counted in. There always is for the first ones: a usual answer depends on no load."""
+        if self.squares + squares <= close_up.MOST_TILES:
             return True
         now = time.monotonic()
-        return now + squares * (now - self._began) / (_MAP_SQUARES + self._squares) <= self._until
+        return now + squares * (now - self.began) / (_MAP_SQUARES + self.squares) <= self.until

@@ -92,8 +92,8 @@ class Client:
 
         `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `max_plants`: of the
         largest so many. `masks`: each with its `segmentation`. `fine`: look at thin leaves of a large photo from nearer at up to 192
-        places, not at 12; it takes up to half of the service's deadline. `top_k` and `threshold` as of `predict`. `prediction`: the answer
-        to the photo as a whole, too, looked at here as by the `crop` of `predict`.
+        places, not at 12; it takes up to two fifths of the service's deadline. `top_k` and `threshold` as of `predict`. `prediction`: the
+        answer to the photo as a whole, too, looked at here as by the `crop` of `predict`.
         """
         query = requests.detect_query(min_side, max_plants, masks, fine, top_k, threshold, prediction)
         return self._ask(requests.detect(requests.content_of(photo), query))

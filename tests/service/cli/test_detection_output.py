@@ -97,7 +97,7 @@ def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.slow
 def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    running: Running = start(store=tmp_path / "store")
+    running: Running = start(store=tmp_path / "store", deadline_s=120)  # so that all of a photo is looked at
     running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
 
     def answered(*options: str) -> list[dict]:
