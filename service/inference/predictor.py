@@ -238,9 +238,10 @@ class Predictor:
         self, image: bytes | Pixels, model: Model, crop: Where, *, by_it_alone: bool = False, of_part: bool = False
     ) -> tuple[Prediction, Pixels]:
         """The answer that is given, and the pixels uint8 [3, size, size] that it is of."""
-        with self._batcher.admit() as place:
+        where = await self._place(image, crop) if isinstance(image, bytes) else None
+        with self._batcher.admit(again=callable(crop)) as place:
             if isinstance(image, bytes):
-                decoded = await self._decoder.decode(image, model.size, await _place(image, crop))
+                decoded = await self._decoder.decode(image, model.size, where)
             else:
                 decoded = DecodedSquare(image, 0.0, Crop(0, 0, model.size, model.size), not of_part)
             first = prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
@@ -255,6 +256,13 @@ class Predictor:
         if self._report_prediction is not None:
             self._report_prediction(prediction, first)
         return prediction, decoded.pixels
+
+    async def _place(self, image: bytes, crop: Where) -> Crop | None:
+        """Where to look. Nothing is held meanwhile: who searches waits for memory, and those who hold that may wait for a place here."""
+        if crop is None or isinstance(crop, Crop):
+            return crop
+        self.check_room()
+        return await crop(image)
 
     def _on_batch(self, ran: BatchReport) -> None:
         if ran.failures:
@@ -282,10 +290,6 @@ def _prediction(model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Out
 def _check_explainable(model: Model) -> None:
     if not model.explainable:
         raise NotExplainable("the model in service was exported without what a heat map needs; export it again")
-
-
-async def _place(image: bytes, where: Where) -> Crop | None:
-    return where if where is None or isinstance(where, Crop) else await where(image)
 
 
 def _infer(work: _BatchKind, images: list[_Image], alone: bool) -> list[_Output | Exception]:
