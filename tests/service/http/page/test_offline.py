@@ -129,7 +129,6 @@ def compared(page: Any, service: Running, files: dict[str, bytes], most: float) 
     return len(answers)
 
 
-@pytest.mark.slow
 def test_a_field_without_reception(kept: Any, service: Running) -> None:
     kept.context.set_offline(True)
     kept.reload()
@@ -313,7 +312,6 @@ def test_a_part_that_lies_too_far_is_not_relied_upon(kept: Any) -> None:
         kept.wait_for_selector("#offline-forget:not([hidden])")
 
 
-@pytest.mark.slow
 def test_every_kind_of_photo_is_answered_as_the_server_does(kept: Any, service: Running) -> None:
     leaf = drawn.plant(1, 1, 640).crop((0, 40, 640, 520))
     clear = drawn.plant(2, 2, 301).convert("RGBA")
