@@ -1,11 +1,8 @@
 """`POST /detect` by real clients: a fake segmenter that goes by green, and a fake classifier."""
 
-import asyncio
 import io
 import socket
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -366,30 +363,6 @@ def test_auto_takes_in_a_leaf_that_lies_apart_and_not_a_row_of_plants(detecting:
     assert side < 2.2 * alone[2]
     assert square((300, 200, 20), *row) == alone
     assert square((300, 200, 20), (325, 200, 2)) == alone  # a speck
-
-
-def test_while_the_largest_plant_is_searched_no_place_is_taken_that_others_could_have(
-    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fakes.publish(tmp_path, fakes.Halves)
-    fakes.publish_segmenter(tmp_path)
-    running = start(store=tmp_path, max_queue=1)
-    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
-    searching, found = threading.Event(), threading.Event()
-
-    async def look(_: bytes) -> None:
-        searching.set()
-        await asyncio.to_thread(found.wait, 60)
-
-    monkeypatch.setattr(running.services.detector, "look", look)
-    with ThreadPoolExecutor(1) as pool:
-        searched = pool.submit(running.client.post, "/predict?crop=auto", content=fakes.image())
-        try:
-            assert searching.wait(60)
-            assert running.client.post("/predict", content=fakes.image()).status_code == 200
-        finally:
-            found.set()
-        assert searched.result().status_code == 200
 
 
 def test_auto_with_a_segmenter_that_fails_is_a_problem(tmp_path, module_service: Start) -> None:

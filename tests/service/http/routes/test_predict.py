@@ -1,7 +1,9 @@
 """`POST /predict` by real clients."""
 
+import asyncio
 import io
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -227,3 +229,27 @@ def test_a_crop_outside_of_a_photo_is_that_photos_problem(service: Running) -> N
     small, large = service.client.post("/predict/batch?crop=60,0,32,32", files=files).json()["results"]
     assert small["problem"]["status"] == 400
     assert large["prediction"]["crop"] == [60, 0, 32, 32]
+
+
+def test_while_the_largest_plant_is_searched_no_place_is_taken_that_others_could_have(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes.publish(tmp_path, fakes.Halves)
+    fakes.publish_segmenter(tmp_path)
+    running = start(store=tmp_path, max_queue=1)
+    running.wait_for(lambda: running.services.segmenters.current, "the segmenter is loaded")
+    searching, found = threading.Event(), threading.Event()
+
+    async def look(_: bytes) -> None:
+        searching.set()
+        await asyncio.to_thread(found.wait, 60)
+
+    monkeypatch.setattr(running.services.detector, "look", look)
+    with ThreadPoolExecutor(1) as pool:
+        searched = pool.submit(running.client.post, "/predict?crop=auto", content=fakes.image())
+        try:
+            assert searching.wait(60)
+            assert running.client.post("/predict", content=fakes.image()).status_code == 200
+        finally:
+            found.set()
+        assert searched.result().status_code == 200
