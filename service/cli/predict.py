@@ -97,7 +97,7 @@ def _tell_problems(results: list[Result], problems: list[str], style: str) -> in
     for reason in problems:
         print(f"not looked at: {reason}", file=sys.stderr)
     for name, listed in detection_output.truncated(results):
-        print(f"more than the {listed} largest plants were found, see --max-plants: {name}", file=sys.stderr)
+        print(f"more plants were found than the {listed} that are listed, see --max-plants: {name}", file=sys.stderr)
     for name in detection_output.without_position(results) if style == "geojson" else ():
         print(f"not on the map, since it does not say where it was taken: {name}", file=sys.stderr)
     return 1 if failed or problems else 0

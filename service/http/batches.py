@@ -1,6 +1,5 @@
 """Many images in one request, the parts `files` of a form: what is asked for each, and one outcome for each, in order."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +14,6 @@ from service.http.forms import Part
 from service.http.services import Services
 from service.inference.fan_out import each
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 _FILES = {
     "type": "array",
@@ -58,13 +56,7 @@ async def outcomes(
     async def one(part: Part) -> T:
         if not part.content:
             raise MalformedRequest("the part is empty; send an image")
-        try:
-            return await ask(part.content)
-        except ServiceError:
-            raise
-        except Exception:  # it harms no other photo
-            log.exception("a defect of this service")
-            raise errors.defect() from None
+        return await ask(part.content)
 
     with services.uploads.slot() as upload:
         parts = await upload.read_images(request)

@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from service.errors import DeadlinePassed, QueueFull, ServiceError
+from service.errors import DeadlinePassed, QueueFull, ServiceError, defect
 
+log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 _RETRY_S = 0.02
@@ -18,6 +20,8 @@ async def each(
     ask: Callable[[Item], Awaitable[Answer]], items: Sequence[Item], *, at_once: int, patience_s: float
 ) -> list[Answer | ServiceError]:
     """The answer, or the error, of each item, in order; at most `at_once` of them are asked for at one time.
+
+    An error that nobody expected is in the log, and that item's alone.
 
     A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
     there is room. What finds none, or passes its deadline beside the others, is asked for once more, alone, when they are done; the
@@ -31,6 +35,9 @@ async def each(
             return await patiently(functools.partial(ask, item), patience_s)
         except ServiceError as error:
             return error
+        except Exception:  # it harms no other item
+            log.exception("a defect of this service")
+            return defect()
 
     async def work() -> None:
         for index, item in left:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.errors import DeadlinePassed, QueueFull, UndecodableImage
+from service.errors import DeadlinePassed, QueueFull, ServiceError, UndecodableImage
 from service.inference.fan_out import each, patiently
 
 
@@ -78,6 +78,17 @@ def test_one_alone_is_asked_for_once() -> None:
     for items, at_once in (([7], 3), ([8, 9], 1)):
         assert all(isinstance(answer, DeadlinePassed) for answer in asyncio.run(each(ask, items, at_once=at_once, patience_s=1)))
     assert calls == [7, 8, 9]
+
+
+def test_an_error_that_nobody_expected_is_that_of_its_item_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def ask(item: int) -> float:
+        return 1 / item
+
+    first, bad, last = asyncio.run(each(ask, [1, 0, 2], at_once=2, patience_s=1))
+    assert (first, last) == (1, 0.5)
+    assert isinstance(bad, ServiceError)
+    assert bad.as_problem()["status"] == 500
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_patience_ends() -> None:
