@@ -53,7 +53,7 @@ ELSEWHERE = {
     "service/http/services.py": "puts the parts together: every test with a real server goes through it",
     **{
         f"service/inference/runtimes/{name}.py": "test_choice.py beside it holds every runtime to the same"
-        for name in ("exported", "onnxruntime", "openvino", "runtime")
+        for name in ("exported", "onnxruntime", "runtime")
     },
     "service/inference/runtimes/faults.py": "tests/service/inference/test_engine.py runs out of memory",
     "service/inference/runtimes/torchscript.py": "tests/service/inference/test_engine.py loads and asks it",

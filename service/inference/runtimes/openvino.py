@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 
 from service.inference.runtimes.runtime import Outputs, Threads
 
+# What OpenVINO's Python part makes at the first use of a thing, two threads that come to it at once make for ever: one holds the
+# interpreter and waits for the other, which waits for the interpreter (seen with 2026.4). Two models are loaded at once.
+_FIRST_USE = threading.Lock()
+
 
 class OpenVino:
     """A `Runtime`. A compiled model has its threads for life, so there are two where the share is not the whole."""
 
     def __init__(self, model: bytes, threads: Threads) -> None:
         """Raises whatever OpenVINO does of a file that is none, or too new for it."""
-        core = openvino.Core()
-        read = core.read_model(model)
-        self._alone = _Compiled(core, read, threads.whole, 1)
-        side_by_side = threads.whole // threads.share
-        self._beside = self._alone if side_by_side == 1 else _Compiled(core, read, threads.whole, side_by_side)
+        with _FIRST_USE:
+            core = openvino.Core()
+            read = core.read_model(model)
+            self._alone = _Compiled(core, read, threads.whole, 1)
+            side_by_side = threads.whole // threads.share
+            self._beside = self._alone if side_by_side == 1 else _Compiled(core, read, threads.whole, side_by_side)
 
     def __call__(self, images: NDArray[np.uint8], alone: bool) -> Outputs:
         """As `Runtime` has it."""
@@ -39,7 +44,12 @@ class _Compiled:
     def outputs(self, images: NDArray[np.uint8]) -> Outputs:
         """uint8 [n,3,h,w] → all that the network gives."""
         request = getattr(self._requests, "own", None)
-        if request is None:
+        if request is not None:
+            return self._inferred(request, images)
+        with _FIRST_USE:
             request = self._requests.own = self._model.create_infer_request()
+            return self._inferred(request, images)
+
+    def _inferred(self, request: openvino.InferRequest, images: NDArray[np.uint8]) -> Outputs:
         found = request.infer({0: images})
         return tuple(np.array(found[output], np.float32) for output in self._model.outputs)
