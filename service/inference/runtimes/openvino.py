@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from service.inference.runtimes.runtime import Outputs, Threads
 
-# What OpenVINO's Python part makes at the first use of a thing, two threads that come to it at once make for ever: one holds the
-# interpreter and waits for the other, which waits for the interpreter (seen with 2026.4). Two models are loaded at once.
+# OpenVINO's Python part can deadlock when two threads use it for the first time at once: one holds the interpreter and waits for the
+# other, which waits for the interpreter (seen with 2026.4). The service loads several models at once.
 _FIRST_USE = threading.Lock()
 
 
