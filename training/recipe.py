@@ -115,6 +115,7 @@ class Camera(_Part):
     noise: float = Field(0.05, ge=0, lt=1, description="noise of the sensor: the most there can be in a bright pixel")
     jpeg: float = Field(0.5, ge=0, le=1, description="share of the changed images that are compressed as JPEG")
     jpeg_quality: tuple[int, int] = Field((25, 95), description="quality, uniform between the two")
+    jpeg_halved: float = Field(0.0, ge=0, le=1, description="share of these whose colours have half of the resolution (4:2:0)")
 
 
 class Resolution(_Part):

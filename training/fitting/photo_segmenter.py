@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 _USES, _KEPT = 3, 5  # prime to each other
 _WARMUP, _DECAY = 50, 0.01
 _AVERAGE = 0.998
-CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110)
+CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110, jpeg_halved=0.5)
 # Photos with masks are of a field's camera already. What blurs them much makes their masks wrong at the edges of thin leaves.
-_FIELD_CAMERA = Camera(share=0.7, light=(0.5, 1.8), colour=0.15, blur=0.9, few_pixels=0.25, least_side=150, noise=0.03)
+_FIELD_CAMERA = Camera(share=0.7, light=(0.5, 1.8), colour=0.15, blur=0.9, few_pixels=0.25, least_side=150, noise=0.03, jpeg_halved=0.5)
 _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
 _MOST_PLANTS = 12  # of a square of a photo, whose centres are learnt; one with more is hardly of single plants
 _SIDES, _SIDES_SINGLE = (110, 350), (150, 520)  # pixels of a photo, of the squares' sides

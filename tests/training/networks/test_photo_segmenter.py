@@ -9,7 +9,7 @@ from training.networks.photo_segmenter import CENTRE_STRIDE, STRIDE, PhotoSegmen
 
 def test_shapes_and_size():
     network = PhotoSegmenter().eval()
-    assert networks.parameters(network) == 841_253
+    assert networks.parameters(network) == 982_613
     with torch.inference_mode():
         plant, centre = network(torch.rand(2, 3, 3 * STRIDE, 5 * STRIDE))
     assert plant.shape == (2, 1, 48, 80)

@@ -49,8 +49,10 @@ def photograph(images: Tensor, settings: Camera, random: Generator, share: Tenso
     images = _fewer_pixels(images, settings.least_side, changed & drawn(n, settings.few_pixels, random), random)
     images = _noise(images, settings.noise, changed, random)
     quality = uniform(n, *settings.jpeg_quality, random).to(images.device)
-    rows = (changed & drawn(n, settings.jpeg, random)).nonzero()[:, 0].to(images.device)
-    return images.index_put((rows,), jpeg(images[rows], quality[rows])) if len(rows) else images
+    chosen = (changed & drawn(n, settings.jpeg, random)).nonzero()[:, 0]
+    halved = drawn(n, settings.jpeg_halved, random)[chosen] if settings.jpeg_halved else None  # without it seeds draw what they always drew
+    rows = chosen.to(images.device)
+    return images.index_put((rows,), jpeg(images[rows], quality[rows], halved)) if len(rows) else images
 
 
 def uniform(n: int, low: float, high: float, random: Generator) -> Tensor:
@@ -109,29 +111,42 @@ def fringed(images: Tensor) -> Tensor:
     return torch.stack([red.roll(1, -1), green, blue.roll(-1, -2)], 1)
 
 
-def jpeg(images: Tensor, quality: Tensor) -> Tensor:
+def jpeg(images: Tensor, quality: Tensor, halved: Tensor | None = None) -> Tensor:
     """What JPEG leaves of images: float [N,3,S,S] in 0–1 and quality 1–100, float [N] → [N,3,S,S].
 
-    The cosine transform of 8×8 blocks, quantised by the tables of the standard scaled as libjpeg scales them; colours are
-    not subsampled. S is filled up to whole blocks.
+    The cosine transform of 8×8 blocks, quantised by the tables of the standard scaled as libjpeg scales them. halved, bool [N]: of which
+    colours keep half of the resolution (4:2:0, as most cameras save them); without it of none. S is filled up to whole blocks.
     """
-    n, _, height, width = images.shape
-    transform = _cosines().to(images)  # [8,8]
+    height, width = images.shape[2:]
     colours = torch.tensor(_YCBCR).to(images)
-    more = (-width % _BLOCK, -height % _BLOCK)
+    more = (-width % (2 * _BLOCK), -height % (2 * _BLOCK))
     planes = torch.einsum("oc,nchw->nohw", colours, F.pad(images, (0, more[0], 0, more[1]), mode="replicate")) * 255
-    planes[:, 0] -= 128
-    down, across = planes.shape[2] // _BLOCK, planes.shape[3] // _BLOCK
-    blocks = planes.view(n, 3, down, _BLOCK, across, _BLOCK).transpose(3, 4)  # [N,3,down,across,8,8]
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100  # [N]
-    chroma = torch.full((_BLOCK, _BLOCK), float(_CHROMA_ELSEWHERE))
-    chroma[:4, :4] = torch.tensor(_CHROMA)
-    quanta = torch.stack([torch.tensor(_QUANTA).float(), chroma, chroma]).to(images)  # [3,8,8]
-    quanta = (quanta * scale[:, None, None, None]).clamp_min(1)[:, :, None, None]  # [N,3,1,1,8,8]
-    kept = (transform @ blocks @ transform.T / quanta).round() * quanta
-    planes = (transform.T @ kept @ transform).transpose(3, 4).reshape(n, 3, down * _BLOCK, across * _BLOCK)[..., :height, :width]
-    planes = torch.cat([planes[:, :1] + 128, planes[:, 1:]], 1) / 255
+    tables = _tables().to(images)
+    light, colour = _quantised(planes[:, :1] - 128, tables[0], scale) + 128, _quantised(planes[:, 1:], tables[1], scale)
+    if halved is not None and halved.any():
+        rows = halved.nonzero()[:, 0].to(images.device)
+        small = _quantised(F.avg_pool2d(planes[rows, 1:], 2), tables[1], scale[rows])
+        colour = colour.index_put((rows,), F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False))
+    planes = torch.cat([light, colour], 1)[..., :height, :width] / 255
     return torch.einsum("oc,nchw->nohw", torch.linalg.inv(colours), planes).clamp(0, 1)
+
+
+def _quantised(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:
+    """What a table, [8,8], leaves of planes, [N,C,h,w] of whole blocks: the same shape. scale: its factor for each image, [N]."""
+    n, channels, height, width = planes.shape
+    transform = _cosines().to(planes)  # [8,8]
+    blocks = planes.view(n, channels, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).transpose(3, 4)  # [N,C,down,across,8,8]
+    quanta = (table * scale[:, None, None]).clamp_min(1)[:, None, None, None]  # [N,1,1,1,8,8]
+    kept = (transform @ blocks @ transform.T / quanta).round() * quanta
+    return (transform.T @ kept @ transform).transpose(3, 4).reshape(n, channels, height, width)
+
+
+def _tables() -> Tensor:
+    """Of light and of colour: float [2,8,8]."""
+    colour = torch.full((_BLOCK, _BLOCK), float(_CHROMA_ELSEWHERE))
+    colour[:4, :4] = torch.tensor(_CHROMA)
+    return torch.stack([torch.tensor(_QUANTA).float(), colour])
 
 
 def _cosines() -> Tensor:

@@ -73,17 +73,35 @@ def test_fringes_move_red_and_blue_alone():
     assert where == [(2, 3), (2, 2), (1, 2)]
 
 
-def test_jpeg_is_near_what_pillow_leaves():
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_jpeg_is_near_what_pillow_leaves(subsampling: str):
     images = (some_images(2, 50) + 0.05 * torch.randn(2, 3, 50, 50, generator=random())).clamp(0, 1)
+    halved = torch.full((2,), subsampling == "4:2:0")
     for quality in (30, 60, 90):
-        ours = jpeg(images, torch.full((2,), float(quality)))
+        ours = jpeg(images, torch.full((2,), float(quality)), halved)
         for image, left in zip(images, ours, strict=True):
             stream = io.BytesIO()
-            Image.fromarray(image.mul(255).round().byte().permute(1, 2, 0).numpy()).save(stream, "JPEG", quality=quality, subsampling=0)
+            picture = Image.fromarray(image.mul(255).round().byte().permute(1, 2, 0).numpy())
+            picture.save(stream, "JPEG", quality=quality, subsampling=subsampling)
             theirs = torch.from_numpy(np.asarray(Image.open(stream)) / 255).permute(2, 0, 1).float()
             lost = float((image - theirs).abs().mean())
             assert float((left - theirs).abs().mean()) < 0.6 * lost + 0.004
             assert float((image - left).abs().mean()) == pytest.approx(lost, rel=0.4, abs=0.004)
+
+
+def test_jpeg_halves_the_colours_of_some_images_alone():
+    lines = torch.zeros(2, 3, 16, 16)
+    lines[:, 0, :, ::2], lines[:, 2, :, 1::2] = 1, 0.6  # red and blue in turns, hardly lighter or darker
+    kept, halved = jpeg(lines, torch.full((2,), 95.0), torch.tensor([False, True]))
+    assert torch.equal(kept, jpeg(lines, torch.full((2,), 95.0))[0])
+    assert float((kept[0] - kept[2]).std()) > 5 * float((halved[0] - halved[2]).std())
+
+
+def test_a_camera_halves_the_colours_of_a_share():
+    images = some_images(1, 32).expand(64, 3, 32, 32)
+    settings = STILL | {"jpeg": 1.0, "jpeg_quality": (90, 90)}
+    usual, some = (photograph(images, Camera(**settings, jpeg_halved=share), random()) for share in (0.0, 0.5))
+    assert 20 <= int((usual != some).flatten(1).any(1).sum()) <= 44
 
 
 def test_few_pixels_leave_no_fine_lines():
