@@ -120,6 +120,8 @@ export function show() {
   $("heat").hidden = !explainable || how === "unfamiliar";
   $("said-by-server").textContent = problem?.detail ? t.server_says(problem.detail) : "";
   $("here").hidden = !answer?.here;
+  $("lost").hidden = !answer || !chosen.lost;
+  $("lost").textContent = chosen.lost ? `${t.not_looked_for} ${chosen.lost.message}` : "";
   $("second").textContent = answer && how !== "unfamiliar" && answer.model.name !== first?.name ? t.second_answered(first?.name, answer.model.name) : "";
   $("second").hidden = !$("second").textContent;
   $("beneath").textContent = answer ? beneath(answer) : "";

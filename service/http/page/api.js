@@ -49,12 +49,14 @@ async function read(as, path, options) {
 }
 const json = (path, options) => read("json", path, options);
 
-async function patiently(work) {
+/** `late`: how often to ask again where no answer came in time. */
+async function patiently(work, late = 0) {
   for (let tried = 1; ; tried++) {
     try {
       return await work();
     } catch (problem) {
-      if (problem.status !== 429 || tried === TRIES_WHEN_BUSY) throw problem;
+      const again = { 429: TRIES_WHEN_BUSY, 503: late + 1, 504: late + 1 }[problem.status] ?? 0;
+      if (tried >= again) throw problem;
       await new Promise((resolve) => setTimeout(resolve, Math.min(problem.retryAfter, 5) * 1000));
     }
   }
@@ -68,7 +70,7 @@ export const species = (signal) => json("species", { signal });
 const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined))}`;
 
 /** The plants of a photo, and the answer to `crop` of it as `prediction`. */
-export const detect = (file, crop) => patiently(() => json(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file }));
+export const detect = (file, crop) => patiently(() => json(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file }), 1);
 export const overlay = (file) => patiently(() => read("blob", "detect/overlay", { method: "POST", headers: octets, body: file }));
 
 /** `crop`: the part looked at, [x, y, width, height] in pixels, or "auto", the largest plant; the central square if it is left out. */

@@ -13,13 +13,13 @@ import { forgetPlants, onAlone } from "./plants.js";
 import { csv, plantsCsv, save } from "./table.js";
 import { several, spoken, useSpecies } from "./verdict.js";
 
-const AT_ONCE = 4;
+const AT_ONCE = 3; // as many photos as the server looks for plants on
 const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes too long: the middle is answered all the same
 const RETRY_MS = 3000;
 const PATIENCE_MS = 5000; // for a server at the end of a weak connection, where this browser can answer, too
 const $ = (id) => document.getElementById(id);
 
-const photos = []; // { file, url, row, crop?, each?, found?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown
+const photos = []; // { file, url, row, crop?, each?, found?, lost?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown; lost: why none were looked for
 let models = []; // in service: the one that names plants, the one that is asked second, and the one that finds plants, if any
 let finding = false; // whether plants are found here
 let away = false; // the server is out of reach, and this browser answers
@@ -140,11 +140,7 @@ function begin(given) {
   for (const photo of given) {
     photo.url = URL.createObjectURL(photo.file);
     photos.push(photo);
-    photo.row = row(photo, () => {
-      choose(photo);
-      $(several(photo) ? "plants" : "result").scrollIntoView({ block: "nearest" });
-      $(several(photo) ? "plants-title" : "headline").focus({ preventScroll: true });
-    });
+    photo.row = row(photo, () => reveal(photo));
     $("rows").append(photo.row);
     if (photo.answer) fill(photo);
     else keep(photo);
@@ -206,10 +202,11 @@ async function send(photo, crop) {
   if (photo.found || !finding) return api.predict(photo.file, crop ?? (photo.found ? "auto" : undefined));
   try {
     const { prediction, ...found } = await api.detect(photo.file, crop ?? "auto");
-    photo.found = found;
+    Object.assign(photo, { found, lost: undefined });
     return prediction;
   } catch (problem) {
     if (!NOT_FOUND.includes(problem.status)) throw problem;
+    photo.lost = problem; // it is said, and can be asked for again
     return api.predict(photo.file, crop);
   }
 }
@@ -269,6 +266,13 @@ function choose(photo) {
   showOne(photo);
 }
 
+/** Choose a photo from far down the page. */
+function reveal(photo) {
+  choose(photo);
+  $(several(photo) ? "plants" : "result").scrollIntoView({ block: "nearest" });
+  $(several(photo) ? "plants-title" : "headline").focus({ preventScroll: true });
+}
+
 function list() {
   const done = photos.filter((photo) => photo.answer || photo.problem).length;
   $("list").hidden = photos.length < 2;
@@ -278,7 +282,7 @@ function list() {
   $("progress").value = done;
   $("progress").hidden = done === photos.length;
   $("save-plants").hidden = !photos.some(several);
-  draw(photos, choose);
+  draw(photos, reveal);
   arrange();
 }
 

@@ -44,6 +44,7 @@ export function fill(photo) {
   name.replaceChildren(how === "unfamiliar" ? "" : headline(answer));
   if (how === "kind" || how === "group") name.append(" ", mark("hint", beneath(answer)));
   if (!relied(answer)) name.append(" ", mark("doubt", how === "unsure" ? t.not_sure : t.unlike));
+  if (photo.lost) name.append(" ", mark("hint", t.not_looked_for));
   const known = groupOf(answer);
   group.replaceChildren(...(known ? [mark(`group ${known}`, t.groups[known])] : []));
   probability.textContent = sureness(answer);

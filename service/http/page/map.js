@@ -1,6 +1,6 @@
 // Where photos were taken, to scale: points of the colour of their weed cover, with a scale bar. No tiles, nothing from elsewhere.
 
-import { number, percent, t } from "./language.js";
+import { number, percent, t, wholePercent } from "./language.js";
 
 const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at the equator
 const ROOM = 1.25; // of the map around its points
@@ -9,6 +9,7 @@ const SHADES = 5;
 const NEAR = 0.04; // of the map's width: points as near as that would hide each other, so they are one with a number
 const RATIO = 4 / 3; // of the map's sides, as in plants.css
 const $ = (id) => document.getElementById(id);
+let shown = ""; // of which photos and covers
 
 /** Metres to the east and to the north of the first position, [latitude, longitude] in degrees. */
 export function metres(position, [latitude, longitude]) {
@@ -42,7 +43,11 @@ const after = (photos) => photos[(photos.findIndex((photo) => photo.row.classLis
 export function draw(photos, onChoice) {
   const placed = photos.filter((photo) => photo.found?.position);
   $("map").hidden = !placed.length;
-  if (!placed.length) return;
+  const without = photos.filter((photo) => photo.found && !photo.found.position).length;
+  $("map-without").textContent = without ? t.map_without(without) : "";
+  const before = shown;
+  shown = placed.map(({ id, found }) => [id, ...Object.values(found.cover)]).join();
+  if (!placed.length || shown === before) return; // drawn anew, a point would lose its focus
   const points = placed.map((photo) => metres(photo.found.position, placed[0].found.position));
   const [east, north] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const middle = [east, north].map((along) => (Math.min(...along) + Math.max(...along)) / 2);
@@ -51,14 +56,17 @@ export function draw(photos, onChoice) {
   const groups = grouped(points, NEAR * width).map((group) => ({
     photos: group.map((i) => placed[i]),
     at: [0, 1].map((axis) => mean(group.map((i) => points[i][axis])) - middle[axis]),
-    weed: mean(group.map((i) => placed[i].found.cover.weed)),
+    ...Object.fromEntries(["weed", "crop", "unknown"].map((kind) => [kind, mean(group.map((i) => placed[i].found.cover[kind]))])),
   }));
   const most = Math.max(0.01, ...groups.map(({ weed }) => weed));
   $("map-points").replaceChildren(
-    ...groups.map(({ photos: here, at, weed }) => {
+    ...groups.map(({ photos: here, at, weed, crop, unknown }) => {
       const shade = Math.min(SHADES - 1, Math.floor((weed / most) * SHADES));
       const point = Object.assign(document.createElement("button"), { type: "button", className: `point shade${shade}` });
-      point.ariaLabel = point.title = here.length === 1 ? t.map_point(here[0].file.name, percent(weed)) : t.map_points(here.length, percent(weed));
+      const unsure = unknown > weed + crop;
+      point.classList.toggle("unsure", unsure);
+      const weeds = [weed ? percent(weed) : wholePercent(0), unsure ? t.map_unsure(percent(unknown)) : ""].filter(Boolean).join(", ");
+      point.ariaLabel = point.title = here.length === 1 ? t.map_point(here[0].file.name, weeds) : t.map_points(here.length, weeds);
       point.textContent = here.length === 1 ? "" : number(here.length);
       point.style.left = `${50 + (100 * at[0]) / width}%`;
       point.style.top = `${50 - (100 * RATIO * at[1]) / width}%`;
@@ -71,6 +79,5 @@ export function draw(photos, onChoice) {
   bar.style.width = `${(100 * length) / width}%`;
   text.textContent = length < 1000 ? `${number(length)} m` : `${number(length / 1000)} km`;
   $("map-most").textContent = percent(most);
-  const without = photos.filter((photo) => photo.found && !photo.found.position).length;
-  $("map-without").textContent = without ? t.map_without(without) : "";
+  $("map-hollow").hidden = !$("map-points").querySelector(".unsure");
 }

@@ -7,6 +7,7 @@ import { plantsCsv, save } from "./table.js";
 import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, standing, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
+const TURNED = 0.05; // of the shape: so much unlike, a photo was turned
 const NUMBER_PX = 24; // height of a box's number, with what is between
 const $ = (id) => document.getElementById(id);
 let photo = null; // the one on show
@@ -19,7 +20,7 @@ export const onAlone = (told) => (lookAt = told);
 /** Show the plants of a photo; false: it shows none or one, or one of them was chosen. */
 export function showPlants(shown) {
   $("plants").hidden = !several(shown);
-  $("all-plants").hidden = !crowded(shown);
+  $("all-plants").hidden = !crowded(shown) && !shown.lost;
   $("all-plants").textContent = shown.crop ? t.all_plants : t.several_plants;
   if (!several(shown)) return false;
   if (photo !== shown) chosen = 0;
@@ -28,7 +29,7 @@ export function showPlants(shown) {
   $("plants-title").textContent = howMany(found);
   $("plants-sum").textContent = plantsInSum(found);
   $("plants-names").textContent = names(found);
-  $("plants-warning").textContent = !names(found) && standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "";
+  $("plants-warning").textContent = !names(found) && photo.answer && standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "";
   const { all, crop, weed, unknown } = found.cover;
   $("plants-cover").textContent = t.cover(...[all, weed, crop, unknown].map((share) => (share ? percent(share) : wholePercent(0))));
   $("plants-photo").alt = t.your_photo(file.name);
@@ -97,7 +98,10 @@ function choose(i) {
     one.setAttribute("aria-pressed", String(at === i));
     one.tabIndex = at === i ? 0 : -1;
   });
-  [...$("plants-list").children].forEach((one, at) => one.firstElementChild.setAttribute("aria-pressed", String(at === i)));
+  [...$("plants-list").children].forEach(({ firstElementChild: one }, at) => {
+    one.setAttribute("aria-pressed", String(at === i));
+    one.tabIndex = at === i ? 0 : -1;
+  });
   const answer = asAnswer(plant);
   const known = groupOf(answer);
   $("plant-name").textContent = `${i + 1}. ${said(plant)}`;
@@ -106,14 +110,16 @@ function choose(i) {
   $("plant-advice").textContent = plant.clump ? t.clump_advice : plant.familiar === false ? t.unfamiliar : plant.answer ? "" : t.not_sure;
 }
 
-// Within the boxes the arrow keys go from plant to plant: fifty of them are not fifty stops of the tab key.
-$("boxes").addEventListener("keydown", (event) => {
-  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  const all = $("boxes").children;
-  all[(chosen + step + all.length) % all.length].focus({ preventScroll: true });
-});
+// Within the boxes, and in the list, the arrow keys go from plant to plant: fifty of them are not fifty stops of the tab key.
+for (const [id, part] of [["boxes", (one) => one], ["plants-list", (one) => one.firstElementChild]]) {
+  $(id).addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const all = $(id).children;
+    part(all[(chosen + step + all.length) % all.length]).focus({ preventScroll: id === "boxes" });
+  });
+}
 
 $("plant-alone").addEventListener("click", () => {
   const { plants, width, height } = photo.found;
@@ -130,22 +136,43 @@ offerToShare($("plants-share"), () => photo);
 $("plants-save").addEventListener("click", () => save(plantsCsv([photo]), "plants.csv"));
 
 /** The photo with its boxes, drawn by the server; also where this browser cannot show the photo's format. */
-async function picture(of) {
-  of.drawn ??= URL.createObjectURL(await api.overlay(of.file));
-  return of.drawn;
+function picture(of) {
+  const keep = (drawn) => (of.drawn = URL.createObjectURL(drawn));
+  const forget = (problem) => {
+    of.drawing = undefined;
+    throw problem;
+  };
+  return (of.drawing ??= api.overlay(of.file).then(keep).catch(forget));
 }
 $("plants-picture").addEventListener("click", async () => {
   const of = photo;
+  $("plants-picture").disabled = true;
   try {
     const link = Object.assign(document.createElement("a"), { href: await picture(of), download: `${of.file.name.replace(/\.\w+$/, "")}-plants.jpg` });
     link.click();
   } catch (problem) {
     $("plant-advice").textContent = problem.message;
+  } finally {
+    $("plants-picture").disabled = false;
   }
 });
-$("plants-photo").addEventListener("error", async () => {
+
+/** Show the server's picture in place of a photo that this browser cannot show, or shows turned otherwise. */
+async function replace() {
   const of = photo;
   if (!of || $("plants-photo").src === of.drawn) return;
-  const url = await picture(of).catch(() => null);
-  if (url && of === photo) $("plants-photo").src = url;
+  try {
+    const url = await picture(of);
+    if (of === photo) $("plants-photo").src = url;
+  } catch (problem) {
+    if (of !== photo) return;
+    $("plants-warning").textContent = `${t.no_preview} ${problem.message}`;
+    delete $("plants-photo").dataset.of; // shown again, it is asked for again
+  }
+}
+$("plants-photo").addEventListener("error", replace);
+$("plants-photo").addEventListener("load", () => {
+  const { naturalWidth: width, naturalHeight: height } = $("plants-photo");
+  const turned = photo && Math.abs((width * photo.found.height) / (height * photo.found.width) - 1) > TURNED;
+  if (turned) replace(); // some browsers do not obey the orientation of a WebP
 });

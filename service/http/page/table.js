@@ -2,7 +2,7 @@
 // Where numbers have a decimal comma, spreadsheets expect it in a CSV, too, and a semicolon between the columns.
 
 import { decimalMark } from "./language.js";
-import { ranked } from "./verdict.js";
+import { crowded, ranked, several } from "./verdict.js";
 
 const COLUMNS = [
   ...["file", "answer", "answer_rank", "answer_probability"],
@@ -14,7 +14,7 @@ const PLANT_COLUMNS = [
   ...["file", "plant", "x", "y", "width", "height", "area", "clump"],
   ...["answer", "answer_rank", "answer_probability"],
   ...["species", "group", "kind", "probability", "confident", "familiar"],
-  ...["second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"],
+  ...["second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem", "truncated"],
 ];
 
 const between = decimalMark === "," ? ";" : ",";
@@ -41,12 +41,15 @@ function line({ file, answer, problem, asked_at }) {
 
 const named = ({ name, version }) => `${name} ${version}`;
 
-/** A row for each plant; one for a photo without plants, and for one without an answer. */
-function plantLines({ file, found, problem, asked_at }) {
-  if (!found) return [{ file: file.name, problem: problem?.message ?? "not done" }];
+/** A row for each plant; one for a photo without plants or shown as one plant, and for one without an answer. */
+function plantLines(photo) {
+  const { file, found, answer, lost, problem, asked_at } = photo;
+  if (!found) return [{ file: file.name, problem: (lost ?? problem)?.message ?? "not done" }];
   const [latitude, longitude] = found.position ?? [];
-  const shared = { file: file.name, date: asked_at, latitude, longitude, segmenter: named(found.segmenter) };
-  const rows = found.plants.map((plant, i) => {
+  const shared = { file: file.name, date: asked_at, latitude, longitude, segmenter: named(found.segmenter), truncated: yes(found.truncated) };
+  const asOne = crowded(photo) && !several(photo) && !photo.crop && answer;
+  const plants = asOne ? [{ ...answer, box: answer.crop, clump: false }] : found.plants;
+  const rows = plants.map((plant, i) => {
     const { answer: said, box } = plant;
     const [, second] = ranked(plant);
     return {

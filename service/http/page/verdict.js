@@ -177,7 +177,8 @@ export function spoken(photo) {
 /** A photo's answer as a text to hand on. */
 export function told(photo) {
   const { file, answer, asked_at } = photo;
-  const latin = standing(answer) === "species" && beneath(answer) ? ` (${beneath(answer)})` : "";
-  const said = relied(answer) && !several(photo) ? `${headline(answer)}${latin}, ${sureness(answer)}.` : spoken(photo);
-  return `${file.name}: ${said}\n${t.told_by(answer.model.name, answer.model.version, day(asked_at))}`;
+  const latin = answer && standing(answer) === "species" && beneath(answer) ? ` (${beneath(answer)})` : "";
+  const said = !several(photo) && relied(answer) ? `${headline(answer)}${latin}, ${sureness(answer)}.` : spoken(photo);
+  const { model } = several(photo) ? photo.found : answer;
+  return `${file.name}: ${said}\n${t.told_by(model.name, model.version, day(asked_at))}`;
 }

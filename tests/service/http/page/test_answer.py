@@ -148,3 +148,14 @@ def test_says_when_the_second_model_answered(browser: Any, start: Start, publish
         answered(page, "Sugar beet")
         assert page.text_content("#second") == said
         assert 'seedlings_predictions_total{species="Sugar beet"} 1.0' in service.client.get("/metrics").text
+
+
+def test_what_is_handed_on_of_several_plants_names_their_model(page: Any) -> None:
+    told = page.evaluate("""async () => {
+        const { told } = await import("/page/verdict.js");
+        const part = (x) => ({ box: [x, 10, 20, 80], area: 0.05, species: "Maize", familiar: false });
+        const found = { plants: [part(10), part(60)], model: { name: "first", version: 3 } };
+        const answer = { crop: [0, 0, 10, 10], answer: null, probabilities: { Maize: 1 }, model: { name: "second", version: 2 } };
+        return told({ file: { name: "a.jpg" }, answer, found, each: true, asked_at: "2026-01-02T03:04:05Z" });
+    }""")
+    assert "By the model first 3" in told

@@ -23,17 +23,6 @@ def page(browser: Any, detecting: Running) -> Iterator[Any]:
     yield from opened(browser, detecting, viewport={"width": 1280, "height": 900})
 
 
-def taken_at(latitude: float, longitude: float) -> bytes:
-    exif = Image.Exif()
-    exif[0x8825] = {
-        1: "N" if latitude > 0 else "S",
-        2: (abs(latitude), 0.0, 0.0),
-        3: "E" if longitude > 0 else "W",
-        4: (abs(longitude), 0.0, 0.0),
-    }
-    return fakes.encoded(fakes.field(PLANTS), "JPEG", exif=exif)
-
-
 def test_each_plant_has_a_box_and_an_answer(page: Any) -> None:
     page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
     page.wait_for_selector("#plants:not([hidden])")
@@ -281,46 +270,91 @@ def test_a_photo_of_any_size_and_shape_fills_the_room_there_is(browser: Any, det
             assert number["y"] + number["height"] <= frame["y"] + frame["height"], name
 
 
-def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
-    there = [(-50.0, -7.0), (-50.0, -7.01), (-50.01, -7.0)]
-    files = [photo(f"{i}.jpg", taken_at(*at)) for i, at in enumerate(there)]
-    page.set_input_files("#choose", [*files, photo("lost.png", fakes.encoded(fakes.field(PLANTS)))])
-    page.wait_for_selector("#progress", state="hidden")
-    points = [page.locator(".point").nth(i).bounding_box() for i in range(3)]
-    west, south = points[0]["x"] - points[1]["x"], points[2]["y"] - points[0]["y"]
-    assert west / south == pytest.approx(0.643, abs=0.02)  # the cosine of 50 degrees
-    bar = page.locator("#map-scale i").bounding_box()
-    assert page.text_content("#map-scale span") == "200 m"
-    assert bar["width"] / south == pytest.approx(200 / 1113.2, abs=0.02)
-    assert "1 photo does not say" in page.text_content("#map-without")
-    page.locator(".point").nth(1).click()
-    assert "chosen" in page.locator("#rows tr").nth(1).get_attribute("class")
-    with page.expect_download() as download:
-        page.click("#save-plants")
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
-    assert float(rows[0]["latitude"]) == -50  # a number below 0 is no formula
-    no_defects_for(page)
-
-
-def test_photos_of_one_place_are_one_point_that_shows_each(page: Any) -> None:
-    there = [(-50.0, -7.0), (-50.0, -7.01), (-50.0, -7.0), (-50.00001, -7.0)]
-    page.set_input_files("#choose", [photo(f"{i}.jpg", taken_at(*at)) for i, at in enumerate(there)])
-    page.wait_for_selector("#progress", state="hidden")
-    assert page.locator(".point").all_text_contents() == ["3", ""]
-    assert "3 photos taken here" in page.locator(".point").first.get_attribute("title")
-    seen = []
-    for _ in range(4):
-        page.locator(".point").first.click()
-        seen.append(page.text_content("#rows tr.chosen a, #rows tr.chosen button"))
-    assert [name for name in ("0.jpg", "2.jpg", "3.jpg") if any(name in one for one in seen)] == ["0.jpg", "2.jpg", "3.jpg"]
-    assert seen[3] == seen[0]
-    no_defects_for(page)
-
-
 def test_a_photo_that_the_browser_cannot_show_is_drawn_by_the_server(page: Any) -> None:
     page.set_input_files("#choose", [photo("row.tif", fakes.encoded(fakes.field(PLANTS), "TIFF"))])  # Chromium reads no TIFF
     page.wait_for_function("() => document.querySelector('#plants-photo').naturalWidth === 512")
     assert page.locator("#boxes .box.crop").count() == 3
+
+
+def test_a_photo_that_the_browser_does_not_turn_is_drawn_by_the_server(page: Any) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    page.set_input_files("#choose", [photo("row.webp", fakes.encoded(fakes.field(PLANTS), "WEBP", exif=exif))])
+    page.wait_for_function("() => document.querySelector('#plants-photo').naturalWidth === 384")
+
+
+def test_it_is_said_where_neither_browser_nor_server_shows_a_photo(page: Any) -> None:
+    page.route("**/detect/overlay", late)
+    page.set_input_files("#choose", [photo("row.tif", fakes.encoded(fakes.field(PLANTS), "TIFF"))])
+    page.wait_for_selector("#plants-warning:has-text('cannot show this format'):has-text('too busy')")
+
+
+def late(route: Any) -> None:
+    """The server's answer where it is too busy."""
+    route.fulfill(status=504, content_type="application/problem+json", body='{"status": 504, "detail": "no answer within 10 s"}')
+
+
+def test_where_plants_are_not_looked_for_in_time_it_is_said_and_asked_again(page: Any) -> None:
+    requests = asked(page)
+    page.route("**/detect?*", late)
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#lost:has-text('Its plants were not looked for.')")
+    assert requests == ["detect?prediction=auto", "detect?prediction=auto", "predict"]
+    page.unroute("**/detect?*")
+    page.click("#all-plants")
+    page.wait_for_selector("#plants-list li:nth-child(3)")
+    assert page.locator("#result").is_hidden()
+
+
+def test_after_a_failed_look_at_one_plant_all_are_shown_again(page: Any) -> None:
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#plants:not([hidden])")
+    page.route("**/predict?*", late)
+    page.click("#plant-alone")
+    page.wait_for_selector("#headline:text-is('This one did not work')")
+    page.unroute("**/predict?*")
+    page.click("#all-plants")
+    page.wait_for_selector("#plants:not([hidden])")
+    assert page.locator("#result").is_hidden()
+    kept_when(page, "kept.every((one) => one.answer && one.each)")
+
+
+def test_a_plant_within_the_box_of_another_one_can_be_chosen(page: Any) -> None:
+    ring = fakes.field([(250, 190, 12)])
+    ImageDraw.Draw(ring).ellipse((150, 90, 350, 290), outline=(40, 150, 40), width=16)
+    page.set_input_files("#choose", [photo("ring.png", fakes.encoded(ring))])
+    page.wait_for_selector("#plants-list li:nth-child(2)")
+    assert page.text_content("#plant-name").startswith("1.")
+    inner = page.locator("#boxes .box").nth(1).bounding_box()
+    page.mouse.click(inner["x"] + inner["width"] / 2, inner["y"] + inner["height"] / 2)
+    assert page.text_content("#plant-name").startswith("2.")
+
+
+def test_the_tab_key_leaves_the_chosen_plant_as_it_is(page: Any) -> None:
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.wait_for_selector("#plants-list li:nth-child(3)")
+    page.locator("#plants-list button").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.text_content("#plant-name").startswith("2.")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "plant-alone"
+    assert page.text_content("#plant-name").startswith("2.")
+
+
+def test_a_photo_shown_as_one_plant_is_one_row(page: Any) -> None:
+    page.set_input_files(
+        "#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS))), photo("more.png", fakes.encoded(fakes.field(PLANTS)))]
+    )
+    page.wait_for_selector("#progress", state="hidden")
+    page.click("#as-one")
+    page.wait_for_selector("#result[aria-busy=false]:not(.stale)")
+    with page.expect_download() as download:
+        page.click("#save-plants")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert [(row["file"], row["plant"], row["truncated"]) for row in rows] == [
+        ("row.png", "1", "no"),
+        *(("more.png", str(i), "no") for i in (1, 2, 3)),
+    ]
 
 
 def asked(page: Any) -> list[str]:
@@ -360,3 +394,5 @@ def test_where_the_segmenter_fails_the_middle_is_answered(browser: Any, module_s
         page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
         page.wait_for_selector("#result[aria-busy=false]:not(.stale) #bars li", state="attached")
         assert requests == ["detect?prediction=auto", "predict"]
+        assert "Its plants were not looked for. The model failed" in page.text_content("#lost")
+        assert page.locator("#all-plants").is_visible()
