@@ -128,7 +128,7 @@ class ServedSegmenter:
     )
 
     def __init__(self, services: Services, segmenter: Segmenter) -> None:
-        self._services = services
+        self._services, self._segmenter = services, segmenter
         self.name, self.version = services.settings.segmenter, segmenter.version
         self.labels: list[Species] = []
 
@@ -142,10 +142,10 @@ class ServedSegmenter:
         self._services.check_open_for_segmenting()
 
     async def infer(self, images: list[Image]) -> InferenceResult:
-        """As `InferenceModel` says."""
+        """As `InferenceModel` says; by the version that it names, though another one may have come into service since."""
 
         async def one(image: Image) -> Segmentation:
-            return await self._services.detector.segment(image, DetectionOptions(max_plants=MOST_PLANTS))
+            return await self._services.detector.segment(image, DetectionOptions(max_plants=MOST_PLANTS), self._segmenter)
 
         (found,) = await _all(one, images, self._services)
         maps = dict(zip((PLANT, NEAR, AFAR), (values[None] for values in found.maps), strict=True))

@@ -197,12 +197,14 @@ class Detector:
         async with self._segmented(image) as seen:
             return await self._decoder.run(_around_largest, seen)
 
-    async def segment(self, image: bytes | Pixels, asked: DetectionOptions = DetectionOptions()) -> Segmentation:
+    async def segment(
+        self, image: bytes | Pixels, asked: DetectionOptions = DetectionOptions(), segmenter: Segmenter | None = None
+    ) -> Segmentation:
         """The maps of a photo, in the bytes of an image file or as pixels uint8 [3, height, width], and its plants, not named.
 
-        Raises what `detect` raises of the photo and the segmenter.
+        By `segmenter`; None: by the one in service now. Raises what `detect` raises of the photo and the segmenter.
         """
-        async with self._segmented(image, asked.fine) as seen:
+        async with self._segmented(image, asked.fine, segmenter) as seen:
             found, _ = await self._classified(seen, asked)
             return Segmentation(seen.photo, seen.maps, found, seen.segmentation_s)
 
@@ -216,9 +218,9 @@ class Detector:
             raise
 
     @contextlib.asynccontextmanager
-    async def _segmented(self, image: bytes | Pixels, fine: bool = False) -> AsyncIterator[_Segmented]:
+    async def _segmented(self, image: bytes | Pixels, fine: bool = False, segmenter: Segmenter | None = None) -> AsyncIterator[_Segmented]:
         """A photo and its maps, held within the deadline for as long as the block lasts."""
-        segmenter, ends = self.segmenter(), time.monotonic() + self._deadline_s
+        segmenter, ends = segmenter or self.segmenter(), time.monotonic() + self._deadline_s
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place, self._counted():
                 async with self._in_memory(fine) as alone:

@@ -1,6 +1,7 @@
 """The segmenter as a model of `/v2`, by Triton's client and by hand; the classifier stands in `routes/test_open_inference.py`."""
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,20 @@ def test_without_a_segmenter_it_is_not_ready(start: Start, publish_in) -> None:
     response = service.client.post("/v2/models/none-such/infer", json={})
     assert (response.status_code, "none-such" in response.json()["error"]) == (503, True), response.text
     assert service.client.get("/v2/models/seedlings/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", [f"/v2/models/{NAME}/infer", f"/v2/models/{NAME}/versions/1/infer"])
+def test_the_version_that_was_found_answers_though_another_takes_over_meanwhile(start: Start, publish_in, tmp_path, path: str) -> None:
+    publish_in()
+    fakes.publish_segmenter(tmp_path)
+    service = start()
+    body = json.dumps({"inputs": [file_of(fakes.encoded(fakes.field([])))], "outputs": [{"name": "areas"}]}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    with service.raw(head.encode()) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the version was looked up
+        fakes.publish_segmenter(tmp_path, fakes.Middle)  # takes the middle of any photo for a plant
+        service.wait_for(lambda: service.services.detector.segmenter().version == "2", "version 2")
+        connection.sendall(body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    inferred = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (inferred["model_version"], inferred["outputs"][0]["data"]) == ("1", [])
