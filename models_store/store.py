@@ -33,6 +33,7 @@ MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 # The shipped pair: the model that is asked first, and the one that answers what is beyond that one.
 SHIPPED_PAIR = ("seedlings", "seedlings-field")
 SHIPPED_STORE = Path(__file__).parent / "shipped"  # holds seedlings/<version>, the model that comes with the project
+_KINDS = {"classification": "classifier", "segmentation": "segmenter"}  # of models, by task
 _TEMPORARY = ".publishing-"
 _MAX_MANIFEST_BYTES, _MAX_FILE_BYTES = 16 * 2**20, 2**31  # more is not read: it would end the process for want of memory
 M = TypeVar("M", Manifest, SegmenterManifest, AnyManifest)
@@ -173,10 +174,8 @@ def _opened(path: Path, manifest: M) -> Opened[M]:
 def _for_task(path: Path, manifest: AnyManifest, wanted: type[M]) -> M:
     if isinstance(manifest, wanted):
         return manifest
-    task = wanted.model_fields["task"].default
-    raise ArtifactUnsuitable(
-        f"{path} is a model for {manifest.task}; what is wanted here is one for {task}: name or publish one of that task"
-    )
+    kind = _KINDS[wanted.model_fields["task"].default]
+    raise ArtifactUnsuitable(f"{path} is a {_KINDS[manifest.task]}; what is wanted here is a {kind}: name or publish one")
 
 
 def verify(path: Path) -> AnyManifest:

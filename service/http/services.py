@@ -274,6 +274,7 @@ def _segmenters(settings: Settings, load: Load[Segmenter], metrics: Metrics) -> 
         settings.segmenter,
         poll_s=settings.poll_s,
         read=store.open_segmenter,
+        task="segmentation",
         setting="SEEDLINGS_SEGMENTER",
         expected=settings.segmenter != Settings.model_fields["segmenter"].default,
         on_swap=lambda segmenter: metrics.loaded(segmenter.manifest.name, segmenter.manifest.version, segmenter.runtime),

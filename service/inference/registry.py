@@ -86,6 +86,7 @@ _LONGEST_PAUSE_S = 300.0
 _PATIENCE_S = 10.0  # for a load to give up; a disk that hangs does not let it
 _FORMATS = ("model.onnx", "model.pt2", "model.int8.onnx")  # which a version may have beside model.pt
 _NO_FORMAT = (0, 0, 0, 0)  # it need not be there
+_PUBLISHING = {"classification": "python -m training export", "segmentation": "python -m training photo-segmenter export"}  # by task
 _FAULTS_OF_FILES = (store.ArtifactCorrupt, store.ArtifactMissing, store.ArtifactUnsuitable, store.SchemaTooNew)
 
 Served = TypeVar("Served", bound=Version)
@@ -105,6 +106,7 @@ class Registry(Generic[Served]):
         poll_s: float,
         fallback: Path = store.SHIPPED_STORE,  # served while `root` holds no version at all, unless one is pinned
         read: Callable[[Path], store.Opened[Any]] = store.open_artifact,
+        task: str = "classification",  # of what `read` opens; models for another one are nothing to name here
         setting: str = "SEEDLINGS_MODEL",  # which names the model
         expected: bool = True,  # `root` is to hold the model; else it is no error that the fallback is served
         beside: "Registry[Any] | None" = None,  # of the store that this one serves from, and no other; no version there is no error
@@ -117,7 +119,7 @@ class Registry(Generic[Served]):
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._load, self._read, self._root, self._name, self._version = load, read, root, name, version
-        self._expected, self._setting, self._doing, self._beside = expected, setting, doing, beside
+        self._task, self._expected, self._setting, self._doing, self._beside = task, expected, setting, doing, beside
         self._poll_s, self._fallback, self._clock, self._patience_s = poll_s, fallback, clock, patience_s
         self._on_swap, self._on_withdrawal, self._on_refusal = on_swap, on_withdrawal, on_refusal
         self._give_back_memory = give_back_memory
@@ -262,12 +264,22 @@ class Registry(Generic[Served]):
         if not os.path.isdir(self._root):  # unlike Path's, it never raises
             return f"{self._root} is not there; mount or create it{goes_on}"
         there = store.models(self._root)
+        there = there if self._name in there else {name: found for name, found in there.items() if self._is_for_task(name, found[-1])}
         if there and self._name not in there:
             return f"{self._root} holds no version of {self._name}, but of {', '.join(there)}; name one in {self._setting}{goes_on}"
         if paths:
             return None
         wanted = f"version {self._version}" if self._version else "version"
-        return f"{self._root / self._name} holds no {wanted} of a model; publish one with 'python -m training export'{goes_on}"
+        return f"{self._root / self._name} holds no {wanted} of a model; publish one with '{_PUBLISHING[self._task]}'{goes_on}"
+
+    def _is_for_task(self, name: str, version: int) -> bool:
+        """Whether a version of the store is, or may be, a model for the task that is wanted."""
+        try:
+            return store.read_any_manifest(self._root / name / str(version)).task == self._task
+        except store.ArtifactUnsuitable:
+            return False
+        except store.StoreError:
+            return True
 
     def _report(self, error: str | None) -> None:
         told = {refused.refusal.reason for refused in self._refused.values()}  # in the log when they were refused

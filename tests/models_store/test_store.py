@@ -211,9 +211,9 @@ def test_a_full_disk_publishes_nothing_and_keeps_what_was_there(tmp_path: Path) 
 
 def test_a_model_for_another_task_is_not_opened(tmp_path: Path) -> None:
     segmenter, classifier = fakes.publish_segmenter(tmp_path), fakes.publish(tmp_path)
-    with pytest.raises(store.ArtifactUnsuitable, match="is a model for segmentation; what is wanted here is one for classification"):
+    with pytest.raises(store.ArtifactUnsuitable, match="is a segmenter; what is wanted here is a classifier"):
         store.open_artifact(segmenter)
-    with pytest.raises(store.ArtifactUnsuitable, match="is a model for classification; what is wanted here is one for segmentation"):
+    with pytest.raises(store.ArtifactUnsuitable, match="is a classifier; what is wanted here is a segmenter"):
         store.open_segmenter(classifier)
     file = segmenter / store.MANIFEST
     file.write_text(file.read_text().replace('"segmentation"', '"poetry"'))

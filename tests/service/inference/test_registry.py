@@ -300,6 +300,38 @@ def test_a_store_of_another_model_is_told(tmp_path: Path) -> None:
     assert "but of mine; name one in SEEDLINGS_MODEL" in held.error
 
 
+def test_a_store_of_models_for_another_task_alone_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fakes.publish(tmp_path / "shipped")
+    fakes.publish_segmenter(tmp_path / "volume")
+    held = registry(tmp_path / "volume", fallback=tmp_path / "shipped")
+    assert served(held) == "1"
+    assert (held.error, caplog.text) == (None, "")
+    fakes.publish(tmp_path / "volume", name="mine")
+    held.refresh()
+    assert held.error
+    assert "but of mine; name" in held.error  # and not the segmenter
+    unreadable = fakes.publish(tmp_path / "volume", name="yours")
+    (unreadable / store.MANIFEST).write_bytes(b"")
+    held.refresh()
+    assert "but of mine, yours; name" in held.error  # which may be a classifier
+
+
+def test_a_model_for_another_task_that_is_named_is_told(tmp_path: Path) -> None:
+    fakes.publish_segmenter(tmp_path, name="seedlings")
+    held = registry(tmp_path)
+    assert served(held) is None
+    assert held.error
+    assert "is a segmenter; what is wanted here is a classifier" in held.error
+
+
+def test_a_segmenter_that_is_missing_is_to_be_published_as_one(tmp_path: Path) -> None:
+    fakes.publish(tmp_path, name="mine")
+    held = registry(tmp_path, read=store.open_segmenter, task="segmentation")
+    assert served(held) is None
+    assert held.error
+    assert "publish one with 'python -m training photo-segmenter export'" in held.error
+
+
 def test_a_swap_holds_when_telling_of_it_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fakes.publish(tmp_path)
     (fakes.publish(tmp_path) / store.MODEL).write_bytes(b"")

@@ -194,7 +194,7 @@ def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
     assert "--masks or --plant-masks" in capsys.readouterr().err
     classifier = tmp_path / "store" / "seedlings" / "1"
     assert main(["photo-segmenter", "evaluate", "--artifact", str(classifier), "--masks", str(field)]) == 1
-    assert "is a model for classification" in capsys.readouterr().err
+    assert "is a classifier; what is wanted here is a segmenter" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["photo-segmenter", "fit"], ["segmenter"]])

@@ -267,7 +267,7 @@ def test_a_classifier_under_its_name_is_refused(start: Start, publish_in) -> Non
     publish_in(name="seedlings-segmenter")
     service = start()
     service.wait_for(lambda: service.services.segmenters.error, "the version is refused")
-    assert "is a model for classification; what is wanted here is one for segmentation" in str(service.services.segmenters.error)
+    assert "is a classifier; what is wanted here is a segmenter" in str(service.services.segmenters.error)
 
 
 def test_segmenters_are_swapped(start: Start, publish_in, tmp_path) -> None:
