@@ -13,7 +13,7 @@ from service.inference.batcher import BatchReport
 from service.inference.decoder import Decoder
 from service.inference.detector import Detector
 from service.inference.predictor import Prediction, Predictor, WantedCrop, Where
-from service.inference.registry import Load, Model, Registry
+from service.inference.registry import Load, Model, Refusal, Registry
 from service.inference.segmenter import Segmenter
 from service.inference.shadow import Shadow
 from service.process import memory
@@ -71,11 +71,18 @@ class Services:
 
     @property
     def error(self) -> str | None:
-        """Why images are not answered, why no better version is in service, or the second model, or a new file of keys."""
+        """Why images are not answered, why no better version is in service, or the second model, the segmenter, or a new file of keys."""
         if self.heartbeat.stopped:
             return "the event loop stands still; restart the process"
         failure = self.predictor.failure if self.registry.current else None
-        return failure or self.registry.error or self._error_of_second or self.keys.error
+        return failure or self.registry.error or self._error_of_second or self.segmenters.error or self.keys.error
+
+    @property
+    def refused(self) -> list[tuple[str, Refusal]]:
+        """The versions of the store that are not served, each with its model's name: of the first model, the second one, the segmenter."""
+        settings = self.settings
+        held = ((settings.model, self.registry), (settings.second, self.seconds), (settings.segmenter, self.segmenters))
+        return [(name, one) for name, registry in held if name is not None and registry is not None for one in registry.refused]
 
     @property
     def _error_of_second(self) -> str | None:

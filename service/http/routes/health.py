@@ -32,6 +32,7 @@ class RefusedVersion(BaseModel):
     version: str = Field(description="the version")
     reason: str = Field(description="what is wrong with it, and what to do")
     transient: bool = Field(description="true: tried again by itself, with growing pauses; false: when its files change")
+    model: str | None = Field(None, description="name of the model")
 
 
 class Shadowed(BaseModel):
@@ -62,10 +63,12 @@ class Health(BaseModel):
         None, description="the model that answers photos beyond the first one; null where none does, or before it is loaded"
     )
     error: str | None = Field(
-        description="why predictions are not answered, why no better version is in service, or what is wrong with the second model or the"
-        " file of keys; null if nothing"
+        description="why predictions are not answered, why no better version is in service, or what is wrong with the second model, the"
+        " segmenter or the file of keys; null if nothing"
     )
-    refused: list[RefusedVersion] = Field(description="versions of the store that are not served, newest first")
+    refused: list[RefusedVersion] = Field(
+        description="versions of the store that are not served: of the model, the second one and the segmenter, of each newest first"
+    )
     queued: int = Field(description="number of images that wait for a forward pass")
     shadow: Shadowed | None = Field(None, description="the other version that is compared with the one in service; null where none is")
 
@@ -119,7 +122,7 @@ async def ready(services: Annotated[Services, Depends(current_services)]) -> JSO
 
 def _state(services: Services) -> dict[str, Any]:
     registry, seconds = services.registry, services.seconds
-    refused = [{"version": one.version, "reason": one.reason, "transient": one.transient} for one in registry.refused]
+    refused = [{"version": one.version, "reason": one.reason, "transient": one.transient, "model": name} for name, one in services.refused]
     queued = services.predictor.queued
     shadow = None if services.shadow is None else _shadowed(services.shadow, services)
     return {

@@ -2,7 +2,10 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from models_store import store
 from tests import fakes
@@ -48,7 +51,7 @@ def test_a_bad_version_is_refused_and_the_old_one_stays(start: Start, publish_in
     health = service.client.get("/health")
     assert (health.status_code, health.json()["model"]["version"]) == (200, "1")
     assert str(bad) in health.json()["error"]
-    assert health.json()["refused"] == [{"version": "2", "reason": health.json()["error"], "transient": False}]
+    assert health.json()["refused"] == [{"version": "2", "reason": health.json()["error"], "transient": False, "model": "seedlings"}]
     assert 'seedlings_model_loads_total{outcome="refused"} 1.0' in service.client.get("/metrics").text
     publish_in(fakes.Turned)
     service.wait_for(lambda: version(service) == "3", "version 3")
@@ -72,3 +75,36 @@ def test_health_lists_what_is_refused(start: Start, publish_in) -> None:
     assert [(refused["version"], refused["transient"]) for refused in health.json()["refused"]] == [("2", False)]
     assert "upgrade the service" in health.json()["refused"][0]["reason"]
     assert health.json()["error"] == health.json()["refused"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        pytest.param(lambda root: fakes.publish_segmenter(root, fakes.Broken), "wrong shape", id="its output"),
+        pytest.param(lambda root: (fakes.publish_segmenter(root) / store.MODEL).write_bytes(b""), "has 0 bytes", id="its file"),
+        pytest.param(lambda root: fakes.publish(root, name=fakes.SEGMENTER), "is a classifier", id="its task"),
+    ],
+)
+def test_health_tells_of_a_segmenter_that_is_refused(start: Start, publish_in, tmp_path: Path, broken: Any, words: str) -> None:
+    publish_in()
+    broken(tmp_path)
+    health = start().client.get("/health")
+    assert (health.status_code, health.json()["status"]) == (200, "ready")  # photos of one plant are answered
+    assert words in health.json()["error"]
+    (refused,) = health.json()["refused"]
+    assert refused == {"version": "1", "reason": health.json()["error"], "transient": False, "model": fakes.SEGMENTER}
+
+
+def test_health_tells_of_a_segmenter_that_is_not_there(start: Start, publish_in) -> None:
+    publish_in()
+    health = start(segmenter="nope").client.get("/health").json()
+    assert (health["status"], health["refused"]) == ("ready", [])
+    assert "nope holds no version of a model; publish one with 'python -m training photo-segmenter export'" in health["error"]
+
+
+def test_health_lists_a_second_model_that_is_refused(start: Start, publish_in, tmp_path: Path) -> None:
+    publish_in()
+    (fakes.publish(tmp_path, name="roses") / store.MODEL).write_bytes(b"")
+    health = start(second_model="roses").client.get("/health").json()
+    assert [(refused["model"], refused["version"]) for refused in health["refused"]] == [("roses", "1")]
+    assert health["error"] == health["refused"][0]["reason"]

@@ -26,8 +26,9 @@ class Health:
         status (HealthStatus): only a service that is ready answers predictions
         model (None | ServedModel): the model in service; null before the first one is loaded
         error (None | str): why predictions are not answered, why no better version is in service, or what is wrong with
-            the second model or the file of keys; null if nothing
-        refused (list[RefusedVersion]): versions of the store that are not served, newest first
+            the second model, the segmenter or the file of keys; null if nothing
+        refused (list[RefusedVersion]): versions of the store that are not served: of the model, the second one and the
+            segmenter, of each newest first
         queued (int): number of images that wait for a forward pass
         second_model (None | ServedModel | Unset): the model that answers photos beyond the first one; null where none
             does, or before it is loaded

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
 
 T = TypeVar("T", bound="RefusedVersion")
 
@@ -17,11 +19,13 @@ class RefusedVersion:
         version (str): the version
         reason (str): what is wrong with it, and what to do
         transient (bool): true: tried again by itself, with growing pauses; false: when its files change
+        model (None | str | Unset): name of the model
     """
 
     version: str
     reason: str
     transient: bool
+    model: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,6 +34,12 @@ class RefusedVersion:
         reason = self.reason
 
         transient = self.transient
+
+        model: None | str | Unset
+        if isinstance(self.model, Unset):
+            model = UNSET
+        else:
+            model = self.model
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -40,6 +50,8 @@ class RefusedVersion:
                 "transient": transient,
             }
         )
+        if model is not UNSET:
+            field_dict["model"] = model
 
         return field_dict
 
@@ -52,10 +64,20 @@ class RefusedVersion:
 
         transient = d.pop("transient")
 
+        def _parse_model(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        model = _parse_model(d.pop("model", UNSET))
+
         refused_version = cls(
             version=version,
             reason=reason,
             transient=transient,
+            model=model,
         )
 
         refused_version.additional_properties = d
