@@ -29,7 +29,7 @@ def exposed() -> str:
     metrics.expected({"Maize": 0.4, "Charlock": 0.6}, 0.005)
     metrics.batch(1, 0.1, 1)
     metrics.segmented(0.1, 0)
-    metrics.plants({"Maize": 1})
+    metrics.plants({("Maize", True): 1})
     metrics.corrected("Maize", right=False)
     metrics.rejected("queue-full")
     metrics.loaded("seedlings", 1, "onnxruntime")

@@ -35,6 +35,7 @@ MAX_PLANTS, MOST_PLANTS = 100, 500  # named of one photo: unless said otherwise,
 _LEAST_SIDE = 0.01  # of the photo's width: a plant's longer side, unless said otherwise
 _PIECE = 0.05  # of the largest part's area: less beside it is no leaf of the same plant
 CLUMP, UNKNOWN = "clump", "unknown"
+CountedAs = tuple[str, bool]  # a species and True, or one of the two words above and False: a species may be called so
 Pixels = NDArray[np.uint8]
 
 
@@ -120,7 +121,7 @@ class Detector:
         images_at_once: int,
         deadline_s: float,
         on_segmented: Callable[[BatchReport], None] | None = None,
-        on_plants: Callable[[Counter[str]], None] | None = None,
+        on_plants: Callable[[Counter[CountedAs]], None] | None = None,
     ) -> None:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
@@ -285,11 +286,11 @@ class Detector:
             self._photos -= 1
 
 
-def _counted_as(found: FoundPlant) -> str:
+def _counted_as(found: FoundPlant) -> CountedAs:
     if found.plant.clump:
-        return CLUMP
+        return CLUMP, False
     said = found.relied_upon()
-    return said.name if said is not None and said.rank == "species" else UNKNOWN
+    return (said.name, True) if said is not None and said.rank == "species" else (UNKNOWN, False)
 
 
 def _turns(_: Segmenter, photos: list[Looking], __: bool) -> list[Maps | None]:

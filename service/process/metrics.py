@@ -73,9 +73,8 @@ class Metrics:
         self._batch = histogram("seedlings_batch_size", "Images in a forward pass", buckets=_SIZES)
         self._segmentation = histogram("seedlings_segmentation_seconds", "Finding what is plant on one photo")
         self._species = counter("seedlings_predictions", "Answers by species", "species")
-        self._plants = counter(
-            "seedlings_plants", "Plants found on photos, by the species that can be relied upon; clumps and the others as such", "species"
-        )
+        text = "Plants found on photos, by the species that can be relied upon; clumps and the others, unnamed, as such"
+        self._plants = counter("seedlings_plants", text, "species", "unnamed")
         self._unfamiliar = counter("seedlings_unfamiliar", "Images unlike those that the answering model was trained on")
         self._second = counter("seedlings_second_model", "Images that the second model answered: they are beyond the first one")
         text = "Distance of an image from those that the first model was trained on, as a share of the limit of familiar ones"
@@ -138,10 +137,10 @@ class Metrics:
         self._failures.inc(failures)
 
     @_never_raises
-    def plants(self, species: Mapping[str, int]) -> None:
-        """Plants were found."""
-        for name, count in species.items():
-            self._plants.labels(name).inc(count)
+    def plants(self, found: Mapping[tuple[str, bool], int]) -> None:
+        """Plants were found: so many of a species (True), or of what a word such as `clump` says (False)."""
+        for (name, is_species), count in found.items():
+            self._plants.labels(name, "" if is_species else "true").inc(count)  # an empty label is none to Prometheus
 
     @_never_raises
     def corrected(self, species: str, right: bool) -> None:

@@ -94,6 +94,16 @@ def test_what_is_expected_is_that_of_the_version_in_service() -> None:
     assert 'seedlings_ood_ratio_bucket{le="1.0"} 1.0' in text
 
 
+def test_a_species_that_is_called_unknown_or_clump_is_counted_apart() -> None:
+    metrics = Metrics()
+    for name in ("unknown", "clump"):
+        metrics.plants({(name, True): 2, (name, False): 3})
+    text = metrics.render(0).decode()
+    for name in ("unknown", "clump"):
+        assert f'seedlings_plants_total{{species="{name}",unnamed=""}} 2.0' in text
+        assert f'seedlings_plants_total{{species="{name}",unnamed="true"}} 3.0' in text
+
+
 def test_a_model_that_answers_no_more_is_run_by_nothing() -> None:
     metrics = Metrics()
     metrics.loaded("seedlings-field", 2, "torchscript")

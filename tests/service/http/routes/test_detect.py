@@ -250,8 +250,19 @@ def test_an_error_that_nobody_expected_harms_no_other_photo_of_a_batch(
 def test_plants_are_counted_in_the_metrics(detecting: Running) -> None:
     detected(detecting, fakes.encoded(fakes.field(PLANTS)))
     text = detecting.client.get("/metrics").text
-    assert 'seedlings_plants_total{species="Sugar beet"}' in text
+    assert 'seedlings_plants_total{species="Sugar beet",unnamed=""}' in text
     assert "seedlings_segmentation_seconds_count" in text
+
+
+def test_plants_of_a_species_called_clump_are_no_clumps_in_the_metrics(start: Start, publish_in, tmp_path: Path) -> None:
+    manifest = publish_in(fakes.Halves, threshold=0.3) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("Sugar beet", "clump"))
+    fakes.publish_segmenter(tmp_path)
+    service = start()
+    assert detected(service, fakes.encoded(fakes.field(PLANTS)))["counts"]["species"] == {"clump": 3}
+    text = service.client.get("/metrics").text
+    assert 'seedlings_plants_total{species="clump",unnamed=""} 3.0' in text
+    assert 'species="clump",unnamed="true"' not in text
 
 
 def test_without_a_segmenter_it_says_so_and_predictions_go_on(start: Start, publish_in) -> None:
