@@ -233,6 +233,10 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         raise BadSetting(f"{PREFIX}RUNTIME: {library} is not installed; set it to torchscript, or run: {hint}")
     if settings.second_model == settings.model:
         raise BadSetting(f"{PREFIX}SECOND_MODEL: {settings.model} is the first model already; name another one, or set it to {NONE}")
+    for setting, classifier in (("MODEL", settings.model), ("SECOND_MODEL", settings.second)):
+        if classifier == settings.segmenter:
+            both = f"{PREFIX}{setting} and {PREFIX}SEGMENTER both name {classifier}"
+            raise BadSetting(f"{both}: a model names plants or finds them, not both; name another one in one of them")
     if settings.keys_file is not None:
         try:
             api_keys.read(settings.keys_file)

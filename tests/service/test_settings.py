@@ -126,6 +126,22 @@ def test_a_store_that_is_no_folder_stops_the_start(tmp_path: Path, there: bool) 
         from_environment({"SEEDLINGS_STORE": str(path)})
 
 
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        ({"SEEDLINGS_SEGMENTER": "seedlings"}, "MODEL"),
+        ({"SEEDLINGS_MODEL": "seedlings-segmenter"}, "MODEL"),
+        ({"SEEDLINGS_SEGMENTER": "seedlings-field"}, "SECOND_MODEL"),
+        ({"SEEDLINGS_SECOND_MODEL": "seedlings-segmenter"}, "SECOND_MODEL"),
+    ],
+    ids=str,
+)
+def test_the_segmenter_is_no_model_that_names_plants(given: dict[str, str], setting: str) -> None:
+    with pytest.raises(BadSetting, match=f"SEEDLINGS_{setting} and SEEDLINGS_SEGMENTER both name seedlings"):
+        from_environment(given)
+    assert from_environment({"SEEDLINGS_SEGMENTER": "seedlings-field", "SEEDLINGS_SECOND_MODEL": "none"}).second is None
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", "/etc", ".hidden"])
 def test_a_model_s_name_is_no_path(name: str) -> None:
     with pytest.raises(BadSetting, match="SEEDLINGS_MODEL"):
