@@ -258,6 +258,8 @@ def _check_outputs(asked: InferRequest, known: Sequence[str]) -> None:
         raise MalformedRequest("an output is asked for twice")
     for output in asked.outputs or []:
         k = (output.parameters or _NO_PARAMETERS).classification
+        if k is not None and PROBABILITIES not in known:
+            raise MalformedRequest("classification is of a model that names species, and this one does not: leave it out")
         if k is not None and (output.name != PROBABILITIES or k < 1):
             raise MalformedRequest(f"classification is a whole number from 1, of the output {PROBABILITIES!r}")
 

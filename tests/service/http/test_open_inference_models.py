@@ -100,7 +100,11 @@ def test_a_photo_without_plants_has_empty_tensors(client: Any) -> None:
         ({"name": "images", "shape": [2, 3, 8, 8], "datatype": "UINT8", "data": [0] * 384}, {}, "[n, 3, height, width] with n = 1"),
         ({"name": "images", "shape": [1, 3, 8, 8], "datatype": "UINT8", "data": [0] * 191}, {}, "does not hold the 191 values"),
         (file_of(fakes.image()), {"outputs": [{"name": "probabilities"}]}, "there is no output 'probabilities'; there are plant"),
-        (file_of(fakes.image()), {"outputs": [{"name": "plant", "parameters": {"classification": 2}}]}, "classification is"),
+        (
+            file_of(fakes.image()),
+            {"outputs": [{"name": "plant", "parameters": {"classification": 2}}]},
+            "classification is of a model that names species, and this one does not",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(service: Running, tensor: dict[str, Any], more: dict[str, Any], words: str) -> None:
