@@ -65,9 +65,10 @@ class Batcher(Generic[Kind, Item, Answer]):
 
     `run(kind, items, alone)` gives one answer, or one exception, for each item; it is called from `streams` threads at a
     time, `alone` when nothing else runs or waits as it begins. If it raises, or gives another number of answers, each item
-    is run again by itself, so that a bad one fails alone. At most `max_queue` places are given. `wait_s` is how long an
-    unfilled batch waits for places whose item was not submitted yet; while another one runs, also to be worth it. What
-    `on_batch` raises is logged: a report that cannot be kept ends no stream. `network` is its name in traces.
+    is run again by itself, so that a bad one fails alone. The answer None says that the item is to have another turn. At
+    most `max_queue` places are given. `wait_s` is how long an unfilled batch waits for places whose item was not submitted
+    yet; while another one runs, also to be worth it. What `on_batch` raises is logged: a report that cannot be kept ends no
+    stream. `network` is its name in traces.
     """
 
     def __init__(
@@ -86,7 +87,8 @@ class Batcher(Generic[Kind, Item, Answer]):
         self._turn = threading.Lock()  # of the one free stream that forms the next batch; the others wait for it
         self._changed = threading.Condition(threading.Lock())  # held around all use of the scheduler
         self._scheduler = BatchScheduler[Kind, _Entry[Item, Answer]](batch_size=batch_size, streams=streams, wait_s=wait_s)
-        self._item_s = 0.1  # smoothed seconds that an item takes each time it is run, for Retry-After
+        self._item_s = 0.1  # smoothed seconds that an item takes, all its turns together, for Retry-After
+        self._since_s = 0.0  # spent since the last item was done
         self._threads = [threading.Thread(target=self._serve, name=f"inference-{n}", daemon=True) for n in range(streams)]
 
     def start(self) -> None:
@@ -210,7 +212,10 @@ class Batcher(Generic[Kind, Item, Answer]):
         answers = self._answers(batch.kind, [entry.item for entry in batch.entries], batch.alone)
         inference_s, size = time.monotonic() - started, len(batch.entries)
         with self._change() as scheduler:
-            self._item_s += 0.1 * (inference_s / scheduler.finish(batch) - self._item_s)
+            self._since_s += inference_s / scheduler.finish(batch)
+            if any(answer is not None for answer in answers):
+                self._item_s += 0.1 * (self._since_s - self._item_s)
+                self._since_s = 0.0
         self._deliver(
             [
                 (entry, answer if isinstance(answer, Exception) else BatchedAnswer(answer, started - entry.submitted, inference_s, size))

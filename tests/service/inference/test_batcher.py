@@ -360,6 +360,24 @@ def test_what_would_end_a_thread_is_a_failure_of_the_model() -> None:
     in_loop(scenario())
 
 
+def test_retry_after_counts_all_turns_of_an_item() -> None:
+    def turn(_: str, turns_left: list[int], alone: bool) -> list[int | None]:
+        time.sleep(0.05)
+        return [left or None for left in turns_left]
+
+    async def scenario() -> None:
+        with running(turn, batch_size=1, max_queue=1) as batcher:
+            for _ in range(3):  # items of ten turns, half a second each
+                for left in [0] * 9 + [1]:
+                    await ask(batcher, left)
+            with batcher.admit(), pytest.raises(QueueFull) as refusal:
+                batcher.admit()
+        assert refusal.value.retry_after_s is not None
+        assert refusal.value.retry_after_s > 0.2  # 0.5 is approached from 0.1; one turn is 0.05
+
+    in_loop(scenario())
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is meant
 def test_a_stream_that_died_is_told_and_nobody_hangs() -> None:
     async def scenario() -> None:
