@@ -10,7 +10,7 @@ COLUMNS = (  # of a row for each photo
     *("second_species", "second_probability", "crop", "model", "date", "problem"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run it
-_YES_OR_NO = ("confident", "familiar", "clump")
+_YES_OR_NO = ("confident", "familiar", "clump", "truncated")
 Result = dict[str, Any]
 
 

@@ -10,6 +10,7 @@ COLUMNS = (
     *("answer", "answer_rank", "answer_probability"),
     *("species", "group", "kind", "probability", "confident", "familiar"),
     *("second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"),
+    "truncated",  # whether the photo has more plants than are listed
 )
 STYLES = ("coco", "geojson")
 _UNKNOWN = "unknown"
@@ -45,7 +46,7 @@ def rows(result: Result) -> list[Result]:
     if "problem" in result:
         return [result]
     latitude, longitude = result["position"] or (None, None)
-    shared = {name: result[name] for name in ("file", "date")} | {"latitude": latitude, "longitude": longitude}
+    shared = {name: result[name] for name in ("file", "date", "truncated")} | {"latitude": latitude, "longitude": longitude}
     shared |= {"segmenter": f"{result['segmenter']['name']} {result['segmenter']['version']}"}
     found = []
     for number, plant in enumerate(result["plants"], 1):

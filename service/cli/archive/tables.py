@@ -12,7 +12,7 @@ from service.cli.csv_tables import Result
 Kind = Literal["parquet", "csv"]
 _NUMBERS = ("answer_probability", "probability", "second_probability", "area", "latitude", "longitude")
 _WHOLE = ("plant", "x", "y", "width", "height")
-_FLAGS = ("confident", "familiar", "clump")
+_FLAGS = ("confident", "familiar", "clump", "truncated")
 
 
 def columns(*, detect: bool) -> tuple[str, ...]:

@@ -37,9 +37,13 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
 def test_a_row_for_each_plant(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(photos), "--detect", "--format", "csv"]) == 1
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out.removeprefix("\ufeff"))))
+    rows = rows_of(capsys.readouterr().out)
     assert tuple(rows[0]) == COLUMNS
     assert [(Path(row["file"]).name, row["plant"], row["answer"], bool(row["problem"])) for row in rows] == [
         ("=a.png", "1", "Sugar beet", False),
@@ -125,8 +129,13 @@ def test_that_there_are_more_plants_than_were_asked_for_is_said(photos: Path, st
     assert f"more plants were found than the 1 that are listed, see --max-plants: {photos / '=a.png'}" in written.err
     if style == "coco":
         assert [image["truncated"] for image in json.loads(written.out)["images"]] == [True]
+    if style == "csv":
+        assert [row["truncated"] for row in rows_of(written.out)] == ["yes"]
     assert main(["predict", str(photos / "=a.png"), "--detect", "--format", style, "--max-plants", "2"]) == 0
-    assert "--max-plants" not in capsys.readouterr().err
+    written = capsys.readouterr()
+    assert "--max-plants" not in written.err
+    if style == "csv":
+        assert [row["truncated"] for row in rows_of(written.out)] == ["no", "no"]
 
 
 @pytest.mark.parametrize("number", ["0", "501"])

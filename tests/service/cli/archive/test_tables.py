@@ -48,12 +48,14 @@ def test_parquet_of_plants() -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'seedlings[archive]'")
     plant = {**ANSWERED, "box": [1, 2, 30, 40], "clump": False, "area": 0.01, "kind": None}
     seen = {"file": "c.png", "date": DATE, "position": [51.5, 7.25], "model": ANSWERED["model"], "segmenter": {"name": "s", "version": "1"}}
+    seen["truncated"] = True
     content = encoded([seen | {"plants": [plant, plant]}, seen | {"plants": []}, PROBLEM], "parquet", detect=True)
     table = parquet.read_table(io.BytesIO(content))
     assert tuple(table.column_names) == tables.columns(detect=True)
     assert table.column("plant").to_pylist() == [1, 2, None, None]
     assert table.column("height").to_pylist() == [40, 40, None, None]
     assert table.column("latitude").to_pylist() == [51.5, 51.5, 51.5, None]
+    assert table.column("truncated").to_pylist() == [True, True, True, None]
     assert tables.problems(content, "parquet") == 1
 
 
