@@ -50,9 +50,10 @@ def main(arguments: Sequence[str]) -> int:
         asked.error(str(error))
     for sentence in warnings(os.environ):
         print(f"warning: {sentence}", file=sys.stderr)
+    wanted = DetectionOptions(max_plants=options.max_plants or MAX_PLANTS, fine=options.fine) if options.detect else None
     if options.out is not None:
         try:
-            return archive.run(options, settings, look)
+            return archive.run(options, settings, look, wanted)
         except archive.WrongCall as error:
             asked.error(str(error))
     try:
@@ -64,8 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     style = options.format or "table"
     progress = Progress(len(photos), sys.stderr)
     try:
-        wanted = DetectionOptions(max_plants=options.max_plants or MAX_PLANTS, fine=options.fine)
-        plants = _Plants(style == "coco", wanted) if options.detect else None
+        plants = None if wanted is None else _Plants(style == "coco", wanted)
         if options.url:
             results = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
         elif plants is not None:
@@ -166,8 +166,8 @@ def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     if options.format in detection_output.STYLES and not options.detect:
         command.error(f"--format {options.format} works only with --detect: add that")
     for name, given in (("--fine", options.fine), ("--max-plants", options.max_plants)):
-        if given and (not options.detect or options.out is not None):
-            command.error(f"{name} works only with --detect, and not with --out")
+        if given and not options.detect:
+            command.error(f"{name} works only with --detect: add that")
     if options.crop and options.detect:
         command.error("--crop is for one plant a photo; leave it out, --detect looks at all of them")
     if options.out is not None and options.url:

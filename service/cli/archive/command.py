@@ -16,6 +16,7 @@ from service.cli.archive.reading import BadSource
 from service.cli.archive.results import SUMMARY, NotWritten, Part, Refused, Results
 from service.cli.progress import Progress
 from service.errors import ServiceError
+from service.inference.detector import DetectionOptions
 from service.settings import Settings
 
 BLOCK = 256  # photos of a part, unless said otherwise
@@ -37,6 +38,7 @@ class _Work:
         self._progress: Progress | None = None
         self.problems: dict[int, int] = {}  # of the parts that are there
         self.wanted = 0  # photos that are to be answered now
+        self.truncated: dict[int, int] = {}  # of the parts written now: photos with more plants than are listed
 
     def begin(self, models: Identity) -> list[int]:
         there = sorted(self._results.begin(self._described | models))
@@ -54,6 +56,7 @@ class _Work:
     def write(self, number: int, part: Part) -> None:
         self._results.write(number, part)
         self.problems[number] = part.problems
+        self.truncated[number] = part.truncated
 
     def step(self, photos: int) -> None:
         assert self._progress is not None
@@ -67,8 +70,11 @@ class _Work:
             self._progress.close()
 
 
-def run(options: Namespace, settings: Settings, look: Any) -> int:
-    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not. Raises WrongCall, KeyboardInterrupt."""
+def run(options: Namespace, settings: Settings, look: Any, plants: DetectionOptions | None) -> int:
+    """Run the command. `plants` says what is wanted of those on each photo; None: it is one plant.
+
+    Returns the exit status: 0 all photos were answered, 1 some were not. Raises WrongCall, KeyboardInterrupt.
+    """
     kind = _kind(options.format, options.out)
     cluster = _cluster(options)
     _check_place(options.out)
@@ -79,7 +85,7 @@ def run(options: Namespace, settings: Settings, look: Any) -> int:
         raise WrongCall(str(error)) from None
     except OSError as error:
         raise WrongCall(f"{error.filename} cannot be listed ({error.strerror})") from None
-    task = Task(options.detect, look, kind, os.getcwd())
+    task = Task(plants, look, kind, os.getcwd())
     work = _Work(photos, results, _described(photos, options.block or BLOCK, task, settings), retry=options.retry)
     kept = settings.model_copy(update={"poll_s": _NO_SWAPS_S, "api_key": None, "keys_file": None, "workers": 1})
     try:
@@ -124,6 +130,8 @@ def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> 
     if failed:
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
         work.tell("with --retry the same command tries them again")
+    if more := sum(work.truncated.values()):
+        work.tell(f"photos with more plants than are listed: {more}; see --max-plants, and the column 'truncated'")
     for reason in problems[:_MOST_TOLD]:
         work.tell(f"not looked at: {reason}")
     if len(problems) > _MOST_TOLD:
@@ -179,5 +187,6 @@ def _described(photos: Photos, block: int, task: Task, settings: Settings) -> di
         "columns": list(tables.columns(detect=task.detect)),
         "detect": task.detect,
         "crop": None if task.detect else task.look,
+        **({} if task.plants is None else {"max_plants": task.plants.max_plants, "fine": task.plants.fine}),
         "settings": settings.model_dump(mode="json", include={"precision", "runtime", "max_pixels", "max_body_bytes"}),
     }

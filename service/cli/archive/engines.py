@@ -7,6 +7,7 @@ from service.cli.archive.photos import Photos
 from service.cli.archive.results import Part
 from service.cli.archive.tables import Kind
 from service.cli.remote import Look
+from service.inference.detector import DetectionOptions
 from service.settings import Settings
 
 LANES = 2  # blocks that a worker has at a time: while the last photos of one are computed, the next one has begun
@@ -17,10 +18,15 @@ Identity = dict[str, Any]  # which models a worker has
 class Task:
     """What is asked of each photo."""
 
-    detect: bool
+    plants: DetectionOptions | None  # what is wanted of the plants of each photo; None: it is one plant
     look: Look
     kind: Kind
     base: str  # the folder in which relative paths begin
+
+    @property
+    def detect(self) -> bool:
+        """Whether there is a row for each plant, not one for each photo."""
+        return self.plants is not None
 
 
 @dataclass(frozen=True)

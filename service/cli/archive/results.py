@@ -36,6 +36,7 @@ class Part:
 
     content: bytes
     problems: int  # photos without an answer
+    truncated: int = 0  # photos with more plants than are listed
 
 
 class Results:

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from models_store.manifest import MODEL
-from service.cli import answering
+from service.cli import answering, detection_output
 from service.cli.archive import reading, tables
 from service.cli.archive.engines import LANES, Identity, Task
 from service.cli.archive.results import Part
 from service.cli.csv_tables import Result
-from service.inference.detector import PHOTOS_AT_ONCE
 from service.process import logs
 from service.settings import Settings
 
@@ -23,7 +22,8 @@ class Worker:
 
     def __init__(self, settings: Settings, task: Task) -> None:
         self._settings, self._task = settings, task
-        self._at_once = max(1, (PHOTOS_AT_ONCE if task.detect else settings.images_at_once) // LANES)  # of one block
+        at_once = settings.images_at_once if task.plants is None else task.plants.photos_at_once
+        self._at_once = max(1, at_once // LANES)  # of one block
         self._reading = ThreadPoolExecutor(LANES * self._at_once, "read")
         self._stack = contextlib.AsyncExitStack()
 
@@ -32,7 +32,7 @@ class Worker:
         logs.quiet_libraries()
         services = await self._stack.enter_async_context(answering.running(self._settings))
         if self._task.detect:
-            self._ask = await answering.detecting(services, masks=False)
+            self._ask = await answering.detecting(services, masks=False, wanted=self._task.plants)
         else:
             self._ask = await answering.classifying(services, self._task.look)
         used: dict[str, Any] = {
@@ -66,7 +66,7 @@ class Worker:
         detect = self._task.detect
         rows = [row for result in results for row in tables.rows(result, detect=detect)]
         content = tables.encode(rows, tables.columns(detect=detect), self._task.kind)
-        return Part(content, sum("problem" in result for result in results))
+        return Part(content, sum("problem" in result for result in results), len(detection_output.truncated(results)))
 
 
 def _named(manifest: Any) -> dict[str, str]:

@@ -55,6 +55,19 @@ def test_a_row_for_each_plant(tmp_path: Path) -> None:
     assert [(Path(str(row["file"])).name, row["plant"]) for row in found] == [("field.png", 1), ("field.png", 2), ("bare.png", None)]
 
 
+def test_as_many_plants_of_a_photo_as_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "field.png").write_bytes(fakes.encoded(fakes.field([(100, 120, 30), (300, 120, 40)])))
+    call = [tmp_path / "field.png", "--detect", "--format", "csv", "--out"]
+    assert predict(*call, tmp_path / "one", "--max-plants", "1") == 0
+    assert [(row["plant"], row["truncated"]) for row in rows(tmp_path / "one")] == [("1", "yes")]
+    assert "photos with more plants than are listed: 1; see --max-plants" in capsys.readouterr().err
+    assert predict(*call, tmp_path / "all", "--fine") == 0
+    assert [(row["plant"], row["truncated"]) for row in rows(tmp_path / "all")] == [("1", "no"), ("2", "no")]
+    assert "--max-plants" not in capsys.readouterr().err
+    assert "max_plants was 1, is 100" in refused(capsys, *call, tmp_path / "one")
+    assert "fine was true, is false" in refused(capsys, *call, tmp_path / "all")
+
+
 @pytest.mark.slow
 def test_it_does_not_do_finished_parts_again(server: Web, tmp_path: Path) -> None:
     """After a kill in the middle, with photos on their way."""

@@ -128,6 +128,6 @@ def test_an_old_address_does_not_hold_it_up(
 
 def test_a_node_without_the_photos(tmp_path: Path) -> None:
     """Each of its rows would be a problem."""
-    actor = Actor(Settings(store=tmp_path), Task(detect=False, look="centre", kind="csv", base="/nowhere"))
+    actor = Actor(Settings(store=tmp_path), Task(plants=None, look="centre", kind="csv", base="/nowhere"))
     with pytest.raises(Failed, match=r"has no a/1.jpg; all nodes need the same paths"):
         asyncio.run(actor.models(["a/1.jpg", "b/2.jpg"]))
