@@ -254,7 +254,8 @@ async def _detect(photos: list[Path], settings: Settings, progress: Progress, pl
 async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look) -> list[Result]:
     """Results of the service at `url`. `plants` says what is wanted of those on each photo; None: nothing."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    async with remote.connected(url, key, patience_s=answering.PATIENCE_S) as asking:
+    at_once = _REMOTE_AT_ONCE if plants is None else plants.options.photos_at_once
+    async with remote.connected(url, key, answering.PATIENCE_S, at_once) as asking:
         if plants is None and (kept := await asking.retention()):  # photos sent to find plants are not kept
             print(f"note: {kept}", file=sys.stderr)
 
@@ -264,7 +265,6 @@ async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progr
                 return await asking.predict(content, look)
             return await asking.detect(content, plants.masks, plants.options.max_plants, plants.options.fine)
 
-        at_once = _REMOTE_AT_ONCE if plants is None else plants.options.photos_at_once
         return await answering.results(one, photos, progress.step, at_once)
 
 

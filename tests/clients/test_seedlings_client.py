@@ -190,6 +190,14 @@ def test_tries_are_bounded(call: Calling, answering: Answering) -> None:
         assert len(asked) == 3
 
 
+def test_only_the_statuses_that_are_named_are_asked_again(call: Calling, answering: Answering) -> None:
+    late = Said(504, headers={"Retry-After": "0"})
+    with answering(BUSY, late, FINE) as (url, requests_seen):
+        with pytest.raises(Problem) as caught:
+            call("predict", url, b"image", options={"again": (429,)})
+        assert (caught.value.status, len(requests_seen)) == (504, 2)
+
+
 def test_a_pause_beyond_the_deadline_is_not_begun(call: Calling, answering: Answering) -> None:
     with answering(Said(503, headers={"Retry-After": "3600"})) as (url, _):
         began = time.monotonic()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -35,14 +35,15 @@ class Client:
         tries: int = Retries.tries,
         deadline_s: float = Retries.deadline_s,
         timeout_s: float = Retries.timeout_s,
+        again: Collection[int] = BUSY,
         http: httpx.Client | None = None,
     ) -> None:
         """A service that is busy or starting is asked again after the seconds it names, `tries` times at most, for `deadline_s`
-        in all. `timeout_s` is for a single try without a sign of life. `http` is a client of your own, for its certificates or
-        proxies; it stays open. Raises ValueError for an address that is none.
+        in all. `timeout_s` is for a single try without a sign of life. `again` are the statuses that say that it is busy. `http` is a
+        client of your own, for its certificates or proxies; it stays open. Raises ValueError for an address that is none.
         """
         self._url = requests.address(base_url)
-        self._retries = Retries(tries, deadline_s, timeout_s)
+        self._retries = Retries(tries, deadline_s, timeout_s, again)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.Client(), http is None
 
@@ -128,7 +129,7 @@ class Client:
 
     def _again(self, content: bytes, query: dict[str, Any], result: Answer | Problem) -> Answer | Problem:
         """The result of a photo; asked for once more if the service was too busy for just this one."""
-        if isinstance(result, Answer) or result.status not in BUSY:
+        if isinstance(result, Answer) or result.status not in self._retries.again:
             return result
         try:
             return self._ask(requests.predict(content, query))
@@ -166,11 +167,12 @@ class AsyncClient:
         tries: int = Retries.tries,
         deadline_s: float = Retries.deadline_s,
         timeout_s: float = Retries.timeout_s,
+        again: Collection[int] = BUSY,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         """As of `Client`."""
         self._url = requests.address(base_url)
-        self._retries = Retries(tries, deadline_s, timeout_s)
+        self._retries = Retries(tries, deadline_s, timeout_s, again)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.AsyncClient(), http is None
 
@@ -248,7 +250,7 @@ class AsyncClient:
         return [await self._again(content, query, result) for content, result in zip(contents, results, strict=True)]
 
     async def _again(self, content: bytes, query: dict[str, Any], result: Answer | Problem) -> Answer | Problem:
-        if isinstance(result, Answer) or result.status not in BUSY:
+        if isinstance(result, Answer) or result.status not in self._retries.again:
             return result
         try:
             return await self._ask(requests.predict(content, query))

@@ -1,6 +1,7 @@
 """How often and how long one call tries."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +20,7 @@ class Retries:
     tries: int = 8  # at most
     deadline_s: float = 60.0  # for all of them and the pauses between them
     timeout_s: float = 30.0  # for one of them to connect, to send the next piece, or to get the next one
+    again: Collection[int] = BUSY  # statuses after which there is another try
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
@@ -61,7 +63,7 @@ class Attempts:
 
     def _wait_s(self, error: Problem | httpx.TransportError) -> float | None:
         if isinstance(error, Problem):
-            return error.retry_after_s if error.status in BUSY else None
+            return error.retry_after_s if error.status in self.retries.again else None
         if isinstance(error, httpx.ReadTimeout):  # a machine that is very busy stands still for a while
             self.silent += 1
             return _RECONNECT_S if self.silent < _MOST_SILENT else None
