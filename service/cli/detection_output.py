@@ -1,8 +1,10 @@
 """What `predict --detect` writes: a row for each plant, COCO for annotation tools, GeoJSON for maps."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from models_store.manifest import RANKS
 from service.cli.csv_tables import Result, flat, write_csv
 
 COLUMNS = (
@@ -14,10 +16,11 @@ COLUMNS = (
 )
 STYLES = ("coco", "geojson")
 _UNKNOWN = "unknown"
+Named = Mapping[str, Any]  # a species of the model: its name, and its kind and group, which may be None
 
 
-def write(results: list[Result], style: str, stream: TextIO) -> None:
-    """Write the plants of photos as a table for people, CSV, JSON, COCO or GeoJSON."""
+def write(results: list[Result], style: str, stream: TextIO, species: Sequence[Named] = ()) -> None:
+    """Write the plants of photos as a table for people, CSV, JSON, COCO or GeoJSON. `species` is what COCO takes its categories from."""
     if style == "csv":
         write_csv(COLUMNS, [row for result in results for row in rows(result)], stream)
     elif style == "table":
@@ -26,7 +29,7 @@ def write(results: list[Result], style: str, stream: TextIO) -> None:
         for result in answered:
             stream.write(f"{result['file']:<{width}}  {_sentence(result)}\n")
     else:
-        document: Any = {"coco": _coco, "geojson": _geojson}[style](results) if style in STYLES else results
+        document: Any = _coco(results, species) if style == "coco" else _geojson(results) if style == "geojson" else results
         json.dump(document, stream, ensure_ascii=False, indent=1)
         stream.write("\n")
 
@@ -66,11 +69,16 @@ def _sentence(result: Result) -> str:
     return f"{found}{f': {parts}' if parts else ''}; {result['cover']['all']:.1%} of the photo is plant"
 
 
-def _coco(results: list[Result]) -> dict[str, Any]:
-    """COCO's format for detections. A clump is a crowd; what cannot be relied upon is of the category `unknown`."""
+def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
+    """COCO's format for detections. A clump is a crowd; what cannot be relied upon is of the category `unknown`.
+
+    The categories are all that the model in service may say, so its number means the same in each file that it makes. (The second
+    model's plants are `unknown`.) A name beside them, of a model that came into service meanwhile, gets the next number.
+    """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    categories: dict[tuple[str, str], int] = {}
+    said_of = [(name, rank) for rank in RANKS for one in species if (name := one.get(rank if rank != "species" else "name"))]
+    categories = {name: number for number, name in enumerate(dict.fromkeys([*said_of, (_UNKNOWN, "")]), 1)}
     for result in results:
         if "problem" in result:
             continue

@@ -15,6 +15,7 @@ from models_store.called_as import called_as
 from service.cli import answering, csv_tables, detection_output, remote
 from service.cli.archive import command as archive
 from service.cli.csv_tables import COLUMNS, Result
+from service.cli.detection_output import Named
 from service.cli.progress import Progress
 from service.cli.remote import Look
 from service.errors import ServiceError, UndecodableImage
@@ -67,18 +68,22 @@ def main(arguments: Sequence[str]) -> int:
     try:
         plants = None if wanted is None else _Plants(style == "coco", wanted)
         if options.url:
-            results = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
+            results, species = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
         elif plants is not None:
-            results = asyncio.run(_detect(photos, settings, progress, plants))
+            results, species = asyncio.run(_detect(photos, settings, progress, plants))
         else:
-            results = asyncio.run(_classify(photos, settings, progress, look))
+            results, species = asyncio.run(_classify(photos, settings, progress, look)), []
     except (ServiceError, ValueError) as error:
         return _failure(error)
     finally:
         progress.close()
     try:
-        (detection_output.write if options.detect else write)(results, style, _open(sys.stdout, style))
-        sys.stdout.flush()
+        stream = _open(sys.stdout, style)
+        if options.detect:
+            detection_output.write(results, style, stream, species)
+        else:
+            write(results, style, stream)
+        stream.flush()
     except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -240,19 +245,22 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress, 
         return await answering.results(one, photos, progress.step, settings.images_at_once)
 
 
-async def _detect(photos: list[Path], settings: Settings, progress: Progress, plants: _Plants) -> list[Result]:
-    """The plants on each photo, by the models in this process."""
+async def _detect(photos: list[Path], settings: Settings, progress: Progress, plants: _Plants) -> tuple[list[Result], Sequence[Named]]:
+    """The plants on each photo, by the models in this process; and the species that the first of these tells apart."""
     async with answering.running(settings, brief=True) as services:
         ask = await answering.detecting(services, masks=plants.masks, wanted=plants.options)
+        species = [one.model_dump() for one in services.predictor.model().manifest.species]
 
         async def one(photo: Path) -> Result:
             return await ask(await _content(photo))
 
-        return await answering.results(one, photos, progress.step, plants.options.photos_at_once)
+        return await answering.results(one, photos, progress.step, plants.options.photos_at_once), species
 
 
-async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look) -> list[Result]:
-    """Results of the service at `url`. `plants` says what is wanted of those on each photo; None: nothing."""
+async def _ask(
+    url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look
+) -> tuple[list[Result], Sequence[Named]]:
+    """Results of the service at `url`, and the species of its model. `plants` says what is wanted of those on each photo; None: nothing."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     at_once = _REMOTE_AT_ONCE if plants is None else plants.options.photos_at_once
     async with remote.connected(url, key, answering.PATIENCE_S, at_once) as asking:
@@ -265,7 +273,7 @@ async def _ask(url: str, photos: list[Path], settings: Settings, progress: Progr
                 return await asking.predict(content, look)
             return await asking.detect(content, plants.masks, plants.options.max_plants, plants.options.fine)
 
-        return await answering.results(one, photos, progress.step, at_once)
+        return await answering.results(one, photos, progress.step, at_once), asking.species
 
 
 async def _content(photo: Path) -> bytes:

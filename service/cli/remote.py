@@ -18,6 +18,8 @@ Answered = TypeVar("Answered")
 class RemoteService(Protocol):
     """What asks a service. It raises RemoteProblem or NotReady."""
 
+    species: list[dict[str, Any]]  # that the model in service tells apart, as of `GET /species`
+
     async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
         """The answer to the bytes of an image file, as of `POST /predict`."""
 
@@ -109,7 +111,7 @@ async def connected(url: str, key: str | None, patience_s: float, at_once: int) 
 
     turns = Turns(at_once)
     async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s, again=_BUSY) as client:
-        await told(client.species())  # a wrong address or key is told before the first photo is sent
+        listed = (await told(client.species())).to_dict()  # a wrong address or key is told before the first photo is sent
 
         class ByTheClient:
             async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
@@ -122,6 +124,8 @@ async def connected(url: str, key: str | None, patience_s: float, at_once: int) 
 
                 detected: dict[str, Any] = (await turns.ask(ask)).to_dict()
                 return detected
+
+            species = listed["species"]
 
             async def retention(self) -> str | None:
                 policy: dict[str, Any] = (await told(client.retention())).to_dict()

@@ -68,17 +68,30 @@ def test_coco(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (1, "=a.png", 512),
         (2, "b.png", 512),
     ]
-    assert document["categories"] == [{"id": 1, "name": "Sugar beet", "supercategory": "species"}]
-    assert [(one["id"], one["image_id"], one["category_id"], one["iscrowd"]) for one in document["annotations"]] == [
-        (1, 1, 1, 0),
-        (2, 1, 1, 0),
-    ]
+    named = {one["id"]: (one["name"], one["supercategory"]) for one in document["categories"]}
+    assert list(named) == list(range(1, len(named) + 1))
+    assert [named[one["category_id"]] for one in document["annotations"]] == [("Sugar beet", "species")] * 2
+    assert [(one["id"], one["image_id"], one["iscrowd"]) for one in document["annotations"]] == [(1, 1, 0), (2, 1, 0)]
     for one in document["annotations"]:
         height, width = one["segmentation"]["size"]
         mask = decoded(one["segmentation"]["counts"], width, height)
         assert mask.sum() == one["area"]
         x, y, across, down = one["bbox"]
         assert mask[y : y + down, x : x + across].sum() == mask.sum()
+
+
+def test_categories_are_the_models_own_whatever_is_on_the_photos(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fakes.publish(photos.parent / "store", fakes.Halves, threshold=0.3, kind=0.9)
+    categories = []
+    for photo in ("=a.png", "b.png"):  # the second has no plants
+        assert main(["predict", str(photos / photo), "--detect", "--format", "coco"]) == 0
+        categories.append(json.loads(capsys.readouterr().out)["categories"])
+    assert categories[0] == categories[1]
+    assert [(one["id"], one["name"], one["supercategory"]) for one in categories[0]] == [
+        *((1, "Maize", "species"), (2, "Sugar beet", "species"), (3, "Charlock", "species")),
+        *((4, "grass crop", "kind"), (5, "broadleaf crop", "kind"), (6, "broadleaf weed", "kind")),
+        *((7, "crop", "group"), (8, "weed", "group"), (9, "unknown", "plant")),
+    ]
 
 
 def test_geojson(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +121,12 @@ def test_a_running_service_gives_the_same(photos: Path, tmp_path: Path, start: S
         main(["predict", str(photos), "--detect", "--format", "json", *options])
         return [{name: value for name, value in result.items() if name != "date"} for result in json.loads(capsys.readouterr().out)]
 
+    def coco(*options: str) -> dict:
+        main(["predict", str(photos), "--detect", "--format", "coco", *options])
+        return json.loads(capsys.readouterr().out)
+
     assert answered("--url", f"http://127.0.0.1:{running.port}") == answered()
+    assert coco("--url", f"http://127.0.0.1:{running.port}") == coco()
     rows = np.array([[[110, 85, 60]], [[40, 150, 40]]], np.uint8).repeat(3, 0)  # of leaves, three pixels thick
     Image.fromarray(np.tile(rows, (200, 1200, 1))).save(photos / "rows.png")
     assert answered("--url", f"http://127.0.0.1:{running.port}", "--fine") == answered("--fine") != answered()
