@@ -100,11 +100,11 @@ def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
                 }
             )
     named = [{"id": number, "name": name, "supercategory": rank or "plant"} for (name, rank), number in categories.items()]
-    return {"images": images, "annotations": annotations, "categories": named}
+    return {"images": images, "annotations": annotations, "categories": named, "problems": _problems(results)}
 
 
 def _geojson(results: list[Result]) -> dict[str, Any]:
-    """RFC 7946: a point for each photo with a position, its counts and cover; the other photos by name."""
+    """RFC 7946: a point for each photo with a position, its counts and cover; the names of those without; why others have no answer."""
     features = [
         {
             "type": "Feature",
@@ -115,4 +115,10 @@ def _geojson(results: list[Result]) -> dict[str, Any]:
         for result in results
         if "problem" not in result and result["position"] is not None
     ]
-    return {"type": "FeatureCollection", "features": features, "without_position": without_position(results)}
+    others = {"without_position": without_position(results), "problems": _problems(results)}
+    return {"type": "FeatureCollection", "features": features, **others}
+
+
+def _problems(results: list[Result]) -> list[dict[str, str]]:
+    """The photos without an answer, and why; what reads COCO or GeoJSON passes over a member that it does not know."""
+    return [{"file": result["file"], "detail": result["problem"]["detail"]} for result in results if "problem" in result]

@@ -105,6 +105,14 @@ def test_geojson(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "not on the map, since it does not say where it was taken" in written.err
 
 
+@pytest.mark.parametrize("style", ["coco", "geojson"])
+def test_photos_without_an_answer_are_named_in_the_file_too(photos: Path, style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(photos), "--detect", "--format", style]) == 1
+    ((file, detail),) = [one.values() for one in json.loads(capsys.readouterr().out)["problems"]]
+    assert file == str(photos / "c.png")
+    assert "image" in detail
+
+
 def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(photos), "--detect"]) == 1
     first, second = capsys.readouterr().out.splitlines()
