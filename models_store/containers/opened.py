@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from models_store import colour
 from models_store.errors import CropOutside, UndecodableImage
@@ -16,7 +17,7 @@ _TAKEN, _CHANGED = 0x9003, 0x0132  # EXIF tags of moments
 _FIRST_YEAR = 1990  # of digital photos; a camera whose clock was never set says less
 _ROUNDING = 1e-6  # pixels
 _BEFORE_CONVERSION = 8  # times the side that is wanted: means of pixels this near are much the same in any light
-_GPS, _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 0x8825, 1, 2, 3, 4
+_GPS, _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE, _STATUS = 0x8825, 1, 2, 3, 4, 9
 _ADOBE_RGB = 2  # as some cameras say it; the standard's way is the index R03
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -187,9 +188,10 @@ class Opened:
         try:
             latitude = _degrees(block[_LATITUDE], block[_LATITUDE_REF], "NS")
             longitude = _degrees(block[_LONGITUDE], block[_LONGITUDE_REF], "EW")
+            found = _letter(block.get(_STATUS, "A")) != "V" and (latitude, longitude) != (0, 0)  # else the receiver had found no place
         except (ArithmeticError, KeyError, TypeError, ValueError):
             return None
-        return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
+        return (latitude, longitude) if found and abs(latitude) <= 90 and abs(longitude) <= 180 else None
 
     @property
     def profile(self) -> bytes | None:
@@ -224,12 +226,23 @@ class Opened:
 
 
 def _degrees(parts: Any, reference: Any, directions: str) -> float:
-    """Degrees, minutes and seconds as one number, negative in the second direction. Raises ValueError and what numbers raise."""
-    degrees, minutes, seconds = (float(part) for part in parts)
-    value = degrees + minutes / 60 + seconds / 3600
-    if str(reference)[:1] not in tuple(directions) or not math.isfinite(value):
+    """Degrees, minutes and seconds as one number, negative in the second direction. Raises ValueError and what numbers raise.
+
+    Minutes and seconds that are missing, or 0/0, are none: some cameras write 47° 27.45' so.
+    """
+    first, *rest = parts if isinstance(parts, tuple) else (parts,)
+    below = [0.0 if isinstance(part, IFDRational) and part.denominator == part.numerator == 0 else float(part) for part in rest]
+    minutes, seconds = below + [0.0] * (2 - len(below))
+    letter, value = _letter(reference), float(first) + minutes / 60 + seconds / 3600
+    if letter not in tuple(directions) or not math.isfinite(value) or float(first) < 0 or not (0 <= minutes < 60 and 0 <= seconds < 60):
         raise ValueError
-    return -value if str(reference)[:1] == directions[1] else value
+    return -value if letter == directions[1] else value
+
+
+def _letter(reference: Any) -> str:
+    """The first letter of a text of EXIF."""
+    text = reference.decode("ascii", "replace") if isinstance(reference, bytes) else str(reference)
+    return text.strip(" \0")[:1].upper()
 
 
 class Frame(Opened):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import IFDRational
 
 from models_store import pixels
 from models_store.pixels import UndecodableImage, UnsupportedFormat
@@ -366,6 +367,17 @@ def test_a_photo_turned_by_exif_fits_in_the_same_way(orientation: int) -> None:
         ({1: "N", 2: (97.0, 0.0, 0.0), 3: "E", 4: (8.0, 0.0, 0.0)}, None),
         ({1: "N", 2: (47.0, 0.0, 0.0)}, None),
         ({1: "X", 2: (47.0, 0.0, 0.0), 3: "E", 4: (8.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (47.0, 27.0, IFDRational(0, 0)), 3: "E", 4: (8.0, IFDRational(4080, 100))}, (47.45, 8.68)),
+        ({1: "N", 2: (IFDRational(4745, 100), IFDRational(0, 0), IFDRational(0, 0)), 3: "E", 4: (8.68,)}, (47.45, 8.68)),
+        ({1: "N", 2: (47.0, IFDRational(27, 0), 0.0), 3: "E", 4: (8.0, 40.0, 48.0)}, None),
+        ({1: "N", 2: (IFDRational(0, 0), 27.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0)}, None),
+        ({1: " s", 2: (33.0, 51.0, 36.0), 3: "west", 4: (151.0, 12.0, 0.0)}, (-33.86, -151.2)),
+        ({1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (9.5, 0.0, 0.0)}, (0.0, 9.5)),
+        ({1: "N", 2: (47.0, 27.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0), 9: "A"}, (47.45, 8.68)),
+        ({1: "N", 2: (47.0, 27.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0), 9: "V"}, None),
+        ({1: "N", 2: (47.0, 99.0, 0.0), 3: "E", 4: (8.0, 40.0, 48.0)}, None),
+        ({1: "N", 2: (47.0, 27.0, 60.0), 3: "E", 4: (8.0, 40.0, 48.0)}, None),
         ({}, None),
     ],
 )
