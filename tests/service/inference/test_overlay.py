@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from models_store.pixels import FittedImage
 from service.inference import overlay
@@ -17,3 +17,33 @@ def test_a_box_thinner_than_a_pixel_of_the_picture_is_no_error(box):
     clump = SimpleNamespace(box=box, plant=SimpleNamespace(clump=True))
     picture = Image.open(io.BytesIO(overlay.render(SimpleNamespace(photo=SimpleNamespace(fitted=photo), plants=[clump]), 0.0)))
     assert picture.size == (2000, 20)
+
+
+@pytest.mark.parametrize("size", [(40, 2000), (60, 900), (2000, 12), (900, 700)])
+def test_a_name_lies_in_the_picture(size, monkeypatch):
+    written = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda draw, at, text, font, **_: written.append((*at, *font.getbbox(text)[2:])))
+    clumps = [SimpleNamespace(box=box, plant=SimpleNamespace(clump=True)) for box in ((0, 0, *size), (size[0] - 5, size[1] - 5, 5, 5))]
+    photo = FittedImage(np.zeros((3, size[1], size[0]), np.uint8), *size, None)
+    overlay.render(SimpleNamespace(photo=SimpleNamespace(fitted=photo), plants=clumps), 0.0)
+    assert len(written) == 2
+    for x, y, across, down in written:
+        assert x >= 0
+        assert x + across <= size[0]
+        assert y >= 0
+        assert y + down <= size[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Shepherd's Purse", "Shepherd's Purse"),
+        ("Gänsefuß, Řeřicha", "Gansefuss, Rericha"),
+        ("Ağ ısırgan Łopian", "Ag isirgan Lopian"),
+        ("Щирица жёлтая", "Shchiritsa zheltaya"),
+        ("Παπαρούνα", "Paparoyna"),
+        ("小麦", "??"),
+    ],
+)
+def test_a_name_is_written_in_letters_that_the_font_has(name, written):
+    assert overlay.in_ascii(name) == written
