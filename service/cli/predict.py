@@ -14,11 +14,12 @@ from models_store import image_files
 from models_store.called_as import called_as
 from service.cli import answering, csv_tables, detection_output, remote
 from service.cli.archive import command as archive
+from service.cli.archive.reading import of_file
 from service.cli.csv_tables import COLUMNS, Result
 from service.cli.detection_output import Named
 from service.cli.progress import Progress
 from service.cli.remote import Look
-from service.errors import ServiceError, UndecodableImage
+from service.errors import ServiceError
 from service.inference.detector import MAX_PLANTS, MOST_PLANTS, DetectionOptions
 from service.process import logs
 from service.settings import BadSetting, Settings, from_environment, warnings
@@ -240,7 +241,7 @@ async def _classify(photos: list[Path], settings: Settings, progress: Progress, 
         ask = await answering.classifying(services, look)
 
         async def one(photo: Path) -> Result:
-            return await ask(await _content(photo))
+            return await ask(await asyncio.to_thread(of_file, photo))
 
         return await answering.results(one, photos, progress.step, settings.images_at_once)
 
@@ -252,7 +253,7 @@ async def _detect(photos: list[Path], settings: Settings, progress: Progress, pl
         species = [one.model_dump() for one in services.predictor.model().manifest.species]
 
         async def one(photo: Path) -> Result:
-            return await ask(await _content(photo))
+            return await ask(await asyncio.to_thread(of_file, photo))
 
         return await answering.results(one, photos, progress.step, plants.options.photos_at_once), species
 
@@ -268,19 +269,12 @@ async def _ask(
             print(f"note: {kept}", file=sys.stderr)
 
         async def one(photo: Path) -> Result:
-            content = await _content(photo)
+            content = await asyncio.to_thread(of_file, photo)
             if plants is None:
                 return await asking.predict(content, look)
             return await asking.detect(content, plants.masks, plants.options.max_plants, plants.options.fine)
 
         return await answering.results(one, photos, progress.step, at_once), asking.species
-
-
-async def _content(photo: Path) -> bytes:
-    try:
-        return await asyncio.to_thread(photo.read_bytes)
-    except OSError as error:
-        raise UndecodableImage(f"the file cannot be read ({error.strerror})") from None
 
 
 def write(results: list[Result], style: str, stream: TextIO) -> None:

@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
+from pathlib import Path
 from typing import IO, Any
 
 from fsspec import AbstractFileSystem
@@ -73,7 +74,7 @@ def content(name: str, most_bytes: int, base: str, timeout_s: float, pauses_s: t
     """
     kind = scheme(name)
     if kind is None:
-        read: Callable[[], bytes] = functools.partial(_of_file, os.path.join(base, name), most_bytes)
+        read: Callable[[], bytes] = functools.partial(of_file, os.path.join(base, name), most_bytes)
     else:
         read = functools.partial(_of_web if kind in WEB else _of_store, name, most_bytes, timeout_s)
     for pause_s in pauses_s:
@@ -84,13 +85,14 @@ def content(name: str, most_bytes: int, base: str, timeout_s: float, pauses_s: t
     return read()
 
 
-def _of_file(path: str, most_bytes: int) -> bytes:
+def of_file(path: str | Path, most_bytes: int | None = None) -> bytes:
+    """The bytes of a file. Raises BodyTooLarge, UndecodableImage for what is no file or is not there, or NotReady where its disk fails."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to does not hold it up
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "it is no file")
-            return _bounded(stream.read(most_bytes + 1), most_bytes)
+            return stream.read() if most_bytes is None else _bounded(stream.read(most_bytes + 1), most_bytes)
     except (OSError, ValueError) as error:
         kind = NotReady if getattr(error, "errno", None) in _OF_THE_MACHINE else UndecodableImage
         raise kind(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None

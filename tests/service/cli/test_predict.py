@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -95,6 +96,19 @@ def test_what_is_no_file_is_said_and_stops_nothing(photos: Path, capsys: pytest.
     assert "\x1b" not in written.out
     assert r"a\nb\x1b[31m.png" in written.out
     assert written.err == f"not looked at: {photos}/link.png has the name of an image, but is no file, or a link to none\n"
+
+
+@pytest.mark.usefixtures("model")
+def test_a_pipe_that_nobody_writes_to_does_not_hold_it_up(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(photos / "pipe")
+    rescue = threading.Timer(30, lambda: (photos / "pipe").write_bytes(b"late"))  # what else would hold up all tests
+    rescue.daemon = True
+    rescue.start()
+    assert main(["predict", str(photos / "pipe"), str(photos / "00.png")]) == 1
+    rescue.cancel()
+    written = capsys.readouterr()
+    assert "Maize" in written.out
+    assert f"{photos}/pipe: the file cannot be read (it is no file)" in written.err
 
 
 def written_to(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
