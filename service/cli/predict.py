@@ -169,6 +169,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Ends with a message where options do not go together."""
+    if "" in options.sources:
+        command.error("a SOURCE is empty; name a photo or a folder, such as . for this one")
     if options.format in detection_output.STYLES and not options.detect:
         command.error(f"--format {options.format} works only with --detect: add that")
     for name, given in (("--fine", options.fine), ("--max-plants", options.max_plants)):
@@ -189,7 +191,10 @@ def _check(command: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
     return number

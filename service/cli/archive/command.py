@@ -37,7 +37,7 @@ class _Work:
         self._photos, self._results, self._described, self._retry = photos, results, described, retry
         self._progress: Progress | None = None
         self.problems: dict[int, int] = {}  # of the parts that are there
-        self.wanted = 0  # photos that are to be answered now
+        self.wanted = 0  # photos that are to be looked at now
         self.truncated: dict[int, int] = {}  # of the parts written now: photos with more plants than are listed
 
     def begin(self, models: Identity) -> list[int]:
@@ -126,7 +126,7 @@ def _size(photos: Photos) -> str:
 
 
 def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> int:
-    work.tell(f"{_size(photos)}, {work.wanted} of them answered now")
+    work.tell(f"{_size(photos)}, {work.wanted} of them looked at now")
     if failed:
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
         work.tell("with --retry the same command tries them again")

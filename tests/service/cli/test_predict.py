@@ -257,6 +257,26 @@ def test_a_service_that_is_not_there(photos: Path, capsys: pytest.CaptureFixture
     assert "is the service running?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["", "--detect"], "a SOURCE is empty; name a photo or a folder"),
+        (["", "--out", "rows"], "a SOURCE is empty"),
+        (["a.png", "--detect", "--max-plants", "abc"], "argument --max-plants: 'abc' is no whole number"),
+        (["a.png", "--out", "rows", "--block", "1.5"], "argument --block: '1.5' is no whole number"),
+        (["a.png", "--out", "rows", "--workers", ""], "argument --workers: '' is no whole number"),
+        (["a.png", "--out", "rows", "--worker-cpus", "two"], "argument --worker-cpus: 'two' is no whole number"),
+    ],
+)
+def test_a_wrong_call_is_told_plainly(
+    arguments: list[str], said: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos)
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", *arguments])
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["nothing-there.png"], ["."], ["--format", "xml", "a.png"]])
 def test_wrong_calls(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

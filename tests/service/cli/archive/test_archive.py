@@ -34,6 +34,7 @@ def test_csv_holds_the_rows_of_the_terminal(photos: Path, tmp_path: Path, capsys
     ]
     assert json.loads((tmp_path / "out" / "_summary.json").read_text()) == {"photos": 11, "parts": 3, "unanswered": 1}
     said = capsys.readouterr().err
+    assert "11 photos in 3 parts, 11 of them looked at now" in said
     assert "1 of 11 photos were not answered; the column 'problem' of their rows says why" in said
     assert "the PNG cannot be decoded" in written[5]["problem"]
 
