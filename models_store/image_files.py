@@ -14,7 +14,10 @@ NAMED = ", ".join(sorted(SUFFIXES))  # for messages
 _LEFT_BEHIND = frozenset(
     ["@eadir", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini", "__macosx"]
 )  # by stores and systems, not hidden
-_CONTROLS = ("Cc", "Zl", "Zp")  # Unicode's categories of characters that could start a line or steer a terminal
+_CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories of characters that could start a line, steer a terminal or turn its text round
+_BYTES = frozenset(map(chr, range(0xDC80, 0xDD00)))  # as Python has those that are no UTF-8
+_QUOTED = '\\"'  # in quotation marks these stand behind a backslash
+_JOINERS = "\u200c\u200d"  # of category Cf, but letters are written with them
 
 
 def is_image(name: str) -> bool:
@@ -83,10 +86,21 @@ def walk(folder: str, problems: dict[str, str], others: Counter[str] | None = No
 
 
 def printable(path: Path | str) -> str:
-    """A path for messages: bytes that are no UTF-8 as \\xNN, control characters by their escapes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(_escape(sign) if unicodedata.category(sign) in _CONTROLS else sign for sign in text)
+    """A path for messages: one with bytes that are no UTF-8, or control characters, by their escapes and in quotation marks.
+
+    By these marks a line's end in a name is told from a backslash and an n.
+    """
+    text = os.fsencode(path).decode("utf-8", "surrogateescape")
+    if not any(_is_escaped(sign) for sign in text):
+        return text
+    return f'"{"".join(_escape(sign) if _is_escaped(sign) or sign in _QUOTED else sign for sign in text)}"'
+
+
+def _is_escaped(sign: str) -> bool:
+    return sign in _BYTES or (unicodedata.category(sign) in _CONTROLS and sign not in _JOINERS)
 
 
 def _escape(sign: str) -> str:
-    return sign.encode("unicode_escape").decode("ascii")
+    if sign in _QUOTED:
+        return f"\\{sign}"
+    return os.fsencode(sign).decode("utf-8", "backslashreplace") if sign in _BYTES else sign.encode("unicode_escape").decode("ascii")

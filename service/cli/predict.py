@@ -231,12 +231,12 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
             inside = image_files.find(path)
             problems += [f"{image_files.printable(file)} {reason}" for file, reason in inside.problems.items()]
             if not inside.files:
-                raise FileNotFoundError(f"{path} holds no photos ({image_files.NAMED})")
+                raise FileNotFoundError(f"{image_files.printable(path)} holds no photos ({image_files.NAMED})")
             found += inside.files
         elif path.exists():
             found.append(path)
         else:
-            raise FileNotFoundError(f"{path} does not exist; patterns and addresses are read with --out RESULTS")
+            raise FileNotFoundError(f"{image_files.printable(path)} does not exist; patterns and addresses are read with --out RESULTS")
     return found, problems
 
 

@@ -91,6 +91,20 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
     (file,) = image_files.find(tmp_path).files
     assert file.is_file()
-    assert image_files.printable(file.name) == r"caf\xe9.png"
-    assert image_files.printable("Färberkamille.png") == "Färberkamille.png"
-    assert image_files.printable("a\nb\x1b[31m\u2028c\x7f") == r"a\nb\x1b[31m\u2028c\x7f"
+    assert image_files.printable(file.name) == r'"caf\xe9.png"'
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("Färberkamille.png", "Färberkamille.png"),
+        (r'a\nb "c".png', r'a\nb "c".png'),
+        ("a\nb.png", r'"a\nb.png"'),
+        ('a\n\\n".png', r'"a\n\\n\".png"'),
+        ("a\x1b[31m\u2028c\x7f", r'"a\x1b[31m\u2028c\x7f"'),
+        ("a\u202egpj.exe", r'"a\u202egpj.exe"'),
+        ("می\u200cخواهم.png", "می\u200cخواهم.png"),
+    ],
+)
+def test_names_are_printed_so_that_they_steer_no_terminal_and_are_told_apart(name: str, printed: str) -> None:
+    assert image_files.printable(name) == printed

@@ -62,12 +62,12 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
         (lambda root: shutil.rmtree(root / "Maize"), "holds one species, Charlock"),
         (lambda root: [file.unlink() for file in (root / "Maize").iterdir()], "Maize holds no images"),
         (lambda root: shutil.copy(root / "Maize" / "000.png", root / "x.png"), r"x\.png lies outside of every species' folder; move it"),
-        (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Maize" / os.fsdecode(b"\xe9.png")), r"Maize/\\xe9\.png has a name"),
+        (lambda root: shutil.copy(root / "Maize" / "000.png", root / "Maize" / os.fsdecode(b"\xe9.png")), r"Maize/\\xe9\.png. has a name"),
         (
             lambda root: (root / "Maize").rename(root / os.fsdecode(b"Ma\xefs")),
-            r"Ma\\xefs/000\.png has a name that is not UTF-8 or steers terminals; rename it",
+            r"Ma\\xefs/000\.png. has a name that is not UTF-8 or steers terminals; rename it",
         ),
-        (lambda root: (root / "Maize").rename(root / "Ma\ni\x1b[1mze"), r"Ma\\ni\\x1b\[1mze/000\.png has a name that"),
+        (lambda root: (root / "Maize").rename(root / "Ma\ni\x1b[1mze"), r"Ma\\ni\\x1b\[1mze/000\.png. has a name that"),
         (lambda root: (root / "Maize" / "x.png").symlink_to("nowhere"), r"Maize/x\.png has the name of an image, but is no file"),
         (lambda root: shutil.copytree(root / "Maize", root / "maize "), r"'Maize' and 'maize ' are one name to people; keep one"),
         (
