@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from models_store import image_files
-from training.data import coco, labelme, outlines
+from training.data import coco, labelme, masks, outlines
 from training.errors import DataError
 
 _MOST_BYTES = 512 * 2**20  # of a file
@@ -33,7 +33,7 @@ def in_place_of_masks(folder: Path) -> tuple[Path, Path] | None:
     DataError where it is not clear.
     """
     photos = sorted({file.parent for file in image_files.find(folder).files}) if folder.is_dir() else []
-    if not photos or any(place.name == "masks" or (place.parent / "masks").is_dir() for place in photos):
+    if not photos or any(place.name == masks.FOLDER or masks.folder(place).is_dir() for place in photos):
         return None
     for place in (folder, folder / _OF_CVAT, *photos):
         found = sorted(place.glob("*.json"))
@@ -49,10 +49,10 @@ def in_place_of_masks(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def without_plants(masks: list[Path]) -> list[str]:
+def without_plants(made: list[Path]) -> list[str]:
     """The names of those masks, of `write_masks`, that hold no plant: bare ground, or nobody has looked at the photo."""
     bare = []
-    for file in masks:
+    for file in made:
         with Image.open(file) as mask:
             if mask.getbbox() is None:
                 bare.append(file.name)

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_store import image_files, pixels
+from training.data import masks
 from training.data.images import photos_beside_masks
 from training.errors import DataError
 from training.recipe import FieldScenes
@@ -87,12 +88,11 @@ def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.u
 
 
 def _mask(file: Path) -> NDArray[np.bool_]:
-    """Where the photo's mask shows a plant, of its central square; nowhere without a mask."""
-    beside = file.parent.parent / "masks" / f"{file.stem}.png"
-    if not beside.is_file():
+    """Where the photo's mask shows a plant, of its central square; nowhere without a mask. Raises DataError."""
+    try:
+        mask = Image.fromarray(masks.read(masks.file(file)))
+    except FileNotFoundError:
         return np.zeros((_SIDE, _SIDE), bool)
-    with Image.open(beside) as mask:
-        side = min(mask.size)
-        left, top = (mask.width - side) // 2, (mask.height - side) // 2
-        whole = mask.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        return np.asarray(whole) > 0
+    side = min(mask.size)
+    left, top = (mask.width - side) // 2, (mask.height - side) // 2
+    return np.asarray(mask.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)) > 0

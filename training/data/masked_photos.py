@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_store import image_files, pixels
+from training.data import masks
 from training.data.images import photos_beside_masks
 from training.errors import DataError
 
@@ -35,14 +36,14 @@ Half = Literal["first", "second"]  # of a folder's photos in the order of their 
 def home(folder: Path) -> Path:
     """The folder that holds photos and their masks, of itself or of the folder of photos in it: what a field is called by."""
     folder = folder.resolve()
-    return folder if (folder / "masks").is_dir() else folder.parent
+    return folder if (folder / masks.FOLDER).is_dir() else folder.parent
 
 
 def files(folder: Path, half: Half | None = None) -> list[Path]:
     """The photos of a folder, or those of one half of it. Raises DataError where there are none."""
     if folder.suffix == ".json":
         raise DataError(f"{folder} holds outlines; make masks of it first: photo-segmenter masks {folder} --photos DIR")
-    if folder.resolve().name == "masks":
+    if folder.resolve().name == masks.FOLDER:
         raise DataError(f"{folder} holds the masks themselves; name the folder of their photos, which lies beside it")
     found = photos_beside_masks(folder)
     if half is not None:
@@ -69,7 +70,7 @@ def squares(
     may lack plants. The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an
     unreadable one.
     """
-    photos, masks = [], []
+    photos, plants = [], []
     for number, file in enumerate(files(folder, half)):
         photo, mask = read(file)
         plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
@@ -81,37 +82,25 @@ def squares(
                 box = (left, top, left + side, top + side)
                 if turn < anywhere or np.asarray(plant.crop(box)).mean() >= 255 * _PLANT:
                     photos.append(np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1))
-                    masks.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
+                    plants.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
                     break
     if not photos:
         raise DataError(f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants")
-    return MaskedSquares(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks)) / 255)
+    return MaskedSquares(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(plants)) / 255)
 
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     """A photo as the service would see it, RGB, and its mask [H,W], 0 for background. Raises DataError."""
-    mask_file = file.parent.parent / "masks" / f"{file.stem}.png"
+    mask_file = masks.file(file)
     try:
         with pixels.opened(file) as picture:
             photo = Image.fromarray(picture.whole().transpose(1, 2, 0))
-        with Image.open(mask_file, formats=("PNG",)) as opened:
-            mask = _numbers(opened)
+    except (OSError, pixels.PixelsError) as error:
+        raise DataError(f"{file} cannot be read ({error})") from None
+    try:
+        mask = masks.read(mask_file)
     except FileNotFoundError:
         raise DataError(f"{file} has no mask {mask_file}; draw one, or move the photo elsewhere") from None
-    except (OSError, pixels.PixelsError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} or its mask cannot be read ({error})") from None
     if photo.size != mask.shape[::-1]:
         raise DataError(f"{mask_file} is {mask.shape[1]}×{mask.shape[0]}, its photo {photo.width}×{photo.height}; they must be alike")
     return photo, mask
-
-
-def _numbers(mask: Image.Image) -> NDArray[np.uint8]:
-    """A mask of any kind of PNG as numbers [H,W]: 0 where it is 0, black or transparent."""
-    palette = mask.getpalette() if mask.mode == "P" else None
-    if mask.mode == "L" or (palette is not None and not any(palette[:3])):  # of a palette, 0 is black
-        return np.asarray(mask, np.uint8)
-    if mask.mode.startswith("I"):
-        return np.asarray(mask).clip(0, 255).astype(np.uint8)
-    colours = np.asarray(mask.convert("RGBA"))
-    coloured = colours[..., :3].any(-1) & (colours[..., 3] > 0)
-    return np.where(coloured, np.asarray(mask.convert("RGB").convert("L")).clip(1), 0).astype(np.uint8)

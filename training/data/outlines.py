@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw
 
 from models_store import image_files, pixels
 from training import atomic_files
+from training.data import masks
+from training.data.masks import Mask
 from training.errors import DataError
 
 _NUMBERS = 255  # of plants in one PNG; from then on they begin again at 1
 _FAR = 1e6  # pixels; corners farther out are moved there
-Mask = NDArray[np.uint8]
 Corners = Sequence[float]  # x and y by turns, in pixels from the upper left corner of the photo
 
 
@@ -49,9 +50,9 @@ def write(source: Path, found: Sequence[OutlinedPhoto], photos: Path) -> list[Pa
     0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
     is written unless all of it can be. Raises DataError naming the photo or outline, DiskError.
     """
-    folder = photos.parent / "masks"
-    masks = [folder / f"{Path(photo.name).stem}.png" for photo in found]
-    for mask, times in ((mask, masks.count(mask)) for mask in masks):
+    folder = masks.folder(photos)
+    made = [folder / f"{Path(photo.name).stem}.png" for photo in found]
+    for mask, times in ((mask, made.count(mask)) for mask in made):
         if times > 1:
             raise DataError(f"{source}: {times} photos would have the mask {mask.name}; give each photo a name of its own")
         if mask.exists():
@@ -60,10 +61,10 @@ def write(source: Path, found: Sequence[OutlinedPhoto], photos: Path) -> list[Pa
         _check_size(photos / photo.name, photo)
     for photo in found:  # twice, so that what is wrong is told before the first is written
         _drawn(source, photo)
-    for photo, mask in zip(found, masks, strict=True):
+    for photo, mask in zip(found, made, strict=True):
         drawn = Image.fromarray(_drawn(source, photo))
         atomic_files.write_atomically(mask, functools.partial(drawn.save, format="PNG"))
-    return masks
+    return made
 
 
 def _check_size(file: Path, photo: OutlinedPhoto) -> None:

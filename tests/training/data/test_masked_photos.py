@@ -31,29 +31,6 @@ def test_masks_lie_on_their_plants(patches):
     assert (masked.plants.mean((1, 2, 3)) >= 0.009).all()
 
 
-@pytest.mark.parametrize("kind", ["0 and 255", "one bit", "16 bits", "dark blue", "transparent white", "palette", "palette, white first"])
-def test_masks_of_any_kind_of_png(patches, kind):
-    plant = masked_photos.read(patches / "a.png")[1] > 0
-    values = plant.astype(np.uint8)
-    painted = {
-        "0 and 255": lambda: Image.fromarray(255 * values),
-        "one bit": lambda: Image.fromarray(plant),
-        "16 bits": lambda: Image.fromarray(values.astype(np.uint16) * 300),
-        "dark blue": lambda: Image.fromarray(values[..., None] * np.array([0, 0, 3], np.uint8)),
-        "transparent white": lambda: Image.fromarray(np.dstack([np.full((*plant.shape, 3), 255, np.uint8), 255 * values])),
-        "palette": lambda: palette(values, [0, 0, 0, 9, 9, 9]),
-        "palette, white first": lambda: palette(1 - values, [255, 255, 255, 0, 0, 0]),
-    }[kind]()
-    painted.save(patches.parent / "masks" / "a.png")
-    assert ((masked_photos.read(patches / "a.png")[1] > 0) == plant).all()
-
-
-def palette(values: np.ndarray, colours: list[int]) -> Image.Image:
-    picture = Image.fromarray(values, "P")
-    picture.putpalette(colours)
-    return picture
-
-
 def test_masks_are_no_photos(patches):
     with pytest.raises(DataError, match="holds the masks themselves; name the folder of their photos"):
         masked_photos.files(patches.parent / "masks")

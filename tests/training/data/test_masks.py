@@ -1,0 +1,104 @@
+"""Where masks lie, and what PNGs of any kind say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.data import background_photos, masked_photos, masks
+from training.errors import DataError
+
+BROWN, GREEN = (120, 90, 60), (40, 160, 40)
+KINDS = [
+    "0 and 255",
+    "one bit",
+    "16 bits",
+    "dark blue",
+    "transparent white",
+    "opaque black",
+    "grey and transparent",
+    "palette",
+    "palette, white first",
+]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A photo, brown on the left, green on the right, without a mask."""
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[:, :150], picture[:, 150:] = BROWN, GREEN
+    for name in ("frames", "masks"):
+        (tmp_path / name).mkdir()
+    Image.fromarray(picture).save(tmp_path / "frames" / "a.png")
+    return tmp_path / "frames" / "a.png"
+
+
+def palette(values: np.ndarray, colours: list[int]) -> Image.Image:
+    picture = Image.fromarray(values, "P")
+    picture.putpalette(colours)
+    return picture
+
+
+def painted(kind: str) -> Image.Image:
+    plant = np.zeros((200, 300), bool)
+    plant[:, 150:] = True
+    values = plant.astype(np.uint8)
+    white, black = np.full((200, 300, 3), 255, np.uint8), np.zeros((200, 300, 3), np.uint8)
+    return {
+        "0 and 255": lambda: Image.fromarray(255 * values),
+        "one bit": lambda: Image.fromarray(plant),
+        "16 bits": lambda: Image.fromarray(values.astype(np.uint16) * 300),
+        "dark blue": lambda: Image.fromarray(values[..., None] * np.array([0, 0, 3], np.uint8)),
+        "transparent white": lambda: Image.fromarray(np.dstack([white, 255 * values])),
+        "opaque black": lambda: Image.fromarray(np.dstack([black + values[..., None] * 200, black[..., 0] + 255])),
+        "grey and transparent": lambda: Image.fromarray(np.dstack([black[..., 0] + 200, 255 * values])),
+        "palette": lambda: palette(values, [0, 0, 0, 9, 9, 9]),
+        "palette, white first": lambda: palette(1 - values, [255, 255, 255, 0, 0, 0]),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_readers_take_masks_of_any_kind_alike(photo, kind):
+    painted(kind).save(photo.parent.parent / "masks" / "a.png")
+    mask = masked_photos.read(photo)[1] > 0
+    assert mask[:, 150:].all()
+    assert not mask[:, :150].any()
+    bare = background_photos.squares([photo.parent], 32)
+    assert 0 < len(bare) <= 12
+    assert (bare[:, 0] > 110).all()
+
+
+def damaged(kind: str, file) -> bytes:
+    whole = bytearray(file.read_bytes())
+    if kind == "a flipped byte":  # in the name of the block with the pixels: a SyntaxError of Pillow
+        whole[37] ^= 0x80
+        return bytes(whole)
+    return {"no picture": b"no picture", "empty": b"", "cut off": bytes(whole[:60])}[kind]
+
+
+@pytest.mark.parametrize("kind", ["no picture", "empty", "cut off", "a flipped byte"])
+def test_a_damaged_mask_is_named(photo, kind):
+    mask = photo.parent.parent / "masks" / "a.png"
+    painted("0 and 255").save(mask)
+    mask.write_bytes(damaged(kind, mask))
+    for read in (masked_photos.read, lambda file: background_photos.squares([file.parent])):
+        with pytest.raises(DataError, match=r"masks/a\.png cannot be read .* draw this mask anew"):
+            read(photo)
+
+
+def test_they_lie_beside_their_photos_whatever_those_are_called_by(photo, monkeypatch):
+    mask = photo.parent.parent / "masks" / "a.png"
+    painted("0 and 255").save(mask)
+    (photo.parent / "more").mkdir()
+    for place, named in ((photo.parent, "."), (photo.parent / "more", ".."), (photo.parent.parent, "frames")):
+        monkeypatch.chdir(place)
+        (found,) = masked_photos.files(Path(named))
+        assert masks.file(found) == mask
+        assert masked_photos.read(found)[1].any()
+        assert masks.folder(Path(named)) == mask.parent
+
+
+def test_the_suffix_may_be_in_capitals(photo):
+    painted("0 and 255").save(photo.parent.parent / "masks" / "a.PNG")
+    assert masked_photos.read(photo)[1].any()
