@@ -92,7 +92,9 @@ def _fit(options: argparse.Namespace) -> None:
     parts = split.of(images, 0, "report")
     folders = (*options.masks, *options.plant_masks)
     more = [file for folder in folders for file in masked_photos.files(folder, options.half)]
-    squares = background_photos.squares(options.background_photos, more=more) if options.background_photos or more else None
+    squares = background_photos.squares_and_of(options.background_photos, more)
+    if more and squares is None:
+        say("by their masks plants cover these photos, so composed pictures have drawn grounds alone")
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
     start = None if options.start is None else photo_segmenter.beginning(options.start)
     bare = photo_segmenter.bare(options.background_photos)

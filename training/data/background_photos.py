@@ -24,19 +24,24 @@ _LEAST = 0.2  # side of a square, of the photo's
 _PLANT = 0.002  # share of a square that may be plant by its mask
 
 
-def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0, more: Sequence[Path] = ()) -> Tensor:
-    """Squares of all photos in `folders` and theirs, and of the photos `more`: uint8 [M,3,size,size].
-
-    The same for the same files and seed.
+def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0) -> Tensor:
+    """Squares of all photos in `folders` and theirs: uint8 [M,3,size,size]. The same for the same files and seed.
 
     Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for background, only its bare parts are taken.
-    Raises DataError for a folder without photos or a file that cannot be read.
+    Raises DataError for a folder without photos, a file that cannot be read, or where plants cover all.
     """
-    found = [_of(file, size, np.random.default_rng([seed, number])) for number, file in enumerate([*files(folders), *more])]
-    cut = [square for some in found for square in some]
-    if not cut:
-        raise DataError(f"{', '.join(map(str, folders))}: plants cover every part of the photos by their masks; give others")
-    return torch.from_numpy(np.stack(cut))
+    found = _all(files(folders), size, seed)
+    if found is None:
+        raise _overgrown(folders)
+    return found
+
+
+def squares_and_of(folders: Sequence[Path], more: Sequence[Path], size: int = pixels.SIZE, seed: int = 0) -> Tensor | None:
+    """The same, and of the photos `more`, which are wanted for their plants: None where only they are given and have no bare part."""
+    found = _all([*files(folders), *more], size, seed)
+    if found is None and folders:
+        raise _overgrown(folders)
+    return found
 
 
 def for_recipe(folders: Sequence[Path], settings: FieldScenes) -> Tensor | None:
@@ -66,6 +71,16 @@ def files(folders: Sequence[Path]) -> list[Path]:
             raise DataError(f"{folder} holds no photos ({image_files.NAMED}); give a folder of backgrounds to set plants on")
         found += inside
     return found
+
+
+def _overgrown(folders: Sequence[Path]) -> DataError:
+    return DataError(f"{', '.join(map(str, folders))}: plants cover every part of the photos by their masks; give others")
+
+
+def _all(photos: Sequence[Path], size: int, seed: int) -> Tensor | None:
+    """The squares of photos; None where there are none."""
+    cut = [square for number, file in enumerate(photos) for square in _of(file, size, np.random.default_rng([seed, number]))]
+    return torch.from_numpy(np.stack(cut)) if cut else None
 
 
 def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:

@@ -185,6 +185,16 @@ def test_photos_that_plants_were_set_on_count_as_learnt_from(folder, cache, fiel
         assert words in capsys.readouterr().out
 
 
+def test_it_learns_from_a_field_without_a_bare_place(folder, cache, field, tmp_path, capsys):
+    for mask in (field.parent / "masks").iterdir():
+        Image.new("L", (512, 384), 1).save(mask)
+    fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2", "--steps", "1"]
+    assert main([*fit, "--masks", str(field), "--out", str(tmp_path / "one.pt")]) == 0
+    assert "by their masks plants cover these photos" in capsys.readouterr().out
+    assert main([*fit, "--masks", str(field), "--background-photos", str(field), "--out", str(tmp_path / "two.pt")]) == 1
+    assert f"{field}: plants cover every part" in capsys.readouterr().err
+
+
 def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
     (tmp_path / "none.pt").write_bytes(b"")
     for weights, words in ((tmp_path / "missing.pt", "is not there"), (tmp_path / "none.pt", "none.pt")):

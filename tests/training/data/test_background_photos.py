@@ -36,6 +36,16 @@ def test_without_a_mask_all_is_background(photos):
     assert (squares[:, 0] < 60).any()
 
 
+def test_photos_wanted_for_their_plants_may_be_overgrown(photos, tmp_path):
+    assert torch.equal(background_photos.squares_and_of([], [photos / "one.png"], 32), background_photos.squares([photos], 32))
+    Image.new("L", (200, 200), 1).save(photos.parent / "masks" / "one.png")
+    assert background_photos.squares_and_of([], [photos / "one.png"]) is None
+    assert background_photos.squares_and_of([], []) is None
+    for squares in (background_photos.squares, lambda folders: background_photos.squares_and_of(folders, [photos / "one.png"])):
+        with pytest.raises(DataError, match="frames: plants cover every part of the photos by their masks"):
+            squares([photos])
+
+
 def test_the_seed_decides(photos):
     assert torch.equal(background_photos.squares([photos], 32, 1), background_photos.squares([photos], 32, 1))
     assert not torch.equal(background_photos.squares([photos], 32, 1), background_photos.squares([photos], 32, 2))
