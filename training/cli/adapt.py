@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from models_store import installing
-from training.cli.options import Commands, add_data, add_machine
+from training.cli.options import Commands, add_data, add_machine, seed
 from training.cli.output import say
 
 _WORK = ".seedlings-adapt-"
@@ -20,7 +20,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     adapt.add_argument("--name", help="name of the model (default: the one whose answers most of them correct)")
     adapt.add_argument("--all", action="store_true", help="learn also from corrections that no reviewer has accepted yet")
     adapt.add_argument("--recipe", default="adapt", help="name of a recipe, or the path of a .toml file (default: adapt)")
-    adapt.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    adapt.add_argument("--seed", type=seed, default=0, help="(default: 0)")
     adapt.add_argument(
         "--run", type=Path, help="folder of the run, which the same command resumes where it was interrupted (default: a temporary one)"
     )

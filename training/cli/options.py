@@ -1,6 +1,7 @@
 """Options that several commands share, and old names that still work."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from training.old_names import say_new_name
 if TYPE_CHECKING:
     from training.publishing.appraisal import ExternalFolders
 
+_MOST_SEED = 2**32 - 1
+_SHOWN = 20  # characters of a wrong value in its message
 Commands = argparse._SubParsersAction  # of argparse.ArgumentParser
 
 
@@ -53,6 +56,38 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.95")
     return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if (value := _whole(text)) is None or value < 1:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]} is no whole number from 1 on, such as 8")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number that every generator of random numbers takes."""
+    if (value := _whole(text)) is None or not 0 <= value <= _MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]} is no whole number from 0 to {_MOST_SEED}")
+    return value
+
+
+def rate(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:_SHOWN]} is no number above 0, such as 0.003")
+    return value
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def add_named(command: argparse.ArgumentParser, option: str, meaning: str) -> None:

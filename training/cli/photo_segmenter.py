@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_background_photos, add_data, add_machine
+from training.cli.options import Commands, add_background_photos, add_data, add_machine, count, rate, seed
 from training.cli.output import say
 
 _HALVES = ["first", "second"]
@@ -21,25 +21,25 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/9"
     )
-    fit.add_argument("--steps", type=int, default=600, help="batches of pictures (default: 600)")
+    fit.add_argument("--steps", type=count, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
         "--batch-size",
-        type=int,
+        type=count,
         default=8,
         metavar="N",
         help="composed pictures of a step; as many squares of each folder of photos with masks (default: 8)",
     )
-    fit.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE", help="the highest (default: 0.003)")
-    fit.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    fit.add_argument("--learning-rate", type=rate, default=3e-3, metavar="RATE", help="the highest (default: 0.003)")
+    fit.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: 0)")
     add_machine(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
     clumps = actions.add_parser("clumps", help="train what tells parts that hold several plants from single plants, for weights of `fit`")
     clumps.add_argument("--weights", type=Path, required=True, metavar="FILE", help="what `fit` wrote")
     add_data(clumps)
-    clumps.add_argument("--pictures", type=int, default=8000, metavar="N", help="composed ones to learn from (default: 8000)")
-    clumps.add_argument("--epochs", type=int, default=36, metavar="N", help="passes over their parts (default: 36)")
-    clumps.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    clumps.add_argument("--pictures", type=count, default=8000, metavar="N", help="composed ones to learn from (default: 8000)")
+    clumps.add_argument("--epochs", type=count, default=36, metavar="N", help="passes over their parts (default: 36)")
+    clumps.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: 0)")
     clumps.add_argument("--out", type=Path, required=True, metavar="FILE", help="where both go, to be exported together")
     clumps.set_defaults(perform=_clumps)
     masks = actions.add_parser("masks", help="make masks of LabelMe's files, or of a COCO file, as CVAT writes it")

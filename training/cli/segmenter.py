@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_background_photos, add_data
+from training.cli.options import Commands, add_background_photos, add_data, count, seed
 from training.cli.output import say
 
 
@@ -17,12 +17,12 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     for name, purpose in (("--masks", "learn from"), ("--measure", "be measured on")):
         about = f"photos to {purpose}, whose masks lie in a folder `masks` beside theirs: PNG, 0 is background"
         segmenter.add_argument(name, nargs="+", type=Path, default=[], metavar="DIR", help=about)
-    segmenter.add_argument("--steps", type=int, default=500, help="batches of 48 pictures (default: 500)")
-    segmenter.add_argument("--seed", type=int, default=0, help="of weights and pictures (default: 0)")
+    segmenter.add_argument("--steps", type=count, default=500, help="batches of 48 pictures (default: 500)")
+    segmenter.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: 0)")
     segmenter.add_argument(
         "--split", choices=["report", "content"], default="report", help="as in the recipe of the networks behind it (default: report)"
     )
-    segmenter.add_argument("--split-seed", type=int, default=0, help="the same (default: 0)")
+    segmenter.add_argument("--split-seed", type=seed, default=0, help="the same (default: 0)")
     segmenter.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     segmenter.set_defaults(perform=_perform)
 

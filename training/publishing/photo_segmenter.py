@@ -98,8 +98,6 @@ def add_clumps(
     Raises RunError, also where the images are not those of the segmenter's training, DataError, DiskError.
     """
     trained = photo_segmenter.load(weights)
-    if min(plan.pictures, plan.epochs) < 1:
-        raise RunError("--pictures and --epochs are at least 1")
     if parts.digest != trained.made_of.split_digest:
         raise RunError(f"{weights} has learnt from other images; name those in --data: else some of its training would be held out")
     find = of_trained(trained).parts
@@ -143,6 +141,7 @@ def export(
     Raises RunError, DataError, DiskError, TrainingError naming the twin's file.
     """
     trained = photo_segmenter.load(weights)
+    _check_finite(weights, trained)
     classifier = trained.clumps
     model = torchscript.segmenter_to_torchscript(trained.network, None if classifier is None else classifier.network)
     module = torchscript.open_module(io.BytesIO(model))
@@ -174,6 +173,13 @@ def export(
 
     with as_training_errors():
         return store.publish(destination, model, describe, segmenter_card.text, name, beside), found
+
+
+def _check_finite(weights: Path, trained: TrainedSegmenter) -> None:
+    """Raises RunError where a training has run away."""
+    networks_of = (trained.network, *(() if trained.clumps is None else (trained.clumps.network,)))
+    if not all(torch.isfinite(values).all() for network in networks_of for values in network.state_dict().values()):
+        raise RunError(f"{weights} holds numbers that are not finite, so it finds nothing; fit it anew with a lower --learning-rate")
 
 
 _ALIKE = ("network", "parameters", "steps", "seed", "start", "split_digest", "images", "batch_size", "learning_rate")

@@ -67,3 +67,36 @@ def test_the_old_schedule_is_the_new_one(tmp_path, capsys):
     assert "augment.ground is called augment.background now" in told
     assert recipe.load("seedlings").schedule.name == "warmup-cosine"
     assert capsys.readouterr().err == ""
+
+
+FIT = ["photo-segmenter", "fit", "--data", "photos", "--out", "mine.pt"]
+CLUMPS = ["photo-segmenter", "clumps", "--data", "photos", "--out", "both.pt", "--weights", "mine.pt"]
+SEGMENTER = ["segmenter", "--data", "photos", "--out", "mine.pt"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "values", "words"),
+    [
+        (FIT, "--learning-rate", ["nan", "inf", "-1", "0", "much"], "is no number above 0"),
+        (FIT, "--steps", ["0", "-3", "1.5", "9" * 5000], "is no whole number from 1 on"),
+        (FIT, "--batch-size", ["0", "-1"], "is no whole number from 1 on"),
+        (FIT, "--seed", [str(10**30), "-1", "x"], "is no whole number from 0 to 4294967295"),
+        (CLUMPS, "--pictures", ["0", "-8"], "is no whole number from 1 on"),
+        (CLUMPS, "--epochs", ["0"], "is no whole number from 1 on"),
+        (CLUMPS, "--seed", ["-1"], "is no whole number from 0 to 4294967295"),
+        (SEGMENTER, "--steps", ["0"], "is no whole number from 1 on"),
+        (SEGMENTER, "--seed", [str(2**32)], "is no whole number from 0 to 4294967295"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_photos_are_read(command, option, values, words, capsys):
+    for value in values:
+        with pytest.raises(SystemExit):
+            parser().parse_args([*command, f"{option}={value}"])
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert words in said
+        assert len(said) < 200
+
+
+def test_numbers_that_can_be_are_taken():
+    found = parser().parse_args([*FIT, "--learning-rate", "1e-3", "--steps", "1", "--batch-size", "1", "--seed", str(2**32 - 1)])
+    assert (found.learning_rate, found.steps, found.batch_size, found.seed) == (1e-3, 1, 1, 2**32 - 1)
