@@ -2,12 +2,11 @@
 
 import datetime
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from models_store import store
-from models_store.manifest import NAME_PATTERN, SCHEMA_VERSION
+from models_store.manifest import SCHEMA_VERSION
 from models_store.store import ArtifactMissing, SchemaTooNew, StoreError
 
 
@@ -24,9 +23,8 @@ def republish(
     The files are verified, and are the same to the byte; `more` are files to lie beside them. In the manifest only name and version
     are new, the digests of those, and `told`, what it says of them; the card says where the version is from, and `why`. Raises StoreError.
     """
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise StoreError(f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-', the first one a letter or digit")
     manifest, files = store.contents(source)
+    store.check_next(root, name, manifest.task)
     if manifest.schema_version > SCHEMA_VERSION:  # what this release does not know of it would be lost
         raise SchemaTooNew(f"{source} has schema {manifest.schema_version}; publish it with the release that wrote it, or a newer one")
     card = _card(source)

@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from pydantic import ValidationError
 
 from models_store import manifest as manifests
 from models_store import temporary
-from models_store.manifest import MANIFESTS, SCHEMA_VERSION, AnyManifest, Manifest, SegmenterManifest
+from models_store.manifest import MANIFESTS, NAME_PATTERN, SCHEMA_VERSION, AnyManifest, Manifest, SegmenterManifest
 
 MODEL, MANIFEST, CARD = manifests.MODEL, "manifest.json", "card.md"
 # The shipped pair: the model that is asked first, and the one that answers what is beyond that one.
@@ -107,6 +108,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         if error.errno == errno.ELOOP:  # a link that leads to itself
             return False
         raise
+
+
+def check_next(store: Path, name: str, task: str) -> None:
+    """Whether a model for `task` may become the next version of `name` in a store. Raises StoreError, ArtifactUnsuitable."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise StoreError(f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-', the first one a letter or digit")
+    found = versions(store, name)
+    try:
+        newest = read_any_manifest(store / name / str(found[-1])) if found else None
+    except StoreError:  # the next version is the cure
+        newest = None
+    if newest is not None and newest.task != task:
+        raise ArtifactUnsuitable(f"{store / name} holds a model for {newest.task}, this one is for {task}: publish it under another name")
 
 
 def resolve(store: Path, name: str, version: int | None = None) -> Path:

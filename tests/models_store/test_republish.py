@@ -131,3 +131,10 @@ def test_a_name_is_no_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match="cannot be a model's name"):
         republish(tmp_path / "store", source, name)
     assert not (tmp_path / "store").exists()
+
+
+def test_a_model_for_another_task_keeps_its_name(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    with pytest.raises(StoreError, match="holds a model for classification, this one is for segmentation"):
+        republish(tmp_path, fakes.publish_segmenter(tmp_path), "seedlings")
+    assert store.versions(tmp_path, "seedlings") == [1]

@@ -219,3 +219,19 @@ def test_a_model_for_another_task_is_not_opened(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"segmentation"', '"poetry"'))
     with pytest.raises(store.ArtifactUnsuitable, match="for poetry, which this release does not know"):
         store.verify(segmenter)
+
+
+def test_a_model_for_another_task_does_not_become_the_next_version(tmp_path: Path) -> None:
+    fakes.publish(tmp_path)
+    fakes.publish_segmenter(tmp_path)
+    store.check_next(tmp_path, "seedlings", "classification")
+    store.check_next(tmp_path, "mine", "segmentation")
+    with pytest.raises(store.ArtifactUnsuitable, match="seedlings holds a model for classification, this one is for segmentation"):
+        store.check_next(tmp_path, "seedlings", "segmentation")
+    with pytest.raises(store.ArtifactUnsuitable, match="holds a model for segmentation"):
+        store.check_next(tmp_path, "seedlings-segmenter", "classification")
+    (tmp_path / "seedlings" / "1" / store.MANIFEST).write_text("damaged")
+    store.check_next(tmp_path, "seedlings", "segmentation")
+    for name in ("../x", "a b", "", ".", "a\n"):
+        with pytest.raises(store.StoreError, match="cannot be a model's name"):
+            store.check_next(tmp_path, name, "segmentation")

@@ -90,6 +90,8 @@ def export(
 
     Raises RunError, DataError, DiskError.
     """
+    with as_training_errors():
+        store.check_next(destination, name, "classification")
     candidate = candidates.of_run(folder, images, rank, storage, parts)
     terms = _Terms(images, species.describe(images.species, data), forms, promise, outside, force, no_plants)
     if twin is not None:

@@ -140,6 +140,8 @@ def export(
 
     Raises RunError, DataError, DiskError, TrainingError naming the twin's file.
     """
+    with as_training_errors():
+        store.check_next(destination, name, "segmentation")
     trained = photo_segmenter.load(weights)
     _check_finite(weights, trained)
     classifier = trained.clumps

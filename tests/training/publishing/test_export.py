@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from models_store import store
+from tests import fakes
 from training import networks
 from training.artifact import torchscript
 from training.data.images import Images
-from training.errors import DataError, DiskError, RunError
+from training.errors import DataError, DiskError, RunError, TrainingError
 from training.evaluation import metrics, predictions
 from training.fitting import run_folder
 from training.publishing import export
@@ -59,6 +60,17 @@ def test_a_rank_that_the_layer_does_not_have_is_refused(learnt, images, tmp_path
     with pytest.raises(RunError, match=r"--rank = 99: .*ranks from 1 to 32; give one of these"):
         export.export(learnt, images, tmp_path / "store", "seedlings", rank=99)
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("../x", "cannot be a model's name"), ("seedlings-segmenter", "holds a model for segmentation")]
+)
+def test_a_name_that_cannot_be_is_refused_first(name, words, images, tmp_path):
+    fakes.publish_segmenter(tmp_path / "store")
+    with pytest.raises(TrainingError, match=words):
+        export.export(tmp_path / "no run", images, tmp_path / "store", name)
+    assert [found.name for found in tmp_path.iterdir()] == ["store"]
+    assert [found.name for found in (tmp_path / "store").iterdir()] == ["seedlings-segmenter"]
 
 
 def test_other_images_than_those_of_the_training_are_refused(learnt, images, tmp_path):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.errors import RunError
+from tests import fakes
+from training.errors import RunError, TrainingError
 from training.fitting import photo_segmenter as fitting
 from training.fitting.photo_segmenter import SegmenterOrigin, TrainedSegmenter
 from training.networks.photo_segmenter import PhotoSegmenter
@@ -35,3 +36,15 @@ def test_weights_that_ran_away(tmp_path):
     with pytest.raises(RunError, match=r"mine\.pt holds numbers that are not finite"):
         export(tmp_path / "mine.pt", tmp_path)
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "seedlings"])
+def test_a_name_that_cannot_be_is_refused_first(name, tmp_path):
+    fakes.publish(tmp_path / "store")
+    with pytest.raises(TrainingError, match=r"cannot be a model's name|holds a model for classification"):
+        export(tmp_path / "no weights", tmp_path, name)
+    assert [str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*") if found.is_dir()] == [
+        "store",
+        "store/seedlings",
+        "store/seedlings/1",
+    ]
