@@ -80,11 +80,12 @@ def _fit(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, as networks do."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import photo_segmenter, provenance, write_lock
+    from training.fitting import photo_segmenter, provenance, step_checkpoint, write_lock
     from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
+    step_checkpoint.check_out(options.out)
     _draw_masks(options)
     plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate)
     fabric = make_fabric(options.device, precision=options.precision)
@@ -110,12 +111,14 @@ def _clumps(options: argparse.Namespace) -> None:
     """It learns from plants of the training part of the images alone, and is measured on those of the validation part."""
     from training.data import images as data
     from training.data import split
-    from training.fitting import write_lock
+    from training.fitting import step_checkpoint, write_lock
     from training.fitting.clump_classifier import ClumpPlan
     from training.memory import keep_freed_memory
     from training.publishing import photo_segmenter
 
     keep_freed_memory()
+    if options.out.resolve() != options.weights.resolve():  # to which it may be added
+        step_checkpoint.check_out(options.out)
     images = data.load(options.data, options.cache)
     plan = ClumpPlan(options.pictures, options.epochs, options.seed)
     with write_lock.of_file(options.out):

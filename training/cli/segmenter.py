@@ -31,10 +31,11 @@ def _perform(options: argparse.Namespace) -> None:
     """It learns from the training part of the images alone, since networks behind it are measured on the others."""
     from training.data import background_photos, masked_photos, split
     from training.data import images as data
-    from training.fitting import known_background, plant_view_segmenter, provenance, write_lock
+    from training.fitting import known_background, plant_view_segmenter, provenance, step_checkpoint, write_lock
     from training.memory import keep_freed_memory
 
     keep_freed_memory()
+    step_checkpoint.check_out(options.out)
     images = data.load(options.data, options.cache)
     squares = background_photos.squares(options.background_photos) if options.background_photos else None
     measured = {folder: masked_photos.squares(folder) for folder in options.measure}

@@ -27,7 +27,7 @@ class StepCheckpoint:
     @property
     def file(self) -> Path:
         """Where it lies."""
-        return self.out.with_name(f"{self.out.name}.part")
+        return _beside(self.out)
 
     def resume(self) -> int:
         """Restore the state. Returns how many steps it has behind it: 0 where there is none. Raises RunError for another training's."""
@@ -53,6 +53,18 @@ class StepCheckpoint:
     def remove(self) -> None:
         """The training is at its end."""
         self.file.unlink(missing_ok=True)
+
+
+def check_out(out: Path) -> None:
+    """Whether weights may go to `out`, before anything is read: where nothing lies, or a training was interrupted. Raises RunError."""
+    if out.is_dir():
+        raise RunError(f"{out} is a folder; name a file in it with --out, such as {out / 'mine.pt'}")
+    if out.exists() and not _beside(out).exists():
+        raise RunError(f"{out} is there already, and would be overwritten; remove it, or name another file with --out")
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part")
 
 
 def digest_of(tensors: Iterable[Tensor]) -> str:

@@ -52,7 +52,7 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     kept = torch.load(tmp_path / "three.pt")
     assert (kept["made_of"]["start"], kept["made_of"]["masks"]) == ("seedlings-segmenter/1", ["patch:first"])
     assert len(kept["learnt"]) == len(torch.load(second)["learnt"])
-    assert main([*fit, *third[:-1], "nowhere/9"]) == 1
+    assert main([*fit, "--out", str(tmp_path / "four.pt"), "--start", "nowhere/9"]) == 1
     assert "nowhere/9 is neither a file of weights nor a published version" in capsys.readouterr().err
     card = (folder / store.CARD).read_text()
     assert f"| {figures.iou:.3f} |" in card
@@ -94,7 +94,7 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
     kept["made_of"]["split_digest"] = "0"
     torch.save(kept, weights)
     capsys.readouterr()
-    assert main(clumps) == 1
+    assert main([*clumps[:-1], str(tmp_path / "other.pt")]) == 1
     assert "has learnt from other images; name those in --data" in capsys.readouterr().err
 
 
@@ -203,6 +203,18 @@ def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
     classifier = tmp_path / "store" / "seedlings" / "1"
     assert main(["photo-segmenter", "evaluate", "--artifact", str(classifier), "--masks", str(field)]) == 1
     assert "is a classifier; what is wanted here is a segmenter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["photo-segmenter", "fit"], ["segmenter"], ["photo-segmenter", "clumps", "--weights", "none.pt"]])
+def test_where_weights_would_go_is_looked_at_first(command, tmp_path, capsys):
+    finished = tmp_path / "mine.pt"
+    finished.write_bytes(b"weights")
+    for out, words in ((tmp_path, "is a folder; name a file in it with --out"), (finished, "is there already, and would be overwritten")):
+        assert main([*command, "--data", str(tmp_path / "none"), "--out", str(out)]) == 1
+        assert words in capsys.readouterr().err
+    finished.with_name("mine.pt.part").write_bytes(b"interrupted")
+    assert main([*command, "--data", str(tmp_path / "none"), "--out", str(finished)]) == 1
+    assert "would be overwritten" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["photo-segmenter", "fit"], ["segmenter"]])
