@@ -2,12 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.cli.options import Commands, add_background_photos, add_data, add_machine, count, rate, seed
 from training.cli.output import say
 
+if TYPE_CHECKING:
+    from training.data.annotations import DrawnMasks
+
 _HALVES = ["first", "second"]
-_NAMED = 5  # masks, at most
+_NAMED, _SHOWN = 5, 30  # masks or labels, at most, and characters of a label
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -135,18 +139,23 @@ def _masks(options: argparse.Namespace) -> None:
 
 
 def _draw_masks(options: argparse.Namespace) -> None:
-    """Of the folders named that have outlines in place of masks, as CVAT and LabelMe save them."""
+    """Of the folders named: where photos have outlines and no mask yet."""
     from training.data import annotations
 
     for folder in (*options.masks, *options.plant_masks):
-        if found := annotations.in_place_of_masks(folder):
-            _tell(annotations.write_masks(*found))
+        if drawn := annotations.draw_missing(folder):
+            _tell(drawn)
 
 
-def _tell(written: list[Path]) -> None:
+def _tell(drawn: "DrawnMasks") -> None:
     from training.data import annotations
 
+    written = drawn.files
     say(f"wrote {len(written)} masks into {written[0].parent}")
+    for what, labels in (("plants", drawn.plants), ("ground", drawn.ground)):
+        if labels:
+            named = [f"{repr(label[:_SHOWN]) if label else 'none'} ({times})" for label, times in labels.most_common(_NAMED)]
+            say(f"labels that count as {what}: {', '.join(named)}{' …' if len(labels) > _NAMED else ''}")
     if bare := annotations.without_plants(written):
         say(f"without a plant: {len(bare)} of them, {', '.join(bare[:_NAMED])}{' …' if len(bare) > _NAMED else ''}")
         say("they count as bare ground: where a photo was only not annotated, remove it and its mask")

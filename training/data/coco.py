@@ -28,15 +28,31 @@ class _Photo(BaseModel):
 class _Plant(BaseModel):
     image_id: int
     segmentation: _RunLengths | list[list[float]]
+    category_id: Any = None
 
 
 class _File(BaseModel):
     images: list[_Photo]
     annotations: list[_Plant]
+    categories: Any = None
+
+    def labels(self) -> list[str]:
+        """Of each annotation; empty where the file does not say it."""
+        known = [one for one in self.categories if isinstance(one, dict)] if isinstance(self.categories, list) else []
+        names = {one["id"]: str(one.get("name") or "") for one in known if isinstance(one.get("id"), int)}
+        return [names.get(one.category_id, "") if isinstance(one.category_id, int) else "" for one in self.annotations]
+
+
+def is_of_coco(document: Any) -> bool:
+    """Whether a JSON is a COCO file, as far as its first level says."""
+    return isinstance(document, dict) and {"images", "annotations"} <= document.keys()
 
 
 def read(file: Path, document: Any) -> list[OutlinedPhoto]:
-    """The photos of a file's JSON and the plants on them, each annotation a plant. Raises DataError naming what is wrong."""
+    """The photos of a file's JSON and the plants on them: each annotation is one, but for those of a category that `outlines.is_ground`.
+
+    Raises DataError naming what is wrong.
+    """
     try:
         read = _File.model_validate(document)
     except ValidationError as error:
@@ -49,12 +65,15 @@ def read(file: Path, document: Any) -> list[OutlinedPhoto]:
     if len(photos) < len(read.images):
         raise DataError(f"{file}: two images have the same id; export the file again")
     of_photo: dict[int, list[Outline]] = {number: [] for number in photos}
-    for number, plant in enumerate(read.annotations):
+    for number, (plant, label) in enumerate(zip(read.annotations, read.labels(), strict=True)):
         if plant.image_id not in photos:
             raise DataError(f"{file}: annotations are of image {plant.image_id}, which is not among its images; export the file again")
         those = of_photo[plant.image_id]
-        those.append(Outline(f"annotation {number}", functools.partial(_shape, plant.segmentation, photos[plant.image_id]), len(those)))
-    return [OutlinedPhoto(outlines.file_name(photo.file_name), photo.width, photo.height, of_photo[photo.id]) for photo in read.images]
+        shape = functools.partial(_shape, plant.segmentation, photos[plant.image_id])
+        those.append(Outline(f"annotation {number}", shape, None if outlines.is_ground(label) else len(those), label))
+    return [
+        OutlinedPhoto(file, outlines.file_name(photo.file_name), photo.width, photo.height, of_photo[photo.id]) for photo in read.images
+    ]
 
 
 def _shape(segmentation: _RunLengths | list[list[float]], photo: _Photo) -> list[list[float]] | NDArray[np.bool_]:

@@ -18,7 +18,6 @@ from training.data.outlines import Corners, Outline, OutlinedPhoto
 from training.errors import DataError
 
 _MOST_FILES = 100_000
-_GROUND = ("_background_", "__ignore__", "background", "ground", "soil")  # labels of what is no plant; the first two are LabelMe's own
 _CIRCLE = 64  # corners
 _NO_AREA = ("point", "points", "line", "linestrip")
 Point = tuple[float, float]
@@ -44,10 +43,15 @@ def is_of_labelme(document: Any) -> bool:
     return isinstance(document, dict) and "shapes" in document
 
 
+def json_files(folder: Path) -> list[Path]:
+    """The files of a folder with JSON by their names, sorted; none where there is no folder."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".json") if folder.is_dir() else []
+
+
 def files(folder: Path) -> list[Path]:
     """The JSON files of a folder, in the order of their names. Raises DataError."""
     try:
-        found = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".json")
+        found = json_files(folder)
     except OSError as error:
         raise DataError(f"{folder} cannot be listed ({error.strerror})") from None
     if not 1 <= len(found) <= _MOST_FILES:
@@ -58,8 +62,7 @@ def files(folder: Path) -> list[Path]:
 def read(file: Path, document: Any) -> OutlinedPhoto:
     """The photo of a file's JSON and the plants on it. Raises DataError naming what is wrong.
 
-    A shape is a plant. Shapes of one label and one group are the same plant. What is labelled `background`, `ground`, `soil`,
-    `_background_` or `__ignore__` is ground.
+    A shape is a plant, but for those that `outlines.is_ground` of their label. Shapes of one label and one group are the same plant.
     """
     try:
         read = _File.model_validate(document)
@@ -72,9 +75,9 @@ def read(file: Path, document: Any) -> OutlinedPhoto:
     for number, shape in enumerate(read.shapes):
         plant = number if shape.group_id is None else numbers.setdefault((shape.label, shape.group_id), number)
         where = f"{file.name}, shape {number} ({shape.label[:50]!r})"
-        is_ground = shape.label.strip().lower() in _GROUND
-        found.append(Outline(where, functools.partial(_drawn, shape, read), None if is_ground else plant))
-    return OutlinedPhoto(outlines.file_name(read.image_path), read.width, read.height, found)
+        shown = None if outlines.is_ground(shape.label) else plant
+        found.append(Outline(where, functools.partial(_drawn, shape, read), shown, shape.label))
+    return OutlinedPhoto(file, outlines.file_name(read.image_path), read.width, read.height, found)
 
 
 def _drawn(shape: _Shape, photo: _File) -> list[Corners] | NDArray[np.bool_]:

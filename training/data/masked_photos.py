@@ -41,7 +41,7 @@ def home(folder: Path) -> Path:
 
 def files(folder: Path, half: Half | None = None) -> list[Path]:
     """The photos of a folder, or those of one half of it. Raises DataError where there are none."""
-    if folder.suffix == ".json":
+    if folder.suffix.lower() == ".json":
         raise DataError(f"{folder} holds outlines; make masks of it first: photo-segmenter masks {folder} --photos DIR")
     if folder.resolve().name == masks.FOLDER:
         raise DataError(f"{folder} holds the masks themselves; name the folder of their photos, which lies beside it")
@@ -100,7 +100,9 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     try:
         mask = masks.read(mask_file)
     except FileNotFoundError:
-        raise DataError(f"{file} has no mask {mask_file}; draw one, or move the photo elsewhere") from None
+        drawn = [one for one in (file.with_suffix(".json"), file.with_suffix(".JSON")) if one.is_file()]
+        what = f"photo-segmenter masks makes one of {drawn[0]}, its outlines" if drawn else "draw one, or move the photo elsewhere"
+        raise DataError(f"{file} has no mask {mask_file}; {what}") from None
     if photo.size != mask.shape[::-1]:
         raise DataError(f"{mask_file} is {mask.shape[1]}×{mask.shape[0]}, its photo {photo.width}×{photo.height}; they must be alike")
     return photo, mask

@@ -24,7 +24,7 @@ def file(photo: Path) -> Path:
     """The mask of a photo, whether it is there or not."""
     beside = folder(photo.parent)
     named = [beside / f"{photo.stem}{suffix}" for suffix in _SUFFIXES]
-    return next((one for one in named if one.is_file()), named[0])
+    return next((one for one in named if os.path.isfile(one)), named[0])  # False, too, for a name that no file can have
 
 
 def read(mask: Path) -> Mask:

@@ -1,6 +1,7 @@
 """Plants outlined on photos by people, from whichever program, become the masks that a segmenter learns from."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from training.data.masks import Mask
 from training.errors import DataError
 
 _NUMBERS = 255  # of plants in one PNG; from then on they begin again at 1
+# Labels of what is no plant; the first two are LabelMe's own.
+_GROUND = ("_background_", "__ignore__", "background", "ground", "soil")
 _FAR = 1e6  # pixels; corners farther out are moved there
 Corners = Sequence[float]  # x and y by turns, in pixels from the upper left corner of the photo
 
@@ -27,12 +30,14 @@ class Outline:
     where: str  # in the file, for people
     shape: Callable[[], Sequence[Corners] | NDArray[np.bool_]]  # polygons, or [height,width] of the photo; raises ValueError
     plant: int | None  # shapes of one photo with the same number are one plant; None: this is ground, drawn over plants
+    label: str  # as it was drawn; empty where the file does not say it
 
 
 @dataclass(frozen=True)
 class OutlinedPhoto:
     """A photo and what was drawn on it, the later ones on top."""
 
+    source: Path  # the file that says it
     name: str  # of its file, in the folder of photos
     width: int
     height: int
@@ -44,26 +49,34 @@ def file_name(path: str) -> str:
     return Path(path.replace("\\", "/")).name
 
 
-def write(source: Path, found: Sequence[OutlinedPhoto], photos: Path) -> list[Path]:
+def is_ground(label: str) -> bool:
+    """Whether what has this label is no plant, in a file of any program: background, ground or soil."""
+    return label.strip().lower() in _GROUND
+
+
+def write(found: Sequence[OutlinedPhoto], photos: Path) -> list[Path]:
     """Write a PNG for each photo into a folder `masks` beside the folder `photos`. Returns them.
 
     0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
     is written unless all of it can be. Raises DataError naming the photo or outline, DiskError.
     """
-    folder = masks.folder(photos)
-    made = [folder / f"{Path(photo.name).stem}.png" for photo in found]
-    for mask, times in ((mask, made.count(mask)) for mask in made):
-        if times > 1:
-            raise DataError(f"{source}: {times} photos would have the mask {mask.name}; give each photo a name of its own")
-        if mask.exists():
+    made = [masks.file(photos / photo.name) for photo in found]
+    photos_of: dict[Path, list[OutlinedPhoto]] = {}
+    for photo, mask in zip(found, made, strict=True):
+        photos_of.setdefault(mask, []).append(photo)
+    for mask, those in photos_of.items():
+        if len(those) > 1:
+            sources = " and ".join(dict.fromkeys(str(photo.source) for photo in those))
+            raise DataError(f"{sources}: {len(those)} photos would have the mask {mask.name}; leave one file for each, each name once")
+        if os.path.isfile(mask):
             raise DataError(f"{mask} is there already; remove it, or name another folder of photos")
     for photo in found:
         _check_size(photos / photo.name, photo)
     for photo in found:  # twice, so that what is wrong is told before the first is written
-        _drawn(source, photo)
+        drawn(photo)
     for photo, mask in zip(found, made, strict=True):
-        drawn = Image.fromarray(_drawn(source, photo))
-        atomic_files.write_atomically(mask, functools.partial(drawn.save, format="PNG"))
+        picture = Image.fromarray(drawn(photo))
+        atomic_files.write_atomically(mask, functools.partial(picture.save, format="PNG"))
     return made
 
 
@@ -76,26 +89,28 @@ def _check_size(file: Path, photo: OutlinedPhoto) -> None:
         raise DataError(f"{file} is not there; put the photos ({image_files.NAMED}) into that folder") from None
     except (OSError, pixels.PixelsError) as error:
         raise DataError(f"{file} cannot be read ({error})") from None
+    except ValueError:
+        raise DataError(f"{photo.source}: no file can have the name {photo.name[:100]!r}; name the photo anew") from None
     if (width, height) != (photo.width, photo.height):
         raise DataError(f"{file} is {width}×{height}, its annotations are for {photo.width}×{photo.height}; annotate the very same file")
 
 
-def _drawn(source: Path, photo: OutlinedPhoto) -> Mask:
+def drawn(photo: OutlinedPhoto) -> Mask:
     """The mask of one photo, uint8 [height,width]. Raises DataError naming the outline."""
-    drawn = Image.new("L", (photo.width, photo.height))
-    pen = ImageDraw.Draw(drawn)
+    picture = Image.new("L", (photo.width, photo.height))
+    pen = ImageDraw.Draw(picture)
     for outline in photo.outlines:
         value = 0 if outline.plant is None else outline.plant % _NUMBERS + 1
         try:
             shape = outline.shape()
             if isinstance(shape, np.ndarray):
-                drawn.paste(value, (0, 0), Image.fromarray(shape.astype(np.uint8) * 255))
+                picture.paste(value, (0, 0), Image.fromarray(shape.astype(np.uint8) * 255))
             else:
                 for polygon in shape:
-                    pen.polygon(_points(polygon, drawn.size), fill=value)
+                    pen.polygon(_points(polygon, picture.size), fill=value)
         except ValueError as error:
-            raise DataError(f"{source}: {outline.where}, of {photo.name[:100]!r}: {error}") from None
-    return np.asarray(drawn)
+            raise DataError(f"{photo.source}: {outline.where}, of {photo.name[:100]!r}: {error}") from None
+    return np.asarray(picture)
 
 
 def _points(polygon: Corners, size: tuple[int, int]) -> list[tuple[float, float]]:

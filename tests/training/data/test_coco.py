@@ -8,7 +8,7 @@ from PIL import Image
 
 from training.__main__ import main
 from training.data import masked_photos
-from training.data.annotations import in_place_of_masks, write_masks
+from training.data.annotations import write_masks
 from training.errors import DataError
 
 WIDTH, HEIGHT = 60, 40
@@ -89,6 +89,7 @@ def test_run_lengths_of_both_forms(field, compressed):
         ([], {"width": 61}, "its annotations are for 61×40"),
         ([], {"file_name": "none.png"}, "none.png is not there"),
         ([], {"file_name": "../../secret.png"}, "images/secret.png is not there"),
+        ([], {"file_name": "a\0.png"}, "no file can have the name 'a\\x00.png'"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, words):
@@ -100,7 +101,15 @@ def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, 
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"{", "is no JSON"), (b"\xff", "is no JSON"), (b"[]", "not as COCO has it"), (b"[" * 99_999, "is no JSON")]
+    ("content", "words"),
+    [
+        (b"{", "is no JSON"),
+        (b"\xff", "is no JSON"),
+        (b"[]", "not as COCO has it"),
+        (b"[" * 99_999, "is no JSON"),
+        (b'{"images":[{"id":' + b"9" * 5000 + b"}]}", "is no JSON"),
+    ],
+    ids=["no end", "no text", "a list", "deep", "a long number"],
 )
 def test_no_coco_file(field, content, words):
     (field / "a.json").write_bytes(content)
@@ -119,25 +128,15 @@ def test_masks_that_are_there_stay(field):
         write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")
 
 
-@pytest.mark.parametrize("place", ["", "annotations", "images"])
-def test_outlines_in_place_of_masks_are_found(field, place):
-    (field / place).mkdir(exist_ok=True)
-    file = write(field / place, [])
-    assert in_place_of_masks(field) == (file, field / "images")
-    (field / place / "b.json").write_text("{}")
-    with pytest.raises(DataError, match=r"holds 2 JSON files; leave the one"):
-        in_place_of_masks(field)
-    file.write_text(json.dumps({"shapes": []}))  # of LabelMe: one for each photo
-    assert in_place_of_masks(field) == (field / place, field / "images")
-    (field / "masks").mkdir()
-    assert in_place_of_masks(field) is None
-
-
-def test_outlines_of_photos_in_two_folders_are_not_clear(field):
-    assert in_place_of_masks(field) is None
-    assert in_place_of_masks(field / "none") is None
-    (field / "more").mkdir()
-    Image.new("RGB", (WIDTH, HEIGHT)).save(field / "more" / "three.png")
-    write(field, [])
-    with pytest.raises(DataError, match="photos lie in 2 folders"):
-        in_place_of_masks(field)
+def test_categories_of_ground_are_no_plants(field, capsys):
+    plant, soil = [10, 5, 20, 5, 20, 25, 10, 25], [12, 10, 18, 10, 18, 20, 12, 20]
+    file = write(
+        field, [one([plant]), one([soil]) | {"category_id": 2}, one([soil], 8) | {"category_id": "unknown"}], ["one.png", "two.jpg"]
+    )
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps(document | {"categories": [{"id": 1, "name": "beet"}, {"id": 2, "name": " Soil"}, {"id": 3}, None]}))
+    assert main(["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]) == 0
+    said = capsys.readouterr().out
+    assert "labels that count as plants: 'beet' (1), none (1)\nlabels that count as ground: ' Soil' (1)\n" in said
+    mask = masked_photos.read(field / "images" / "one.png")[1]
+    assert (mask[7, 15], mask[15, 15]) == (1, 0)
