@@ -70,7 +70,7 @@ def squares(
     may lack plants. The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an
     unreadable one.
     """
-    photos, plants = [], []
+    photos, plants, with_plants = [], [], 0
     for number, file in enumerate(files(folder, half)):
         photo, mask = read(file)
         plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
@@ -80,12 +80,17 @@ def squares(
                 side = min(int(math.exp(random.uniform(math.log(sides[0]), math.log(sides[1])))), *plant.size)
                 left, top = (int(random.integers(0, most - side + 1)) for most in plant.size)
                 box = (left, top, left + side, top + side)
-                if turn < anywhere or np.asarray(plant.crop(box)).mean() >= 255 * _PLANT:
+                shows_plant = np.asarray(plant.crop(box)).mean() >= 255 * _PLANT
+                if turn < anywhere or shows_plant:
+                    with_plants += int(shows_plant)
                     photos.append(np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1))
                     plants.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
                     break
-    if not photos:
-        raise DataError(f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants")
+    if not with_plants:
+        raise DataError(
+            f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants."
+            " Photos of bare ground are for --background-photos"
+        )
     return MaskedSquares(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(plants)) / 255)
 
 

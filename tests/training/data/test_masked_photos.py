@@ -47,6 +47,14 @@ def test_the_seed_decides(patches):
     assert torch.equal(masked_photos.squares(patches, 32, 1).pixels, masked_photos.squares(patches, 32, 1).pixels)
 
 
+@pytest.mark.parametrize("anywhere", [0, 4, 8])
+def test_photos_without_any_plant_teach_nothing(patches, anywhere):
+    for name in "ab":
+        Image.new("L", (300, 240)).save(patches.parent / "masks" / f"{name}.png")
+    with pytest.raises(DataError, match="hardly a plant on the photos.*--background-photos"):
+        masked_photos.squares(patches, 32, anywhere=anywhere)
+
+
 def test_what_is_wrong_is_said(patches, tmp_path):
     with pytest.raises(DataError, match="nowhere holds no photos"):
         masked_photos.squares(tmp_path / "nowhere")
