@@ -76,12 +76,19 @@ def _sources(masks: list[str]) -> str:
     return "".join(f"\n{name}: {_SOURCES.get(name, 'photos of the publisher; add their source and licence here.')}\n" for name in names)
 
 
+def shares(found: PlantFigures) -> list[str]:
+    """Precision, recall and F1, for people: – where plants were not counted, or none was drawn and none found."""
+    if found.f1 is None or (found.plants == 0 and found.count_error == 0):
+        return ["–"] * 3
+    return [f"{value:.3f}" for value in (found.precision, found.recall, found.f1)]
+
+
 def _row(found: PlantFigures) -> str:
     cells = [found.folder, f"{found.photos}", f"{found.iou:.3f}", f"{found.green_fixed_iou:.3f}", f"{found.green_otsu_iou:.3f}"]
     if found.f1 is None:
         cells += ["–"] * 5
     else:
-        cells += [f"{found.plants}", f"{found.precision:.3f}", f"{found.recall:.3f}", f"{found.f1:.3f}", f"{found.count_error:.2f}"]
+        cells += [f"{found.plants}", *shares(found), f"{found.count_error:.2f}"]
     return f"| {' | '.join([*cells, found.learnt_from])} |\n"
 
 

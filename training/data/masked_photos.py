@@ -46,12 +46,14 @@ def files(folder: Path, half: Half | None = None) -> list[Path]:
     if folder.resolve().name == masks.FOLDER:
         raise DataError(f"{folder} holds the masks themselves; name the folder of their photos, which lies beside it")
     found = photos_beside_masks(folder)
-    if half is not None:
-        middle = len(found) // 2
-        found = found[:middle] if half == "first" else found[middle:]
     if not found:
         raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
-    return found
+    if half is None:
+        return found
+    if len(found) == 1:
+        raise DataError(f"{folder} holds one photo, of which there is no half; give more photos, or leave out --half")
+    middle = len(found) // 2
+    return found[:middle] if half == "first" else found[middle:]
 
 
 def squares(

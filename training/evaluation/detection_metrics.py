@@ -11,6 +11,7 @@ from scipy import ndimage
 from models_store import plants
 from models_store.manifest import PlantFigures, PlantThresholds
 from models_store.photo_maps import Maps
+from training.artifact import segmenter_card
 from training.data import masked_photos
 from training.data.masked_photos import Half
 
@@ -83,9 +84,10 @@ def text(found: PlantFigures) -> str:
         f" {_GREEN:g}, {found.green_otsu_iou:.3f} by Otsu"
     )
     if found.f1 is not None:
+        precision, recall, f1 = segmenter_card.shares(found)
         line += (
-            f"; {found.plants} plants over {found.least_side} px: precision {found.precision:.3f}, recall {found.recall:.3f},"
-            f" F1 {found.f1:.3f}, count wrong by {found.count_error:.2f} a photo"
+            f"; {found.plants} plants over {found.least_side} px: precision {precision}, recall {recall}, F1 {f1},"
+            f" count wrong by {found.count_error:.2f} a photo"
         )
     return f"{line}; learnt from: {found.learnt_from}"
 

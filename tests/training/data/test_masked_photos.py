@@ -43,6 +43,15 @@ def test_the_folder_above_photos_and_masks_is_the_same_one(patches):
     assert masked_photos.home(patches.parent) == masked_photos.home(patches) == patches.parent
 
 
+def test_half_of_one_photo_is_none(patches):
+    first, second = masked_photos.files(patches)
+    assert (masked_photos.files(patches, "first"), masked_photos.files(patches, "second")) == ([first], [second])
+    second.unlink()
+    for half in ("first", "second"):
+        with pytest.raises(DataError, match="patches holds one photo, of which there is no half"):
+            masked_photos.files(patches, half)
+
+
 def test_the_seed_decides(patches):
     assert torch.equal(masked_photos.squares(patches, 32, 1).pixels, masked_photos.squares(patches, 32, 1).pixels)
 
@@ -51,7 +60,7 @@ def test_the_seed_decides(patches):
 def test_photos_without_any_plant_teach_nothing(patches, anywhere):
     for name in "ab":
         Image.new("L", (300, 240)).save(patches.parent / "masks" / f"{name}.png")
-    with pytest.raises(DataError, match="hardly a plant on the photos.*--background-photos"):
+    with pytest.raises(DataError, match=r"hardly a plant on the photos.*--background-photos"):
         masked_photos.squares(patches, 32, anywhere=anywhere)
 
 

@@ -45,6 +45,17 @@ def test_figures_by_hand(photos):
     assert (half.photos, half.iou, half.plants, half.f1) == (1, 1, None, None)
 
 
+def test_where_nothing_is_drawn_and_nothing_found_there_is_no_precision(photos):
+    for name in ("a", "b"):
+        Image.new("L", (512, 384)).save(photos.parent / "masks" / f"{name}.png")
+    bare = [
+        detection_metrics.figures(segment, photos, THRESHOLDS, single=True, learnt_from="nothing")
+        for segment in (lambda photo: by_green(0 * photo), by_green)
+    ]
+    assert "0 plants over 30 px: precision –, recall –, F1 –, count wrong by 0.00" in detection_metrics.text(bare[0])
+    assert "0 plants over 30 px: precision 0.000, recall 0.000, F1 0.000, count wrong by 2.00" in detection_metrics.text(bare[1])
+
+
 def test_boxes_are_matched_one_to_one():
     drawn = [(0.0, 0.0, 40.0, 40.0), (100.0, 0.0, 140.0, 40.0), (200.0, 0.0, 220.0, 20.0)]
     found = [(2.0, 0.0, 42.0, 40.0), (0.0, 4.0, 40.0, 44.0), (300.0, 0.0, 340.0, 40.0), (200.0, 0.0, 220.0, 20.0), (400.0, 0.0, 410.0, 9.0)]

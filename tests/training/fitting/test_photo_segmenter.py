@@ -39,6 +39,11 @@ def test_the_loss_of_plants_is_cross_entropy_and_the_iou_of_each_source():
     assert float(plant_loss(soft.logit(), soft, [3])) == pytest.approx(float(entropy), rel=1e-4)
 
 
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    with pytest.raises(RunError, match=r"is a folder; name the file .*--artifact"):
+        photo_segmenter.load(tmp_path)
+
+
 @pytest.mark.slow
 def test_it_learns_from_masks(images, tmp_path):
     places = torch.arange(256) - 127.5
