@@ -68,6 +68,11 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         metavar="DIR",
         help="a published version, fitted with the same options on fewer photos: its figures stand for weights that learnt from all",
     )
+    export.add_argument(
+        "--force",
+        action="store_true",
+        help="publish it even if an excess green index is better on all photos",
+    )
     export.set_defaults(perform=_export)
 
 
@@ -186,10 +191,12 @@ def _export(options: argparse.Namespace) -> None:
     _check_folders(options)
     _draw_masks(options)
     folders = (options.masks, options.plant_masks, options.half)
-    folder, found = photo_segmenter.export(options.weights, options.store, options.name, *folders, options.twin)
-    for one in found:
+    published = photo_segmenter.export(options.weights, options.store, options.name, *folders, options.twin, force=options.force)
+    for one in published.figures:
         say(detection_metrics.text(one))
-    say(f"published {folder}")
+    say(f"published {published.folder}")
+    for warning in published.warnings:
+        say(f"warning: {warning}")
 
 
 def _check_folders(options: argparse.Namespace) -> None:

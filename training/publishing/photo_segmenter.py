@@ -25,7 +25,7 @@ from training.data import masked_photos
 from training.data.images import Images
 from training.data.masked_photos import Half
 from training.data.split import Split
-from training.errors import RunError
+from training.errors import RunError, TrainingError
 from training.evaluation import detection_metrics
 from training.fitting import clump_classifier, photo_segmenter, provenance
 from training.fitting.clump_classifier import ClumpPlan
@@ -125,6 +125,15 @@ def figures(measured: MeasuredSegmenter, masks: Sequence[Path], plant_masks: Seq
     ]
 
 
+@dataclass(frozen=True)
+class PublishedSegmenter:
+    """What was published."""
+
+    folder: Path
+    figures: list[PlantFigures]
+    warnings: list[str]  # a sentence each, for people
+
+
 def export(
     weights: Path,
     destination: Path,
@@ -133,10 +142,13 @@ def export(
     plant_masks: Sequence[Path],
     half: Half | None,
     twin: Path | None = None,
-) -> tuple[Path, list[PlantFigures]]:
-    """Publish weights as the next version of model `name`. Returns its folder and the figures.
+    *,
+    force: bool = False,
+) -> PublishedSegmenter:
+    """Publish weights as the next version of model `name`, measured on the same photos as the version before.
 
     twin: a published version that learnt in the same way from fewer photos. The figures are its own, for weights that learnt from all.
+    force: publish also what is worse everywhere than an excess green index, which is refused otherwise.
 
     Raises RunError, DataError, DiskError, TrainingError naming the twin's file.
     """
@@ -155,6 +167,8 @@ def export(
             one.model_copy(update={"learnt_from": f"all of them; these are the figures of {called}, which learnt from {one.learnt_from}"})
             for one in figures(of_artifact(twin), masks, plant_masks, half)
         ]
+    warnings = _beside_green(found, force=force)
+    warnings += _beside_version_before(destination, name, found, (masks, plant_masks, half), twin)
     beside = {} if trained.learnt is None else {LEARNT: trained.learnt.to_bytes()}
     created = datetime.now(UTC).replace(microsecond=0)
 
@@ -174,7 +188,43 @@ def export(
         )
 
     with as_training_errors():
-        return store.publish(destination, model, describe, segmenter_card.text, name, beside), found
+        return PublishedSegmenter(store.publish(destination, model, describe, segmenter_card.text, name, beside), found, warnings)
+
+
+def _beside_green(found: Sequence[PlantFigures], *, force: bool) -> list[str]:
+    """What to say of a segmenter that finds less everywhere than a threshold of greenness. Raises RunError unless that was forced."""
+    if any(one.iou >= min(one.green_fixed_iou, one.green_otsu_iou) for one in found):
+        return []
+    ious = ", ".join(f"{one.folder} {one.iou:.3f} beside {min(one.green_fixed_iou, one.green_otsu_iou):.3f}" for one in found)
+    worse = f"it finds plants worse than an excess green index does, on all photos that it was measured on (IoU: {ious})"
+    if not force:
+        raise RunError(f"nothing was published: {worse}. Train it with more --steps or photos; --force publishes it all the same")
+    return [f"published by --force: {worse}"]
+
+
+def _beside_version_before(
+    destination: Path,
+    name: str,
+    found: Sequence[PlantFigures],
+    folders: tuple[Sequence[Path], Sequence[Path], Half | None],
+    twin: Path | None,
+) -> list[str]:
+    """What to say where the newest version of a store, on the same folders, is better on one, or cannot be asked."""
+    if not store.versions(destination, name):
+        return []
+    before = store.resolve(destination, name)
+    if twin is not None and twin.resolve() == before.resolve():  # these are its figures
+        return []
+    try:
+        theirs = figures(of_artifact(before), *folders)
+    except TrainingError as error:
+        return [f"it was not compared with the version before: {error}"]
+    return [
+        f"{name}/{before.name}, which it takes the place of, is better on {old.folder}: IoU {old.iou:.3f}, this one {new.iou:.3f}"
+        f" ({name}/{before.name} learnt from: {old.learnt_from})"
+        for old, new in zip(theirs, found, strict=True)
+        if round(old.iou, 3) > round(new.iou, 3)
+    ]
 
 
 def _check_finite(weights: Path, trained: TrainedSegmenter) -> None:

@@ -39,7 +39,7 @@ def test_from_masks_to_a_published_version(folder, cache, field, tmp_path, capsy
     assert "patch: IoU of plants" in capsys.readouterr().out
     (figures,) = json.loads((tmp_path / "f.json").read_text())
     assert (figures["photos"], figures["plants"], figures["learnt_from"]) == (4, None, "2 of these photos")
-    publish = ["photo-segmenter", "export", "--weights", str(second), "--store", str(tmp_path / "store")]
+    publish = ["photo-segmenter", "export", "--force", "--weights", str(second), "--store", str(tmp_path / "store")]
     assert main([*publish, "--plant-masks", str(field), "--half", "second"]) == 0
     folder = tmp_path / "store" / "seedlings-segmenter" / "1"
     manifest = store.verify(folder)
@@ -80,7 +80,8 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
         assert main(clumps) == 0
     said = capsys.readouterr().out
     assert "160 of 160" not in said  # a line every 800 pictures
-    assert main(["photo-segmenter", "export", "--weights", str(both), "--store", str(tmp_path / "store"), "--masks", str(field)]) == 0
+    export = ["photo-segmenter", "export", "--force", "--store", str(tmp_path / "store"), "--masks", str(field)]
+    assert main([*export, "--weights", str(both)]) == 0
     version = tmp_path / "store" / "seedlings-segmenter" / "1"
     manifest = store.verify(version)
     found = manifest.clumps
@@ -103,7 +104,7 @@ def test_weights_that_learnt_from_all_photos_have_the_figures_of_their_twin(fold
     fit = ["photo-segmenter", "fit", "--data", str(folder), "--cache", str(cache), "--device", "cpu", "--batch-size", "2", "--steps", "2"]
     assert main([*fit, "--out", str(half), "--plant-masks", str(field), "--half", "first"]) == 0
     assert main([*fit, "--out", str(every), "--plant-masks", str(field)]) == 0
-    publish = ["photo-segmenter", "export", "--store", str(tmp_path / "store"), "--plant-masks", str(field), "--half", "second"]
+    publish = ["photo-segmenter", "export", "--force", "--store", str(tmp_path / "store"), "--plant-masks", str(field), "--half", "second"]
     assert main([*publish, "--weights", str(half)]) == 0
     twin = tmp_path / "store" / "seedlings-segmenter" / "1"
     assert main([*publish, "--weights", str(every), "--twin", str(twin)]) == 0
@@ -140,7 +141,8 @@ def test_photos_are_known_by_any_name_and_in_other_bytes(folder, cache, field, t
     weights, data = tmp_path / "one.pt", ["--data", str(folder), "--cache", str(cache)]
     fit = ["photo-segmenter", "fit", *data, "--device", "cpu", "--batch-size", "2", "--steps", "1", "--out", str(weights)]
     assert main([*fit, "--plant-masks", str(field), "--half", "first"]) == 0
-    assert main(["photo-segmenter", "export", "--weights", str(weights), "--store", str(tmp_path / "store"), "--masks", str(field)]) == 0
+    export = ["photo-segmenter", "export", "--force", "--weights", str(weights), "--store", str(tmp_path / "store")]
+    assert main([*export, "--masks", str(field)]) == 0
     for name, numbers in (("renamed", "01"), ("other/patch", "23")):
         for inside in ("frames", "masks"):
             (tmp_path / name / inside).mkdir(parents=True)

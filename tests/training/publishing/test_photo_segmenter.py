@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests import fakes
 from training.errors import RunError, TrainingError
@@ -48,3 +50,42 @@ def test_a_name_that_cannot_be_is_refused_first(name, tmp_path):
         "store/seedlings",
         "store/seedlings/1",
     ]
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """One photo of green discs, with a mask of these."""
+    for name in ("frames", "masks"):
+        (tmp_path / name).mkdir()
+    photo = fakes.field([(100, 90, 40), (300, 120, 30)])
+    photo.save(tmp_path / "frames" / "a.png")
+    Image.fromarray((np.asarray(photo)[..., 1] > 100).astype(np.uint8)).save(tmp_path / "masks" / "a.png")
+    return tmp_path / "frames"
+
+
+@pytest.mark.slow
+def test_what_is_worse_than_greenness_is_not_published(weights, frames, tmp_path):
+    with pytest.raises(RunError, match=r"nothing was published: it finds plants worse than an excess green index .*IoU: .* beside 1\.000"):
+        photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None)
+    assert not (tmp_path / "store").exists()
+    found = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    assert found.folder == tmp_path / "store" / "mine" / "1"
+    (warning,) = found.warnings
+    assert warning.startswith("published by --force: it finds plants worse than an excess green index")
+
+
+@pytest.mark.slow
+def test_a_better_version_before_is_named(weights, frames, tmp_path):
+    fakes.publish_segmenter(tmp_path / "store", name="mine")
+    found = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    (figures,) = found.figures
+    before = photo_segmenter.of_artifact(tmp_path / "store" / "mine" / "1")
+    (better,) = photo_segmenter.figures(before, [frames], [], None)
+    assert better.iou > figures.iou
+    said = f"mine/1, which it takes the place of, is better on {tmp_path.name}: IoU {better.iou:.3f}, this one {figures.iou:.3f} "
+    assert found.warnings[1].startswith(said)
+    again = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    assert len(again.warnings) == 1  # as good as the one before
+    (tmp_path / "store" / "mine" / "3" / "model.pt").write_bytes(b"damaged")
+    again = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    assert again.warnings[1].startswith("it was not compared with the version before: ")
