@@ -66,7 +66,6 @@ ELSEWHERE = {
     "training/artifact/answer_figures.py": "counts what thresholds.py chooses: tests/training/artifact/test_thresholds.py, by hand",
     "training/artifact/segmenter_card.py": "tests/training/cli/test_photo_segmenter.py reads the card",
     **{f"training/cli/{name}.py": "tests/training/cli/test_commands.py runs it" for name in _COMMANDS},
-    "training/data/annotations.py": "asks the two formats: tests/training/data/test_coco.py and test_labelme.py go through it",
     "training/data/outlines.py": "draws what they read: the same two",
     "training/errors.py": "holds names alone",
     "training/experiments/augmentation_sheet.py": "tests/training/cli/test_commands.py draws one",
@@ -78,7 +77,6 @@ ELSEWHERE = {
         f"training/networks/{name}.py": "tests/training/networks/test_networks.py holds every network to the same"
         for name in ("alexnet", "lenet", "network", "report_alexnet", "resnet")
     },
-    "training/publishing/photo_segmenter.py": "tests/training/cli/test_photo_segmenter.py publishes by it",
     "training/fitting/run_record.py": "test_loop.py beside it looks at what a run writes down, and when",
     "training/fitting/step_checkpoint.py": "test_photo_segmenter.py and test_plant_view_segmenter.py beside it interrupt trainings",
     "training/publishing/candidate.py": "tests/training/publishing/test_export.py and test_twin.py publish it",
