@@ -42,10 +42,11 @@ def read(mask: Path) -> Mask:
 def _numbers(mask: Image.Image) -> Mask:
     """A mask of any kind of PNG as numbers [H,W]: 0 where it is 0, black or transparent."""
     palette = mask.getpalette() if mask.mode == "P" else None
-    if mask.mode == "L" or (palette is not None and not any(palette[:3])):  # of a palette, 0 is black
-        return np.asarray(mask, np.uint8)
     if mask.mode.startswith("I"):
         return np.asarray(mask).clip(0, 255).astype(np.uint8)
     colours = np.asarray(mask.convert("RGBA"))
-    coloured = colours[..., :3].any(-1) & (colours[..., 3] > 0)
+    seen = colours[..., 3] > 0
+    if mask.mode == "L" or (palette is not None and not any(palette[:3])):  # of a palette, 0 is black
+        return np.where(seen, np.asarray(mask, np.uint8), 0).astype(np.uint8)
+    coloured = colours[..., :3].any(-1) & seen
     return np.where(coloured, np.asarray(mask.convert("RGB").convert("L")).clip(1), 0).astype(np.uint8)

@@ -20,6 +20,8 @@ KINDS = [
     "grey and transparent",
     "palette",
     "palette, white first",
+    "palette, ground transparent",
+    "grey, 200 transparent",
 ]
 
 
@@ -55,12 +57,15 @@ def painted(kind: str) -> Image.Image:
         "grey and transparent": lambda: Image.fromarray(np.dstack([black[..., 0] + 200, 255 * values])),
         "palette": lambda: palette(values, [0, 0, 0, 9, 9, 9]),
         "palette, white first": lambda: palette(1 - values, [255, 255, 255, 0, 0, 0]),
+        "palette, ground transparent": lambda: palette(2 - values, [0, 0, 0, 9, 9, 9, 255, 255, 255]),
+        "grey, 200 transparent": lambda: Image.fromarray((200 - 150 * values).astype(np.uint8)),
     }[kind]()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_readers_take_masks_of_any_kind_alike(photo, kind):
-    painted(kind).save(photo.parent.parent / "masks" / "a.png")
+    transparent = {"palette, ground transparent": 2, "grey, 200 transparent": 200}.get(kind)  # a value, in place of a channel
+    painted(kind).save(photo.parent.parent / "masks" / "a.png", transparency=transparent)
     mask = masked_photos.read(photo)[1] > 0
     assert mask[:, 150:].all()
     assert not mask[:, :150].any()
