@@ -193,9 +193,10 @@ def export(
 
 def _beside_green(found: Sequence[PlantFigures], *, force: bool) -> list[str]:
     """What to say of a segmenter that finds less everywhere than a threshold of greenness. Raises RunError unless that was forced."""
-    if any(one.iou >= min(one.green_fixed_iou, one.green_otsu_iou) for one in found):
+    greens = [max(one.green_fixed_iou, one.green_otsu_iou) for one in found]  # by Otsu it is hardly anything where plants are few
+    if any(one.iou >= green for one, green in zip(found, greens, strict=True)):
         return []
-    ious = ", ".join(f"{one.folder} {one.iou:.3f} beside {min(one.green_fixed_iou, one.green_otsu_iou):.3f}" for one in found)
+    ious = ", ".join(f"{one.folder} {one.iou:.3f} beside {green:.3f}" for one, green in zip(found, greens, strict=True))
     worse = f"it finds plants worse than an excess green index does, on all photos that it was measured on (IoU: {ious})"
     if not force:
         raise RunError(f"nothing was published: {worse}. Train it with more --steps or photos; --force publishes it all the same")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from models_store.manifest import PlantFigures
 from tests import fakes
 from training.errors import RunError, TrainingError
 from training.fitting import photo_segmenter as fitting
@@ -72,6 +73,20 @@ def test_what_is_worse_than_greenness_is_not_published(weights, frames, tmp_path
     assert found.folder == tmp_path / "store" / "mine" / "1"
     (warning,) = found.warnings
     assert warning.startswith("published by --force: it finds plants worse than an excess green index")
+
+
+def figures_of(folder: Path) -> PlantFigures:
+    iou, fixed, otsu = {"mine": (0.2, 0.3, 0.1), "other": (0.2, 0.1, 0.3), "easy": (0.9, 0.8, 0.8)}[folder.name]
+    ious = {"iou": iou, "green_fixed_iou": fixed, "green_otsu_iou": otsu}
+    plants = dict.fromkeys(("plants", "precision", "recall", "f1", "count_error"))
+    return PlantFigures(folder=folder.name, photos=1, learnt_from="nothing", least_side=30, **ious, **plants)
+
+
+def test_the_better_threshold_of_greenness_counts_and_one_folder_is_enough(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_segmenter, "figures", lambda _, masks, *__: [figures_of(folder) for folder in masks])
+    with pytest.raises(RunError, match=r"IoU: mine 0\.200 beside 0\.300, other 0\.200 beside 0\.300"):
+        photo_segmenter.export(weights, tmp_path / "store", "mine", [Path("mine"), Path("other")], [], None)
+    assert photo_segmenter.export(weights, tmp_path / "store", "mine", [Path("mine"), Path("easy")], [], None).warnings == []
 
 
 @pytest.mark.slow
