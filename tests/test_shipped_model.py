@@ -40,7 +40,7 @@ def service(tmp_path_factory):
 
 
 def test_together_they_are_small():
-    assert sum(file.stat().st_size for file in store.SHIPPED_STORE.rglob("*")) < 47_500_000
+    assert sum(file.stat().st_size for file in store.SHIPPED_STORE.rglob("*")) < 48_500_000
 
 
 def test_its_onnx_file_answers_as_model_pt_does():

@@ -23,7 +23,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)
     fit.add_argument(
-        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/9"
+        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/11"
     )
     fit.add_argument("--steps", type=count, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
