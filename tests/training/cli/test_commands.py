@@ -324,7 +324,7 @@ def test_data_check_lists_all_that_fit_refuses_in_one_go(run_command, tmp_path, 
         "loose.png lies outside",
         "Empty holds no images",
         "species Small has fewer than 3 different images",
-        r"Maize/\xe9.png has a name that is not UTF-8",
+        r'"Maize/\xe9.png" has a name that is not UTF-8',
     ):
         assert part in printed.out
     assert run_command("fit", "--recipe", str(tmp_path / "tiny.toml"), "--data", folder, "--run", tmp_path / "run") == 1
