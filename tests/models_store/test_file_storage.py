@@ -37,7 +37,8 @@ def test_a_folder_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.Mon
     place = FileStorage(str(tmp_path))
     for name in ("a", "b", "deep/a", "deep/b", "c"):
         place.write(name, b"1")
-    assert looks == [tmp_path, tmp_path / "deep"]
+    own = [path for path in looks if path.is_relative_to(tmp_path)]  # a service of other tests may look through its store meanwhile
+    assert own == [tmp_path, tmp_path / "deep"]
 
 
 def test_a_url_that_nothing_reads() -> None:
