@@ -25,6 +25,7 @@ let finding = false; // whether plants are found here
 let away = false; // the server is out of reach, and this browser answers
 let running = 0;
 let retry;
+let remembered = false; // whether what was kept before a reload is back
 
 // ---- the server -----------------------------------------------------------------------------------------------------
 
@@ -112,13 +113,16 @@ async function again(wanted) {
 
 /** Bring back what was here before a reload; an answer of other models, of this browser or of an older page is asked for anew. */
 async function remember() {
-  if (photos.length) return;
-  const before = await kept();
+  if (remembered) return;
+  remembered = true;
+  const before = (await kept()).filter(({ id }) => !photos.some((photo) => photo.id === id));
   for (const photo of before) {
     if (away && photo.answer?.crop) continue; // nobody else can say it now
     if (!photo.answer?.crop || photo.answer.here || Boolean(photo.found) !== finding || !isCurrent(photo)) Object.assign(photo, { answer: undefined, found: undefined });
   }
+  const chosen = current(); // a photo may have come meanwhile
   begin(before);
+  if (chosen) choose(chosen);
 }
 
 $("key-form").addEventListener("submit", (event) => {
@@ -189,6 +193,7 @@ async function work() {
 
 /** By the server; where it is out of reach by this browser, if the user wanted that. */
 async function ask(photo, crop) {
+  await met.catch(() => {}); // else nobody knows whether plants are found
   try {
     if (!away || !offline.ready()) return await send(photo, crop);
   } catch (problem) {
@@ -237,12 +242,11 @@ $("all-plants").addEventListener("click", () => {
   look(current());
 });
 
-for (const id of ["choose", "take"]) {
-  $(id).addEventListener("change", (event) => {
-    add(event.target.files);
-    event.target.value = ""; // so that the same photo can be chosen again
-  });
+function taken(input) {
+  add(input.files);
+  input.value = ""; // so that the same photo can be chosen again
 }
+for (const id of ["choose", "take"]) $(id).addEventListener("change", (event) => taken(event.target));
 document.addEventListener("paste", (event) => add(event.clipboardData?.files ?? []));
 let depth = 0; // dragging over a child leaves its parent, too
 for (const [type, change] of [["dragenter", 1], ["dragleave", -1]]) {
@@ -318,4 +322,5 @@ const invitation = phone ? t.invitation_phone : t.invitation;
 $("drop-title").textContent = invitation;
 $("drop-hint").textContent = phone ? t.hint_phone : t.hint;
 translate();
-offline.recall().catch(() => {}).finally(() => again(false));
+const met = offline.recall().catch(() => {}).finally(() => again(false));
+for (const id of ["choose", "take"]) taken($(id)); // chosen before this file was here

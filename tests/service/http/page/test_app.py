@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests import fakes
 from tests.service.conftest import Running, Start
-from tests.service.http.page.browsing import GREEN, RED, answered, no_defects_for, opened, photo, wide
+from tests.service.http.page.browsing import GREEN, RED, answered, kept_when, no_defects_for, opened, photo, wide
 
 
 def test_a_broken_photo_and_a_stopped_server_get_a_sentence(page: Any) -> None:
@@ -55,10 +55,42 @@ def test_where_the_browser_keeps_nothing_the_page_works_and_does_not_say_that_it
     context.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('a private window'); } })")
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{service.port}/")
-    page.wait_for_selector("#kept-in-browser", state="hidden")
+    page.wait_for_selector("#model:not(:empty)")
     page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
     answered(page, "Maize")
     assert page.locator("#kept-in-browser").is_hidden()
+    context.close()
+
+
+def test_a_photo_that_is_chosen_before_the_page_is_whole_is_answered(browser: Any, service: Running) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    held: list[Any] = []
+    page.route("**/page/en.js", lambda route: held.append(route))  # a slow connection: the page stands, its programs are on their way
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+    assert page.locator("#file").text_content() == ""
+    held.pop().continue_()
+    answered(page, "Maize")
+    assert page.text_content("#file") == "red.png"
+    context.close()
+
+
+def test_a_photo_that_comes_before_the_server_told_of_its_models_is_looked_at_for_plants(browser: Any, detecting: Running) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{detecting.port}/")
+    page.set_input_files("#choose", [photo("before.png", fakes.image(GREEN))])
+    kept_when(page, "kept.length === 1 && kept[0].answer")
+    held: list[Any] = []
+    page.route("**/species", lambda route: held.append(route))
+    page.reload()
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(((100, 90, 40), (300, 120, 30)))))])
+    page.wait_for_selector("#result[aria-busy=true] #file:text-is('row.png')")
+    held.pop().continue_()
+    page.wait_for_selector("#plants:not([hidden])")
+    assert page.text_content("#plants-title") == "2 plants"
+    assert page.locator("#rows tr").count() == 2  # what was here before is back, too
     context.close()
 
 
