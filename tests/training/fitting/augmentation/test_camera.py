@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from training.fitting.augmentation import camera
 from training.fitting.augmentation.camera import blurred, fringed, jpeg, photograph, shadowed
 from training.recipe import Camera
 
@@ -95,6 +96,13 @@ def test_jpeg_halves_the_colours_of_some_images_alone():
     kept, halved = jpeg(lines, torch.full((2,), 95.0), torch.tensor([False, True]))
     assert torch.equal(kept, jpeg(lines, torch.full((2,), 95.0))[0])
     assert float((kept[0] - kept[2]).std()) > 5 * float((halved[0] - halved[2]).std())
+
+
+def test_colours_are_quantised_once(monkeypatch):
+    quantised, seen = camera._quantised, []
+    monkeypatch.setattr(camera, "_quantised", lambda planes, *given: seen.append(planes.shape) or quantised(planes, *given))
+    jpeg(some_images(5, 32), torch.full((5,), 80.0), torch.arange(5) < 2)
+    assert sorted(tuple(shape) for shape in seen) == [(2, 2, 16, 16), (3, 2, 32, 32), (5, 1, 32, 32)]
 
 
 def test_a_camera_halves_the_colours_of_a_share():
