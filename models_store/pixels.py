@@ -104,6 +104,11 @@ class Picture:
         """What the file says beside its pixels."""
         return ImageMetadata(self._file.orientation, self._file.adobe_rgb, self._file.taken)
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the whole image as it is to be seen, once it is decoded."""
+        return self._file.upright_size
+
     def to_decode(self, size: int, crop: Crop | None = None) -> int:
         """The pixels that `square` of the same holds in memory: fewer than the image's where a JPEG is read at a scale."""
         with _named(self._kind):
@@ -126,7 +131,7 @@ class Picture:
         with _named(self._kind):
             self._file.reduce_to(side)
             planes = fit(_seen(self._file.whole(side)), side)
-            return FittedImage(planes, *self._file.upright_size, self._file.position)
+            return FittedImage(planes, *self.upright_size, self._file.position)
 
     def square(self, size: int, crop: Crop | None = None) -> Square:
         """The central square of the image, or of a crop of it, scaled to `size` pixels a side. Once only.
@@ -136,7 +141,7 @@ class Picture:
         with _named(self._kind):
             self._file.reduce(size, crop)
             image, looked_at = self._file.square(size, crop)
-            centre = Crop(0, 0, *self._file.upright_size).square
+            centre = Crop(0, 0, *self.upright_size).square
             return Square(_planes(image), looked_at, looked_at == centre)
 
     def whole(self) -> NDArray[np.uint8]:

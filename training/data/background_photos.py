@@ -85,10 +85,12 @@ def _all(photos: Sequence[Path], size: int, seed: int) -> Tensor | None:
 
 def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
     try:
-        photo = pixels.decode(file, _SIDE)  # uint8 [3,side,side]
+        with pixels.opened(file) as picture:
+            photo = picture.square(_SIDE).pixels  # uint8 [3,side,side]
+            upright = picture.upright_size
     except (pixels.PixelsError, OSError) as error:
         raise DataError(f"{file}: {error}") from None
-    plant = _mask(file)  # bool [side,side]
+    plant = _mask(file, upright)  # bool [side,side]
     cut = []
     for _ in range(_SQUARES):
         for _ in range(_TRIES):
@@ -102,10 +104,10 @@ def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.u
     return cut
 
 
-def _mask(file: Path) -> NDArray[np.bool_]:
-    """Where the photo's mask shows a plant, of its central square; nowhere without a mask. Raises DataError."""
+def _mask(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a photo's mask shows a plant, of its central square; nowhere without a mask. size: the photo's. Raises DataError."""
     try:
-        mask = Image.fromarray(masks.read(masks.file(file)))
+        mask = Image.fromarray(masks.of_photo(file, size))
     except FileNotFoundError:
         return np.zeros((_SIDE, _SIDE), bool)
     side = min(mask.size)

@@ -105,11 +105,8 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     except (OSError, pixels.PixelsError) as error:
         raise DataError(f"{file} cannot be read ({error})") from None
     try:
-        mask = masks.read(mask_file)
+        return photo, masks.of_photo(file, photo.size)
     except FileNotFoundError:
         drawn = [one for one in (file.with_suffix(".json"), file.with_suffix(".JSON")) if one.is_file()]
         what = f"photo-segmenter masks makes one of {drawn[0]}, its outlines" if drawn else "draw one, or move the photo elsewhere"
         raise DataError(f"{file} has no mask {mask_file}; {what}") from None
-    if photo.size != mask.shape[::-1]:
-        raise DataError(f"{mask_file} is {mask.shape[1]}×{mask.shape[0]}, its photo {photo.width}×{photo.height}; they must be alike")
-    return photo, mask

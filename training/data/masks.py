@@ -27,6 +27,14 @@ def file(photo: Path) -> Path:
     return next((one for one in named if os.path.isfile(one)), named[0])  # False, too, for a name that no file can have
 
 
+def of_photo(photo: Path, size: tuple[int, int]) -> Mask:
+    """The mask of a photo of that width and height. Raises as `read`, and DataError for one of another size."""
+    mask = read(file(photo))
+    if mask.shape[::-1] != size:
+        raise DataError(f"{file(photo)} is {mask.shape[1]}×{mask.shape[0]}, its photo {size[0]}×{size[1]}; they must be alike")
+    return mask
+
+
 def read(mask: Path) -> Mask:
     """A mask [H,W], 0 for background. Raises FileNotFoundError, DataError for one that cannot be read."""
     try:

@@ -36,6 +36,19 @@ def test_without_a_mask_all_is_background(photos):
     assert (squares[:, 0] < 60).any()
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_mask_is_as_large_as_its_photo(photos, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (200, 120), (120, 90, 60)).save(photos / "one.png", exif=exif)
+    upright = (200, 120) if orientation == 1 else (120, 200)
+    Image.new("L", upright).save(photos.parent / "masks" / "one.png")
+    assert len(background_photos.squares([photos], 32)) == 12
+    Image.new("L", upright[::-1]).save(photos.parent / "masks" / "one.png")
+    with pytest.raises(DataError, match=rf"one\.png is {upright[1]}×{upright[0]}, its photo {upright[0]}×{upright[1]}"):
+        background_photos.squares([photos])
+
+
 def test_photos_wanted_for_their_plants_may_be_overgrown(photos, tmp_path):
     assert torch.equal(background_photos.squares_and_of([], [photos / "one.png"], 32), background_photos.squares([photos], 32))
     Image.new("L", (200, 200), 1).save(photos.parent / "masks" / "one.png")
