@@ -123,17 +123,17 @@ def jpeg(images: Tensor, quality: Tensor, halved: Tensor | None = None) -> Tenso
     planes = torch.einsum("oc,nchw->nohw", colours, F.pad(images, (0, more[0], 0, more[1]), mode="replicate")) * 255
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100  # [N]
     tables = _tables().to(images)
-    light = _quantised(planes[:, :1] - 128, tables[0], scale) + 128
+    light = quantised(planes[:, :1] - 128, tables[0], scale) + 128
     few = torch.zeros(len(images), dtype=torch.bool) if halved is None else halved.cpu()
     whole, rows = ((~few).nonzero()[:, 0].to(images.device), few.nonzero()[:, 0].to(images.device))
-    colour = planes[:, 1:].index_put((whole,), _quantised(planes[whole, 1:], tables[1], scale[whole]))
-    small = _quantised(F.avg_pool2d(planes[rows, 1:], 2), tables[1], scale[rows])
+    colour = planes[:, 1:].index_put((whole,), quantised(planes[whole, 1:], tables[1], scale[whole]))
+    small = quantised(F.avg_pool2d(planes[rows, 1:], 2), tables[1], scale[rows])
     colour = colour.index_put((rows,), F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False))
     planes = torch.cat([light, colour], 1)[..., :height, :width] / 255
     return torch.einsum("oc,nchw->nohw", torch.linalg.inv(colours), planes).clamp(0, 1)
 
 
-def _quantised(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:
+def quantised(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:
     """What a table, [8,8], leaves of planes, [N,C,h,w] of whole blocks: the same shape. scale: its factor for each image, [N]."""
     n, channels, height, width = planes.shape
     transform = _cosines().to(planes)  # [8,8]

@@ -99,8 +99,8 @@ def test_jpeg_halves_the_colours_of_some_images_alone():
 
 
 def test_colours_are_quantised_once(monkeypatch):
-    quantised, seen = camera._quantised, []
-    monkeypatch.setattr(camera, "_quantised", lambda planes, *given: seen.append(planes.shape) or quantised(planes, *given))
+    quantised, seen = camera.quantised, []
+    monkeypatch.setattr(camera, "quantised", lambda planes, *given: seen.append(planes.shape) or quantised(planes, *given))
     jpeg(some_images(5, 32), torch.full((5,), 80.0), torch.arange(5) < 2)
     assert sorted(tuple(shape) for shape in seen) == [(2, 2, 16, 16), (3, 2, 32, 32), (5, 1, 32, 32)]
 
