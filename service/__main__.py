@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def predict(arguments: Sequence[str]) -> int:
     """Classify photos without a server. Returns the exit status."""
-    with interrupt.within_a_second():
+    with contextlib.ExitStack() as loading:
+        loading.enter_context(interrupt.within_a_second())
         import os
 
         from models_store import threads
@@ -32,7 +33,7 @@ def predict(arguments: Sequence[str]) -> int:
         threads.let_sleep(os.environ)
         from service.cli import predict as command
 
-        return command.main(arguments)
+        return command.main(arguments, loading.close)
 
 
 def openapi(_: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from models_store import image_files
 from models_store.manifest import Manifest, SegmenterManifest
@@ -82,22 +82,32 @@ async def _loaded(registry: Registry[Any]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def results(
-    one: Callable[[Photo], Awaitable[Result]], photos: Sequence[Photo], step: Callable[[], object], at_once: int
-) -> list[Result]:
-    """What `one` gives of each photo, or its problem, in order. Raises a ServiceError where all met one that is not the photos' fault."""
+class Answers(Generic[Photo]):
+    """What became of photos, as far as they were asked about."""
 
-    async def counted(photo: Photo) -> Result:
-        try:
-            answered = await one(photo)
-            return answered | {"date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        finally:
-            step()
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self.photos: Sequence[Photo] = photos
+        self._outcomes: dict[int, Result | ServiceError] = {}  # by the number of the photo
 
-    outcomes = await each(counted, photos, at_once=at_once, patience_s=PATIENCE_S)
-    if isinstance(outcomes[0], ServiceError) and all(isinstance(one, ServiceError) and one.is_of_the_service for one in outcomes):
-        raise outcomes[0]  # not the photos' fault
-    return [
-        {"file": image_files.printable(photo)} | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
-        for photo, outcome in zip(photos, outcomes, strict=True)
-    ]
+    @property
+    def results(self) -> list[Result]:
+        """The answer to each photo that is done, or its problem, in order."""
+        return [
+            {"file": image_files.printable(self.photos[number])}
+            | ({"problem": problem(outcome)} if isinstance(outcome, ServiceError) else outcome)
+            for number, outcome in sorted(self._outcomes.items())
+        ]
+
+    async def ask(self, one: Callable[[Photo], Awaitable[Result]], step: Callable[[], object], at_once: int) -> None:
+        """Have `one` answer each photo. Raises a ServiceError where all met one that is not the photos' fault."""
+
+        async def counted(photo: Photo) -> Result:
+            try:
+                answered = await one(photo)
+                return answered | {"date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+            finally:
+                step()
+
+        outcomes = await each(counted, self.photos, at_once=at_once, patience_s=PATIENCE_S, answers=self._outcomes)
+        if isinstance(outcomes[0], ServiceError) and all(isinstance(one, ServiceError) and one.is_of_the_service for one in outcomes):
+            raise outcomes[0]  # not the photos' fault

@@ -6,11 +6,12 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from models_store import image_files
+from models_store import image_files, interrupt
 from models_store.called_as import called_as
 from service.cli import answering, csv_tables, detection_output, remote
 from service.cli.archive import command as archive
@@ -34,10 +35,28 @@ class _Plants(NamedTuple):
     options: DetectionOptions
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not, 2 a wrong call.
+@dataclass
+class _Work:
+    """The photos of one call, and what became of them."""
 
-    Raises KeyboardInterrupt.
+    settings: Settings
+    answers: answering.Answers[Path]
+    progress: Progress
+    look: Look
+    plants: _Plants | None  # None: each photo is of one plant
+    begun: Callable[[], object]  # called before the first photo is asked about
+    species: Sequence[Named] = ()  # that the model tells apart, where plants are to be found
+
+    async def ask(self, one: Callable[[Path], Awaitable[Result]], at_once: int) -> None:
+        self.begun()
+        await self.answers.ask(one, self.progress.step, at_once)
+
+
+def main(arguments: Sequence[str], begun: Callable[[], object] = lambda: None) -> int:
+    """Run the command. Returns the exit status: 0 all photos were answered, 1 some were not, 2 a wrong call, 130 interrupted.
+
+    `begun` is called before the first photo is asked about. An interrupt after it has what is done written, and ends the command then.
+    Raises KeyboardInterrupt where nothing is done.
     """
     asked = parser()
     options = asked.parse_args(arguments)
@@ -65,32 +84,38 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         asked.error(f"{error.filename} cannot be listed ({error.strerror})")
     style = options.format or "table"
-    progress = Progress(len(photos), sys.stderr)
+    progress, plants = Progress(len(photos), sys.stderr), None if wanted is None else _Plants(style == "coco", wanted)
+    work = _Work(settings, answering.Answers(photos), progress, look, plants, begun)
+    interrupted = False
     try:
-        plants = None if wanted is None else _Plants(style == "coco", wanted)
-        if options.url:
-            results, species = asyncio.run(_ask(options.url, photos, settings, progress, plants, look))
-        elif plants is not None:
-            results, species = asyncio.run(_detect(photos, settings, progress, plants))
-        else:
-            results, species = asyncio.run(_classify(photos, settings, progress, look)), []
+        asyncio.run(_ask(options.url, work) if options.url else _classify(work) if plants is None else _detect(work, plants))
     except (ServiceError, ValueError) as error:
         return _failure(error)
+    except KeyboardInterrupt:
+        interrupted = True
+        if not work.answers.results:
+            raise
     finally:
         progress.close()
+    results = work.answers.results
     try:
         stream = _open(sys.stdout, style)
         if options.detect:
-            detection_output.write(results, style, stream, species)
+            detection_output.write(results, style, stream, work.species)
         else:
             write(results, style, stream)
         stream.flush()
     except BrokenPipeError:  # whoever reads has enough; what is left must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return interrupt.STATUS if interrupted else 1
     except OSError as error:
         return _failure(f"the answers cannot be written ({error.strerror})")
-    return _tell_problems(results, problems, style)
+    status = _tell_problems(results, problems, style)
+    if not interrupted:
+        return status
+    left = f"{len(photos) - len(results)} of {len(photos)}"
+    print(f"{interrupt.MESSAGE}; {left} photos were not asked about; what is done is written", file=sys.stderr)
+    return interrupt.STATUS
 
 
 def _tell_problems(results: list[Result], problems: list[str], style: str) -> int:
@@ -240,46 +265,45 @@ def find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return found, problems
 
 
-async def _classify(photos: list[Path], settings: Settings, progress: Progress, look: Look) -> list[Result]:
-    """Results of the model in this process, through the batches of the service."""
-    async with answering.running(settings, brief=True) as services:
-        ask = await answering.classifying(services, look)
+async def _classify(work: _Work) -> None:
+    """Has the model in this process answer, through the batches of the service."""
+    async with answering.running(work.settings, brief=True) as services:
+        ask = await answering.classifying(services, work.look)
 
         async def one(photo: Path) -> Result:
             return await ask(await asyncio.to_thread(of_file, photo))
 
-        return await answering.results(one, photos, progress.step, settings.images_at_once)
+        await work.ask(one, work.settings.images_at_once)
 
 
-async def _detect(photos: list[Path], settings: Settings, progress: Progress, plants: _Plants) -> tuple[list[Result], Sequence[Named]]:
-    """The plants on each photo, by the models in this process; and the species that the first of these tells apart."""
-    async with answering.running(settings, brief=True) as services:
+async def _detect(work: _Work, plants: _Plants) -> None:
+    """Has the plants on each photo found and named by the models in this process."""
+    async with answering.running(work.settings, brief=True) as services:
         ask = await answering.detecting(services, masks=plants.masks, wanted=plants.options)
-        species = [one.model_dump() for one in services.predictor.model().manifest.species]
+        work.species = [one.model_dump() for one in services.predictor.model().manifest.species]
 
         async def one(photo: Path) -> Result:
             return await ask(await asyncio.to_thread(of_file, photo))
 
-        return await answering.results(one, photos, progress.step, plants.options.photos_at_once), species
+        await work.ask(one, plants.options.photos_at_once)
 
 
-async def _ask(
-    url: str, photos: list[Path], settings: Settings, progress: Progress, plants: _Plants | None, look: Look
-) -> tuple[list[Result], Sequence[Named]]:
-    """Results of the service at `url`, and the species of its model. `plants` says what is wanted of those on each photo; None: nothing."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+async def _ask(url: str, work: _Work) -> None:
+    """Has the service at `url` answer."""
+    key, plants = work.settings.api_key.get_secret_value() if work.settings.api_key else None, work.plants
     at_once = _REMOTE_AT_ONCE if plants is None else plants.options.photos_at_once
     async with remote.connected(url, key, answering.PATIENCE_S, at_once) as asking:
+        work.species = asking.species
         if plants is None and (kept := await asking.retention()):  # photos sent to find plants are not kept
             print(f"note: {kept}", file=sys.stderr)
 
         async def one(photo: Path) -> Result:
             content = await asyncio.to_thread(of_file, photo)
             if plants is None:
-                return await asking.predict(content, look)
+                return await asking.predict(content, work.look)
             return await asking.detect(content, plants.masks, plants.options.max_plants, plants.options.fine)
 
-        return await answering.results(one, photos, progress.step, at_once), asking.species
+        await work.ask(one, at_once)
 
 
 def write(results: list[Result], style: str, stream: TextIO) -> None:

@@ -17,17 +17,23 @@ _BUSY = (DeadlinePassed, QueueFull)
 
 
 async def each(
-    ask: Callable[[Item], Awaitable[Answer]], items: Sequence[Item], *, at_once: int, patience_s: float
+    ask: Callable[[Item], Awaitable[Answer]],
+    items: Sequence[Item],
+    *,
+    at_once: int,
+    patience_s: float,
+    answers: dict[int, Answer | ServiceError] | None = None,
 ) -> list[Answer | ServiceError]:
     """The answer, or the error, of each item, in order; at most `at_once` of them are asked for at one time.
 
+    `answers`, by the number of the item, is filled as they come: what is done is there, too, where this is cancelled.
     An error that nobody expected is in the log, and that item's alone.
 
     A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
     there is room. What finds none, or passes its deadline beside the others, is asked for once more, alone, when they are done; the
     first one that fails so then, too, ends this. Cancelled, everything it asked for is cancelled.
     """
-    answers: dict[int, Answer | ServiceError] = {}
+    answers = {} if answers is None else answers
     left = iter(enumerate(items))
 
     async def answered(item: Item) -> Answer | ServiceError:

@@ -45,8 +45,9 @@ class Worker:
 
     async def part(self, photos: Sequence[str], step: Callable[[], object] = lambda: None) -> Part:
         """The rows of a block, a photo after the other. Raises a ServiceError where no photo is answered and none is at fault."""
-        results = await answering.results(self._one, photos, step, self._at_once)
-        return await asyncio.to_thread(self._encoded, results)
+        answers = answering.Answers(photos)
+        await answers.ask(self._one, step, self._at_once)
+        return await asyncio.to_thread(self._encoded, answers.results)
 
     async def close(self) -> None:
         """End the threads."""

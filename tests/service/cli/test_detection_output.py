@@ -12,6 +12,7 @@ from PIL import Image
 from service.__main__ import main
 from service.cli.detection_output import COLUMNS
 from tests import fakes
+from tests.service.cli.interrupting import interrupted_after
 from tests.service.conftest import Running, Start
 from tests.service.inference.test_run_lengths import decoded
 
@@ -111,6 +112,21 @@ def test_photos_without_an_answer_are_named_in_the_file_too(photos: Path, style:
     ((file, detail),) = [one.values() for one in json.loads(capsys.readouterr().out)["problems"]]
     assert file == str(photos / "c.png")
     assert "image" in detail
+
+
+def test_what_is_done_before_an_interrupt_is_a_whole_document(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(20):
+        (photos / f"d{i:02}.png").symlink_to(photos / "=a.png")
+    interrupted_after(3, monkeypatch)
+    assert main(["predict", str(photos), "--detect", "--format", "coco"]) == 130
+    written = capsys.readouterr()
+    document = json.loads(written.out)
+    done = len(document["images"]) + len(document["problems"])
+    assert 3 <= done < 23
+    assert {one["name"] for one in document["categories"]} >= {*fakes.NAMES}
+    assert f"interrupted; {23 - done} of 23 photos were not asked about; what is done is written" in written.err
 
 
 def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import warnings
@@ -18,6 +19,7 @@ from service.__main__ import main
 from service.cli.csv_tables import COLUMNS
 from service.http import routes
 from tests import fakes
+from tests.service.cli.interrupting import interrupted_after
 from tests.service.conftest import Running, Start
 
 
@@ -176,12 +178,33 @@ def test_a_row_says_by_whom_when_and_what_else_it_may_be(tmp_path: Path, capsys:
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(_: object) -> int:
+    def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("service.cli.predict.main", interrupt)
     assert main(["predict", "a.png"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.usefixtures("model")
+def test_an_interrupt_loses_nothing_that_is_done(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    watched = interrupted_after(3, monkeypatch)
+    assert main(["predict", str(photos), "--format", "json"]) == 130
+    written = capsys.readouterr()
+    files = [Path(result["file"]).name for result in json.loads(written.out)]
+    assert 3 <= len(files) < 21
+    assert files == [name for name in [*(f"{i:02}.png" for i in range(20)), "green.JPG"] if name in files]  # in order
+    assert written.err == f"interrupted; {21 - len(files)} of 21 photos were not asked about; what is done is written\n"
+    assert watched == [-1]  # nothing would end the process before all is written
+
+
+@pytest.mark.usefixtures("model")
+def test_an_interrupt_before_anything_is_done_writes_nothing(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("service.cli.predict.of_file", lambda _: signal.raise_signal(signal.SIGINT))
+    assert main(["predict", str(photos / "00.png"), "--format", "json"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
 
 
 def test_a_services_own_problems_are_handed_on(
