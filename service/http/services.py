@@ -62,7 +62,7 @@ class Services:
             return "failed" if self.registry.error else "loading"
         if self.seconds is not None and not self.seconds.looked:
             return "loading"  # the first one answers already, some photos otherwise than it will
-        return "failed" if self.predictor.failure or self.heartbeat.stopped else "ready"
+        return "failed" if self.predictor.failure or self.detector.failure or self.heartbeat.stopped else "ready"
 
     @property
     def live(self) -> bool:
@@ -71,11 +71,12 @@ class Services:
 
     @property
     def error(self) -> str | None:
-        """Why images are not answered, why no better version is in service, or the second model, the segmenter, or a new file of keys."""
-        if self.heartbeat.stopped:
-            return "the event loop stands still; restart the process"
-        failure = self.predictor.failure if self.registry.current else None
-        return failure or self.registry.error or self._error_of_second or self.segmenters.error or self.keys.error
+        """All that is wrong: why images are not answered, why no better version is in service, or the second model, the segmenter, or a
+        new file of keys."""
+        parts = (self.predictor.failure, self.detector.failure) if self.registry.current else ()
+        stopped = "the event loop stands still; restart the process" if self.heartbeat.stopped else None
+        wrong = (stopped, *parts, self.registry.error, self._error_of_second, self.segmenters.error, self.keys.error)
+        return "; ".join(dict.fromkeys(filter(None, wrong))) or None
 
     @property
     def refused(self) -> list[tuple[str, Refusal]]:

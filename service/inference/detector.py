@@ -20,7 +20,7 @@ from models_store.plants import Map, Plant
 from models_store.rollup import Statement
 from service.errors import ModelFailed, NotReady, QueueFull, ServiceError
 from service.inference import plant_squares
-from service.inference.batcher import Batcher, BatchReport, QueueSlot
+from service.inference.batcher import STREAM_ENDED, Batcher, BatchReport, QueueSlot
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.plant_squares import Box
@@ -143,6 +143,11 @@ class Detector:
     def alive(self) -> bool:
         """Whether the thread of the segmenter runs."""
         return self._batcher.alive
+
+    @property
+    def failure(self) -> str | None:
+        """Why the plants of no photo are found, whatever segmenter there is; None while they are."""
+        return None if self.alive else STREAM_ENDED
 
     @property
     def busy(self) -> bool:

@@ -63,8 +63,8 @@ class Health(BaseModel):
         None, description="the model that answers photos beyond the first one; null where none does, or before it is loaded"
     )
     error: str | None = Field(
-        description="why predictions are not answered, why no better version is in service, or what is wrong with the second model, the"
-        " segmenter or the file of keys; null if nothing"
+        description="why predictions are not answered, why no better version is in service, and what is wrong with the second model, the"
+        " segmenter or the file of keys, one after the other; null if nothing"
     )
     refused: list[RefusedVersion] = Field(
         description="versions of the store that are not served: of the model, the second one and the segmenter, of each newest first"

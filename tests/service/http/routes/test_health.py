@@ -35,11 +35,14 @@ def test_alive_is_not_ready(start: Start, publish_in) -> None:
 
 
 def test_a_missing_model_is_told(start: Start) -> None:
-    service = start(ready=False, model="other")
+    service = start(ready=False, model="other", segmenter="none-such")
     service.wait_for(lambda: service.client.get("/health").json()["status"] == "failed", "failed")
+    service.wait_for(lambda: service.services.segmenters.error, "there is no segmenter")
     health = service.client.get("/health")
     assert health.status_code == 503
-    assert "other" in health.json()["error"]
+    of_model, of_segmenter = health.json()["error"].split("; publish one with 'python -m training export'; ")
+    assert "other" in of_model
+    assert "none-such" in of_segmenter  # one fault hides no other
     assert service.client.get("/health/live").status_code == 200
 
 
@@ -105,3 +108,9 @@ def test_a_dead_inference_thread_is_not_ready(own_service: Running, monkeypatch:
     refused = service.client.post("/predict", content=fakes.image())
     assert refused.status_code == 503
     assert "restart" in refused.json()["detail"]
+
+
+def test_a_dead_thread_of_the_segmenter_is_not_ready(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(service.services.detector), "alive", property(lambda _: False))
+    assert service.client.get("/health/ready").json() == {"ready": False, "status": "failed"}
+    assert service.client.get("/health").json()["error"] == "an inference thread has ended; restart the service"
