@@ -1,5 +1,6 @@
 """How well plants are found on photos with masks: their pixels, and each plant by its box."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -148,7 +149,12 @@ def excess_green(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def otsu(values: NDArray[np.float32]) -> float:
-    """The threshold that divides values best in two (Otsu 1979): the least variance within the two, of 256 equal bins."""
+    """The threshold that divides values best in two (Otsu 1979): the least variance within the two, of 256 equal bins.
+
+    Where all are the same, as of a photo without colours, it lies above them.
+    """
+    if values.min() == values.max():
+        return math.inf
     counts, edges = np.histogram(values, _BINS)
     middles = (edges[1:] + edges[:-1]) / 2
     below, total = np.cumsum(counts), counts.sum()

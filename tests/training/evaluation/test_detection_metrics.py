@@ -89,3 +89,9 @@ def test_the_index_of_green():
 def test_otsu_divides_two_hills():
     values = np.concatenate([np.random.default_rng(0).normal(0, 0.05, 900), np.random.default_rng(1).normal(1, 0.05, 100)])
     assert 0.15 < otsu(values.astype(np.float32)) < 0.85
+
+
+def test_a_photo_without_colours_has_no_plants_by_otsu():
+    grey = np.broadcast_to(np.arange(16, dtype=np.uint8) * 16, (3, 16, 16))
+    green = excess_green(np.ascontiguousarray(grey))
+    assert not (green >= otsu(green)).any()
