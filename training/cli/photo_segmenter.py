@@ -1,6 +1,8 @@
 """`photo-segmenter`: train, measure and publish what finds the plants on whole photos."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +48,14 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     clumps.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: 0)")
     clumps.add_argument("--out", type=Path, required=True, metavar="FILE", help="where both go, to be exported together")
     clumps.set_defaults(perform=_clumps)
-    masks = actions.add_parser("masks", help="make masks of LabelMe's files, or of a COCO file, as CVAT writes it")
-    masks.add_argument("file", type=Path, metavar="FILE", help="COCO's JSON, LabelMe's JSON of one photo, or a folder of those")
-    masks.add_argument("--photos", type=Path, required=True, metavar="DIR", help="its photos; the masks go into a folder `masks` beside it")
+    masks = actions.add_parser("masks", help="make masks of LabelMe's files, or of COCO files, as CVAT writes them")
+    masks.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="COCO's JSON, LabelMe's JSON of one photo, or a folder of those, such as CVAT's"
+    )
+    masks.add_argument(
+        "--photos", type=Path, required=True, metavar="DIR", help="their photos; the masks go into a folder `masks` beside it"
+    )
+    masks.add_argument("--force", action="store_true", help="draw masks anew that are there; without it they stay")
     masks.set_defaults(perform=_masks)
     evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
     what = evaluate.add_mutually_exclusive_group(required=True)
@@ -140,30 +147,44 @@ def _clumps(options: argparse.Namespace) -> None:
 def _masks(options: argparse.Namespace) -> None:
     from training.data import annotations
 
-    _tell(annotations.write_masks(options.file, options.photos))
+    _tell(annotations.write_masks(options.files, options.photos, replace=options.force))
 
 
 def _draw_masks(options: argparse.Namespace) -> None:
-    """Of the folders named: where photos have outlines and no mask yet."""
-    from training.data import annotations
+    """Of the folders named: where photos have outlines and no mask yet. Raises DataError for two photos of one mask, too."""
+    from training.data import annotations, masked_photos
 
-    for folder in (*options.masks, *options.plant_masks):
+    folders = (*options.masks, *options.plant_masks)
+    for folder in folders:
         if drawn := annotations.draw_missing(folder):
             _tell(drawn)
+    annotations.check_apart([photo for folder in folders for photo in masked_photos.files(folder)])
 
 
 def _tell(drawn: "DrawnMasks") -> None:
     from training.data import annotations
 
     written = drawn.files
-    say(f"wrote {len(written)} masks into {written[0].parent}")
+    if written:
+        say(f"wrote {len(written)} masks into {os.path.commonpath([mask.parent for mask in written])}")
+    if drawn.kept:
+        say(f"{len(drawn.kept)} masks were there already, and stay as they are")
+    if drawn.differing:
+        say(f"{len(drawn.differing)} of these are not what the outlines say: {_some([mask.name for mask in drawn.differing])}")
+        say("--force draws them anew")
+    if drawn.absent:
+        say(f"not among the photos, so left out: {len(drawn.absent)}, {_some(drawn.absent)}")
     for what, labels in (("plants", drawn.plants), ("ground", drawn.ground)):
         if labels:
             named = [f"{repr(label[:_SHOWN]) if label else 'none'} ({times})" for label, times in labels.most_common(_NAMED)]
             say(f"labels that count as {what}: {', '.join(named)}{' …' if len(labels) > _NAMED else ''}")
     if bare := annotations.without_plants(written):
-        say(f"without a plant: {len(bare)} of them, {', '.join(bare[:_NAMED])}{' …' if len(bare) > _NAMED else ''}")
+        say(f"without a plant: {len(bare)} of them, {_some(bare)}")
         say("they count as bare ground: where a photo was only not annotated, remove it and its mask")
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from training.data import outlines
 from training.data.outlines import Outline, OutlinedPhoto
 from training.errors import DataError
 
+_OF_CVAT = "instances_"  # how the names of its files begin; the rest is the folder of their photos
+
 
 class _RunLengths(BaseModel):
     size: tuple[int, int]  # height, width
@@ -71,9 +73,8 @@ def read(file: Path, document: Any) -> list[OutlinedPhoto]:
         those = of_photo[plant.image_id]
         shape = functools.partial(_shape, plant.segmentation, photos[plant.image_id])
         those.append(Outline(f"annotation {number}", shape, None if outlines.is_ground(label) else len(those), label))
-    return [
-        OutlinedPhoto(file, outlines.file_name(photo.file_name), photo.width, photo.height, of_photo[photo.id]) for photo in read.images
-    ]
+    folder = file.stem.removeprefix(_OF_CVAT)  # where CVAT puts the photos of the file
+    return [OutlinedPhoto(file, f"{folder}/{photo.file_name}", photo.width, photo.height, of_photo[photo.id]) for photo in read.images]
 
 
 def _shape(segmentation: _RunLengths | list[list[float]], photo: _Photo) -> list[list[float]] | NDArray[np.bool_]:

@@ -5,6 +5,7 @@ import binascii
 import functools
 import io
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,6 @@ from training.data import outlines
 from training.data.outlines import Corners, Outline, OutlinedPhoto
 from training.errors import DataError
 
-_MOST_FILES = 100_000
 _CIRCLE = 64  # corners
 _NO_AREA = ("point", "points", "line", "linestrip")
 Point = tuple[float, float]
@@ -26,7 +26,7 @@ Point = tuple[float, float]
 class _Shape(BaseModel):
     label: str
     points: list[Point]
-    shape_type: Literal["polygon", "rectangle", "circle", "mask", "point", "points", "line", "linestrip"] = "polygon"
+    shape_type: Literal["polygon", "rectangle", "oriented_rectangle", "circle", "mask", "point", "points", "line", "linestrip"] = "polygon"
     group_id: int | None = None
     mask: str | None = None  # a PNG in base64, of the rectangle between the two points
 
@@ -41,22 +41,6 @@ class _File(BaseModel):
 def is_of_labelme(document: Any) -> bool:
     """Whether a JSON is a file of LabelMe, as far as its first level says."""
     return isinstance(document, dict) and "shapes" in document
-
-
-def json_files(folder: Path) -> list[Path]:
-    """The files of a folder with JSON by their names, sorted; none where there is no folder."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".json") if folder.is_dir() else []
-
-
-def files(folder: Path) -> list[Path]:
-    """The JSON files of a folder, in the order of their names. Raises DataError."""
-    try:
-        found = json_files(folder)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be listed ({error.strerror})") from None
-    if not 1 <= len(found) <= _MOST_FILES:
-        raise DataError(f"{folder} holds {len(found)} JSON files; name the folder where LabelMe saves them, of at most {_MOST_FILES}")
-    return found
 
 
 def read(file: Path, document: Any) -> OutlinedPhoto:
@@ -77,13 +61,14 @@ def read(file: Path, document: Any) -> OutlinedPhoto:
         where = f"{file.name}, shape {number} ({shape.label[:50]!r})"
         shown = None if outlines.is_ground(shape.label) else plant
         found.append(Outline(where, functools.partial(_drawn, shape, read), shown, shape.label))
-    return OutlinedPhoto(file, outlines.file_name(read.image_path), read.width, read.height, found)
+    path = os.path.join(os.path.abspath(file.parent), read.image_path.replace("\\", "/"))
+    return OutlinedPhoto(file, path, read.width, read.height, found)
 
 
 def _drawn(shape: _Shape, photo: _File) -> list[Corners] | NDArray[np.bool_]:
     if shape.shape_type in _NO_AREA:
         raise ValueError(f"a {shape.shape_type} has no area; draw the outline of the plant as a polygon")
-    if shape.shape_type == "polygon":
+    if shape.shape_type in ("polygon", "oriented_rectangle"):  # both by their corners
         return [_flat(shape.points)]
     if len(shape.points) != 2 or not np.isfinite(shape.points).all():
         raise ValueError(f"a {shape.shape_type} has two points; draw it again")

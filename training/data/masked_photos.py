@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from models_store import image_files, pixels
-from training.data import masks
+from training.data import annotations, masks
 from training.data.images import photos_beside_masks
 from training.errors import DataError
 
@@ -34,9 +34,15 @@ Half = Literal["first", "second"]  # of a folder's photos in the order of their 
 
 
 def home(folder: Path) -> Path:
-    """The folder that holds photos and their masks, of itself or of the folder of photos in it: what a field is called by."""
+    """The folder that holds photos and their masks, of itself or of a folder of photos in it: what a field is called by."""
     folder = folder.resolve()
-    return folder if (folder / masks.FOLDER).is_dir() else folder.parent
+    found = next((place for place in (folder, folder.parent) if (place / masks.FOLDER).is_dir()), folder)
+    return found.parent if found.name == "images" else found  # as CVAT has its photos, in a folder in `images`
+
+
+def has_masks(folder: Path) -> bool:
+    """Whether a photo of a folder has a mask. Raises DataError."""
+    return any(masks.file(photo).is_file() for photo in photos_beside_masks(folder))
 
 
 def files(folder: Path, half: Half | None = None) -> list[Path]:
@@ -98,7 +104,6 @@ def squares(
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     """A photo as the service would see it, RGB, and its mask [H,W], 0 for background. Raises DataError."""
-    mask_file = masks.file(file)
     try:
         with pixels.opened(file) as picture:
             photo = Image.fromarray(picture.whole().transpose(1, 2, 0))
@@ -107,6 +112,14 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     try:
         return photo, masks.of_photo(file, photo.size)
     except FileNotFoundError:
-        drawn = [one for one in (file.with_suffix(".json"), file.with_suffix(".JSON")) if one.is_file()]
-        what = f"photo-segmenter masks makes one of {drawn[0]}, its outlines" if drawn else "draw one, or move the photo elsewhere"
-        raise DataError(f"{file} has no mask {mask_file}; {what}") from None
+        raise DataError(f"{file} has no mask {masks.file(file)}; {_how_to_draw(file)}") from None
+
+
+def _how_to_draw(photo: Path) -> str:
+    """What to do about a photo without a mask."""
+    beside = annotations.sources(photo.parent)
+    for one in beside:
+        if one.stem == photo.stem:
+            return f"photo-segmenter masks makes one of {one}, its outlines"
+    where = f" (it is not in {', '.join(map(str, beside[:2]))}{' …' if len(beside) > 2 else ''})" if beside else ""
+    return f"draw one, or move the photo elsewhere{where}"

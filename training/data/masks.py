@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +14,52 @@ from training.errors import DataError
 
 FOLDER = "masks"
 _SUFFIXES = ["." + "".join(letters) for letters in itertools.product("pP", "nN", "gG")]  # `.png` comes first
+_LEVELS = 6  # folders above a photo, at most, that its mask's place is told by
 Mask = NDArray[np.uint8]
 
 
-def folder(photos: Path) -> Path:
-    """The folder of the masks of a folder of photos: beside it, whatever it is called by, such as `.`."""
-    return Path(os.path.abspath(photos)).parent / FOLDER
-
-
 def file(photo: Path) -> Path:
-    """The mask of a photo, whether it is there or not."""
-    beside = folder(photo.parent)
-    named = [beside / f"{photo.stem}{suffix}" for suffix in _SUFFIXES]
-    return next((one for one in named if os.path.isfile(one)), named[0])  # False, too, for a name that no file can have
+    """The mask of a photo: beside its folder, or in it; of a photo in folders of a folder, in folders of the same names.
+
+    So `field/images/tray 1/a.jpg` has `field/masks/tray 1/a.png`, `field/images/masks/a.png` or others of this kind, the nearest one
+    that is there. Where none is: the one beside its folder.
+    """
+    photo = Path(os.path.abspath(photo))
+    places = []
+    for above in photo.parents[:_LEVELS]:
+        within = photo.relative_to(above).with_suffix("")
+        places += [above.parent / FOLDER / within, above / FOLDER / within]
+    named = [place.with_name(place.name + suffix) for place in places for suffix in _SUFFIXES]
+    there = next((one for one in named if os.path.isfile(one)), None)  # False, too, for a name that no file can have
+    return there or _of_other_letters(places) or named[0]
+
+
+def home(folder: Path, photos: Iterable[Path]) -> tuple[Path, Path]:
+    """The folder whose folder `masks` gets the masks of a folder's photos, and the folder in whose place `masks` stands there.
+
+    A folder that holds photos itself has them beside it. One that holds them in folders alone has them in it.
+    """
+    inside = {photo.relative_to(folder).parts[:-1][:1] for photo in photos}  # first folders, () for none
+    absolute = Path(os.path.abspath(folder))
+    if () in inside:
+        return absolute.parent, absolute
+    return absolute, (absolute.joinpath(*inside.pop()) if len(inside) == 1 else absolute)
+
+
+def _of_other_letters(places: Iterable[Path]) -> Path | None:
+    """The mask whose name is the same to people: some systems keep an ü as one sign, others as a u and its dots."""
+    for place in places:
+        if place.name.isascii() or not place.parent.is_dir():
+            continue
+        for one in place.parent.iterdir():
+            if one.suffix in _SUFFIXES and one.name[:-4] != place.name and same_name(one.name[:-4]) == same_name(place.name):
+                return one
+    return None
+
+
+def same_name(name: str) -> str:
+    """A name by which files of one name are told, however their letters are composed."""
+    return unicodedata.normalize("NFC", name)
 
 
 def of_photo(photo: Path, size: tuple[int, int]) -> Mask:

@@ -1,7 +1,6 @@
 """Plants outlined on photos by people, from whichever program, become the masks that a segmenter learns from."""
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from models_store import image_files, pixels
+from models_store import pixels
 from training import atomic_files
-from training.data import masks
 from training.data.masks import Mask
 from training.errors import DataError
 
@@ -38,15 +36,15 @@ class OutlinedPhoto:
     """A photo and what was drawn on it, the later ones on top."""
 
     source: Path  # the file that says it
-    name: str  # of its file, in the folder of photos
+    path: str  # of the photo as far as that is known, of any system; its name at the end
     width: int
     height: int
     outlines: list[Outline]
 
-
-def file_name(path: str) -> str:
-    """The name of a file in a path of any system."""
-    return Path(path.replace("\\", "/")).name
+    @property
+    def name(self) -> str:
+        """Of the photo's file."""
+        return self.path.replace("\\", "/").rpartition("/")[2]
 
 
 def is_ground(label: str) -> bool:
@@ -54,45 +52,23 @@ def is_ground(label: str) -> bool:
     return label.strip().lower() in _GROUND
 
 
-def write(found: Sequence[OutlinedPhoto], photos: Path) -> list[Path]:
-    """Write a PNG for each photo into a folder `masks` beside the folder `photos`. Returns them.
+def write(photo: OutlinedPhoto, mask: Path) -> None:
+    """Write the mask of a photo as a PNG: 0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart.
 
-    0 is ground, each plant has a number of its own from 1 to 255, so plants that touch stay apart; a later one lies on top. Nothing
-    is written unless all of it can be. Raises DataError naming the photo or outline, DiskError.
+    A later plant lies on top. Raises DataError naming the outline, DiskError.
     """
-    made = [masks.file(photos / photo.name) for photo in found]
-    photos_of: dict[Path, list[OutlinedPhoto]] = {}
-    for photo, mask in zip(found, made, strict=True):
-        photos_of.setdefault(mask, []).append(photo)
-    for mask, those in photos_of.items():
-        if len(those) > 1:
-            sources = " and ".join(dict.fromkeys(str(photo.source) for photo in those))
-            raise DataError(f"{sources}: {len(those)} photos would have the mask {mask.name}; leave one file for each, each name once")
-        if os.path.isfile(mask):
-            raise DataError(f"{mask} is there already; remove it, or name another folder of photos")
-    for photo in found:
-        _check_size(photos / photo.name, photo)
-    for photo in found:  # twice, so that what is wrong is told before the first is written
-        drawn(photo)
-    for photo, mask in zip(found, made, strict=True):
-        picture = Image.fromarray(drawn(photo))
-        atomic_files.write_atomically(mask, functools.partial(picture.save, format="PNG"))
-    return made
+    atomic_files.write_atomically(mask, functools.partial(Image.fromarray(drawn(photo)).save, format="PNG"))
 
 
-def _check_size(file: Path, photo: OutlinedPhoto) -> None:
-    """Whether the photo is there, as large as the file says. Raises DataError."""
+def check_size(file: Path, photo: OutlinedPhoto) -> None:
+    """Whether a photo can be read, and is as large as the file with its outlines says. Raises DataError."""
     try:
         with pixels.opened(file) as picture:
             height, width = picture.whole().shape[1:]
-    except FileNotFoundError:
-        raise DataError(f"{file} is not there; put the photos ({image_files.NAMED}) into that folder") from None
     except (OSError, pixels.PixelsError) as error:
         raise DataError(f"{file} cannot be read ({error})") from None
-    except ValueError:
-        raise DataError(f"{photo.source}: no file can have the name {photo.name[:100]!r}; name the photo anew") from None
     if (width, height) != (photo.width, photo.height):
-        raise DataError(f"{file} is {width}×{height}, its annotations are for {photo.width}×{photo.height}; annotate the very same file")
+        raise DataError(f"{file} is {width}×{height}, by {photo.source} {photo.width}×{photo.height}; annotate the very same file")
 
 
 def drawn(photo: OutlinedPhoto) -> Mask:

@@ -132,7 +132,7 @@ class TrainedSegmenter:
 
 def bare(folders: Sequence[Path]) -> list[str]:
     """What `SegmenterOrigin` calls those of the folders of background photos that have masks: they may be measured on, too."""
-    return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if (masked_photos.home(folder) / "masks").is_dir()]
+    return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if masked_photos.has_masks(folder)]
 
 
 def field(folder: Path, *, single: bool, half: Half | None) -> LabelledSquares:

@@ -68,7 +68,7 @@ def test_run_lengths_of_both_forms(field, compressed):
     flat = known().T.ravel()
     ends = np.flatnonzero(np.diff(np.r_[False, flat, not flat[-1]].astype(np.int8)))
     counts = np.diff(np.r_[0, ends]).tolist()
-    write_masks(write(field, [one({"size": [HEIGHT, WIDTH], "counts": COMPRESSED if compressed else counts})]), field / "images")
+    write_masks([write(field, [one({"size": [HEIGHT, WIDTH], "counts": COMPRESSED if compressed else counts})])], field / "images")
     assert (masked_photos.read(field / "images" / "one.png")[1] == known()).all()
 
 
@@ -86,15 +86,15 @@ def test_run_lengths_of_both_forms(field, compressed):
         ([one([[1, 1, 20, 1, 20, 20], [1, -30, 20, -30, 20, 0]])], {}, "it lies outside of the photo"),
         ([one("text")], {}, "annotations.0.segmentation"),
         ([], {"names": ("one.png", "two.jpg"), "id": 3}, "two images have the same id"),
-        ([], {"width": 61}, "its annotations are for 61×40"),
+        ([], {"width": 61}, "a.json 61×40; annotate the very same file"),
         ([], {"file_name": "none.png"}, "none.png is not there"),
         ([], {"file_name": "../../secret.png"}, "images/secret.png is not there"),
-        ([], {"file_name": "a\0.png"}, "no file can have the name 'a\\x00.png'"),
+        ([], {"file_name": "a\0.png"}, r'a\x00.png" is not there'),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, words):
     with pytest.raises(DataError) as raised:
-        write_masks(write(field, annotations, **changes), field / "images")
+        write_masks([write(field, annotations, **changes)], field / "images")
     assert words in str(raised.value)
     assert len(str(raised.value)) < 500
     assert not (field / "masks").exists()
@@ -114,18 +114,30 @@ def test_what_is_wrong_is_said_and_nothing_written(field, annotations, changes, 
 def test_no_coco_file(field, content, words):
     (field / "a.json").write_bytes(content)
     with pytest.raises(DataError, match=words):
-        write_masks(field / "a.json", field / "images")
+        write_masks([field / "a.json"], field / "images")
     with pytest.raises(DataError, match="cannot be read"):
-        write_masks(field / "b.json", field / "images")
+        write_masks([field / "b.json"], field / "images")
 
 
-def test_masks_that_are_there_stay(field):
+def test_masks_that_are_there_stay_unless_forced(field, capsys):
     file = write(field, [one([[1, 2, 30, 4, 5, 36]])])
-    write_masks(file, field / "images")
-    with pytest.raises(DataError, match="is there already"):
-        write_masks(file, field / "images")
-    with pytest.raises(DataError, match=r"2 photos would have the mask one\.png"):
-        write_masks(write(field, [], ["one.png", "other/one.jpg"]), field / "images")
+    made = write_masks([file], field / "images")
+    (mask,) = made.files
+    before = mask.read_bytes()
+    command = ["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]
+    assert main(command) == 0
+    assert capsys.readouterr().out == "1 masks were there already, and stay as they are\n"
+    others = [one([[30, 5, 40, 5, 40, 25, 30, 25]]), one([[1, 2, 30, 4, 5, 36]], 8)]
+    write(field, others, ["one.png", "two.jpg", "moved away.jpg"])
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "wrote 1 masks" in said
+    assert "1 of these are not what the outlines say: one.png\n--force draws them anew\n" in said
+    assert "not among the photos, so left out: 1, moved away.jpg\n" in said
+    assert mask.read_bytes() == before
+    assert main([*command, "--force"]) == 0
+    assert "wrote 2 masks" in capsys.readouterr().out
+    assert masked_photos.read(field / "images" / "one.png")[1][10, 35] == 1
 
 
 def test_categories_of_ground_are_no_plants(field, capsys):

@@ -59,7 +59,7 @@ def test_a_folder_of_files_becomes_masks(field, capsys):
 
 @pytest.mark.parametrize("points", [SQUARE, SQUARE[::-1], SQUARE[2:] + SQUARE[:2]])
 def test_the_order_of_corners_is_the_same_to_it(field, points):
-    annotations.write_masks(write(field, [shape(points)]), field / "images")
+    annotations.write_masks([write(field, [shape(points)])], field / "images")
     mask = mask_of(field)
     assert np.count_nonzero(mask) == pytest.approx(200, rel=0.2)  # with its outline
     assert mask[6:24, 11:19].all()
@@ -72,12 +72,14 @@ def test_rectangles_circles_and_painted_masks(field):
         shape([[20, 25], [10, 5]], "rectangle"),  # from its lower right corner
         shape([[40, 20], [40, 30]], "circle"),
         shape([[51, 33], [57, 37]], "mask", mask=painted(known)),
+        shape([[5, 30], [9, 26], [13, 30], [9, 34]], "oriented_rectangle"),
     ]
-    annotations.write_masks(write(field, shapes), field / "images")
+    annotations.write_masks([write(field, shapes)], field / "images")
     mask = mask_of(field)
     assert np.count_nonzero(mask == 1) == pytest.approx(200, rel=0.2)
     assert np.count_nonzero(mask == 2) == pytest.approx(np.pi * 100, rel=0.15)
     assert (mask[33:38, 51:58] == 3 * known).all()
+    assert np.count_nonzero(mask == 4) == pytest.approx(32, rel=0.3)
 
 
 def test_shapes_of_a_group_are_one_plant_and_ground_is_cut_out(field):
@@ -87,7 +89,7 @@ def test_shapes_of_a_group_are_one_plant_and_ground_is_cut_out(field):
         shape([[30, 30], [38, 30], [38, 38], [30, 38]], group_id=3, label="weed"),
         shape([[12, 10], [18, 10], [18, 20], [12, 20]], label="Soil"),
     ]
-    annotations.write_masks(write(field, shapes), field / "images")
+    annotations.write_masks([write(field, shapes)], field / "images")
     mask = mask_of(field)
     assert (mask[7, 15], mask[10, 45], mask[34, 34], mask[15, 15]) == (1, 1, 3, 0)
 
@@ -106,7 +108,7 @@ def test_shapes_of_a_group_are_one_plant_and_ground_is_cut_out(field):
         ([shape([[58, 1], [60, 3]], "mask", mask=painted(np.ones((3, 3), bool)))], {}, "reaches beyond the photo"),
         ([shape([[1, 1], [3, 3]], "mask", mask="é")], {}, "its mask is no PNG"),
         ([shape([[1, 1], [3, 3]], "mask")], {}, "its mask is no PNG"),
-        ([], {"imageWidth": 61}, "its annotations are for 61×40"),
+        ([], {"imageWidth": 61}, "one.json 61×40; annotate the very same file"),
         ([], {"imageHeight": None}, "imageHeight"),
         ([], {"imagePath": "../../secret.png"}, "images/secret.png is not there"),
         ([], {"imagePath": None}, "open it in LabelMe and save it again"),
@@ -114,12 +116,12 @@ def test_shapes_of_a_group_are_one_plant_and_ground_is_cut_out(field):
 )
 def test_what_is_wrong_is_said_and_nothing_written(field, shapes, changes, words):
     with pytest.raises(DataError) as raised:
-        annotations.write_masks(write(field, shapes, **changes), field / "images")
+        annotations.write_masks([write(field, shapes, **changes)], field / "images")
     assert words in str(raised.value)
     assert len(str(raised.value)) < 500
     assert not (field / "masks").exists()
 
 
 def test_a_folder_without_files(field):
-    with pytest.raises(DataError, match="holds 0 JSON files; name the folder where LabelMe saves them"):
-        annotations.write_masks(field / "labels", field / "images")
+    with pytest.raises(DataError, match="holds 0 JSON files, none with outlines; name the folder where CVAT or LabelMe"):
+        annotations.write_masks([field / "labels"], field / "images")

@@ -1,5 +1,6 @@
 """Where masks lie, and what PNGs of any kind say."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,26 @@ def test_they_lie_beside_their_photos_whatever_those_are_called_by(photo, monkey
         (found,) = masked_photos.files(Path(named))
         assert masks.file(found) == mask
         assert masked_photos.read(found)[1].any()
-        assert masks.folder(Path(named)) == mask.parent
+        assert masks.home(Path(named), [found])[0] == mask.parent.parent
+
+
+@pytest.mark.parametrize("place", ["masks/tray 1", "frames/masks/tray 1", "frames/masks", "frames/tray 1/masks"])
+def test_photos_in_folders_have_masks_in_folders_of_the_same_names(photo, place):
+    inside = photo.parent / "tray 1" / "a.png"
+    inside.parent.mkdir()
+    photo.rename(inside)
+    mask = photo.parent.parent / place / "a.png"
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    painted("0 and 255").save(mask)
+    for folder in (inside.parent, photo.parent, photo.parent.parent):
+        assert [masks.file(found) for found in masked_photos.files(folder)] == [mask]
+    assert masked_photos.read(inside)[1].any()
+
+
+def test_letters_may_be_composed_in_another_way(photo):
+    photo = photo.rename(photo.with_name(unicodedata.normalize("NFD", "Größe.png")))
+    painted("0 and 255").save(photo.parent.parent / "masks" / unicodedata.normalize("NFC", "Größe.png"))
+    assert masked_photos.read(photo)[1].any()
 
 
 def test_the_suffix_may_be_in_capitals(photo):
