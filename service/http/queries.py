@@ -74,6 +74,13 @@ _FINE: dict[str, Any] = {
     " is too short are left out.",
     "schema": {"type": "boolean", "default": False},
 }
+_BOXES: dict[str, Any] = {
+    "name": "boxes",
+    "in": "query",
+    "required": False,
+    "description": "`false`: the photo alone, for what draws boxes of its own and cannot show the photo's format.",
+    "schema": {"type": "boolean", "default": True},
+}
 _PREDICTION: dict[str, Any] = {
     "name": "prediction",
     "in": "query",
@@ -83,8 +90,9 @@ _PREDICTION: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _TOP_K, _THRESHOLD, _ = ANSWER_PARAMETERS
-OVERLAY_PARAMETERS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS, _FINE]
-DETECT_PARAMETERS = [_TOP_K, *OVERLAY_PARAMETERS, _MASKS, _PREDICTION]
+_OF_PLANTS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS, _FINE]
+OVERLAY_PARAMETERS = [*_OF_PLANTS, _BOXES]
+DETECT_PARAMETERS = [_TOP_K, *_OF_PLANTS, _MASKS, _PREDICTION]
 
 
 def detection_options(
@@ -99,11 +107,23 @@ def detection_options(
     if side is not None and not 0 <= side < math.inf:
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
     most = MAX_PLANTS if max_plants is None else whole_number("max_plants", max_plants, MOST_PLANTS)
-    prediction, fine = _PREDICTION["name"], query.get("fine", "false")
-    if fine.lower() not in ("true", "false"):  # Python writes them with a capital
-        raise MalformedRequest(f"fine = {fine[:50]!r} is not true or false")
-    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction), fine.lower() == "true")
+    prediction = _PREDICTION["name"]
+    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction), yes_or_no(query, _FINE))
     return _answer_options(query), plants, masks is not None
+
+
+def boxes(request: Request) -> bool:
+    """Whether the query of a picture wants boxes on it. Raises MalformedRequest."""
+    return yes_or_no(request.query_params, _BOXES)
+
+
+def yes_or_no(query: Mapping[str, str], parameter: Mapping[str, Any]) -> bool:
+    """A parameter that is true or false. Raises MalformedRequest."""
+    name, usual = parameter["name"], parameter["schema"]["default"]
+    text = query.get(name, str(usual))
+    if text.lower() not in ("true", "false"):  # Python writes them with a capital
+        raise MalformedRequest(f"{name} = {text[:50]!r} is not true or false")
+    return text.lower() == "true"
 
 
 def answer_options(request: Request) -> AnswerOptions:

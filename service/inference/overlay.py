@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from models_store import rollup
 from models_store.manifest import Group
 from service.inference.detector import Detection, FoundPlant
+from service.inference.plant_squares import Box
 
 # By Okabe and Ito (2008): told apart by people who see colours differently too.
 COLOURS: dict[Group | None, tuple[int, int, int]] = {"crop": (0, 114, 178), "weed": (213, 94, 0), None: (240, 240, 240)}
@@ -19,24 +20,24 @@ _LATIN |= dict(zip(_CYRILLIC + _GREEK, [*_OF_CYRILLIC.split(), *_OF_GREEK.split(
 _LATIN = {sign.upper(): letters.capitalize() for sign, letters in _LATIN.items()} | _LATIN
 
 
-def render(detection: Detection, threshold: float) -> bytes:
+def render(detection: Detection, threshold: float, *, boxes: bool = True) -> bytes:
     """The JPEG of the photo, its longer side at most 2000 pixels, with a box for each plant in the colour of its group.
 
-    `threshold` is what a name has to have at least, as in `FoundPlant.relied_upon`.
+    `threshold` is what a name has to have at least, as in `FoundPlant.relied_upon`. Without `boxes` it is the photo alone.
     """
     fitted = detection.photo.fitted
     image = Image.fromarray(fitted.pixels.transpose(1, 2, 0).copy())
     draw = ImageDraw.Draw(image)
     line = max(2, max(image.size) // 500)
-    named = [(found, in_ascii(name), group) for found in detection.plants for name, group in [said_of(found, threshold)]]
+    said = [said_of(found, threshold) for found in detection.plants]
+    numbered = enumerate(zip(detection.plants, said, strict=True), 1)
+    named = [(found, f"{number}. {in_ascii(name)}", group) for number, (found, (name, group)) in numbered] if boxes else []
     font = _font(draw, image.size, {name for _, name, _ in named})
     scale = image.width / fitted.width, image.height / fitted.height
-    for found, name, group in reversed(named):  # the largest last, and so on top
-        x, y, width, height = found.box
-        left, top = x * scale[0], y * scale[1]
-        right, bottom = (x + width) * scale[0] - 1, (y + height) * scale[1] - 1
-        corners = left, top, max(left, right), max(top, bottom)  # of a box that is thinner than a pixel of the picture
-        draw.rectangle(corners, outline=COLOURS[group], width=line)
+    for found, _, group in reversed(named):  # the largest last, and so on top
+        draw.rectangle(_corners(found.box, scale), outline=COLOURS[group], width=line)
+    for found, name, group in reversed(named):  # over all boxes
+        left, top, *_ = _corners(found.box, scale)
         _, _, across, down = draw.textbbox((0, 0), name, font)
         at = (max(0, min(left, image.width - across)), max(0, min(top - down if top >= down else top, image.height - down)))
         draw.rectangle((at[0], at[1], at[0] + across, at[1] + down), fill=COLOURS[group])
@@ -44,6 +45,13 @@ def render(detection: Detection, threshold: float) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
+
+
+def _corners(box: Box, scale: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom in pixels of the picture, also of a box that is thinner than one of these."""
+    x, y, width, height = box
+    left, top = x * scale[0], y * scale[1]
+    return left, top, max(left, (x + width) * scale[0] - 1), max(top, (y + height) * scale[1] - 1)
 
 
 def in_ascii(name: str) -> str:
@@ -55,10 +63,14 @@ def in_ascii(name: str) -> str:
 
 def _font(draw: ImageDraw.ImageDraw, size: tuple[int, int], names: set[str]) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The size that suits the picture, or a smaller one where a name does not fit into it otherwise."""
-    usual = max(11, max(size) // 80)
-    boxes = [draw.textbbox((0, 0), name, ImageFont.load_default(usual)) for name in names]
-    room = min([1.0, *(side / box[end] for box in boxes for side, end in zip(size, (2, 3), strict=True))])
-    return ImageFont.load_default(max(1, int(usual * room)))
+    pixels = max(11, max(size) // 80)
+    while True:
+        font = ImageFont.load_default(pixels)
+        boxes = [draw.textbbox((0, 0), name, font) for name in names]
+        room = min([1.0, *(side / box[end] for box in boxes for side, end in zip(size, (2, 3), strict=True))])
+        if room == 1 or pixels == 1:
+            return font
+        pixels = max(1, min(pixels - 1, int(pixels * room)))  # widths are rounded, so it may take a second step
 
 
 def said_of(found: FoundPlant, threshold: float) -> tuple[str, Group | None]:

@@ -71,7 +71,8 @@ const asked = (path, query) => `${path}?${new URLSearchParams(Object.entries(que
 
 /** The plants of a photo, and the answer to `crop` of it as `prediction`. */
 export const detect = (file, crop) => patiently(() => json(asked("detect", { prediction: crop }), { method: "POST", headers: octets, body: file }), 1);
-export const overlay = (file) => patiently(() => read("blob", "detect/overlay", { method: "POST", headers: octets, body: file }));
+/** The photo as the server shows it: upright, in a format that any browser shows. */
+export const upright = (file) => patiently(() => read("blob", "detect/overlay?boxes=false", { method: "POST", headers: octets, body: file }));
 
 /** `crop`: the part looked at, [x, y, width, height] in pixels, or "auto", the largest plant; the central square if it is left out. */
 export const predict = (file, crop) => patiently(() => json(asked("predict", { crop }), { method: "POST", headers: octets, body: file }));

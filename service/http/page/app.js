@@ -304,7 +304,7 @@ for (const [id, options] of [["filter", t.filters], ["sort", t.orders]]) {
 $("save").addEventListener("click", () => save(csv(ordered(photos, $("sort").value)), "seedlings.csv"));
 $("save-plants").addEventListener("click", () => save(plantsCsv(ordered(photos, $("sort").value)), "plants.csv"));
 $("clear").addEventListener("click", () => {
-  for (const photo of photos) [photo.url, photo.heat, photo.drawn].forEach((url) => url && URL.revokeObjectURL(url));
+  for (const photo of photos) [photo.url, photo.heat, photo.plain].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;
   forgetAll();
   $("rows").replaceChildren();

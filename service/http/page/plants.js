@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { percent, t, wholePercent } from "./language.js";
+import { drawn } from "./picture.js";
 import { offerToShare } from "./share.js";
-import { plantsCsv, save } from "./table.js";
-import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, several, standing, sureness } from "./verdict.js";
+import { plantsCsv, save, saveAs } from "./table.js";
+import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, relied, several, standing, sureness } from "./verdict.js";
 
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
 const TURNED = 0.05; // of the shape: so much unlike, a photo was turned
@@ -49,6 +50,7 @@ export function forgetPlants() {
   $("plants").hidden = true;
 }
 
+const named = (plant) => !plant.clump && relied(plant);
 const said = (plant) => (plant.clump ? t.clump : headline(asAnswer(plant)));
 const group = (plant) => groupOf(asAnswer(plant)) ?? "unknown";
 
@@ -135,21 +137,35 @@ $("as-one").addEventListener("click", () => {
 offerToShare($("plants-share"), () => photo);
 $("plants-save").addEventListener("click", () => save(plantsCsv([photo]), "plants.csv"));
 
-/** The photo with its boxes, drawn by the server; also where this browser cannot show the photo's format. */
-function picture(of) {
-  const keep = (drawn) => (of.drawn = URL.createObjectURL(drawn));
+/** The URL of the photo as the server shows it, where this browser cannot show its format, or shows it turned otherwise. */
+function byServer(of) {
+  const keep = (plain) => (of.plain = URL.createObjectURL(plain));
   const forget = (problem) => {
-    of.drawing = undefined;
+    of.fetching = undefined;
     throw problem;
   };
-  return (of.drawing ??= api.overlay(of.file).then(keep).catch(forget));
+  return (of.fetching ??= api.upright(of.file).then(keep).catch(forget));
+}
+
+/** Whether an image has the shape that the server found; some browsers do not obey the orientation of a WebP. */
+const upright = ({ naturalWidth: width, naturalHeight: height }, { found }) => Math.abs((width * found.height) / (height * found.width) - 1) <= TURNED;
+
+/** The photo with boxes, as they are on show. */
+async function picture(of) {
+  const boxes = of.found.plants.map((plant, i) => ({ box: plant.box, group: group(plant), label: `${i + 1}. ${named(plant) ? said(plant) : "?"}` }));
+  const image = Object.assign(new Image(), { src: of.plain ?? of.url });
+  const shown = await image.decode().then(() => upright(image, of), () => false);
+  if (!shown) {
+    image.src = await byServer(of);
+    await image.decode();
+  }
+  return drawn(image, of.found, boxes);
 }
 $("plants-picture").addEventListener("click", async () => {
   const of = photo;
   $("plants-picture").disabled = true;
   try {
-    const link = Object.assign(document.createElement("a"), { href: await picture(of), download: `${of.file.name.replace(/\.\w+$/, "")}-plants.jpg` });
-    link.click();
+    saveAs(await picture(of), `${of.file.name.replace(/\.\w+$/, "")}-plants.jpg`);
   } catch (problem) {
     $("plant-advice").textContent = problem.message;
   } finally {
@@ -157,12 +173,12 @@ $("plants-picture").addEventListener("click", async () => {
   }
 });
 
-/** Show the server's picture in place of a photo that this browser cannot show, or shows turned otherwise. */
+/** Show the server's picture in place of the browser's. */
 async function replace() {
   const of = photo;
-  if (!of || $("plants-photo").src === of.drawn) return;
+  if (!of || $("plants-photo").src === of.plain) return;
   try {
-    const url = await picture(of);
+    const url = await byServer(of);
     if (of === photo) $("plants-photo").src = url;
   } catch (problem) {
     if (of !== photo) return;
@@ -171,8 +187,4 @@ async function replace() {
   }
 }
 $("plants-photo").addEventListener("error", replace);
-$("plants-photo").addEventListener("load", () => {
-  const { naturalWidth: width, naturalHeight: height } = $("plants-photo");
-  const turned = photo && Math.abs((width * photo.found.height) / (height * photo.found.width) - 1) > TURNED;
-  if (turned) replace(); // some browsers do not obey the orientation of a WebP
-});
+$("plants-photo").addEventListener("load", () => photo && !upright($("plants-photo"), photo) && replace());

@@ -70,10 +70,11 @@ function written(columns, lines) {
   return [columns, ...rows].map((row) => row.map(cell).join(between)).join("\r\n") + "\r\n";
 }
 
-export function save(text, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })); // the mark tells Excel that it is UTF-8
-  link.download = name;
+/** The mark tells Excel that it is UTF-8. */
+export const save = (text, name) => saveAs(new Blob(["\ufeff", text], { type: "text/csv" }), name);
+
+export function saveAs(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

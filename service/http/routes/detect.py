@@ -90,19 +90,21 @@ async def detect_batch(request: Request, services: Annotated[Services, Depends(c
     responses=documented(*errors.OF_IMAGES)
     | {
         200: {
-            "description": f"The photo, its longer side at most {PHOTO_SIDE} pixels, with a box and a name for each plant.",
+            "description": f"The photo, its longer side at most {PHOTO_SIDE} pixels, with a box, a number and a name for each plant."
+            " The numbers are 1 for the first plant of `/detect`, and so on.",
             "content": {_JPEG: _BINARY, _OCTETS: _BINARY},
         }
     },
 )
 async def detect_overlay(request: Request, services: Annotated[Services, Depends(current_services)]) -> Response:
-    """Draw the plants found on one photo: crops blue, weeds orange, what is not known white."""
+    """Draw the plants found on one photo: crops blue, weeds orange, what is not known white; numbered as `/detect` lists them."""
     answers, plants, _ = queries.detection_options(request, queries.OVERLAY_PARAMETERS)
+    boxes = queries.boxes(request)
     services.check_open_for_photos()
     with services.uploads.slot() as upload:
         image = await upload.read_image(request)
         detection = await unless_gone(request, services.detector.detect(image, plants))
-    jpeg = await asyncio.to_thread(overlay.render, detection, answers.threshold)
+    jpeg = await asyncio.to_thread(overlay.render, detection, answers.threshold, boxes=boxes)
     kind = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
     return Overlay(jpeg, headers={"Server-Timing": timing(detection)}, media_type=_OCTETS if kind == _OCTETS else None)
 

@@ -22,12 +22,12 @@ def test_a_box_thinner_than_a_pixel_of_the_picture_is_no_error(box):
 @pytest.mark.parametrize("size", [(40, 2000), (60, 900), (2000, 12), (900, 700)])
 def test_a_name_lies_in_the_picture(size, monkeypatch):
     written = []
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda draw, at, text, font, **_: written.append((*at, *font.getbbox(text)[2:])))
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda draw, at, text, font, **_: written.append((text, *at, *font.getbbox(text)[2:])))
     clumps = [SimpleNamespace(box=box, plant=SimpleNamespace(clump=True)) for box in ((0, 0, *size), (size[0] - 5, size[1] - 5, 5, 5))]
     photo = FittedImage(np.zeros((3, size[1], size[0]), np.uint8), *size, None)
     overlay.render(SimpleNamespace(photo=SimpleNamespace(fitted=photo), plants=clumps), 0.0)
-    assert len(written) == 2
-    for x, y, across, down in written:
+    assert [text for text, *_ in written] == ["2. several?", "1. several?"]  # the largest on top, numbered as `/detect` lists them
+    for _, x, y, across, down in written:
         assert x >= 0
         assert x + across <= size[0]
         assert y >= 0

@@ -159,3 +159,52 @@ def test_what_is_handed_on_of_several_plants_names_their_model(page: Any) -> Non
         return told({ file: { name: "a.jpg" }, answer, found, each: true, asked_at: "2026-01-02T03:04:05Z" });
     }""")
     assert "By the model first 3" in told
+
+
+def test_leaves_of_one_of_two_look_alikes_are_one_plant(page: Any) -> None:
+    """Of two grasses; not where a leaf is surely one of them, or seems broad-leaved, or the two are of two kinds, or there are many."""
+    shown = page.evaluate("""async () => {
+        const { several, useSpecies } = await import("/page/verdict.js");
+        const kinds = { "Black-grass": "grass weed", "Loose Silky-bent": "grass weed", Charlock: "broadleaf weed" };
+        useSpecies(new Map(Object.entries(kinds).map(([name, kind]) => [name, { name, kind }])));
+        const leaf = (x, species, rank) => ({ box: [x, 10, 20, 80], area: 0.05, species, answer: rank && { rank, name: species } });
+        const asked = (second, ...leaves) => several({
+            answer: { crop: [0, 0, 100, 100], answer: null, probabilities: { "Black-grass": 0.6, [second]: 0.3 } },
+            found: { plants: leaves },
+        });
+        const leaves = [leaf(10, "Black-grass"), leaf(60, "Loose Silky-bent")];
+        return [
+            asked("Loose Silky-bent", ...leaves),
+            asked("Loose Silky-bent", ...leaves, leaf(40, "Black-grass", "species")),
+            asked("Loose Silky-bent", ...leaves, leaf(40, "Charlock")),
+            asked("Charlock", ...leaves),
+            asked("Loose Silky-bent", ...leaves, ...leaves),
+        ];
+    }""")
+    assert shown == [False, True, True, True, True]
+
+
+def test_one_plant_without_a_name_that_fills_the_photo_is_one(page: Any) -> None:
+    """Its leaves are no further apart than a fifth of the larger one, 12 of 60 pixels, and neighbours are cut by the photo's edge."""
+    shown = page.evaluate("""async () => {
+        const { several } = await import("/page/verdict.js");
+        const part = (box, rank) => ({ box, area: box[2] * box[3] / 1e4, answer: rank && { rank, name: "Maize" } });
+        const asked = (...plants) => several({
+            answer: { familiar: false, answer: null, crop: [0, 0, 100, 100], probabilities: { Maize: 1 } },
+            found: { width: 160, height: 100, plants },
+        });
+        const leaf = part([20, 20, 20, 60]);
+        const neighbour = (height) => part([60, 0, 20, height]);
+        return {
+            "two leaves": asked(leaf, part([50, 20, 20, 50])),
+            "leaves that touch at a corner": asked(leaf, part([40, 80, 10, 10])),
+            "a neighbour cut by the edge": asked(leaf, neighbour(23)),
+            "a large neighbour": asked(leaf, neighbour(25)),
+            "two apart": asked(leaf, part([53, 20, 20, 50])),
+            "one is surely a species": asked(leaf, part([50, 20, 20, 50], "species")),
+            "many": asked(leaf, part([45, 20, 9, 30]), part([45, 55, 9, 30]), part([55, 20, 9, 30])),
+            "small ones": asked(part([20, 20, 10, 15]), part([32, 20, 10, 15])),
+        };
+    }""")
+    one = [name for name, several in shown.items() if not several]
+    assert one == ["two leaves", "leaves that touch at a corner", "a neighbour cut by the edge"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -114,55 +115,6 @@ def test_a_piece_of_a_leaf_is_no_other_species(page: Any) -> None:
         assert page.locator("#plants").is_visible() == several
 
 
-def test_leaves_of_one_of_two_look_alikes_are_one_plant(page: Any) -> None:
-    """Of two grasses; not where a leaf is surely one of them, or seems broad-leaved, or the two are of two kinds, or there are many."""
-    shown = page.evaluate("""async () => {
-        const { several, useSpecies } = await import("/page/verdict.js");
-        const kinds = { "Black-grass": "grass weed", "Loose Silky-bent": "grass weed", Charlock: "broadleaf weed" };
-        useSpecies(new Map(Object.entries(kinds).map(([name, kind]) => [name, { name, kind }])));
-        const leaf = (x, species, rank) => ({ box: [x, 10, 20, 80], area: 0.05, species, answer: rank && { rank, name: species } });
-        const asked = (second, ...leaves) => several({
-            answer: { crop: [0, 0, 100, 100], answer: null, probabilities: { "Black-grass": 0.6, [second]: 0.3 } },
-            found: { plants: leaves },
-        });
-        const leaves = [leaf(10, "Black-grass"), leaf(60, "Loose Silky-bent")];
-        return [
-            asked("Loose Silky-bent", ...leaves),
-            asked("Loose Silky-bent", ...leaves, leaf(40, "Black-grass", "species")),
-            asked("Loose Silky-bent", ...leaves, leaf(40, "Charlock")),
-            asked("Charlock", ...leaves),
-            asked("Loose Silky-bent", ...leaves, ...leaves),
-        ];
-    }""")
-    assert shown == [False, True, True, True, True]
-
-
-def test_one_plant_without_a_name_that_fills_the_photo_is_one(page: Any) -> None:
-    """Its leaves are no further apart than a fifth of the larger one, 12 of 60 pixels, and neighbours are cut by the photo's edge."""
-    shown = page.evaluate("""async () => {
-        const { several } = await import("/page/verdict.js");
-        const part = (box, rank) => ({ box, area: box[2] * box[3] / 1e4, answer: rank && { rank, name: "Maize" } });
-        const asked = (...plants) => several({
-            answer: { familiar: false, answer: null, crop: [0, 0, 100, 100], probabilities: { Maize: 1 } },
-            found: { width: 160, height: 100, plants },
-        });
-        const leaf = part([20, 20, 20, 60]);
-        const neighbour = (height) => part([60, 0, 20, height]);
-        return {
-            "two leaves": asked(leaf, part([50, 20, 20, 50])),
-            "leaves that touch at a corner": asked(leaf, part([40, 80, 10, 10])),
-            "a neighbour cut by the edge": asked(leaf, neighbour(23)),
-            "a large neighbour": asked(leaf, neighbour(25)),
-            "two apart": asked(leaf, part([53, 20, 20, 50])),
-            "one is surely a species": asked(leaf, part([50, 20, 20, 50], "species")),
-            "many": asked(leaf, part([45, 20, 9, 30]), part([45, 55, 9, 30]), part([55, 20, 9, 30])),
-            "small ones": asked(part([20, 20, 10, 15]), part([32, 20, 10, 15])),
-        };
-    }""")
-    one = [name for name, several in shown.items() if not several]
-    assert one == ["two leaves", "leaves that touch at a corner", "a neighbour cut by the edge"]
-
-
 def test_plants_of_two_species_are_not_one(page: Any) -> None:
     two = fakes.field([(95, 150, 30)], (310, 310))
     ImageDraw.Draw(two).ellipse((175, 115, 245, 185), fill=(250, 100, 10))
@@ -188,10 +140,49 @@ def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     ]
     assert (rows[0]["clump"], rows[0]["confident"], rows[0]["segmenter"]) == ("no", "yes", "seedlings-segmenter 1")
     assert int(rows[0]["x"]) == pytest.approx(60, abs=3)
+    assert picture_of(page)[0].size == (512, 384)
+
+
+RECORD = """() => {
+    window.written = [];
+    window.fillText ??= CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+        window.written.push(text);
+        return window.fillText.call(this, text, ...at);
+    };
+}"""
+
+
+def picture_of(page: Any) -> tuple[Image.Image, list[str]]:
+    """What is saved as the photo with boxes, and what was written on it."""
+    page.evaluate(RECORD)
     with page.expect_download() as download:
         page.click("#plants-picture")
     assert download.value.suggested_filename == "row-plants.jpg"
-    assert Image.open(io.BytesIO(download.value.path().read_bytes())).size == (512, 384)
+    return Image.open(io.BytesIO(download.value.path().read_bytes())), page.evaluate("window.written")
+
+
+def test_the_picture_has_the_numbers_and_names_of_the_list(browser: Any, detecting: Running) -> None:
+    for page in opened(browser, detecting, locale="de-DE"):
+        page.evaluate("""async () => {
+            const { useSpecies } = await import("/page/verdict.js");
+            useSpecies(new Map([["Sugar beet", { name: "Sugar beet", eppo_code: "BEAVA" }]]));
+        }""")
+        turned = Image.Exif()
+        turned[0x0112] = 6  # the second file is one that Chromium does not turn, the third one that it does not show
+        files = [("row.png", {}), ("row.webp", {"exif": turned}), ("row.tif", {})]
+        for (name, options), kind in zip(files, ("PNG", "WEBP", "TIFF"), strict=True):
+            page.set_input_files("#choose", [photo(name, fakes.encoded(fakes.field(PLANTS), kind, **options))])
+            page.wait_for_selector(f"#file:text-is('{name}')", state="attached")
+            page.wait_for_selector(f"#plants-photo[alt*='{name}']")
+            shown = page.locator("#plants-list .plant span:first-of-type").all_text_contents()
+            picture, written = picture_of(page)
+            assert written == list(reversed(shown)) == ["3. Zuckerrübe", "2. Zuckerrübe", "1. Zuckerrübe"]  # the largest on top
+            assert picture.size == ((384, 512) if options else (512, 384))
+            x, y = (331, 75) if options else (60, 75)  # on the first plant's box, turned as the photo is
+            around = np.asarray(picture.convert("RGB"), np.int16)[y - 3 : y + 4, x - 3 : x + 4]
+            assert np.abs(around - (0, 114, 178)).max(-1).min() < 50
+            assert np.abs(np.asarray(picture.getpixel((5, 200))) - (110, 85, 60)).max() < 12  # nothing else is drawn
 
 
 def test_plants_of_which_nothing_is_known_are_no_more_than_perhaps(browser: Any, module_service: Start, tmp_path: Path) -> None:
@@ -285,7 +276,7 @@ def test_a_photo_that_the_browser_does_not_turn_is_drawn_by_the_server(page: Any
 
 
 def test_it_is_said_where_neither_browser_nor_server_shows_a_photo(page: Any) -> None:
-    page.route("**/detect/overlay", late)
+    page.route("**/detect/overlay?*", late)
     page.set_input_files("#choose", [photo("row.tif", fakes.encoded(fakes.field(PLANTS), "TIFF"))])
     page.wait_for_selector("#plants-warning:has-text('too busy')")
     assert page.text_content("#plants-warning").startswith("This browser cannot show this format.")

@@ -225,6 +225,10 @@ def test_the_overlay_is_the_photo_with_boxes(detecting: Running) -> None:
     changed = np.abs(np.asarray(drawn, np.int16) - np.asarray(photo, np.int16)).max(-1) > 60
     assert changed[60:121, 69:73].any()  # the left side of the first box
     assert not changed[200:380, 20:300].any()
+    plain = detecting.client.post("/detect/overlay?boxes=false", files={"file": fakes.encoded(photo)})
+    shown = Image.open(io.BytesIO(plain.content))
+    assert not (np.abs(np.asarray(shown, np.int16) - np.asarray(photo, np.int16)).max(-1) > 60).any()
+    assert detecting.client.post("/detect/overlay?boxes=no", files={"file": fakes.encoded(photo)}).status_code == 400
     octets = detecting.client.post("/detect/overlay", files={"file": fakes.encoded(photo)}, headers={"accept": "application/octet-stream"})
     assert octets.headers["content-type"] == "application/octet-stream"
 
