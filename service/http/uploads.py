@@ -187,7 +187,7 @@ class UploadSlot:
         stream = request.stream()
         declared = request.headers.get("content-length", "")
         arrived_bytes = inflated_bytes = 0
-        too_long = declared.isascii() and declared.isdigit() and int(declared) > limit
+        too_long = declared.isascii() and declared.isdigit() and float(declared) > limit  # int refuses long rows of digits
         try:
             async with asyncio.timeout(timeout_s) as self._timeout:
                 while not too_long and (chunk := await anext(stream, None)) is not None:

@@ -132,6 +132,12 @@ def test_a_client_that_waits_to_be_asked_for_a_body_too_long_is_not_asked(servic
         assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_length_may_begin_with_any_number_of_zeros(service: Running) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + b"0" * 5000 + b"3\r\n\r\nabc"
+    with service.raw(head) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 415 ")
+
+
 def test_inflated_bytes_are_counted() -> None:
     bomb = gzip.compress(bytes(10 * MIB))
     with pytest.raises(QueueFull):
