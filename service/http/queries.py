@@ -184,6 +184,8 @@ def _share(name: str, text: str) -> float:
 
 
 def _number(text: str) -> float:
+    if not text.isascii() or "_" in text:  # Python reads more than people write
+        return math.nan
     try:
         return float(text)
     except ValueError:

@@ -40,6 +40,8 @@ def test_reads_what_is_asked(query: str, expected: AnswerOptions) -> None:
         ("threshold=nan", "from 0 to 1"),
         ("threshold=1.1", "from 0 to 1"),
         ("threshold=", "from 0 to 1"),
+        ("threshold=%EF%BC%91", "from 0 to 1"),  # a 1 of another script
+        ("crop=1_0,2,30,40", "four numbers"),  # to Python 10
         ("crop=Auto", "four numbers"),
         ("crop=", "four numbers"),
         ("crop=1,2,3", "four numbers"),
