@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Lifespan
 from models_store import __version__
 from models_store.manifest import Manifest, SegmenterManifest
 from models_store.store import Opened
-from service.errors import PROBLEM_TYPE, ServiceError, problem, protocol_error, routing_problem
+from service.errors import ServiceError, problem, routing_problem
 from service.http.connection import REFUSAL, SHARED, SharedState
 from service.http.dependencies import current_services
+from service.http.error_response import error_response
 from service.http.middleware import Observe
 from service.http.openapi import describe, document, encoded, operation_id
 from service.http.probes import MAX_CONNECTIONS, Probes
@@ -190,7 +191,7 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
     services = await current_services(request)
     refusal = request.scope.get("state", {}).get(REFUSAL, error)
     services.metrics.rejected(refusal.slug)
-    return _error_response(request, problem(error), error.headers)
+    return error_response(request.scope["path"], problem(error), error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -199,7 +200,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if "Allow" in headers:  # of the first route at this path; another may take other methods
         headers["Allow"] = ", ".join(sorted(_methods(request)))
     told = routing_problem(error.status_code, error.detail, request.method, request.scope["path"], headers.get("Allow"))
-    return _error_response(request, told, headers)
+    return error_response(request.scope["path"], told, headers)
 
 
 def _methods(request: Request) -> set[str]:
@@ -207,9 +208,3 @@ def _methods(request: Request) -> set[str]:
     routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, Route)]
     found = {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
     return found | {"HEAD"} if "GET" in found else found
-
-
-def _error_response(request: Request, document: dict[str, Any], headers: Mapping[str, str] | None) -> JSONResponse:
-    if f"{request.scope['path']}/".startswith("/v2/"):
-        return JSONResponse(protocol_error(document["detail"]), document["status"], headers)
-    return JSONResponse(document, document["status"], headers, PROBLEM_TYPE)

@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import PROBLEM_TYPE, CallerGone, defect, problem
+from service.errors import CallerGone, defect, problem
 from service.http.auth import name_of_key
 from service.http.connection import REFUSAL
+from service.http.error_response import error_response
 from service.http.pacing import Pacer
 from service.http.routes import page
 from service.process import logs
@@ -28,7 +28,7 @@ _PROBES = ("/health", "/v2/health")  # these wait for none but their own kind, a
 
 
 class Observe:
-    """ASGI middleware. Whatever a route raises ends here, as a problem without a traceback."""
+    """ASGI middleware. Whatever a route raises ends here, as an error without a traceback."""
 
     def __init__(self, app: ASGIApp, shutdown: Shutdown, metrics: Metrics, root_path: str, tracing: "Tracing | None" = None) -> None:
         self._app, self._shutdown, self._metrics, self._root_path = app, shutdown, metrics, root_path
@@ -77,8 +77,7 @@ class Observe:
                 except Exception:
                     log.exception("a defect of this service")
                     if status is None:
-                        error = defect()
-                        await JSONResponse(problem(error), error.status, media_type=PROBLEM_TYPE)(scope, receive, send_with_id)
+                        await error_response(asked["path"], problem(defect()))(scope, receive, send_with_id)
             self._report(scope, asked, status if status is not None else CallerGone.status, time.monotonic() - started, traced)
         finally:
             logs.request_id.reset(token)

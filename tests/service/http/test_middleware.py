@@ -74,6 +74,8 @@ def test_a_defect_gives_a_problem_without_a_traceback(service: Running, monkeypa
     assert response.headers["content-type"] == "application/problem+json"
     assert "x-request-id" in response.headers
     assert "secret" not in response.text
+    protocol = service.client.post("/v2/models/seedlings/infer", json={})
+    assert (protocol.status_code, protocol.json()) == (500, {"error": response.json()["detail"]})
 
 
 @pytest.mark.parametrize(
