@@ -25,7 +25,7 @@ def exposed() -> str:
     """All metrics, each with its labels, as Prometheus gets them."""
     metrics = Metrics()
     metrics.request("/predict", 200, 0.1, "farm")
-    metrics.prediction("Maize", familiar=False, decode_s=0.1, queue_s=0.1, second=True, ood_ratio=0.5)
+    metrics.prediction("Maize", familiar=False, second=True, ood_ratio=0.5)
     metrics.expected({"Maize": 0.4, "Charlock": 0.6}, 0.005)
     metrics.batch(1, 0.1, 1)
     metrics.segmented(0.1, 0)

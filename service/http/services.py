@@ -184,10 +184,13 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
     def on_batch(ran: BatchReport) -> None:
         metrics.batch(ran.size, ran.inference_s, len(ran.failures))
 
-    def on_prediction(given: Prediction, first: Prediction) -> None:
-        metrics.prediction(
-            given.species.name, given.familiar, given.decode_s, given.queue_s, second=given.by_second, ood_ratio=first.ood_ratio
-        )
+    def on_prediction(given: Prediction, first: Prediction, of_part: bool) -> None:
+        metrics.waited(given.queue_s)
+        if of_part:  # a plant is no photo: most are beyond the first model, and would look like a drift of the photos
+            return
+        if given.decode_s:  # else pixels came
+            metrics.decoded(given.decode_s)
+        metrics.prediction(given.species.name, given.familiar, second=given.by_second, ood_ratio=first.ood_ratio)
 
     def on_segmented(ran: BatchReport) -> None:
         metrics.segmented(ran.inference_s, len(ran.failures))
@@ -214,6 +217,7 @@ def build_services(settings: Settings, load: Load[Model], load_segmenter: Load[S
         max_queue=settings.max_queue,
         images_at_once=settings.images_at_once,
         deadline_s=settings.deadline_s,
+        on_decoded=metrics.decoded,
         on_segmented=on_segmented,
         on_plants=metrics.plants,
     )

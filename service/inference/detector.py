@@ -120,12 +120,13 @@ class Detector:
         max_queue: int,
         images_at_once: int,
         deadline_s: float,
+        on_decoded: Callable[[float], None] | None = None,
         on_segmented: Callable[[BatchReport], None] | None = None,
         on_plants: Callable[[Counter[CountedAs]], None] | None = None,
     ) -> None:
         self._registry, self._predictor, self._decoder = registry, predictor, decoder
         self._images_at_once, self._deadline_s, self._report = images_at_once, deadline_s, on_plants
-        self._on_segmented = on_segmented
+        self._on_decoded, self._on_segmented = on_decoded, on_segmented
         self._batcher = Batcher[Segmenter, Looking, Maps | None](_turns, batch_size=1, max_queue=max_queue, network="segmenter")
         self._held = asyncio.Semaphore(PHOTOS_AT_ONCE)
         self._fine = asyncio.Semaphore(FINE_AT_ONCE)
@@ -232,6 +233,8 @@ class Detector:
                 async with self._in_memory(fine) as alone:
                     decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
                     photo = await decoding
+                    if self._on_decoded is not None and isinstance(image, bytes):
+                        self._on_decoded(photo.decode_s)
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)

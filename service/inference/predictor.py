@@ -133,7 +133,7 @@ class Predictor:
         batch_wait_s: float,
         deadline_s: float,
         on_batch: Callable[[BatchReport], None] | None = None,
-        on_prediction: Callable[[Prediction, Prediction], None] | None = None,  # the answer, and what the model in service said
+        on_prediction: Callable[[Prediction, Prediction, bool], None] | None = None,  # the answer, what the first model said, if of a part
         shadow: Callable[[Prediction, Pixels, bytes | Pixels], None] | None = None,  # is shown what the model in service answered
         second: Registry[Model] | None = None,  # of the model that answers what is beyond the first one
     ) -> None:
@@ -254,7 +254,7 @@ class Predictor:
             queue_s, inference_s = prediction.queue_s + other.queue_s, prediction.inference_s + other.inference_s
             prediction = dataclasses.replace(other, queue_s=queue_s, inference_s=inference_s, by_second=True)
         if self._report_prediction is not None:
-            self._report_prediction(prediction, first)
+            self._report_prediction(prediction, first, of_part)
         return prediction, decoded.pixels
 
     async def _place(self, image: bytes, crop: Where) -> Crop | None:

@@ -109,10 +109,8 @@ class Metrics:
             self._of_keys.labels(key, str(status)).inc()
 
     @_never_raises
-    def prediction(
-        self, species: str, familiar: bool | None, decode_s: float, queue_s: float, *, second: bool = False, ood_ratio: float | None = None
-    ) -> None:
-        """One image was answered, perhaps by the second model; `ood_ratio` is the first one's distance over its limit of familiar ones."""
+    def prediction(self, species: str, familiar: bool | None, *, second: bool = False, ood_ratio: float | None = None) -> None:
+        """One photo was answered, perhaps by the second model; `ood_ratio` is the first one's distance over its limit of familiar ones."""
         if second:
             self._second.inc()
         if ood_ratio is not None:
@@ -120,7 +118,15 @@ class Metrics:
         self._species.labels(species).inc()
         if familiar is False:
             self._unfamiliar.inc()
+
+    @_never_raises
+    def decoded(self, decode_s: float) -> None:
+        """One photo was decoded."""
         self._decode.observe(decode_s)
+
+    @_never_raises
+    def waited(self, queue_s: float) -> None:
+        """One image waited for its batch."""
         self._queue.observe(queue_s)
 
     @_never_raises

@@ -22,7 +22,7 @@ print("begun", flush=True)
 sys.stdin.readline()
 for number in range(2000):
     metrics.request(f"/route/{number % 50}", 200, 0.1)
-    metrics.prediction(f"species {number % 500}", True, 0.1, 0.1)
+    metrics.prediction(f"species {number % 500}", True)
 metrics.loaded("seedlings", 1, "onnxruntime")
 text = metrics.render(3).decode()
 print(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("seedlings_requests_total")))
@@ -85,7 +85,7 @@ def test_what_is_expected_is_that_of_the_version_in_service() -> None:
     metrics = Metrics()
     metrics.expected({"Maize": 0.25, "Charlock": 0.75}, 0.004)
     metrics.expected({"Maize": 1.0}, None)
-    metrics.prediction("Maize", True, 0.1, 0.1, ood_ratio=0.95)
+    metrics.prediction("Maize", True, ood_ratio=0.95)
     text = metrics.render(0).decode()
     assert 'seedlings_expected_share{species="Maize"} 1.0' in text
     assert 'seedlings_expected_share{species="Charlock"} 0.0' in text

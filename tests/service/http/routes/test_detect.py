@@ -252,10 +252,19 @@ def test_an_error_that_nobody_expected_harms_no_other_photo_of_a_batch(
 
 
 def test_plants_are_counted_in_the_metrics(detecting: Running) -> None:
-    detected(detecting, fakes.encoded(fakes.field(PLANTS)))
+    before, photo = detecting.client.get("/metrics").text, fakes.encoded(fakes.field(PLANTS))
+    assert len(detected(detecting, photo)["plants"]) == 3
     text = detecting.client.get("/metrics").text
     assert 'seedlings_plants_total{species="Sugar beet",unnamed=""}' in text
     assert "seedlings_segmentation_seconds_count" in text
+
+    def risen(name: str) -> float:
+        now, then = (sum(float(line.split()[-1]) for line in one.splitlines() if line.startswith(name)) for one in (text, before))
+        return now - then
+
+    # The photo is decoded once. Its plants wait for their batches, and are no answers to photos, whose drift is watched.
+    names = ("decode_seconds_count", "queue_seconds_count", "predictions_total", "ood_ratio_count")
+    assert [risen(f"seedlings_{name}") for name in names] == [1, 3, 0, 0]
 
 
 def test_plants_of_a_species_called_clump_are_no_clumps_in_the_metrics(start: Start, publish_in, tmp_path: Path) -> None:
