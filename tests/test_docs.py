@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
+from models_store import store
 from scripts import generate_client, generate_docs
+from service.http import openapi_examples
 from service.process.metrics import Metrics
 from service.settings import PREFIX, Settings
 
@@ -70,6 +72,21 @@ def test_every_metric_is_documented(exposed: str) -> None:
 def test_what_comes_from_the_code_is_fresh() -> None:
     stale = [path.name for path, text in generate_docs.documents().items() if path.read_text() != text]
     assert stale == [], "run: make docs"
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", DOCS / "api.md", DOCS / "openapi.json"], ids=lambda path: path.name)
+def test_samples_are_of_the_newest_shipped_versions(document: Path) -> None:
+    named = set(re.findall(r'"name": "(seedlings[\w-]*)",\s*"version": "(\d+)"', document.read_text()))
+    assert named
+    assert named <= {(name, str(store.versions(store.SHIPPED_STORE, name)[-1])) for name, _ in named}
+
+
+def test_the_sample_of_species_has_the_thresholds_of_its_model() -> None:
+    sample = openapi_examples.SCHEMAS["SpeciesList"]
+    calibration = store.read_manifest(store.SHIPPED_STORE / sample["model"]["name"] / sample["model"]["version"]).calibration
+    assert sample["threshold"] == sample["thresholds"]["species"] == calibration.threshold
+    assert calibration.kind and calibration.group
+    assert (sample["thresholds"]["kind"], sample["thresholds"]["group"]) == (calibration.kind.threshold, calibration.group.threshold)
 
 
 @pytest.mark.slow

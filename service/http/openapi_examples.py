@@ -61,12 +61,12 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "model": _MODEL,
         "threshold": 0.9774686,
         "threshold_reason": None,
-        "thresholds": {"species": 0.9774686, "kind": 0.9834292, "group": 0.9961205},
+        "thresholds": {"species": 0.9774686, "kind": 0.9847639, "group": 0.9961205},
         "promise": 0.99,
         "training_images": 3264,
         "explainable": True,
         "second_model": {"name": "seedlings-field", "version": "2"},
-        "segmenter": {"name": "seedlings-segmenter", "version": "6"},
+        "segmenter": {"name": "seedlings-segmenter", "version": "12"},
         "species": [
             {
                 "name": "Charlock",

@@ -61,11 +61,12 @@ def test_files_that_are_mounted_are_there(config, tmp_path):
 
 
 def test_only_the_profile_corrections_keeps_photos(config, tmp_path):
-    services = config(*BASE, SEEDLINGS_ASK="20", SEEDLINGS_KEEP_DAYS="")
+    services = config(*BASE, SEEDLINGS_ASK="20", SEEDLINGS_KEEP_DAYS="", SEEDLINGS_MODEL="seedlings-field")
     settings = {
         name: from_environment(services[name]["environment"] | {"SEEDLINGS_STORE": str(tmp_path)}) for name in ("service", "corrections")
     }
     assert (settings["service"].database, settings["service"].photos_url) == (None, None)
+    assert {given.model for given in settings.values()} == {"seedlings-field"}
     assert (settings["corrections"].ask, settings["corrections"].keep_days) == (20, None)
     assert services["service"].get("profiles") is None
     assert services["corrections"]["profiles"] == services["postgres"]["profiles"] == ["corrections"]
