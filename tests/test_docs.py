@@ -85,7 +85,8 @@ def test_the_sample_of_species_has_the_thresholds_of_its_model() -> None:
     sample = openapi_examples.SCHEMAS["SpeciesList"]
     calibration = store.read_manifest(store.SHIPPED_STORE / sample["model"]["name"] / sample["model"]["version"]).calibration
     assert sample["threshold"] == sample["thresholds"]["species"] == calibration.threshold
-    assert calibration.kind and calibration.group
+    assert calibration.kind
+    assert calibration.group
     assert (sample["thresholds"]["kind"], sample["thresholds"]["group"]) == (calibration.kind.threshold, calibration.group.threshold)
 
 
