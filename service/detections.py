@@ -61,10 +61,10 @@ class Counts(BaseModel):
 class Cover(BaseModel):
     """How much of the photo is plant, as shares of its area."""
 
-    all: float = Field(description="of all plants, however small")
-    crop: float = Field(description="of plants that can be relied upon to be crops")
-    weed: float = Field(description="of plants that can be relied upon to be weeds")
-    unknown: float = Field(description="of the others, of clumps and of what is not listed")
+    all: float = Field(description="of all plants, however small, also of those that are not listed")
+    crop: float = Field(description="of listed plants that can be relied upon to be crops; there may be more where `truncated` is true")
+    weed: float = Field(description="of listed plants that can be relied upon to be weeds; there may be more where `truncated` is true")
+    unknown: float = Field(description="the rest of `all`: of other plants, of clumps, and of what is not listed, as it has no name")
 
 
 class Detected(BaseModel):

@@ -19,6 +19,8 @@ const whole = new Intl.NumberFormat(locale, { style: "percent" });
 /** A probability for people: never rounded up to certainty, never down to nothing. */
 export const percent = (share) => (share >= 0.9995 ? `> ${shares.format(0.999)}` : share < 0.001 ? `< ${shares.format(0.001)}` : shares.format(share));
 export const wholePercent = (share) => whole.format(share);
+/** A share of a photo's area; `orMore`: of what was looked at alone, so it is at least as much. */
+export const coverOf = (share, orMore) => (orMore ? "≥\u00a0" : "") + (share ? percent(share) : wholePercent(0));
 
 const numbers = new Intl.NumberFormat(locale);
 export const decimalMark = numbers.formatToParts(0.5).find(({ type }) => type === "decimal").value;

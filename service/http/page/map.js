@@ -1,6 +1,6 @@
 // Where photos were taken, to scale: points of the colour of their weed cover, with a scale bar. No tiles, nothing from elsewhere.
 
-import { number, percent, t, wholePercent } from "./language.js";
+import { coverOf, number, percent, t } from "./language.js";
 
 const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at the equator
 const ROOM = 1.25; // of the map around its points
@@ -65,7 +65,7 @@ export function draw(photos, onChoice) {
       const point = Object.assign(document.createElement("button"), { type: "button", className: `point shade${shade}` });
       const unsure = unknown > weed + crop;
       point.classList.toggle("unsure", unsure);
-      const weeds = [weed ? percent(weed) : wholePercent(0), unsure ? t.map_unsure(percent(unknown)) : ""].filter(Boolean).join(", ");
+      const weeds = [coverOf(weed, here.some(({ found }) => found.truncated)), unsure ? t.map_unsure(percent(unknown)) : ""].filter(Boolean).join(", ");
       point.ariaLabel = point.title = here.length === 1 ? t.map_point(here[0].file.name, weeds) : t.map_points(here.length, weeds);
       point.textContent = here.length === 1 ? "" : number(here.length);
       point.style.left = `${50 + (100 * at[0]) / width}%`;

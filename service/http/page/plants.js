@@ -1,7 +1,7 @@
 // A photo of several plants: each in a box, with its answer, what they are in sum, and a list.
 
 import * as api from "./api.js";
-import { percent, t, wholePercent } from "./language.js";
+import { coverOf, percent, t } from "./language.js";
 import { drawn } from "./picture.js";
 import { offerToShare } from "./share.js";
 import { plantsCsv, save, saveAs } from "./table.js";
@@ -32,7 +32,7 @@ export function showPlants(shown) {
   $("plants-names").textContent = names(found);
   $("plants-warning").textContent = !names(found) && photo.answer && standing(photo.answer) === "unfamiliar" ? t.unfamiliar : "";
   const { all, crop, weed, unknown } = found.cover;
-  $("plants-cover").textContent = t.cover(...[all, weed, crop, unknown].map((share) => (share ? percent(share) : wholePercent(0))));
+  $("plants-cover").textContent = t.cover(coverOf(all), coverOf(weed, found.truncated), coverOf(crop, found.truncated), coverOf(unknown));
   $("plants-photo").alt = t.your_photo(file.name);
   $("boxes").parentElement.style.setProperty("--shape", found.width / found.height);
   if ($("plants-photo").dataset.of !== photo.url) {

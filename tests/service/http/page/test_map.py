@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,17 @@ def test_no_plants_have_no_weeds(page: Any) -> None:
     page.wait_for_selector(".point")
     assert page.get_attribute(".point", "title") == "bare.jpg: weed cover 0%"
     assert page.locator("#map-hollow").is_hidden()
+
+
+def test_of_more_plants_than_are_listed_cover_is_at_least_so_much(page: Any) -> None:
+    many = tuple((20 + 34 * (i % 15), 20 + 48 * (i // 15), 6) for i in range(105))
+    page.set_input_files("#choose", [photo("many.jpg", taken_at(-50.0, -7.0, many))])
+    page.wait_for_selector(".point")
+    assert page.get_attribute(".point", "title") == "many.jpg: weed cover ≥\u00a00%"
+    assert page.text_content("#plants-title") == "100 plants or more"
+    all_, weeds, crops, unsure = re.findall(r"(≥\u00a0)?([\d.]+)%", page.text_content("#plants-cover"))
+    assert [mark for mark, _ in (all_, weeds, crops, unsure)] == ["", "≥\u00a0", "≥\u00a0", ""]
+    assert float(crops[1]) + float(unsure[1]) == pytest.approx(float(all_[1]), abs=0.11)  # what is not listed is unsure
 
 
 def test_plants_of_which_nothing_is_known_are_no_place_without_weeds(browser: Any, module_service: Start, tmp_path: Any) -> None:

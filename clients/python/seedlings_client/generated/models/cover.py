@@ -14,10 +14,10 @@ class Cover:
     """How much of the photo is plant, as shares of its area.
 
     Attributes:
-        all_ (float): of all plants, however small
-        crop (float): of plants that can be relied upon to be crops
-        weed (float): of plants that can be relied upon to be weeds
-        unknown (float): of the others, of clumps and of what is not listed
+        all_ (float): of all plants, however small, also of those that are not listed
+        crop (float): of listed plants that can be relied upon to be crops; there may be more where `truncated` is true
+        weed (float): of listed plants that can be relied upon to be weeds; there may be more where `truncated` is true
+        unknown (float): the rest of `all`: of other plants, of clumps, and of what is not listed, as it has no name
     """
 
     all_: float
