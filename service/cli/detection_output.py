@@ -62,7 +62,7 @@ def rows(result: Result) -> list[Result]:
 def _sentence(result: Result) -> str:
     counts, plants = result["counts"], len(result["plants"])
     named = [f"{count} {name}" for rank in ("species", "kind", "group") for name, count in counts[rank].items()]
-    unknown = [f"{counts['unknown']} unknown"] if counts["unknown"] else []
+    unknown = [f"{counts['unknown']} without a sure name"] if counts["unknown"] else []  # "unknown" may be a species
     perhaps = "" if named or not plants else "perhaps "  # it may be no photo of plants
     found = f"{perhaps}{plants}{' or more' if result['truncated'] else ''} {'plant' if plants == 1 else 'plants'}"
     parts = ", ".join([*named, *unknown])
@@ -99,7 +99,11 @@ def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
                     "score": said["probability"] if said else plant["probability"],
                 }
             )
-    named = [{"id": number, "name": name, "supercategory": rank or "plant"} for (name, rank), number in categories.items()]
+    named: list[dict[str, Any]] = []
+    for (name, rank), number in categories.items():
+        above = rank or "plant"
+        taken = any(one["name"] == name for one in named)  # a species may be called as a group is, or unknown; tools go by names
+        named.append({"id": number, "name": f"{name} ({above})" if taken else name, "supercategory": above})
     return {"images": images, "annotations": annotations, "categories": named, "problems": _problems(results)}
 
 

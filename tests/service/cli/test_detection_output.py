@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from service.__main__ import main
-from service.cli.detection_output import COLUMNS
+from service.cli.detection_output import COLUMNS, write
 from tests import fakes
 from tests.service.cli.interrupting import interrupted_after
 from tests.service.conftest import Running, Start
@@ -93,6 +93,32 @@ def test_categories_are_the_models_own_whatever_is_on_the_photos(photos: Path, c
         *((4, "grass crop", "kind"), (5, "broadleaf crop", "kind"), (6, "broadleaf weed", "kind")),
         *((7, "crop", "group"), (8, "weed", "group"), (9, "unknown", "plant")),
     ]
+
+
+def test_a_species_called_unknown_is_not_taken_for_what_has_no_name() -> None:
+    def plant(said: str | None) -> dict:
+        answer = None if said is None else {"rank": "species", "name": said, "probability": 0.99}
+        return {
+            "box": [0, 0, 1, 1],
+            "clump": False,
+            "answer": answer,
+            "probability": 0.9,
+            "segmentation": {"size": [2, 2], "counts": [0, 1, 3]},
+        }
+
+    counts = {"species": {"unknown": 1}, "kind": {}, "group": {}, "unknown": 2}
+    result = {"file": "a.png", "width": 2, "height": 2, "truncated": False, "counts": counts, "cover": {"all": 0.25}}
+    result["plants"] = [plant("unknown"), plant(None), plant(None)]
+    written = []
+    for style in ("table", "coco"):
+        stream = io.StringIO()
+        write([result], style, stream, [{"name": "unknown", "group": "weed", "kind": None}])
+        written.append(stream.getvalue())
+    assert written[0] == "a.png  3 plants: 1 unknown, 2 without a sure name; 25.0% of the photo is plant\n"
+    document = json.loads(written[1])
+    names = {one["id"]: one["name"] for one in document["categories"]}
+    assert list(names.values()) == ["unknown", "weed", "unknown (plant)"]
+    assert [names[one["category_id"]] for one in document["annotations"]] == ["unknown", "unknown (plant)", "unknown (plant)"]
 
 
 def test_geojson(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
