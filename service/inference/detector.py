@@ -175,17 +175,18 @@ class Detector:
         its plants.
         """
         model = self._predictor.model()
-        async with self._segmented(image, asked.fine) as seen:
-            kept, truncated = await self._classified(seen, asked)
-            cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
-            crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
+        async with in_time(self._deadline_s):
+            async with self._segmented(image, asked.fine) as seen:
+                kept, truncated = await self._classified(seen, asked)
+                cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
+                crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
-            async def name(crop: Pixels) -> Prediction:
-                return await self._predictor.predict(crop, model, of_part=True)
+                async def name(crop: Pixels) -> Prediction:
+                    return await self._predictor.predict(crop, model, of_part=True)
 
-            outcomes = await each(name, crops, at_once=self._images_at_once, patience_s=self._deadline_s)
-        answer = functools.partial(self._predictor.predict, image, model, crop)
-        whole = await patiently(answer, self._deadline_s) if asked.whole else None
+                outcomes = await each(name, crops, at_once=self._images_at_once, patience_s=self._deadline_s)
+            answer = functools.partial(self._predictor.predict, image, model, crop)
+            whole = await patiently(answer, self._deadline_s) if asked.whole else None
         area = seen.map_size[0] * seen.map_size[1]
         named = []
         for (plant, box), outcome in zip(kept, outcomes, strict=True):

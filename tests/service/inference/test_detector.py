@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models_store.close_up import ALL_TILES, MOST_TILES
-from service.errors import ModelFailed, QueueFull
+from service.errors import DeadlinePassed, ModelFailed, QueueFull
 from service.inference.decoder import Decoder
 from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector
 from service.inference.segmenter import Looking
@@ -76,6 +76,18 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
     with detecting(Segmenter(), Crowded(), max_queue=2) as detector:
         found = asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
     assert (found.whole, found.plants, calls) == ("answered", [], [None] * 3)
+
+
+def test_the_photo_as_a_whole_is_answered_within_the_same_deadline():
+    class Slow:
+        def model(self):
+            return SimpleNamespace(size=150)
+
+        async def predict(self, image, model, crop):
+            await asyncio.sleep(0.7)
+
+    with detecting(Segmenter(lambda: time.sleep(0.7)), Slow(), deadline_s=1) as detector, pytest.raises(DeadlinePassed):
+        asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
 
 
 def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins():
