@@ -228,13 +228,13 @@ class Opened:
 def _degrees(parts: Any, reference: Any, directions: str) -> float:
     """Degrees, minutes and seconds as one number, negative in the second direction. Raises ValueError and what numbers raise.
 
-    Minutes and seconds that are missing, or 0/0, are none: some cameras write 47° 27.45' so.
+    Minutes and seconds that are missing, or 0/0, are none: some cameras write 47° 27.45' so. 60 of them are what 59.999 was rounded to.
     """
     first, *rest = parts if isinstance(parts, tuple) else (parts,)
     below = [0.0 if isinstance(part, IFDRational) and part.denominator == part.numerator == 0 else float(part) for part in rest]
     minutes, seconds = below + [0.0] * (2 - len(below))
     letter, value = _letter(reference), float(first) + minutes / 60 + seconds / 3600
-    if letter not in tuple(directions) or not math.isfinite(value) or float(first) < 0 or not (0 <= minutes < 60 and 0 <= seconds < 60):
+    if letter not in tuple(directions) or not math.isfinite(value) or float(first) < 0 or not (0 <= minutes <= 60 and 0 <= seconds <= 60):
         raise ValueError
     return -value if letter == directions[1] else value
 
