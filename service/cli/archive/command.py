@@ -131,7 +131,7 @@ def _told(work: _Work, photos: Photos, failed: int, problems: Sequence[str]) -> 
         work.tell(f"{failed} of {len(photos)} photos were not answered; the column 'problem' of their rows says why")
         work.tell("with --retry the same command tries them again")
     if more := sum(work.truncated.values()):
-        work.tell(f"photos with more plants than are listed: {more}; see --max-plants, and the column 'truncated'")
+        work.tell(f"of those looked at now, photos with more plants than are listed: {more}; see --max-plants, and the column 'truncated'")
     for reason in problems[:_MOST_TOLD]:
         work.tell(f"not looked at: {reason}")
     if len(problems) > _MOST_TOLD:

@@ -61,7 +61,7 @@ def test_as_many_plants_of_a_photo_as_are_asked_for(tmp_path: Path, capsys: pyte
     call = [tmp_path / "field.png", "--detect", "--format", "csv", "--out"]
     assert predict(*call, tmp_path / "one", "--max-plants", "1") == 0
     assert [(row["plant"], row["truncated"]) for row in rows(tmp_path / "one")] == [("1", "yes")]
-    assert "photos with more plants than are listed: 1; see --max-plants" in capsys.readouterr().err
+    assert "of those looked at now, photos with more plants than are listed: 1; see --max-plants" in capsys.readouterr().err
     assert predict(*call, tmp_path / "all", "--fine") == 0
     assert [(row["plant"], row["truncated"]) for row in rows(tmp_path / "all")] == [("1", "no"), ("2", "no")]
     assert "--max-plants" not in capsys.readouterr().err
