@@ -119,10 +119,14 @@ def boxes_of(mask: NDArray[np.uint8]) -> list[Box]:
     Masks of young plants often lack the stem, so that each leaf is a part of its own.
     """
     boxes = []
-    for value in np.unique(mask[mask > 0]):
-        part = mask == value
+    for value, place in enumerate(ndimage.find_objects(mask), 1):
+        if place is None:
+            continue
+        top, left = (max(0, side.start - LEAF_GAP) for side in place)  # not the whole photo for each of many plants
+        part = mask[top : place[0].stop + LEAF_GAP, left : place[1].stop + LEAF_GAP] == value
         near, _ = ndimage.label(ndimage.distance_transform_edt(~part) <= LEAF_GAP / 2, np.ones((3, 3)))
-        boxes += [(float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in ndimage.find_objects(near * part)]
+        for y, x in ndimage.find_objects(near * part):
+            boxes.append((float(left + x.start), float(top + y.start), float(left + x.stop), float(top + y.stop)))
     return boxes
 
 
