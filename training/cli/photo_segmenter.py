@@ -112,7 +112,8 @@ def _fit(options: argparse.Namespace) -> None:
     squares = background_photos.squares_and_of(options.background_photos, more)
     if more and squares is None:
         say("by their masks plants cover these photos, so composed pictures have drawn grounds alone")
-    fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half) for folder in folders]
+    each = photo_segmenter.squares_of_each(len(more))
+    fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half, each=each) for folder in folders]
     start = None if options.start is None else photo_segmenter.beginning(options.start)
     bare = photo_segmenter.bare(options.background_photos)
     photos = provenance.of_photos([*background_photos.files(options.background_photos), *more])

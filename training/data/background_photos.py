@@ -18,14 +18,15 @@ from training.recipe import FieldScenes
 from training.references import reference
 
 _SIDE = 640  # pixels a side of a photo's central square, from which the squares are cut
-_SQUARES = 12  # of each photo
+_SQUARES = 12  # of each photo, at most
+MOST_SQUARES = 12_000  # of all photos together, where one of each is not more: 0.8 GB of 150 pixels a side
 _TRIES = 20  # for each square, before a photo is left as overgrown
 _LEAST = 0.2  # side of a square, of the photo's
 _PLANT = 0.002  # share of a square that may be plant by its mask
 
 
 def squares(folders: Sequence[Path], size: int = pixels.SIZE, seed: int = 0) -> Tensor:
-    """Squares of all photos in `folders` and theirs: uint8 [M,3,size,size]. The same for the same files and seed.
+    """Squares of all photos in `folders` and theirs: uint8 [M,3,size,size]; of many photos fewer. The same for the same files and seed.
 
     Where a photo lies in a folder beside a folder `masks` with a PNG of its name, 0 for background, only its bare parts are taken.
     Raises DataError for a folder without photos, a file that cannot be read, or where plants cover all.
@@ -79,11 +80,17 @@ def _overgrown(folders: Sequence[Path]) -> DataError:
 
 def _all(photos: Sequence[Path], size: int, seed: int) -> Tensor | None:
     """The squares of photos; None where there are none."""
-    cut = [square for number, file in enumerate(photos) for square in _of(file, size, np.random.default_rng([seed, number]))]
-    return torch.from_numpy(np.stack(cut)) if cut else None
+    each = max(1, min(_SQUARES, MOST_SQUARES // max(1, len(photos))))
+    cut = np.empty((len(photos) * each, 3, size, size), np.uint8)  # unused rows take no memory
+    count = 0
+    for number, file in enumerate(photos):
+        for square in _of(file, each, size, np.random.default_rng([seed, number])):
+            cut[count] = square
+            count += 1
+    return torch.from_numpy(cut[:count]) if count else None
 
 
-def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
+def _of(file: Path, each: int, size: int, random: np.random.Generator) -> list[NDArray[np.uint8]]:
     try:
         with pixels.opened(file) as picture:
             photo = picture.square(_SIDE).pixels  # uint8 [3,side,side]
@@ -92,7 +99,7 @@ def _of(file: Path, size: int, random: np.random.Generator) -> list[NDArray[np.u
         raise DataError(f"{file}: {error}") from None
     plant = _mask(file, upright)  # bool [side,side]
     cut = []
-    for _ in range(_SQUARES):
+    for _ in range(each):
         for _ in range(_TRIES):
             side = int(_SIDE * math.exp(random.uniform(math.log(_LEAST), 0)))
             top, left = random.integers(0, _SIDE - side + 1, 2)

@@ -27,7 +27,7 @@ class MaskedSquares:
     """Squares of photos and how much of each pixel is plant."""
 
     pixels: Tensor  # uint8 [M,3,S,S]
-    plants: Tensor  # float [M,1,S,S] in 0–1
+    plants: Tensor  # uint8 [M,1,S,S], 255 where all of the pixel is plant
 
 
 Half = Literal["first", "second"]  # of a folder's photos in the order of their names: neighbours show the same plants
@@ -78,8 +78,10 @@ def squares(
     may lack plants. The same for the same files and seed. Raises DataError for a photo without a mask, one of another size, or an
     unreadable one.
     """
-    photos, plants, with_plants = [], [], 0
-    for number, file in enumerate(files(folder, half)):
+    found = files(folder, half)
+    photos, plants = (np.empty((len(found) * each, channels, size, size), np.uint8) for channels in (3, 1))  # unused rows take no memory
+    count = with_plants = 0
+    for number, file in enumerate(found):
         photo, mask = read(file)
         plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
         random = np.random.default_rng([seed, number])
@@ -91,15 +93,16 @@ def squares(
                 shows_plant = np.asarray(plant.crop(box)).mean() >= 255 * _PLANT
                 if turn < anywhere or shows_plant:
                     with_plants += int(shows_plant)
-                    photos.append(np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1))
-                    plants.append(np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))[None])
+                    photos[count] = np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+                    plants[count, 0] = np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))
+                    count += 1
                     break
     if not with_plants:
         raise DataError(
             f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants."
             " Photos of bare ground are for --background-photos"
         )
-    return MaskedSquares(torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(plants)) / 255)
+    return MaskedSquares(torch.from_numpy(photos[:count]), torch.from_numpy(plants[:count]))
 
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:

@@ -46,7 +46,8 @@ _PLACED = FieldScenes(share=1, wide=0.4, wide_scale=(0.5, 1.6))
 _MOST_PLANTS = 12  # of a square of a photo, whose centres are learnt; one with more is hardly of single plants
 _SIDES, _SIDES_SINGLE = (110, 350), (150, 520)  # pixels of a photo, of the squares' sides
 _KEY, _LEARNT, _CLUMPS = "photo_segmenter", "learnt", "clumps"
-_SQUARES, _ANYWHERE = 20, 10  # of a photo; the latter wherever they fall, with stones and straw that look like plants
+_SQUARES = 20  # of a photo, at most; half of them wherever they fall, with stones and straw that look like plants
+MOST_SQUARES = 10_000  # of all photos together, where two of each are not more: 2.6 GB
 _PLANT_AREA = 30  # pixels of a plant on a photo, at least
 _CENTRES = 0.5  # weight of their loss
 _ENCODER = "efficientnet-lite0"
@@ -135,11 +136,16 @@ def bare(folders: Sequence[Path]) -> list[str]:
     return [f"{SegmenterOrigin.name_of(folder)}:bare" for folder in folders if masked_photos.has_masks(folder)]
 
 
-def field(folder: Path, *, single: bool, half: Half | None) -> LabelledSquares:
-    """The squares of a folder of photos with masks. Raises DataError."""
+def squares_of_each(photos: int) -> int:
+    """How many squares of each of so many photos are learnt from: of many photos fewer, so that all fit into memory."""
+    return max(2, min(_SQUARES, MOST_SQUARES // max(1, photos)))
+
+
+def field(folder: Path, *, single: bool, half: Half | None, each: int = _SQUARES) -> LabelledSquares:
+    """The squares of a folder of photos with masks, of each so many. Raises DataError."""
     sides = _SIDES_SINGLE if single else _SIDES
     name = SegmenterOrigin.name_of(folder) + (f":{half}" if half else "")
-    return LabelledSquares(name, masked_photos.squares(folder, SIDE, 0, sides, half, each=_SQUARES, anywhere=_ANYWHERE), single)
+    return LabelledSquares(name, masked_photos.squares(folder, SIDE, 0, sides, half, each=each, anywhere=each // 2), single)
 
 
 def train(
@@ -339,7 +345,7 @@ def _batch(scenes: Scenes, fields: Sequence[LabelledSquares], size: int, random:
     for field in fields:
         share = max(1, size // len(fields))
         rows = torch.randint(len(field.masked.pixels), (share,), generator=random).to(scenes.images.device)
-        layers = torch.cat([to_float(field.masked.pixels[rows]), field.masked.plants[rows]], 1)
+        layers = to_float(torch.cat([field.masked.pixels[rows], field.masked.plants[rows]], 1))
         layers = placed(layers, torch.zeros(share, dtype=torch.bool), _PLACED, random)
         images.append(photograph(layers[:, :3], _FIELD_CAMERA, random))
         plants.append(layers[:, 3:])

@@ -112,7 +112,7 @@ def iou(segmenter: Segmenter, masked: MaskedSquares) -> float:
     """Intersection over union of the plants, over all pixels of all squares."""
     both = either = 0
     for images, plants in zip(torch.split(masked.pixels, BATCH), torch.split(masked.plants, BATCH), strict=True):
-        found, drawn = segmenter(to_float(images)) > 0, plants > 0.5
+        found, drawn = segmenter(to_float(images)) > 0, to_float(plants) > 0.5
         both, either = both + int((found & drawn).sum()), either + int((found | drawn).sum())
     return both / max(1, either)
 
@@ -125,7 +125,7 @@ def _batch(pixels: Tensor, backgrounds: Tensor | None, masked: Sequence[MaskedSq
     for number, photos in enumerate(masked):
         share = int(BATCH * _MASKED) // len(masked)
         chosen = torch.randint(len(photos.pixels), (share,), generator=random)
-        layers = torch.cat([to_float(photos.pixels[chosen]), photos.plants[chosen]], 1)
+        layers = to_float(torch.cat([photos.pixels[chosen], photos.plants[chosen]], 1))
         layers = placed(layers, torch.zeros(share, dtype=torch.bool), _FIELD, random)
         rows = slice(number * share, (number + 1) * share)
         images[rows], plants[rows] = layers[:, :3], layers[:, 3:]

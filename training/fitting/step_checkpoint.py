@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -71,5 +72,5 @@ def digest_of(tensors: Iterable[Tensor]) -> str:
     """The start of the SHA-256 of what is learnt from, to tell one training from another. The tensors lie on the CPU."""
     found = hashlib.sha256()
     for tensor in tensors:
-        found.update(tensor.numpy().tobytes())
+        found.update(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8).data)
     return found.hexdigest()[:12]

@@ -29,6 +29,13 @@ def test_where_there_is_a_mask_only_bare_ground_is_taken(photos):
     assert (squares[:, 0] > 110).all()
 
 
+def test_of_many_photos_fewer_squares_are_taken(photos, monkeypatch):
+    monkeypatch.setattr(background_photos, "MOST_SQUARES", 5)
+    assert 1 <= len(background_photos.squares([photos], 32)) <= 5
+    (photos / "two.png").write_bytes((photos / "one.png").read_bytes())
+    assert 2 <= len(background_photos.squares([photos], 32)) <= 4
+
+
 def test_without_a_mask_all_is_background(photos):
     (photos.parent / "masks" / "one.png").unlink()
     squares = background_photos.squares([photos], 32)

@@ -39,6 +39,10 @@ def test_the_loss_of_plants_is_cross_entropy_and_the_iou_of_each_source():
     assert float(plant_loss(soft.logit(), soft, [3])) == pytest.approx(float(entropy), rel=1e-4)
 
 
+def test_of_many_photos_fewer_squares_are_learnt_from():
+    assert [photo_segmenter.squares_of_each(photos) for photos in (0, 500, 501, 2000, 10**6)] == [20, 20, 19, 5, 2]
+
+
 def test_a_folder_is_no_file_of_weights(tmp_path):
     with pytest.raises(RunError, match=r"is a folder; name the file .*--artifact"):
         photo_segmenter.load(tmp_path)
@@ -50,7 +54,7 @@ def test_it_learns_from_masks(images, tmp_path):
     mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
-    field = LabelledSquares("discs", MaskedSquares(pixels, mask), single=True)
+    field = LabelledSquares("discs", MaskedSquares(pixels, mask.mul(255).to(torch.uint8)), single=True)
     fabric = make_fabric("cpu")
     trained = photo_segmenter.train(
         fabric, images.pixels, None, [field], TrainingPlan(12, batch_size=2), tmp_path / "one.pt", split_digest="0"
