@@ -4,19 +4,14 @@ import argparse
 from pathlib import Path
 
 from training.cli.export import formats_named, say_int8
-from training.cli.options import Commands
+from training.cli.options import PUBLISHED, Commands, published_version
 from training.cli.output import say
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     convert = commands.add_parser("convert", help="publish an artifact once more, with model.onnx or model.pt2 beside model.pt")
-    convert.add_argument(
-        "--artifact",
-        required=True,
-        metavar="DIR",
-        help="folder of a published version, or NAME/VERSION of a model that comes with the project",
-    )
+    convert.add_argument("--artifact", type=published_version, required=True, metavar="DIR", help=PUBLISHED)
     convert.add_argument("--store", type=Path, required=True, help="folder of published models, which gets the next version")
     convert.add_argument(
         "--format",
@@ -34,13 +29,12 @@ def _perform(options: argparse.Namespace) -> None:
     from training.artifact.formats import FILES
     from training.data import images as data
     from training.errors import TrainingError
-    from training.fitting.warm_start import folder_of
     from training.publishing.convert import convert
 
     if "int8" in options.format and options.data is None:
         raise TrainingError("--format int8 needs the images of the version's training: give their folder with --data DIR")
     images = data.load(options.data) if "int8" in options.format else None
-    folder = convert(folder_of(options.artifact), options.store, options.format, images)
+    folder = convert(options.artifact, options.store, options.format, images)
     for file in (FILES[form] for form in options.format if form in FILES and form != "int8"):
         say(f"{file} has {(folder / file).stat().st_size / 1e6:.1f} MB and answers as model.pt does")
     say_int8(folder)

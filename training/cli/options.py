@@ -10,6 +10,7 @@ from training.old_names import say_new_name
 if TYPE_CHECKING:
     from training.publishing.appraisal import ExternalFolders
 
+PUBLISHED = "folder of a published version, or NAME/VERSION of a model that comes with the project"
 _MOST_SEED = 2**32 - 1
 _SHOWN = 20  # characters of a wrong value in its message
 Commands = argparse._SubParsersAction  # of argparse.ArgumentParser
@@ -28,7 +29,7 @@ def add_measured(command: argparse.ArgumentParser) -> None:
     """`--run` or `--artifact`, one of them: what is measured."""
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("--run", type=Path, help="folder of a run; its best weights are measured")
-    what.add_argument("--artifact", type=Path, help="folder of a published version")
+    what.add_argument("--artifact", type=published_version, metavar="DIR", help=PUBLISHED)
 
 
 def add_machine(command: argparse.ArgumentParser) -> None:
@@ -36,6 +37,18 @@ def add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     command.add_argument(
         "--precision", choices=["auto", "32-true", "bf16-mixed"], default="auto", help="auto: bfloat16 where the processor computes in it"
+    )
+
+
+def published_version(text: str) -> Path:
+    """The folder of a published version: by itself, or NAME/VERSION of a model that comes with the project."""
+    from models_store import store
+
+    for folder in (Path(text), store.SHIPPED_STORE / text):
+        if (folder / store.MANIFEST).exists():
+            return folder
+    raise argparse.ArgumentTypeError(
+        f"{text} is no published version; name its folder, or one that comes with the project, such as seedlings/3"
     )
 
 

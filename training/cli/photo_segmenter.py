@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.cli.options import Commands, add_background_photos, add_data, add_machine, count, rate, seed
+from training.cli.options import PUBLISHED, Commands, add_background_photos, add_data, add_machine, count, published_version, rate, seed
 from training.cli.output import say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)
     fit.add_argument(
-        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/11"
+        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/12"
     )
     fit.add_argument("--steps", type=count, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
@@ -60,7 +60,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     evaluate = actions.add_parser("evaluate", help="measure it on photos with masks, beside an excess green index")
     what = evaluate.add_mutually_exclusive_group(required=True)
     what.add_argument("--weights", type=Path, metavar="FILE", help="what `fit` wrote")
-    what.add_argument("--artifact", type=Path, metavar="DIR", help="a published version")
+    what.add_argument("--artifact", type=published_version, metavar="DIR", help=PUBLISHED)
     _add_folders(evaluate, "be measured on", required=True)
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     evaluate.set_defaults(perform=_evaluate)
@@ -71,7 +71,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     export.add_argument("--name", default="seedlings-segmenter", help="name of the model (default: seedlings-segmenter)")
     export.add_argument(
         "--twin",
-        type=Path,
+        type=published_version,
         metavar="DIR",
         help="a published version, fitted with the same options on fewer photos: its figures stand for weights that learnt from all",
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_appraisal, add_data, external_folders
+from training.cli.options import PUBLISHED, Commands, add_appraisal, add_data, external_folders, published_version
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -11,7 +11,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     recalibrate = commands.add_parser(
         "recalibrate", help="publish an artifact once more, the same network with thresholds and figures found anew"
     )
-    recalibrate.add_argument("--artifact", type=Path, required=True, help="folder of a published version")
+    recalibrate.add_argument("--artifact", type=published_version, required=True, metavar="DIR", help=PUBLISHED)
     add_data(recalibrate)
     recalibrate.add_argument("--store", type=Path, required=True, help="folder of published models, which gets the next version")
     add_appraisal(recalibrate)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import Commands, add_data, add_results
+from training.cli.options import Commands, add_data, add_results, published_version
 from training.cli.output import say
 
 
@@ -19,7 +19,9 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     report.add_argument(
         "--split", choices=["validation", "test"], default="validation", help="what --run is measured on (default: validation)"
     )
-    what.add_argument("--artifact", type=Path, metavar="DIR", help="version whose answers are shown (default: the newest shipped one)")
+    what.add_argument(
+        "--artifact", type=published_version, metavar="DIR", help="version whose answers are shown (default: the newest shipped one)"
+    )
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="where index.html and its pictures go")
     report.set_defaults(perform=_perform)
 

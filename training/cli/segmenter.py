@@ -10,7 +10,7 @@ from training.cli.output import say
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     """The command's options."""
     segmenter = commands.add_parser(
-        "segmenter", help="train what cuts plants out, for recipes with a plant_view; an interrupted one goes on"
+        "segmenter", help="train what cuts one plant out, for recipes with a plant_view (not that of /detect); an interrupted one goes on"
     )
     add_data(segmenter)
     add_background_photos(segmenter)

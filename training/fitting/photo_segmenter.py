@@ -295,7 +295,7 @@ def beginning(start: str) -> TrainedSegmenter:
         return load(Path(start))
     folder = warm_start.folder_of(start)
     if not folder.is_dir():
-        raise RunError(f"--start {start} is neither a file of weights nor a published version, such as seedlings-segmenter/1")
+        raise RunError(f"--start {start} is neither a file of weights nor a published version, such as seedlings-segmenter/12")
     manifest, module = torchscript.load_segmenter(folder)
     try:
         network = published_network.segmenter_of(module).network

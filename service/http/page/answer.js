@@ -61,7 +61,7 @@ const heated = () => $("heat").getAttribute("aria-pressed") === "true";
 function drawCrop() {
   if (!chosen) return;
   const { naturalWidth: width, naturalHeight: height, hidden } = $("photo");
-  if (heated() || hidden || !width || (chosen.problem && !chosen.crop)) crop.place(null);
+  if (heated() || hidden || !width || !(chosen.answer || chosen.crop)) crop.place(null); // which part is looked at is not known yet
   else crop.place([width, height], chosen.crop ?? chosen.answer?.crop);
 }
 $("photo").addEventListener("load", drawCrop);
