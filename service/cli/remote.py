@@ -1,18 +1,14 @@
 """Asks a running service, by the project's own client."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Literal, Protocol
 
 from models_store import installing
 from service.errors import NotReady, ServiceError
 
 Look = Literal["auto", "centre"]  # where: at the largest plant, or at the middle
 _TRIES = 600  # as long as the deadline lasts
-_BUSY, _LATE = (429, 503), 504  # statuses
-_IN_TIME = 4  # answers in a row before one more photo is asked for at one time; twice as many after each time that was too much
-Answered = TypeVar("Answered")
 
 
 class RemoteService(Protocol):
@@ -41,54 +37,6 @@ class RemoteProblem(ServiceError):
         return self._problem
 
 
-class TooLate(RemoteProblem):
-    """The service did not get it done in time."""
-
-
-class Turns:
-    """How many photos are asked for at one time: one after an answer that came too late, then by and by more again.
-
-    Photos that are too late together would be too late together at the next try, too.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = self._now = most
-        self._asking = 0
-        self._in_time, self._needed = 0, _IN_TIME  # answers in a row; so many before there is one photo more at one time
-        self._changed = asyncio.Condition()
-
-    async def ask(self, call: Callable[[], Awaitable[Answered]]) -> Answered:
-        """What `call` gives, once it is its turn. Raises what it raises, a TooLate only where it was asked for alone."""
-        while True:
-            async with self._turn() as alone:
-                try:
-                    answered = await call()
-                except TooLate:
-                    if self._now > 1:
-                        self._now, self._needed = 1, 2 * self._needed
-                    self._in_time = 0
-                    if alone:
-                        raise
-                    continue
-            self._in_time += 1
-            if self._in_time >= self._needed:
-                self._now, self._in_time = min(self._most, self._now + 1), 0
-            return answered
-
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[bool]:
-        """Whether it is the only one for as long as it takes."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._asking < self._now)
-            self._asking += 1
-        try:
-            yield self._now == 1
-        finally:
-            self._asking -= 1
-            async with self._changed:
-                self._changed.notify_all()
-
-
 @contextlib.asynccontextmanager
 async def connected(url: str, key: str | None, patience_s: float, at_once: int) -> AsyncIterator[RemoteService]:
     """Gives what asks a service of `at_once` photos at one time at most, and of fewer where it does not get these done in time.
@@ -105,24 +53,20 @@ async def connected(url: str, key: str | None, patience_s: float, at_once: int) 
         try:
             return await call
         except Problem as problem:
-            raise (TooLate if problem.status == _LATE else RemoteProblem)(problem.document) from None
+            raise RemoteProblem(problem.document) from None
         except NoAnswer as error:
             raise NotReady(str(error)) from None
 
-    turns = Turns(at_once)
-    async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s, again=_BUSY) as client:
+    async with AsyncClient(url, key, tries=_TRIES, deadline_s=patience_s, at_once=at_once) as client:
         listed = (await told(client.species())).to_dict()  # a wrong address or key is told before the first photo is sent
 
         class ByTheClient:
             async def predict(self, image: bytes, look: Look) -> dict[str, Any]:
-                answered: dict[str, Any] = (await turns.ask(lambda: told(client.predict(image, crop=look)))).to_dict()
+                answered: dict[str, Any] = (await told(client.predict(image, crop=look))).to_dict()
                 return answered
 
             async def detect(self, image: bytes, masks: bool, max_plants: int, fine: bool) -> dict[str, Any]:
-                def ask() -> Awaitable[Any]:
-                    return told(client.detect(image, masks=masks, max_plants=max_plants, fine=fine))
-
-                detected: dict[str, Any] = (await turns.ask(ask)).to_dict()
+                detected: dict[str, Any] = (await told(client.detect(image, masks=masks, max_plants=max_plants, fine=fine))).to_dict()
                 return detected
 
             species = listed["species"]

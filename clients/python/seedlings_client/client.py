@@ -1,6 +1,7 @@
 """The two clients: one waits, the other is for asyncio. What they have in common is in `requests` and `retries`."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Self, TypeVar
@@ -12,6 +13,7 @@ from .errors import Problem
 from .generated.models import Answer, Detected, Health, RetentionPolicy, SpeciesList
 from .requests import Call, Crop, Explanation, Photo
 from .retries import BUSY, Attempts, Retries
+from .turns import LATE, TaskTurns, ThreadTurns
 from .version import __version__
 
 T = TypeVar("T")
@@ -36,14 +38,19 @@ class Client:
         deadline_s: float = Retries.deadline_s,
         timeout_s: float = Retries.timeout_s,
         again: Collection[int] = BUSY,
+        at_once: int | None = None,
         http: httpx.Client | None = None,
     ) -> None:
         """A service that is busy or starting is asked again after the seconds it names, `tries` times at most, for `deadline_s`
-        in all. `timeout_s` is for a single try without a sign of life. `again` are the statuses that say that it is busy. `http` is a
-        client of your own, for its certificates or proxies; it stays open. Raises ValueError for an address that is none.
+        in all. `timeout_s` is for a single try without a sign of life. `again` are the statuses that say that it is busy. `at_once`: of so
+        many photos at one time at most, those of all threads and tasks together; of any number unless given. After an answer that came
+        too late (504) it is one, and more by and by; what was late is tried once more, alone. `http` is a client of your own, for its
+        certificates or proxies; it stays open. Raises ValueError for an address that is none.
         """
         self._url = requests.address(base_url)
         self._retries = Retries(tries, deadline_s, timeout_s, again)
+        self._of_photos = dataclasses.replace(self._retries, again=[status for status in again if status != LATE])
+        self._turns = ThreadTurns(at_once)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.Client(), http is None
 
@@ -137,7 +144,18 @@ class Client:
             return problem
 
     def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._retries, self._url)
+        if call.method == "GET":  # not of a photo
+            return self._tried(call, Attempts(self._retries, self._url))
+        attempts = Attempts(self._of_photos, self._url)
+        while True:
+            try:
+                with self._turns.next(attempts.check) as alone:
+                    return self._tried(call, attempts)
+            except Problem as problem:
+                if problem.status != LATE or LATE not in self._retries.again or alone or attempts.spent:
+                    raise
+
+    def _tried(self, call: Call[T], attempts: Attempts) -> T:
         while True:
             try:
                 return self._try(call, attempts)
@@ -168,11 +186,14 @@ class AsyncClient:
         deadline_s: float = Retries.deadline_s,
         timeout_s: float = Retries.timeout_s,
         again: Collection[int] = BUSY,
+        at_once: int | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         """As of `Client`."""
         self._url = requests.address(base_url)
         self._retries = Retries(tries, deadline_s, timeout_s, again)
+        self._of_photos = dataclasses.replace(self._retries, again=[status for status in again if status != LATE])
+        self._turns = TaskTurns(at_once)
         self._headers = _headers(api_key)
         self._http, self._own = http or httpx.AsyncClient(), http is None
 
@@ -258,7 +279,18 @@ class AsyncClient:
             return problem
 
     async def _ask(self, call: Call[T]) -> T:
-        attempts = Attempts(self._retries, self._url)
+        if call.method == "GET":
+            return await self._tried(call, Attempts(self._retries, self._url))
+        attempts = Attempts(self._of_photos, self._url)
+        while True:
+            try:
+                async with self._turns.next(attempts.check) as alone:
+                    return await self._tried(call, attempts)
+            except Problem as problem:
+                if problem.status != LATE or LATE not in self._retries.again or alone or attempts.spent:
+                    raise
+
+    async def _tried(self, call: Call[T], attempts: Attempts) -> T:
         while True:
             try:
                 return await self._try(call, attempts)

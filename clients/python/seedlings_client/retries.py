@@ -54,6 +54,11 @@ class Attempts:
             raise NoAnswer(f"{self.url} gave no whole answer within {self.retries.deadline_s:g} s")
         return left_s
 
+    @property
+    def spent(self) -> bool:
+        """Whether there is no further try."""
+        return self.made >= self.retries.tries or time.monotonic() >= self.until
+
     def pause_s(self, error: Problem | httpx.TransportError) -> float:
         """How long to wait before the next try. Raises what the call failed with if another try makes no sense, or none is left."""
         wait_s = self._wait_s(error)

@@ -44,32 +44,6 @@ def test_without_the_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
         predict("http://127.0.0.1:9")
 
 
-def test_photos_that_are_late_together_are_asked_for_one_by_one_and_then_by_more() -> None:
-    together: list[int] = []  # of each photo: how many there were
-
-    async def main() -> list[int]:
-        turns, there = remote.Turns(3), set[int]()
-
-        async def answer(photo: int) -> int:
-            there.add(photo)
-            await asyncio.sleep(0.01)
-            together.append(len(there))
-            late = len(there) > 2
-            await asyncio.sleep(0)
-            there.remove(photo)
-            if late:
-                raise remote.TooLate({"status": 504, "detail": "no answer within 30 s"})
-            return photo
-
-        return await asyncio.gather(*(turns.ask(functools.partial(answer, photo)) for photo in range(60)))
-
-    assert asyncio.run(main()) == list(range(60))
-    assert together[:3] == [3, 3, 3]
-    assert together[3:11] == [1] * 8  # so many in time, and it is one more
-    assert together[11:].index(3) >= 8  # and still one more, which is too much again
-    assert together.count(3) <= 9
-
-
 def test_a_photo_that_is_late_alone_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[str]()
 
