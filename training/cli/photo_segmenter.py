@@ -38,6 +38,13 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument("--learning-rate", type=rate, default=3e-3, metavar="RATE", help="the highest (default: 0.003)")
     fit.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: 0)")
     add_machine(fit)
+    fit.add_argument(
+        "--workers",
+        type=count,
+        default=0,
+        metavar="N",
+        help="processes that compose pictures while the network learns, for a GPU (default: none; it composes them itself)",
+    )
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="where its weights go")
     fit.set_defaults(perform=_fit)
     clumps = actions.add_parser("clumps", help="train what tells parts that hold several plants from single plants, for weights of `fit`")
@@ -103,7 +110,7 @@ def _fit(options: argparse.Namespace) -> None:
     keep_freed_memory()
     step_checkpoint.check_out(options.out)
     _draw_masks(options)
-    plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate)
+    plan = photo_segmenter.TrainingPlan(options.steps, options.seed, options.batch_size, options.learning_rate, options.workers)
     fabric = make_fabric(options.device, precision=options.precision)
     images = data.load(options.data, options.cache)
     parts = split.of(images, 0, "report")

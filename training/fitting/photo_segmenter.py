@@ -24,7 +24,8 @@ from training.errors import RunError
 from training.fitting import ema, imagenet, provenance, run_folder, warm_start
 from training.fitting.augmentation.background_replacement import placed
 from training.fitting.augmentation.camera import photograph
-from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts, compose_many
+from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts
+from training.fitting.composed_pictures import ComposedPictures
 from training.fitting.step_checkpoint import StepCheckpoint, digest_of
 from training.networks.clump_classifier import ClumpClassifier
 from training.networks.efficientnet_lite import efficientnet_lite0
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric  # its import takes two seconds
 
 
-# On the CPU, where composing is slow: times that a composed batch is used, each in another light, and how many steps lie between.
-_USES, _KEPT = 3, 5  # prime to each other
 _WARMUP, _DECAY = 50, 0.01
 _AVERAGE = 0.998
 CAMERA = Camera(share=0.85, light=(0.28, 2.2), colour=0.1, least_side=110, jpeg_halved=0.5)
@@ -75,6 +74,7 @@ class TrainingPlan:
     seed: int = 0
     batch_size: int = 8  # composed pictures of a step; as many squares of photos with masks come to them, where there are some
     learning_rate: float = 3e-3  # the highest; it rises for 50 steps and falls by a half cosine
+    workers: int = 0  # processes of the CPU that compose pictures; 0: they are composed on the device
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def train(
 
     backgrounds: squares of photos to set plants on, or None. bare: what `SegmenterOrigin` calls the folders with masks that these are from.
     start: begin with its weights; without it the encoder begins with ImageNet's. learnt: the images that all of this is from, as the file
-    is to say, without those of the start. log: gets a line every 50 steps. All pictures are composed on Fabric's device. The same seed
-    draws the same pictures on one kind of device.
+    is to say, without those of the start. log: gets a line every 50 steps. The same seed composes the same pictures on the CPU,
+    with any number of workers, and on one kind of GPU without them.
 
     An interrupted training goes on from its last checkpoint, which lies beside `out`, and gives the same weights as one that was not.
     Raises DiskError, RunError for the checkpoint of another training, or where ImageNet's weights are not installed.
@@ -178,9 +178,10 @@ def train(
     given += [part for one in fields for part in (one.masked.pixels, one.masked.plants)]
     given += start.network.state_dict().values() if start is not None else []
     network = (_beginning() if start is None else copy.deepcopy(start.network)).to(device).to(memory_format=torch.channels_last)
-    pixels, backgrounds = pixels.to(device), None if backgrounds is None else backgrounds.to(device)
+    where = torch.device("cpu") if plan.workers else device
+    pixels, backgrounds = pixels.to(where), None if backgrounds is None else backgrounds.to(where)
+    composed = ComposedPictures(pixels, backgrounds, plan.batch_size, plan.seed, plan.workers)
     here = [replace(one, masked=MaskedSquares(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
-    composed: dict[int, Scenes] = {}
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(_groups(network), weight_decay=_DECAY)
     masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields), *bare]))
@@ -188,22 +189,11 @@ def train(
     made_of = SegmenterOrigin(plan.steps, plan.seed, masks, began_with, split_digest, len(pixels), plan.batch_size, plan.learning_rate)
     checkpoint = StepCheckpoint(out, asdict(made_of) | {"given": digest_of(given)}, network, averaged, optimizer)
 
-    def drawn(step: int) -> torch.Generator:
-        """The generator of a step, after it has composed pictures if that is its turn."""
-        random = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
-        if device.type != "cpu" or step % _USES == 0 or step < _KEPT:
-            chosen = torch.randint(len(pixels), (plan.batch_size,), generator=random).to(device)
-            composed[step % _KEPT] = compose_many(to_float(pixels[chosen]), backgrounds, random)
-        return random
-
     first = checkpoint.resume()
-    if device.type == "cpu":
-        for step in range(max(0, first - _USES * _KEPT), first):  # what of earlier steps is used again
-            drawn(step)
     total, began = torch.zeros((), device=device), time.monotonic()
-    for step in tqdm(range(first, plan.steps), "segmenter", initial=first, total=plan.steps, leave=False, disable=None):
-        random = drawn(step)
-        batch = _batch(composed[step % _KEPT], here, plan.batch_size, random)
+    coming = tqdm(composed.steps(first, plan.steps, device), "segmenter", initial=first, total=plan.steps, leave=False, disable=None)
+    for step, (scenes, random) in enumerate(coming, first):
+        batch = _batch(scenes, here, plan.batch_size, random)
         for group in optimizer.param_groups:
             part = min(1, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
             group["lr"] = plan.learning_rate * part * group["share"]
