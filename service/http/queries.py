@@ -78,7 +78,8 @@ _BOXES: dict[str, Any] = {
     "name": "boxes",
     "in": "query",
     "required": False,
-    "description": "`false`: the photo alone, for what draws boxes of its own and cannot show the photo's format.",
+    "description": "`false`: the photo alone, for what draws boxes of its own and cannot show the photo's format. No plants are"
+    " looked for.",
     "schema": {"type": "boolean", "default": True},
 }
 _PREDICTION: dict[str, Any] = {

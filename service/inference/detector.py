@@ -197,6 +197,11 @@ class Detector:
             self._report(Counter(map(_counted_as, named)))
         return Detection(seen.photo, seen.maps[0], cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, model)
 
+    async def photo(self, image: bytes) -> Photo:
+        """A photo as it is looked at, without looking for plants. Raises what `detect` raises of the photo, QueueFull or DeadlinePassed."""
+        async with in_time(self._deadline_s), self._in_memory(fine=False):
+            return await self._decode(image)
+
     async def look(self, image: bytes) -> Crop | None:
         """The square around the largest plant on a photo; None where the central square shows it as well, or no plant is found.
 
@@ -232,10 +237,7 @@ class Detector:
         async with in_time(self._deadline_s):
             with self._batcher.admit() as place, self._counted():
                 async with self._in_memory(fine) as alone:
-                    decoding = self._decoder.photo(image, PHOTO_SIDE) if isinstance(image, bytes) else self._decoder.run(_decoded, image)
-                    photo = await decoding
-                    if self._on_decoded is not None and isinstance(image, bytes):
-                        self._on_decoded(photo.decode_s)
+                    photo = await (self._decode(image) if isinstance(image, bytes) else self._decoder.run(_decoded, image))
                     height, width = photo.fitted.pixels.shape[1:]
                     size = plants.map_size(width, height, segmenter.manifest.input)
                     scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)
@@ -245,6 +247,12 @@ class Detector:
                     maps = await self._looked(segmenter, looking, place)
                     await alone.aclose()  # another request's may be looked at while plants are named here
                     yield _Segmented(photo, scaled, maps, segmenter, looking.spent_s)
+
+    async def _decode(self, image: bytes) -> Photo:
+        photo = await self._decoder.photo(image, PHOTO_SIDE)
+        if self._on_decoded is not None:
+            self._on_decoded(photo.decode_s)
+        return photo
 
     async def _looked(self, segmenter: Segmenter, looking: Looking, place: QueueSlot[Segmenter, Looking, Maps | None]) -> Maps:
         """The maps of a photo, by as many turns at the segmenter as it needs. Raises ModelFailed or NotReady."""

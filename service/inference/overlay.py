@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models_store import rollup
 from models_store.manifest import Group
+from service.inference.decoder import Photo
 from service.inference.detector import Detection, FoundPlant
 from service.inference.plant_squares import Box
 
@@ -20,18 +21,22 @@ _LATIN |= dict(zip(_CYRILLIC + _GREEK, [*_OF_CYRILLIC.split(), *_OF_GREEK.split(
 _LATIN = {sign.upper(): letters.capitalize() for sign, letters in _LATIN.items()} | _LATIN
 
 
-def render(detection: Detection, threshold: float, *, boxes: bool = True) -> bytes:
+def plain(photo: Photo) -> bytes:
+    """The JPEG of the photo alone, its longer side at most 2000 pixels."""
+    return _jpeg(_image(photo))
+
+
+def render(detection: Detection, threshold: float) -> bytes:
     """The JPEG of the photo, its longer side at most 2000 pixels, with a box for each plant in the colour of its group.
 
-    `threshold` is what a name has to have at least, as in `FoundPlant.relied_upon`. Without `boxes` it is the photo alone.
+    `threshold` is what a name has to have at least, as in `FoundPlant.relied_upon`.
     """
-    fitted = detection.photo.fitted
-    image = Image.fromarray(fitted.pixels.transpose(1, 2, 0).copy())
+    fitted, image = detection.photo.fitted, _image(detection.photo)
     draw = ImageDraw.Draw(image)
     line = max(2, max(image.size) // 500)
     said = [said_of(found, threshold) for found in detection.plants]
     numbered = enumerate(zip(detection.plants, said, strict=True), 1)
-    named = [(found, f"{number}. {in_ascii(name)}", group) for number, (found, (name, group)) in numbered] if boxes else []
+    named = [(found, f"{number}. {in_ascii(name)}", group) for number, (found, (name, group)) in numbered]
     font = _font(draw, image.size, {name for _, name, _ in named})
     scale = image.width / fitted.width, image.height / fitted.height
     for found, _, group in reversed(named):  # the largest last, and so on top
@@ -42,6 +47,14 @@ def render(detection: Detection, threshold: float, *, boxes: bool = True) -> byt
         at = (max(0, min(left, image.width - across)), max(0, min(top - down if top >= down else top, image.height - down)))
         draw.rectangle((at[0], at[1], at[0] + across, at[1] + down), fill=COLOURS[group])
         draw.text(at, name, fill="black" if group is None else "white", font=font)
+    return _jpeg(image)
+
+
+def _image(photo: Photo) -> Image.Image:
+    return Image.fromarray(photo.fitted.pixels.transpose(1, 2, 0).copy())
+
+
+def _jpeg(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()

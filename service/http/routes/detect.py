@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from models_store.close_up import PHOTO_SIDE
 from service import errors
+from service.answers import server_timing
 from service.detections import Detected, detected, timing
 from service.errors import documented
 from service.http import batches, queries
@@ -103,10 +104,15 @@ async def detect_overlay(request: Request, services: Annotated[Services, Depends
     services.check_open_for_photos()
     with services.uploads.slot() as upload:
         image = await upload.read_image(request)
-        detection = await unless_gone(request, services.detector.detect(image, plants))
-    jpeg = await asyncio.to_thread(overlay.render, detection, answers.threshold, boxes=boxes)
+        if boxes:
+            detection = await unless_gone(request, services.detector.detect(image, plants))
+            draw, took = functools.partial(overlay.render, detection, answers.threshold), timing(detection)
+        else:
+            photo = await unless_gone(request, services.detector.photo(image))
+            draw, took = functools.partial(overlay.plain, photo), server_timing({"decode": photo.decode_s})
+    jpeg = await asyncio.to_thread(draw)
     kind = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
-    return Overlay(jpeg, headers={"Server-Timing": timing(detection)}, media_type=_OCTETS if kind == _OCTETS else None)
+    return Overlay(jpeg, headers={"Server-Timing": took}, media_type=_OCTETS if kind == _OCTETS else None)
 
 
 async def _json(make: Callable[[], dict[str, Any]], headers: dict[str, str] | None = None) -> Response:

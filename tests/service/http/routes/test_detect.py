@@ -226,6 +226,8 @@ def test_the_overlay_is_the_photo_with_boxes(detecting: Running) -> None:
     assert changed[60:121, 69:73].any()  # the left side of the first box
     assert not changed[200:380, 20:300].any()
     plain = detecting.client.post("/detect/overlay?boxes=false", files={"file": fakes.encoded(photo)})
+    assert plain.headers["server-timing"].startswith("decode;")
+    assert "segmentation" not in plain.headers["server-timing"]  # no plants are looked for
     shown = Image.open(io.BytesIO(plain.content))
     assert not (np.abs(np.asarray(shown, np.int16) - np.asarray(photo, np.int16)).max(-1) > 60).any()
     assert detecting.client.post("/detect/overlay?boxes=no", files={"file": fakes.encoded(photo)}).status_code == 400
