@@ -60,8 +60,8 @@ class Services:
             return "draining"
         if self.registry.current is None:
             return "failed" if self.registry.error else "loading"
-        if self.seconds is not None and not self.seconds.looked:
-            return "loading"  # the first one answers already, some photos otherwise than it will
+        if self._second_is_loading:
+            return "loading"
         return "failed" if self.predictor.failure or self.detector.failure or self.heartbeat.stopped else "ready"
 
     @property
@@ -95,9 +95,19 @@ class Services:
         named = f"{second.manifest.name} {second.version} does not know the species of {first.manifest.name} {first.version}"
         return f"{named}, and is asked nothing; name another one in SEEDLINGS_SECOND_MODEL, or set it to none"
 
+    @property
+    def _second_is_loading(self) -> bool:
+        return self.seconds is not None and not self.seconds.looked
+
+    def check_both(self) -> None:
+        """Raises NotReady while the second model is loaded for the first time: the first one alone answers some photos otherwise."""
+        if self.registry.current is not None and self._second_is_loading:
+            raise NotReady("the second model is still being loaded", retry_after_s=1)
+
     def check_open(self) -> None:
         """Whether a request can be taken now, before its body is read. Raises NotReady or QueueFull."""
         self._check_draining()
+        self.check_both()
         self.predictor.check_room()
 
     def check_open_for_photos(self) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from models_store import store
 from models_store.manifest import RANKS, Manifest
 from service.answers import model_name
-from service.errors import NotReady, UnknownPage
+from service.errors import UnknownPage
 from service.http.auth import authorized
 from service.http.dependencies import current_services
 from service.http.routes.page import onnx_runtime_bytes
@@ -30,8 +30,7 @@ async def about(services: Annotated[Services, Depends(current_services)]) -> dic
 
     Raises NotReady while the second model is still being loaded: the first one alone answers otherwise than the service.
     """
-    if services.seconds is not None and not services.seconds.looked:
-        raise NotReady("the second model is still being loaded", retry_after_s=1)
+    services.check_both()
     first, second, beside = await _model(services), await _second(services), services.second
     return _about(*first, second=False) | {
         "second": None if second is None else _about(*second, second=True),

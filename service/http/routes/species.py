@@ -59,6 +59,7 @@ class SpeciesList(BaseModel):
 async def species(services: Annotated[Services, Depends(current_services)]) -> dict[str, Any]:
     """List the species that the model in service tells apart."""
     model = services.predictor.model()
+    services.check_both()
     manifest, segmenter = model.manifest, services.segmenters.current
     second = services.second
     figures = manifest.figures.per_species
