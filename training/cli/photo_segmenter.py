@@ -166,6 +166,7 @@ def _draw_masks(options: argparse.Namespace) -> None:
     for folder in folders:
         if drawn := annotations.draw_missing(folder):
             _tell(drawn)
+        masked_photos.check(folder, options.half)
     annotations.check_apart([photo for folder in folders for photo in masked_photos.files(folder)])
 
 

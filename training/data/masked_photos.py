@@ -1,5 +1,6 @@
 """Photos with masks of their plants: what a segmenter learns from besides composed pictures, and is measured on."""
 
+import glob
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,20 @@ def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:
     try:
         return photo, masks.of_photo(file, photo.size)
     except FileNotFoundError:
-        raise DataError(f"{file} has no mask {masks.file(file)}; {_how_to_draw(file)}") from None
+        raise DataError(_without_mask(file)) from None
+
+
+def check(folder: Path, half: Half | None = None) -> None:
+    """Whether all photos of a folder have masks, before any of them is read. Raises DataError naming one that has none."""
+    found = files(folder, half)
+    lacking = [photo for photo in found if not masks.file(photo).is_file()]
+    if lacking:
+        more = f"; nor have {len(lacking) - 1} more of these {len(found)} photos" if len(lacking) > 1 else ""
+        raise DataError(_without_mask(lacking[0]) + more)
+
+
+def _without_mask(photo: Path) -> str:
+    return f"{photo} has no mask {masks.file(photo)}; {_how_to_draw(photo)}"
 
 
 def _how_to_draw(photo: Path) -> str:
@@ -124,5 +138,9 @@ def _how_to_draw(photo: Path) -> str:
     for one in beside:
         if one.stem == photo.stem:
             return f"photo-segmenter masks makes one of {one}, its outlines"
+    there = masks.file(photo).parent
+    alike = sorted(there.glob(f"{glob.escape(photo.stem)}[._-]*")) if there.is_dir() else []
+    if alike:
+        return f"{alike[0].name} lies there, but a mask is a PNG with the name of its photo"
     where = f" (it is not in {', '.join(map(str, beside[:2]))}{' …' if len(beside) > 2 else ''})" if beside else ""
     return f"draw one, or move the photo elsewhere{where}"

@@ -66,7 +66,8 @@ def of_photo(photo: Path, size: tuple[int, int]) -> Mask:
     """The mask of a photo of that width and height. Raises as `read`, and DataError for one of another size."""
     mask = read(file(photo))
     if mask.shape[::-1] != size:
-        raise DataError(f"{file(photo)} is {mask.shape[1]}×{mask.shape[0]}, its photo {size[0]}×{size[1]}; they must be alike")
+        do = "turn it as the photo is turned, by its EXIF orientation" if mask.shape == size else "they must be alike"
+        raise DataError(f"{file(photo)} is {mask.shape[1]}×{mask.shape[0]}, its photo {size[0]}×{size[1]}; {do}")
     return mask
 
 

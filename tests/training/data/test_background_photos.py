@@ -52,7 +52,9 @@ def test_a_mask_is_as_large_as_its_photo(photos, orientation):
     Image.new("L", upright).save(photos.parent / "masks" / "one.png")
     assert len(background_photos.squares([photos], 32)) == 12
     Image.new("L", upright[::-1]).save(photos.parent / "masks" / "one.png")
-    with pytest.raises(DataError, match=rf"one\.png is {upright[1]}×{upright[0]}, its photo {upright[0]}×{upright[1]}"):
+    with pytest.raises(
+        DataError, match=rf"one\.png is {upright[1]}×{upright[0]}, its photo {upright[0]}×{upright[1]}; turn it as the photo"
+    ):
         background_photos.squares([photos])
 
 

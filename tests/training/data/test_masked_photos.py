@@ -44,6 +44,22 @@ def test_the_folder_above_photos_and_masks_is_the_same_one(patches):
     assert masked_photos.home(patches.parent) == masked_photos.home(patches) == patches.parent
 
 
+def test_photos_without_masks_are_told_before_any_is_read(patches):
+    masked_photos.check(patches)
+    (patches / "c.png").write_bytes(b"")
+    (patches / "d e.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"c\.png has no mask .*masks/c\.png; draw one, .*; nor have 1 more of these 4 photos"):
+        masked_photos.check(patches)
+    masked_photos.check(patches, "first")
+    (patches / "c.png").unlink()
+    for name in ("d e.jpg", "d e.jpg.png", "d e_mask.png"):
+        file = patches.parent / "masks" / name
+        file.touch()
+        with pytest.raises(DataError, match=f"{name} lies there, but a mask is a PNG with the name of its photo$"):
+            masked_photos.check(patches)
+        file.unlink()
+
+
 def test_half_of_one_photo_is_none(patches):
     first, second = masked_photos.files(patches)
     assert (masked_photos.files(patches, "first"), masked_photos.files(patches, "second")) == ([first], [second])
