@@ -1,5 +1,6 @@
 """What `predict --detect` writes: a row for each plant, COCO for annotation tools, GeoJSON for maps."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -92,8 +93,8 @@ def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
                     "id": len(annotations) + 1,
                     "image_id": len(images),
                     "category_id": categories.setdefault(name, len(categories) + 1),
-                    "bbox": plant["box"],
-                    "area": sum(plant["segmentation"]["counts"][1::2]),  # of the mask, as COCO's tools count it
+                    "bbox": _bbox(plant["segmentation"]),  # of the mask, as COCO's tools reckon it; `box` may be some pixels wider
+                    "area": sum(plant["segmentation"]["counts"][1::2]),
                     "segmentation": plant["segmentation"],
                     "iscrowd": int(plant["clump"]),
                     "score": said["probability"] if said else plant["probability"],
@@ -105,6 +106,18 @@ def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
         taken = any(one["name"] == name for one in named)  # a species may be called as a group is, or unknown; tools go by names
         named.append({"id": number, "name": f"{name} ({above})" if taken else name, "supercategory": above})
     return {"images": images, "annotations": annotations, "categories": named, "problems": _problems(results)}
+
+
+def _bbox(mask: Mapping[str, list[int]]) -> list[int]:
+    """Left, top, width and height of a mask by its run lengths, column by column."""
+    height, ends = mask["size"][0], list(itertools.accumulate(mask["counts"]))
+    runs = [(*divmod(start, height), *divmod(end - 1, height)) for start, end in zip(ends[::2], ends[1::2], strict=False)]
+    left, right = runs[0][0], runs[-1][2]
+    if any(first != last for first, _, last, _ in runs):  # a run that goes on at the top of the next column
+        top, bottom = 0, height - 1
+    else:
+        top, bottom = min(run[1] for run in runs), max(run[3] for run in runs)
+    return [left, top, right - left + 1, bottom - top + 1]
 
 
 def _geojson(results: list[Result]) -> dict[str, Any]:

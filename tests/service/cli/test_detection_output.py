@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models_store.plants import Plant
 from service.__main__ import main
 from service.cli.detection_output import COLUMNS, write
+from service.inference import run_lengths
 from tests import fakes
 from tests.service.cli.interrupting import interrupted_after
 from tests.service.conftest import Running, Start
@@ -77,8 +79,9 @@ def test_coco(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
         height, width = one["segmentation"]["size"]
         mask = decoded(one["segmentation"]["counts"], width, height)
         assert mask.sum() == one["area"]
+        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
         x, y, across, down = one["bbox"]
-        assert mask[y : y + down, x : x + across].sum() == mask.sum()
+        assert (x, y, x + across - 1, y + down - 1) == (columns[0], rows[0], columns[-1], rows[-1])
 
 
 def test_categories_are_the_models_own_whatever_is_on_the_photos(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +96,23 @@ def test_categories_are_the_models_own_whatever_is_on_the_photos(photos: Path, c
         *((4, "grass crop", "kind"), (5, "broadleaf crop", "kind"), (6, "broadleaf weed", "kind")),
         *((7, "crop", "group"), (8, "weed", "group"), (9, "unknown", "plant")),
     ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_box_in_coco_is_that_of_the_mask(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = np.zeros((7, 9), bool)
+    mask[seed % 3 :, 2:8] = random.random((7 - seed % 3, 6)) > (0.2, 0.6, 0.9)[seed // 2]
+    mask[5, 3] = True
+    values = np.where(mask, 1, 0).astype(np.float32)
+    plant = {"box": [0, 0, 9, 7], "clump": True, "answer": None, "probability": 0.9}
+    plant["segmentation"] = {"size": [7, 9], "counts": run_lengths.encode(Plant(0, 0, mask, clump=True), values, 0.5, (9, 7))}
+    stream = io.StringIO()
+    write([{"file": "a.png", "width": 9, "height": 7, "truncated": False, "plants": [plant]}], "coco", stream)
+    (annotation,) = json.loads(stream.getvalue())["annotations"]
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    assert annotation["bbox"] == [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+    assert annotation["area"] == mask.sum()
 
 
 def test_a_species_called_unknown_is_not_taken_for_what_has_no_name() -> None:
