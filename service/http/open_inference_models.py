@@ -16,7 +16,7 @@ from service.http.open_inference_codec import Image, InputLimits
 from service.http.services import Services
 from service.inference.detector import MOST_PLANTS, DetectionOptions, Segmentation
 from service.inference.fan_out import each
-from service.inference.predictor import Prediction
+from service.inference.predictor import Models, Prediction
 from service.inference.registry import Model
 from service.inference.segmenter import Segmenter
 
@@ -109,7 +109,7 @@ class Classifier:
         """As `InferenceModel` says; all of them by one version."""
 
         async def one(image: Image) -> Prediction:
-            return await self._services.predictor.predict(image, self._model, by_it_alone=True)
+            return await self._services.predictor.predict(image, Models(self._model, None))
 
         predictions = await _all(one, images, self._services)
         return InferenceResult(codec.outputs(self.labels, predictions), answers.timing(*predictions))

@@ -174,18 +174,18 @@ class Detector:
         MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its place back, and those of
         its plants.
         """
-        model = self._predictor.model()
+        models = self._predictor.models()
         async with in_time(self._deadline_s):
             async with self._segmented(image, asked.fine) as seen:
                 kept, truncated = await self._classified(seen, asked)
-                cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, model.size)
+                cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, models.first.size)
                 crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop
 
                 async def name(crop: Pixels) -> Prediction:
-                    return await self._predictor.predict(crop, model, of_part=True)
+                    return await self._predictor.predict(crop, models, of_part=True)
 
                 outcomes = await each(name, crops, at_once=self._images_at_once, patience_s=self._deadline_s)
-            answer = functools.partial(self._predictor.predict, image, model, crop)
+            answer = functools.partial(self._predictor.predict, image, models, crop)
             whole = await patiently(answer, self._deadline_s) if asked.whole else None
         area = seen.map_size[0] * seen.map_size[1]
         named = []
@@ -195,7 +195,7 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.maps[0], cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, model)
+        return Detection(seen.photo, seen.maps[0], cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, models.first)
 
     async def photo(self, image: bytes) -> Photo:
         """A photo as it is looked at, without looking for plants. Raises what `detect` raises of the photo, QueueFull or DeadlinePassed."""

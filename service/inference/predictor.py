@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,13 @@ class _Output:
     distance: float | None = None
 
 
+class Models(NamedTuple):
+    """The versions that answer one request, whatever comes into service meanwhile."""
+
+    first: Model
+    second: Model | None  # answers what is beyond the first one; None: nothing else does
+
+
 class Predictor:
     """Answers predictions with whichever model the registry holds at the time."""
 
@@ -188,24 +195,29 @@ class Predictor:
             raise NotReady(self._registry.error or "the model is still being loaded", retry_after_s=1)
         return model
 
+    def models(self) -> Models:
+        """The model in service now, and the second one beside it. Raises NotReady."""
+        model = self.model()
+        return Models(model, self.second_beside(model))
+
     def second_beside(self, model: Model) -> Model | None:
         """The model that answers what is beyond `model`; None where none is loaded, or where it knows other species."""
         second = None if self._second is None else self._second.current
         return second if second is not None and second_model.may_answer(second, model) else None
 
     async def predict(
-        self, image: bytes | Pixels, model: Model | None = None, crop: Where = None, *, by_it_alone: bool = False, of_part: bool = False
+        self, image: bytes | Pixels, models: Models | None = None, crop: Where = None, *, of_part: bool = False
     ) -> Prediction:
-        """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `model` or the one in service.
+        """Probabilities for the bytes of an image file, or for pixels uint8 [3, size, size], by `models` or those in service.
 
-        What is `beyond_it` the second model answers, if there is one, and if `model` is not to answer `by_it_alone`.
+        What is beyond the first one the second one answers, if there is one.
         Of an image file the central square counts, or that of a crop; pixels are one, unless they are `of_part` of a photo.
 
         Raises QueueFull and NotReady at once, UnsupportedImage, UndecodableImage or MalformedRequest (the crop) after decoding,
         DeadlinePassed, or ModelFailed. Cancelled, it gives its place back.
         """
         async with in_time(self._deadline_s):
-            prediction, _ = await self._answered(image, model or self.model(), crop, by_it_alone=by_it_alone, of_part=of_part)
+            prediction, _ = await self._answered(image, models or self.models(), crop, of_part=of_part)
         return prediction
 
     async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
@@ -213,13 +225,13 @@ class Predictor:
 
         Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
         """
-        model = self.model()
-        names = [known.name for known in model.manifest.species]
+        models = self.models()
+        names = [known.name for known in models.first.manifest.species]
         if species is not None and species not in names:
             raise MalformedRequest(f"{species[:100]!r} is not a species of this model; it knows: {', '.join(names)}")
-        _check_explainable(model)
+        _check_explainable(models.first)
         async with in_time(self._deadline_s):
-            prediction, pixels = await self._answered(image, model, crop)
+            prediction, pixels = await self._answered(image, models, crop)
             _check_explainable(prediction.model)  # the second one answered
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
             kind, shown = _BatchKind(prediction.model, saliency=True), _Image(pixels, index)
@@ -234,10 +246,9 @@ class Predictor:
         """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
         return (await self._decoder.decode(image, side, crop)).pixels
 
-    async def _answered(
-        self, image: bytes | Pixels, model: Model, crop: Where, *, by_it_alone: bool = False, of_part: bool = False
-    ) -> tuple[Prediction, Pixels]:
+    async def _answered(self, image: bytes | Pixels, models: Models, crop: Where, *, of_part: bool = False) -> tuple[Prediction, Pixels]:
         """The answer that is given, and the pixels uint8 [3, size, size] that it is of."""
+        model, second = models
         where = await self._place(image, crop) if isinstance(image, bytes) else None
         with self._batcher.admit(again=callable(crop)) as place:
             if isinstance(image, bytes):
@@ -247,8 +258,7 @@ class Predictor:
             first = prediction = _prediction(model, decoded, await place.submit(_BatchKind(model), _Image(decoded.pixels)))
         if self._shadow is not None:
             self._shadow(first, decoded.pixels, image)
-        second = self.second_beside(model) if prediction.beyond_it and not by_it_alone else None
-        if second is not None:
+        if second is not None and prediction.beyond_it:
             kind, shown = _BatchKind(second), _Image(decoded.pixels)
             other = _prediction(second, decoded, await patiently(lambda: self._once_more(kind, shown), self._deadline_s))
             queue_s, inference_s = prediction.queue_s + other.queue_s, prediction.inference_s + other.inference_s

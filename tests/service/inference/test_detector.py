@@ -15,6 +15,7 @@ from models_store.close_up import ALL_TILES, MOST_TILES
 from service.errors import DeadlinePassed, ModelFailed, QueueFull
 from service.inference.decoder import Decoder
 from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector
+from service.inference.predictor import Models
 from service.inference.segmenter import Looking
 from tests import fakes
 
@@ -64,10 +65,10 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
     calls = []
 
     class Crowded:
-        def model(self):
-            return SimpleNamespace(size=150)
+        def models(self):
+            return Models(SimpleNamespace(size=150), None)
 
-        async def predict(self, image, model, crop):
+        async def predict(self, image, models, crop):
             calls.append(crop)
             if len(calls) < 3:
                 raise QueueFull("full")
@@ -80,10 +81,10 @@ def test_the_photo_as_a_whole_waits_for_room_as_its_plants_do():
 
 def test_the_photo_as_a_whole_is_answered_within_the_same_deadline():
     class Slow:
-        def model(self):
-            return SimpleNamespace(size=150)
+        def models(self):
+            return Models(SimpleNamespace(size=150), None)
 
-        async def predict(self, image, model, crop):
+        async def predict(self, image, models, crop):
             await asyncio.sleep(0.7)
 
     with detecting(Segmenter(lambda: time.sleep(0.7)), Slow(), deadline_s=1) as detector, pytest.raises(DeadlinePassed):

@@ -101,6 +101,16 @@ def test_health_names_it_and_metrics_count_what_it_was_asked(service: Running) -
     assert (found["name"], found["version"], found["runtime"]) == ("outdoors", "1", "torchscript")
 
 
+def test_plants_of_one_photo_are_named_by_the_same_versions(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = fakes.field(PLANTS)
+    for x, y, radius in PLANTS:
+        ImageDraw.Draw(drawn).ellipse((x - radius, y - radius, x + radius, y + radius), fill=(40, 255, 40))
+    seconds = iter([service.services.second])  # from then on it is withdrawn
+    monkeypatch.setattr(service.services.predictor, "second_beside", lambda _: next(seconds, None))
+    plants = service.client.post("/detect", content=fakes.encoded(drawn)).json()["plants"]
+    assert [plant["model"]["name"] for plant in plants] == ["outdoors", "outdoors"]
+
+
 def test_ready_is_a_service_that_has_both(root: Path, start: Start) -> None:
     held, load = threading.Event(), engine.load_as_set
 
