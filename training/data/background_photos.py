@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from models_store import image_files, pixels
 from training.data import masks
@@ -83,7 +84,7 @@ def _all(photos: Sequence[Path], size: int, seed: int) -> Tensor | None:
     each = max(1, min(_SQUARES, MOST_SQUARES // max(1, len(photos))))
     cut = np.empty((len(photos) * each, 3, size, size), np.uint8)  # unused rows take no memory
     count = 0
-    for number, file in enumerate(photos):
+    for number, file in enumerate(tqdm(photos, "backgrounds", leave=False, disable=None)):
         for square in _of(file, each, size, np.random.default_rng([seed, number])):
             cut[count] = square
             count += 1

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from models_store import image_files, pixels
 from training.data import annotations, masks
@@ -82,7 +83,7 @@ def squares(
     found = files(folder, half)
     photos, plants = (np.empty((len(found) * each, channels, size, size), np.uint8) for channels in (3, 1))  # unused rows take no memory
     count = with_plants = 0
-    for number, file in enumerate(found):
+    for number, file in enumerate(tqdm(found, "photos with masks", leave=False, disable=None)):
         photo, mask = read(file)
         plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
         random = np.random.default_rng([seed, number])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from tqdm import tqdm
 
 from models_store import plants
 from models_store.manifest import PlantFigures, PlantThresholds
@@ -43,7 +44,7 @@ def figures(
     both, either = np.zeros(3), np.zeros(3)
     true = false = missed = 0
     errors: list[int] = []
-    for file in files:
+    for file in tqdm(files, "measuring", leave=False, disable=None):
         image, drawn = masked_photos.read(file)
         photo = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
         height, width = drawn.shape
