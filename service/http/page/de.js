@@ -50,7 +50,7 @@ export const texts = {
   some_done: (done, n) => `${done} von ${n} Fotos`,
   photos: (n) => `${n} Fotos`,
   done: (n, file, answer) => `${n} Fotos fertig. ${file}: ${answer}`,
-  save: "Als CSV speichern",
+  save: "Fotos als CSV",
   clear: "Leeren und vergessen",
   progress: "Fertige Fotos",
   table: "Tabelle der Fotos",

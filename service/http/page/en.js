@@ -50,7 +50,7 @@ export const texts = {
   some_done: (done, n) => `${done} of ${n} photos`,
   photos: (n) => `${n} photos`,
   done: (n, file, answer) => `${n} photos done. ${file}: ${answer}`,
-  save: "Save as CSV",
+  save: "Save photos as CSV",
   clear: "Clear and forget",
   progress: "Photos done",
   table: "Table of the photos",

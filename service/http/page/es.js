@@ -50,7 +50,7 @@ export const texts = {
   some_done: (done, n) => `${done} de ${n} fotos`,
   photos: (n) => `${n} fotos`,
   done: (n, file, answer) => `${n} fotos hechas. ${file}: ${answer}`,
-  save: "Guardar como CSV",
+  save: "Fotos en CSV",
   clear: "Vaciar y olvidar",
   progress: "Fotos hechas",
   table: "Tabla de las fotos",

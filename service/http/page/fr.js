@@ -50,7 +50,7 @@ export const texts = {
   some_done: (done, n) => `${done} photos sur ${n}`,
   photos: (n) => `${n} photos`,
   done: (n, file, answer) => `${n} photos traitées. ${file} : ${answer}`,
-  save: "Enregistrer en CSV",
+  save: "Photos en CSV",
   clear: "Effacer et oublier",
   progress: "Photos traitées",
   table: "Tableau des photos",
