@@ -231,7 +231,8 @@ def _content(file: Path, most_bytes: int, size_bytes: int | None = None) -> byte
                 raise ArtifactCorrupt(f"{file} has {found.st_size} bytes, more than such a file may have; publish the version again")
             return stream.read(found.st_size)
     except FileNotFoundError:
-        raise ArtifactMissing(f"{file} is missing; publish the version again") from None
+        hint = "publish the version again" if file.parent.is_dir() else "so is its folder: name that of a published version"
+        raise ArtifactMissing(f"{file} is missing; {hint}") from None
     except IsADirectoryError:
         raise ArtifactCorrupt(f"{file} is a folder; publish the version again") from None
     except OSError as error:

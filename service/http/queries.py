@@ -144,18 +144,18 @@ def crop_option(query: Mapping[str, str], name: str = "crop") -> WantedCrop:
     text = query.get(name, "centre")
     if text == "auto":
         return "auto"
-    return None if text == "centre" else rectangle(query, name)
+    return None if text == "centre" else rectangle(query, name, "auto, centre or ")
 
 
-def rectangle(query: Mapping[str, str], name: str = "crop") -> Crop | None:
-    """The part of a photo that a query asks for; None for all of it. Raises MalformedRequest."""
+def rectangle(query: Mapping[str, str], name: str, words: str = "") -> Crop | None:
+    """The part of a photo that a query asks for; None for all of it. `words`: what else may stand there. Raises MalformedRequest."""
     text = query.get(name)
     if text is None:
         return None
     parts = text.split(",")
     values = [_number(part) for part in parts] if len(parts) == 4 else []
     if len(values) != 4 or not all(math.isfinite(value) for value in values):
-        raise MalformedRequest(f"{name} = {text[:50]!r} is not x,y,width,height: four numbers, in pixels of the upright photo")
+        raise MalformedRequest(f"{name} = {text[:50]!r} is not {words}x,y,width,height: four numbers, in pixels of the upright photo")
     return Crop(*values)
 
 

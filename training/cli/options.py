@@ -44,12 +44,8 @@ def published_version(text: str) -> Path:
     """The folder of a published version: by itself, or NAME/VERSION of a model that comes with the project."""
     from models_store import store
 
-    for folder in (Path(text), store.SHIPPED_STORE / text):
-        if (folder / store.MANIFEST).exists():
-            return folder
-    raise argparse.ArgumentTypeError(
-        f"{text} is no published version; name its folder, or one that comes with the project, such as seedlings/3"
-    )
+    shipped = store.SHIPPED_STORE / text
+    return shipped if (shipped / store.MANIFEST).exists() and not (Path(text) / store.MANIFEST).exists() else Path(text)
 
 
 def named_folder(text: str) -> tuple[str, Path]:

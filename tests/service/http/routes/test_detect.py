@@ -177,7 +177,7 @@ def test_a_large_jpeg_is_answered_in_pixels_of_the_photo(detecting: Running) -> 
         ("fine=yes", "fine = 'yes' is not true or false"),
         ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, fine, masks, prediction"),
         ("masks=rle&masks=rle", "give it once"),
-        ("prediction=largest", "prediction = 'largest' is not x,y,width,height"),
+        ("prediction=largest", "prediction = 'largest' is not auto, centre or x,y,width,height"),
         ("prediction=500,0,50,50", "does not lie"),
     ],
 )
