@@ -243,7 +243,7 @@ class Detector:
                     scaled = await self._decoder.run(pixels.resized, photo.fitted.pixels, size)
                     now = time.monotonic()
                     until, most = now + _LOOKING * (ends - now), ALL_TILES if fine else MOST_TILES
-                    looking = Looking(segmenter, scaled, photo.fitted.pixels, most, until)
+                    looking = Looking(segmenter, scaled, photo.fitted.pixels, most, until, crowded=lambda: self._photos > 1)
                     maps = await self._looked(segmenter, looking, place)
                     await alone.aclose()  # another request's may be looked at while plants are named here
                     yield _Segmented(photo, scaled, maps, segmenter, looking.spent_s)

@@ -17,6 +17,7 @@ from service.inference.runtimes.runtime import Runtime
 
 AT_ONCE = 4  # parts that the classifier of clumps looks at
 _TURN_S = 0.25  # of a photo, before others have theirs; a look at a whole one is not divided
+_USUAL = close_up.MOST_TILES  # squares of a photo; where others are there, each one beyond these is a turn of its own
 _MAP_SQUARES = 20  # looks at a square that take as long as one at a whole photo
 Pixels = NDArray[np.uint8]
 
@@ -95,9 +96,12 @@ class Segmenter:
 class Looking:
     """A photo that is looked at in turns: between them others have theirs, and one that nobody waits for any more takes none."""
 
-    def __init__(self, segmenter: Segmenter, photo: Pixels, larger: Pixels, most: int, until: float) -> None:
-        """As of `Segmenter.in_steps`; until: the time of `time.monotonic` at which it is to be done."""
+    def __init__(
+        self, segmenter: Segmenter, photo: Pixels, larger: Pixels, most: int, until: float, crowded: Callable[[], bool] = lambda: False
+    ) -> None:
+        """As of `Segmenter.in_steps`; until: the time of `time.monotonic` at which it is to be done; crowded: whether others are there."""
         self.spent_s = 0.0  # in turns
+        self._crowded = crowded
         self._pace = _Pace(until)
         self._steps = segmenter.in_steps(photo, larger, most, self._pace.time_for)
 
@@ -109,6 +113,8 @@ class Looking:
             while time.monotonic() < started + _TURN_S:
                 next(self._steps)
                 self._pace.squares += 1
+                if self._pace.squares > _USUAL and self._crowded():
+                    break
         except StopIteration as end:
             maps: Maps = end.value
             return maps
@@ -127,7 +133,7 @@ class _Pace:
 
     def time_for(self, squares: int) -> bool:
         """By how long it took so far, others' turns counted in. There always is for the first ones: a usual answer depends on no load."""
-        if self.squares + squares <= close_up.MOST_TILES:
+        if self.squares + squares <= _USUAL:
             return True
         now = time.monotonic()
         return now + squares * (now - self.began) / (_MAP_SQUARES + self.squares) <= self.until

@@ -129,6 +129,33 @@ def test_a_photo_that_is_looked_at_for_long_lets_others_have_their_turns():
     assert reports[1].inference_s == found.segmentation_s > reports[0].inference_s
 
 
+def test_looks_beyond_the_usual_hold_up_no_other_photo():
+    """A look takes 0.03 s, and a turn 0.25 s: the usual ones are two turns, between which another photo could have nine."""
+    looks = []
+
+    class Told(Segmenter):
+        def in_steps(self, photo, larger, most, time_for):
+            steps = super().in_steps(photo, larger, most, time_for)
+            while True:
+                looks.append(most)
+                try:
+                    yield next(steps)
+                except StopIteration as end:
+                    return end.value
+
+    async def both(detector):
+        fine = asyncio.create_task(detector.segment(fakes.image(), DetectionOptions(fine=True)))
+        while len(looks) <= MOST_TILES + 1:
+            await asyncio.sleep(0.01)
+        await detector.segment(fakes.image())
+        fine.cancel()
+
+    with detecting(Told(lambda: time.sleep(0.03), squares=150)) as detector:
+        asyncio.run(both(detector))
+    last = len(looks) - looks[::-1].index(MOST_TILES)
+    assert looks[looks.index(MOST_TILES) : last].count(ALL_TILES) <= 4
+
+
 def test_a_photo_that_nobody_waits_for_any_more_is_looked_at_no_longer():
     looks = []
 
@@ -193,7 +220,7 @@ def test_a_photo_between_turns_needs_no_room_in_the_queue():
             await asyncio.sleep(0.02)
         return await long
 
-    segmenter = Segmenter(lambda: time.sleep(0.02), squares=60)
+    segmenter = Segmenter(lambda: time.sleep(0.02), squares=20)
     with detecting(segmenter, max_queue=2) as detector:
         assert asyncio.run(crowd(detector)).plants == []
 
