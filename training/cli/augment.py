@@ -12,7 +12,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     augment = commands.add_parser("augment", help="one picture of what a network learns from by a recipe")
     augment.add_argument("--recipe", required=True, help="name of a recipe, or the path of a .toml file")
     add_data(augment)
-    add_background_photos(augment)
+    add_background_photos(augment, " (recipes with a [field])")
     augment.add_argument("--images", type=int, default=96, metavar="N", help="on the sheet (default: 96)")
     augment.add_argument("--out", type=Path, required=True, metavar="FILE", help="a PNG")
     augment.set_defaults(perform=_perform)

@@ -35,7 +35,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     fit.add_argument(
         "--teacher", nargs="+", type=Path, default=[], metavar="RUN", help="finished runs to learn from (recipes with [distillation])"
     )
-    add_background_photos(fit)
+    add_background_photos(fit, " (recipes with a [field])")
     fit.add_argument("--segmenter", type=Path, metavar="FILE", help="cuts plants out (recipes with a plant_view)")
     fit.add_argument(
         "--all-images", action="store_true", help="learn from validation and test images too, as a release does whose twin is measured"

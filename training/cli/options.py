@@ -151,13 +151,13 @@ def add_data(command: argparse.ArgumentParser, *, required: bool = True) -> None
     command.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept (default: ~/.cache/seedlings)")
 
 
-def add_background_photos(command: argparse.ArgumentParser) -> None:
-    """`--background-photos`: photos to set plants on."""
+def add_background_photos(command: argparse.ArgumentParser, use: str = "") -> None:
+    """`--background-photos`: photos to set plants on. `use`: what makes use of them, if not all does."""
     command.add_argument(
         "--background-photos",
         nargs="+",
         type=Path,
         default=[],
         metavar="DIR",
-        help="photos to set plants on (recipes with a [field]); of those with a folder `masks` beside theirs, the bare parts",
+        help=f"photos to set plants on{use}; of those with a folder `masks` beside theirs, the bare parts",
     )
