@@ -21,17 +21,17 @@ Mask = NDArray[np.uint8]
 def file(photo: Path) -> Path:
     """The mask of a photo: beside its folder, or in it; of a photo in folders of a folder, in folders of the same names.
 
-    So `field/images/tray 1/a.jpg` has `field/masks/tray 1/a.png`, `field/images/masks/a.png` or others of this kind, the nearest one
-    that is there. Where none is: the one beside its folder.
+    So `field/images/tray 1/a.jpg` has `field/masks/tray 1/a.png`, `field/images/masks/a.png` or others of this kind. Of two the one in
+    more folders counts. Where there is none: the one beside its folder.
     """
     photo = Path(os.path.abspath(photo))
     places = []
-    for above in photo.parents[:_LEVELS]:
+    for above in reversed(photo.parents[:_LEVELS]):
         within = photo.relative_to(above).with_suffix("")
         places += [above.parent / FOLDER / within, above / FOLDER / within]
-    named = [place.with_name(place.name + suffix) for place in places for suffix in _SUFFIXES]
+    named = (place.with_name(place.name + suffix) for suffix in _SUFFIXES for place in places)
     there = next((one for one in named if os.path.isfile(one)), None)  # False, too, for a name that no file can have
-    return there or _of_other_letters(places) or named[0]
+    return there or _of_other_letters(places) or photo.parent.parent / FOLDER / f"{photo.stem}{_SUFFIXES[0]}"
 
 
 def home(folder: Path, photos: Iterable[Path]) -> tuple[Path, Path]:

@@ -91,8 +91,8 @@ def test_a_photo_that_a_file_does_not_name_is_told_with_the_file(field):
 def test_it_has_to_be_clear_which_photo_is_meant(field):
     for tray in ("1", "2"):
         (field / "images" / tray).mkdir()
-        (field / "images" / "p0.png").rename(field / "images" / tray / "p0.png") if tray == "1" else None
-    Image.new("RGB", (WIDTH, HEIGHT)).save(field / "images" / "2" / "p0.png")
+        Image.new("RGB", (WIDTH, HEIGHT)).save(field / "images" / tray / "p0.png")
+    (field / "images" / "p0.png").unlink()
     coco(field / "c.json", ["elsewhere/p0.png"])
     with pytest.raises(DataError, match=r"c\.json: 'p0\.png' may be .*1/p0\.png or .*2/p0\.png; give one of them another name"):
         annotations.draw_missing(field)
@@ -110,8 +110,10 @@ def test_two_photos_do_not_share_a_mask(tmp_path):
     days = [tmp_path / day / "p0.png" for day in ("monday", "tuesday")]
     with pytest.raises(DataError, match=r"would be the mask of .*monday/p0\.png and of .*tuesday/p0\.png"):
         annotations.check_apart(days)
+    assert masks.file(days[0]) == masks.file(days[1]) == tmp_path / "masks" / "p0.png"
     (tmp_path / "masks" / "p0.png").unlink()
     assert drawn(tmp_path) == ["p0.png", "p0.png"]
+    (tmp_path / "masks" / "p0.png").touch()  # of an earlier day
     annotations.check_apart(days)
     assert [masked_photos.read(photo)[1][10, 35] for photo in days] == [0, 1]
 
