@@ -57,7 +57,7 @@ const group = (plant) => groupOf(asAnswer(plant)) ?? "unknown";
 /** For example "3 Maize, 2 Cleavers": what can be relied upon. */
 function names({ plants }) {
   const counts = new Map();
-  for (const plant of plants) if (group(plant) !== "unknown") counts.set(said(plant), (counts.get(said(plant)) ?? 0) + 1);
+  for (const plant of plants) if (named(plant)) counts.set(said(plant), (counts.get(said(plant)) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${count}\u00a0×\u00a0${name}`).join(", ");
 }
 

@@ -122,6 +122,15 @@ def test_plants_of_two_species_are_not_one(page: Any) -> None:
     page.wait_for_selector("#plants-list li:nth-child(2)")
     assert page.text_content("#plants-names") == "1\u00a0×\u00a0Maize, 1\u00a0×\u00a0Sugar beet"
 
+    def without_groups(route: Any) -> None:  # as of a model whose species have none
+        answer = route.fetch().json()
+        route.fulfill(json=answer | {"plants": [plant | {"group": None} for plant in answer["plants"]]})
+
+    page.route("**/detect?*", without_groups)
+    page.set_input_files("#choose", [photo("again.png", fakes.encoded(two))])
+    page.wait_for_selector("#plants-photo[alt*='again']")
+    assert page.text_content("#plants-names") == "1\u00a0×\u00a0Maize, 1\u00a0×\u00a0Sugar beet"
+
 
 def test_plants_are_saved_as_rows_and_as_a_picture(page: Any) -> None:
     page.set_input_files(
