@@ -160,8 +160,9 @@ class ServedSegmenter:
 
 async def _all(ask: Callable[[Image], Awaitable[Answer]], images: list[Image], services: Services) -> list[Answer]:
     settings = services.settings
+    patience_s = settings.deadline_s if len(images) > 1 else 0  # one is answered within the deadline, as by the other routes, or 429
     found: list[Answer] = []
-    for index, outcome in enumerate(await each(ask, images, at_once=settings.images_at_once, patience_s=settings.deadline_s)):
+    for index, outcome in enumerate(await each(ask, images, at_once=settings.images_at_once, patience_s=patience_s)):
         if isinstance(outcome, ServiceError):
             raise type(outcome)(f"image {index}: {outcome.detail}", outcome.retry_after_s)
         found.append(outcome)

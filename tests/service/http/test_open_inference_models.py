@@ -9,6 +9,7 @@ import pytest
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
+from service.errors import QueueFull
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -115,6 +116,21 @@ def test_what_is_wrong_is_said(service: Running, tensor: dict[str, Any], more: d
 def test_a_file_that_is_no_photo_is_named(service: Running) -> None:
     response = asked(service, file_of(b"no photo"))
     assert (response.status_code, "image 0: not an image" in response.json()["error"]) == (415, True), response.text
+
+
+@pytest.mark.parametrize(("name", "room", "asked_of"), [(NAME, "detector", "segment"), ("seedlings", "predictor", "predict")])
+def test_one_photo_is_turned_away_by_a_full_queue_at_once(
+    service: Running, monkeypatch: pytest.MonkeyPatch, name: str, room: str, asked_of: str
+) -> None:
+    tries = []
+
+    async def full(*_: Any) -> None:
+        tries.append(1)
+        raise QueueFull("full", retry_after_s=1)
+
+    monkeypatch.setattr(getattr(service.services, room), asked_of, full)
+    response = service.client.post(f"/v2/models/{name}/infer", json={"inputs": [file_of(fakes.image())]})
+    assert (response.status_code, response.headers["retry-after"], len(tries)) == (429, "1", 1)
 
 
 def test_other_names_and_versions_are_unknown(client: Any, service: Running) -> None:
