@@ -14,6 +14,7 @@ from service.inference.plant_squares import Box
 # By Okabe and Ito (2008): told apart by people who see colours differently too.
 COLOURS: dict[Group | None, tuple[int, int, int]] = {"crop": (0, 114, 178), "weed": (213, 94, 0), None: (240, 240, 240)}
 _QUALITY = 88
+_Place = tuple[str, float, float, float, float]  # a text, and its left, top, right and bottom in pixels of the picture
 _CYRILLIC, _OF_CYRILLIC = "абвгдежзиклмнопрстуфхцчшщъыьэюя", "a b v g d e zh z i k l m n o p r s t u f kh ts ch sh shch ' y ' e yu ya"
 _GREEK, _OF_GREEK = "αβγδεζηθικλμνξοπρσςτυφχψω", "a v g d e z i th i k l m n x o p r s s t y f ch ps o"
 _LATIN = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "×": "x", "’": "'", "–": "-"}
@@ -41,12 +42,21 @@ def render(detection: Detection, threshold: float) -> bytes:
     scale = image.width / fitted.width, image.height / fitted.height
     for found, _, group in reversed(named):  # the largest last, and so on top
         draw.rectangle(_corners(found.box, scale), outline=COLOURS[group], width=line)
-    for found, name, group in reversed(named):  # over all boxes
-        left, top, *_ = _corners(found.box, scale)
-        _, _, across, down = draw.textbbox((0, 0), name, font)
-        at = (max(0, min(left, image.width - across)), max(0, min(top - down if top >= down else top, image.height - down)))
-        draw.rectangle((at[0], at[1], at[0] + across, at[1] + down), fill=COLOURS[group])
-        draw.text(at, name, fill="black" if group is None else "white", font=font)
+
+    def place(text: str, box: Box) -> _Place:
+        left, top, *_ = _corners(box, scale)
+        _, _, across, down = draw.textbbox((0, 0), text, font)
+        x, y = max(0, min(left, image.width - across)), max(0, min(top - down if top >= down else top, image.height - down))
+        return text, x, y, x + across, y + down
+
+    places = [place(name.partition(" ")[0], found.box) for found, name, _ in named]
+    for i, (found, name, _) in enumerate(named):
+        whole = place(name, found.box)  # where it covers no other number
+        if all(k == i or _apart(whole, other) for k, other in enumerate(places)):
+            places[i] = whole
+    for (text, left, top, right, bottom), (_, _, group) in zip(places, named, strict=True):
+        draw.rectangle((left, top, right, bottom), fill=COLOURS[group])
+        draw.text((left, top), text, fill="black" if group is None else "white", font=font)
     return _jpeg(image)
 
 
@@ -58,6 +68,11 @@ def _jpeg(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
+
+
+def _apart(one: _Place, other: _Place) -> bool:
+    (_, left, top, right, bottom), (_, x, y, end, below) = one, other
+    return right <= x or end <= left or bottom <= y or below <= top
 
 
 def _corners(box: Box, scale: tuple[float, float]) -> tuple[float, float, float, float]:

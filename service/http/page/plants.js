@@ -152,7 +152,7 @@ const upright = ({ naturalWidth: width, naturalHeight: height }, { found }) => M
 
 /** The photo with boxes, as they are on show. */
 async function picture(of) {
-  const boxes = of.found.plants.map((plant, i) => ({ box: plant.box, group: group(plant), label: `${i + 1}. ${named(plant) ? said(plant) : "?"}` }));
+  const boxes = of.found.plants.map((plant) => ({ box: plant.box, group: group(plant), name: named(plant) ? said(plant) : "?" }));
   const image = Object.assign(new Image(), { src: of.plain ?? of.url });
   const shown = await image.decode().then(() => upright(image, of), () => false);
   if (!shown) {

@@ -26,12 +26,22 @@ def test_a_name_lies_in_the_picture(size, monkeypatch):
     clumps = [SimpleNamespace(box=box, plant=SimpleNamespace(clump=True)) for box in ((0, 0, *size), (size[0] - 5, size[1] - 5, 5, 5))]
     photo = FittedImage(np.zeros((3, size[1], size[0]), np.uint8), *size, None)
     overlay.render(SimpleNamespace(photo=SimpleNamespace(fitted=photo), plants=clumps), 0.0)
-    assert [text for text, *_ in written] == ["2. several?", "1. several?"]  # the largest on top, numbered as `/detect` lists them
+    assert [text for text, *_ in written] == ["1. several?", "2. several?"]  # numbered as `/detect` lists them
     for _, x, y, across, down in written:
         assert x >= 0
         assert x + across <= size[0]
         assert y >= 0
         assert y + down <= size[1]
+
+
+def test_where_plants_are_dense_each_has_its_number(monkeypatch):
+    written = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda draw, at, text, font, **_: written.append(text))
+    places = [*range(10, 510, 25), 700]
+    clumps = [SimpleNamespace(box=(x, 50, 20, 20), plant=SimpleNamespace(clump=True)) for x in places]
+    photo = FittedImage(np.zeros((3, 300, 900), np.uint8), 900, 300, None)
+    overlay.render(SimpleNamespace(photo=SimpleNamespace(fitted=photo), plants=clumps), 0.0)
+    assert written == [*(f"{number}." for number in range(1, 20)), "20. several?", "21. several?"]  # the last ones have room
 
 
 @pytest.mark.parametrize(
