@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models_store.manifest import Species
 from models_store.rollup import DIGITS
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, UndecodableImage
 from service.inference.predictor import Prediction
 
 PIXELS, ENCODED = "images", "encoded"  # inputs, of which a request has one
@@ -100,9 +100,10 @@ class InputLimits:
     most: int  # images
     outputs: Sequence[str]
     least_side: int = 1  # pixels, where any are taken
+    most_pixels: float = math.inf  # of an image
 
     def check(self, shape: list[int]) -> None:
-        """Whether pixels may have this shape. Raises MalformedRequest."""
+        """Whether pixels may have this shape. Raises MalformedRequest, or UndecodableImage as for a file of so many pixels."""
         fits = len(shape) == 4 and shape[1] == 3 and 1 <= shape[0] <= self.most
         sides = zip(shape[2:], self.size, strict=False)
         if not fits or not all(given >= self.least_side if wanted == -1 else given == wanted for given, wanted in sides):
@@ -110,13 +111,15 @@ class InputLimits:
             n = "n = 1" if self.most == 1 else f"n from 1 to {self.most}"
             sides_of = f" and sides from {self.least_side}" if -1 in self.size else ""
             raise MalformedRequest(f"input {PIXELS!r} needs the shape [n, 3, {height}, {width}] with {n}{sides_of}; it has {shape}")
+        if math.prod(shape[2:]) > self.most_pixels:
+            raise UndecodableImage(f"the image has {shape[3]}×{shape[2]} pixels, more than the {self.most_pixels} allowed; scale it down")
 
 
 def read(body: bytes, header_length: str | None, takes: InputLimits) -> tuple[InferRequest, list[Image]]:
     """A request, without its inputs, and its images: files, or pixels uint8 [3, height, width].
 
     `header_length` is the header Inference-Header-Content-Length, the bytes of JSON in front. It may need three times
-    the memory of `body` for a while. Raises MalformedRequest.
+    the memory of `body` for a while. Raises MalformedRequest, or UndecodableImage where an image has too many pixels.
     """
     split = len(body) if header_length is None else _length(header_length, len(body))
     document = body[:split]

@@ -135,7 +135,8 @@ class ServedSegmenter:
     @property
     def takes(self) -> InputLimits:
         """One photo of any size."""
-        return InputLimits((-1, -1), MOST_PHOTOS, tuple(name for name, _, _ in self.outputs), least_side=pixels.MIN_SIDE)
+        most_pixels = self._services.settings.max_pixels
+        return InputLimits((-1, -1), MOST_PHOTOS, tuple(name for name, _, _ in self.outputs), pixels.MIN_SIDE, most_pixels)
 
     def check_open(self) -> None:
         """As `InferenceModel` says."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models_store.manifest import Species
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, UndecodableImage
 from service.http import open_inference_codec as codec
 
 SPECIES = [Species(name="Maize"), Species(name="Charlock")]
@@ -31,6 +31,13 @@ def test_pixels_in_json(nested: bool) -> None:
     data = pixels.tolist() if nested else pixels.ravel().tolist()
     _, images = codec.read(request(data, [2, 3, 2, 2], "UINT8", "images"), None, SMALL)
     assert np.array_equal(np.stack(images), pixels)
+
+
+def test_pixels_keep_the_limit_of_files():
+    any_side = codec.InputLimits((-1, -1), 1, codec.OUTPUTS, most_pixels=100)
+    assert codec.read(request([0] * 300, [1, 3, 10, 10], "UINT8", "images"), None, any_side)[1][0].shape == (3, 10, 10)
+    with pytest.raises(UndecodableImage, match="11×10 pixels, more than the 100 allowed"):
+        codec.read(request([0] * 330, [1, 3, 10, 11], "UINT8", "images"), None, any_side)
 
 
 def test_files_in_base64() -> None:
