@@ -30,6 +30,11 @@ class MaskedSquares:
 
     pixels: Tensor  # uint8 [M,3,S,S]
     plants: Tensor  # uint8 [M,1,S,S], 255 where all of the pixel is plant
+    apart: Tensor  # bool [M], whether no plants of two numbers touch, so that each connected part may be one plant
+
+    def to(self, device: torch.device) -> "MaskedSquares":
+        """The same on a device."""
+        return MaskedSquares(self.pixels.to(device), self.plants.to(device), self.apart.to(device))
 
 
 Half = Literal["first", "second"]  # of a folder's photos in the order of their names: neighbours show the same plants
@@ -82,10 +87,12 @@ def squares(
     """
     found = files(folder, half)
     photos, plants = (np.empty((len(found) * each, channels, size, size), np.uint8) for channels in (3, 1))  # unused rows take no memory
+    apart = torch.zeros(len(photos), dtype=torch.bool)
     count = with_plants = 0
     for number, file in enumerate(tqdm(found, "photos with masks", leave=False, disable=None)):
         photo, mask = read(file)
         plant = Image.fromarray((mask > 0).astype(np.uint8) * 255)
+        touching = masks.touching(mask)
         random = np.random.default_rng([seed, number])
         for turn in range(each):
             for _ in range(_TRIES):
@@ -97,6 +104,7 @@ def squares(
                     with_plants += int(shows_plant)
                     photos[count] = np.asarray(photo.crop(box).resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
                     plants[count, 0] = np.asarray(plant.crop(box).resize((size, size), Image.Resampling.BOX))
+                    apart[count] = not touching[top : top + side, left : left + side].any()
                     count += 1
                     break
     if not with_plants:
@@ -104,7 +112,7 @@ def squares(
             f"{folder}: by their masks there is hardly a plant on the photos; 0 is background, 1 and more are plants."
             " Photos of bare ground are for --background-photos"
         )
-    return MaskedSquares(torch.from_numpy(photos[:count]), torch.from_numpy(plants[:count]))
+    return MaskedSquares(torch.from_numpy(photos[:count]), torch.from_numpy(plants[:count]), apart[:count])
 
 
 def read(file: Path) -> tuple[Image.Image, NDArray[np.uint8]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from training.errors import DataError
 
@@ -81,6 +82,16 @@ def read(mask: Path) -> Mask:
     except Exception as error:  # damaged data raises whatever its damage leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise DataError(f"{mask} cannot be read ({reason}); draw this mask anew as a PNG, or copy it again") from None
+
+
+def touching(mask: Mask) -> NDArray[np.bool_]:
+    """Where a plant lies beside one of another number: [H,W] → [H,W]. Numbers that are nowhere three pixels wide are soft edges."""
+    numbers = np.unique(mask[ndimage.minimum_filter(mask, 3) == ndimage.maximum_filter(mask, 3)])
+    plant = np.where(np.isin(mask, numbers), mask, 0)
+    found = np.zeros(mask.shape, bool)
+    for here, beside in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        found[here] |= (plant[here] != plant[beside]) & (plant[here] > 0) & (plant[beside] > 0)
+    return found
 
 
 def _numbers(mask: Image.Image) -> Mask:

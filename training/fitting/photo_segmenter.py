@@ -181,7 +181,7 @@ def train(
     where = torch.device("cpu") if plan.workers else device
     pixels, backgrounds = pixels.to(where), None if backgrounds is None else backgrounds.to(where)
     composed = ComposedPictures(pixels, backgrounds, plan.batch_size, plan.seed, plan.workers)
-    here = [replace(one, masked=MaskedSquares(one.masked.pixels.to(device), one.masked.plants.to(device))) for one in fields]
+    here = [replace(one, masked=one.masked.to(device)) for one in fields]
     averaged = ema.averaged(network, _AVERAGE)
     optimizer = torch.optim.AdamW(_groups(network), weight_decay=_DECAY)
     masks = list(dict.fromkeys([*(start.made_of.masks if start else []), *(field.name for field in fields), *bare]))
@@ -341,5 +341,5 @@ def _batch(scenes: Scenes, fields: Sequence[LabelledSquares], size: int, random:
         plants.append(layers[:, 3:])
         top, few = centres_of_parts(layers[:, 3:] > 0.5, CENTRE_STRIDE, _PLANT_AREA, _MOST_PLANTS)
         hills.append(top * field.single)
-        known.append(few * field.single)
+        known.append(few * field.single * field.masked.apart[rows])
     return _Batch(torch.cat(images), torch.cat(plants), torch.cat(hills), torch.cat(known), [len(one) for one in images])

@@ -44,6 +44,16 @@ def test_the_folder_above_photos_and_masks_is_the_same_one(patches):
     assert masked_photos.home(patches.parent) == masked_photos.home(patches) == patches.parent
 
 
+def test_plants_of_two_numbers_that_touch_are_not_one(patches):
+    assert masked_photos.squares(patches, 32).apart.all()
+    mask = np.zeros((240, 300), np.uint8)
+    mask[100:120, :150], mask[100:120, 150:] = 1, 2
+    Image.fromarray(mask).save(patches.parent / "masks" / "a.png")
+    masked = masked_photos.squares(patches, 32)
+    assert 0 < int((~masked.apart).sum()) < len(masked.apart)
+    assert masked.apart[len(masked.apart) // 2 :].all()  # of the other photo
+
+
 def test_photos_without_masks_are_told_before_any_is_read(patches):
     masked_photos.check(patches)
     (patches / "c.png").write_bytes(b"")

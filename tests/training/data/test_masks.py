@@ -124,6 +124,16 @@ def test_letters_may_be_composed_in_another_way(photo):
     assert masked_photos.read(photo)[1].any()
 
 
+def test_plants_that_touch_are_told_by_their_numbers():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:10, 2:8], mask[4:10, 8:14] = 1, 2  # side by side
+    mask[12:18, 2:8], mask[12:18, 9:14] = 1, 2  # a pixel apart
+    mask[4:10, 20:26], mask[3, 20:26], mask[10, 20:26] = 255, 90, 200  # one with soft edges
+    found = masks.touching(mask)
+    assert found[4:10, 8].all()
+    assert found.sum() == 6
+
+
 def test_the_suffix_may_be_in_capitals(photo):
     painted("0 and 255").save(photo.parent.parent / "masks" / "a.PNG")
     assert masked_photos.read(photo)[1].any()

@@ -54,7 +54,9 @@ def test_it_learns_from_masks(images, tmp_path):
     mask = ((places[:, None] ** 2 + places**2) < 3600).float().expand(4, 1, 256, 256)
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(4, 3, 256, 256), green.expand(4, 3, 256, 256), mask).mul(255).to(torch.uint8)
-    field = LabelledSquares("discs", MaskedSquares(pixels, mask.mul(255).to(torch.uint8)), single=True)
+    field = LabelledSquares(
+        "discs", MaskedSquares(pixels, mask.mul(255).to(torch.uint8), torch.ones(len(mask), dtype=torch.bool)), single=True
+    )
     fabric = make_fabric("cpu")
     trained = photo_segmenter.train(
         fabric, images.pixels, None, [field], TrainingPlan(12, batch_size=2), tmp_path / "one.pt", split_digest="0"
@@ -67,6 +69,19 @@ def test_it_learns_from_masks(images, tmp_path):
     assert centre.shape == (4, 1, 64, 64)
     assert torch.allclose(plant, again, atol=1e-4)
     assert trained.made_of.masks == ["discs"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("apart", [True, False])
+def test_centres_of_plants_that_touch_are_not_learnt(images, tmp_path, monkeypatch, apart):
+    mask = torch.zeros(2, 1, 256, 256, dtype=torch.uint8)
+    mask[:, :, 90:160, 90:160] = 255
+    masked = MaskedSquares(mask.expand(2, 3, 256, 256), mask, torch.full((2,), apart))
+    loss, seen = photo_segmenter.centre_loss, []
+    monkeypatch.setattr(photo_segmenter, "centre_loss", lambda *given: seen.append(given[3]) or loss(*given))
+    given = (images.pixels, None, [LabelledSquares("squares", masked, single=True)], TrainingPlan(1, batch_size=2), tmp_path / "one.pt")
+    photo_segmenter.train(make_fabric("cpu"), *given, split_digest="0")
+    assert seen[0][2:].tolist() == [float(apart)] * 2  # behind two composed pictures
 
 
 @pytest.mark.slow

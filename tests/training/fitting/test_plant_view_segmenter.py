@@ -21,7 +21,7 @@ def green_discs():
     mask = ((places[:, None] ** 2 + places**2) < 300).float().expand(16, 1, 64, 64)
     brown, green = (torch.tensor(colour)[:, None, None] for colour in ([0.45, 0.33, 0.25], [0.25, 0.6, 0.2]))
     pixels = torch.lerp(brown.expand(16, 3, 64, 64), green.expand(16, 3, 64, 64), mask).mul(255).to(torch.uint8)
-    return MaskedSquares(pixels, mask.mul(255).to(torch.uint8))
+    return MaskedSquares(pixels, mask.mul(255).to(torch.uint8), torch.ones(len(mask), dtype=torch.bool))
 
 
 def test_the_loss_by_hand():
