@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 _RETRY_S = 0.02
+_MOST_IN_A_ROW = 2  # too late though alone: then the machine is too busy, not an item too large
 _BUSY = (DeadlinePassed, QueueFull)
 
 
@@ -30,8 +31,9 @@ async def each(
     An error that nobody expected is in the log, and that item's alone.
 
     A full queue is no error here before `patience_s` have passed: the request was let in whole, so an item waits until
-    there is room. What finds none, or passes its deadline beside the others, is asked for once more, alone, when they are done; the
-    first one that fails so then, too, ends this. Cancelled, everything it asked for is cancelled.
+    there is room. What finds none, or passes its deadline beside the others, is asked for once more, alone, when they are done. Two in
+    a row that fail so then, too, end this: one that is too much for the deadline harms none of the others. Cancelled, everything it
+    asked for is cancelled.
     """
     answers = {} if answers is None else answers
     left = iter(enumerate(items))
@@ -54,9 +56,11 @@ async def each(
         for _ in range(at_once):
             tasks.create_task(work())
     late = [index for index, answer in sorted(answers.items()) if isinstance(answer, _BUSY)]
+    in_a_row = 0
     for index in late if at_once > 1 else []:
         answers[index] = await answered(items[index])
-        if isinstance(answers[index], _BUSY):
+        in_a_row = in_a_row + 1 if isinstance(answers[index], _BUSY) else 0
+        if in_a_row == _MOST_IN_A_ROW:
             break
     return [answers[index] for index in range(len(items))]
 
