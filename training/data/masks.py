@@ -86,11 +86,17 @@ def read(mask: Path) -> Mask:
 
 def touching(mask: Mask) -> NDArray[np.bool_]:
     """Where a plant lies beside one of another number: [H,W] → [H,W]. Numbers that are nowhere three pixels wide are soft edges."""
-    numbers = np.unique(mask[ndimage.minimum_filter(mask, 3) == ndimage.maximum_filter(mask, 3)])
-    plant = np.where(np.isin(mask, numbers), mask, 0)
+    found = _beside_others(mask)
+    if found.any():
+        numbers = np.unique(mask[ndimage.minimum_filter(mask, 3) == ndimage.maximum_filter(mask, 3)])
+        found = _beside_others(np.where(np.isin(mask, numbers), mask, 0).astype(np.uint8))
+    return found
+
+
+def _beside_others(mask: Mask) -> NDArray[np.bool_]:
     found = np.zeros(mask.shape, bool)
-    for here, beside in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        found[here] |= (plant[here] != plant[beside]) & (plant[here] > 0) & (plant[beside] > 0)
+    for here, before in ((mask[1:], mask[:-1]), (mask[:, 1:], mask[:, :-1])):
+        found[-here.shape[0] :, -here.shape[1] :] |= (here != before) & (here > 0) & (before > 0)
     return found
 
 
