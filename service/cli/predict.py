@@ -114,7 +114,7 @@ def main(arguments: Sequence[str], begun: Callable[[], object] = lambda: None) -
     if not interrupted:
         return status
     left = f"{len(photos) - len(results)} of {len(photos)}"
-    print(f"{interrupt.MESSAGE}; {left} photos were not asked about; what is done is written", file=sys.stderr)
+    print(f"{interrupt.MESSAGE}; {left} photos are not done; what is done is written", file=sys.stderr)
     return interrupt.STATUS
 
 

@@ -172,7 +172,7 @@ def test_what_is_done_before_an_interrupt_is_a_whole_document(
     done = len(document["images"]) + len(document["problems"])
     assert 3 <= done < 23
     assert {one["name"] for one in document["categories"]} >= {*fakes.NAMES}
-    assert f"interrupted; {23 - done} of 23 photos were not asked about; what is done is written" in written.err
+    assert f"interrupted; {23 - done} of 23 photos are not done; what is done is written" in written.err
 
 
 def test_a_line_for_each_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

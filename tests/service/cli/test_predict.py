@@ -194,7 +194,7 @@ def test_an_interrupt_loses_nothing_that_is_done(photos: Path, monkeypatch: pyte
     files = [Path(result["file"]).name for result in json.loads(written.out)]
     assert 3 <= len(files) < 21
     assert files == [name for name in [*(f"{i:02}.png" for i in range(20)), "green.JPG"] if name in files]  # in order
-    assert written.err == f"interrupted; {21 - len(files)} of 21 photos were not asked about; what is done is written\n"
+    assert written.err == f"interrupted; {21 - len(files)} of 21 photos are not done; what is done is written\n"
     assert watched == [-1]  # nothing would end the process before all is written
 
 
