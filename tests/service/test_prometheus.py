@@ -17,8 +17,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_dashboard_and_rules(start: Start, publish_in: Callable[..., Path], tmp_path: Path) -> None:
     prometheus.program("prometheus")
     publish_in(fakes.Shares)
+    fakes.publish_segmenter(tmp_path)
     service = start(database=f"sqlite:///{tmp_path}/corrections.db")
     service.wait_keeping()
+    service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with prometheus.running(folder, [f"127.0.0.1:{service.port}"], DOCS / "alerts.yml") as api:
@@ -27,9 +29,9 @@ def test_dashboard_and_rules(start: Start, publish_in: Callable[..., Path], tmp_
         seen = 'count(seedlings_requests_total{route="/predict"}) == 2'
         service.wait_for(lambda: answers(api, seen), "answers and a refusal are read")
         use(service)
-        for grown in ('seedlings_corrections_total{outcome="wrong"}', 'seedlings_requests_total{status="415"}'):
+        for grown in ('seedlings_corrections_total{outcome="wrong"}', 'seedlings_requests_total{status="415"}', "seedlings_plants_total"):
             query = f"sum(increase({grown}[1m])) > 0.5"
-            service.wait_for(lambda query=query: answers(api, query), f"the first correction, and the second refusal, count: {query}")
+            service.wait_for(lambda query=query: answers(api, query), f"what came for the first and the second time counts: {query}")
         for title, query in queries():
             found = answers(api, query)
             assert found or title == "Drift of the photos", f"{title}: {query}"  # of a network that measures no distances
@@ -40,10 +42,11 @@ def test_dashboard_and_rules(start: Start, publish_in: Callable[..., Path], tmp_
 
 
 def use(service: Running) -> None:
-    """Answers, a refusal, and a correction."""
+    """Answers, plants, a refusal, and a correction."""
     for colour in range(3):
         photo = fakes.image((200, colour, 0), side=64)
         service.client.post("/predict", files={"file": photo}).raise_for_status()
+    service.client.post("/detect", content=fakes.encoded(fakes.field(((100, 90, 40), (300, 120, 30))))).raise_for_status()
     service.client.post("/corrections", files={"file": photo}, data={"species": "not a plant"}).raise_for_status()
     assert service.client.post("/predict", content=b"no image").status_code == 415
 
