@@ -123,6 +123,11 @@ def check_next(store: Path, name: str, task: str) -> None:
         raise ArtifactUnsuitable(f"{store / name} holds a model for {newest.task}, this one is for {task}: publish it under another name")
 
 
+def named_version(name: str) -> Path:
+    """The folder of a published version: named itself, or else as NAME/VERSION of a model that comes with the project. It may not exist."""
+    return Path(name) if (Path(name) / MANIFEST).exists() else SHIPPED_STORE / name
+
+
 def resolve(store: Path, name: str, version: int | None = None) -> Path:
     """The folder of one version, the newest if none is given. Raises ArtifactMissing."""
     found = versions(store, name)

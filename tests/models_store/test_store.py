@@ -235,3 +235,11 @@ def test_a_model_for_another_task_does_not_become_the_next_version(tmp_path: Pat
     for name in ("../x", "a b", "", ".", "a\n"):
         with pytest.raises(store.StoreError, match="cannot be a model's name"):
             store.check_next(tmp_path, name, "segmentation")
+
+
+def test_a_version_is_named_by_its_folder_or_as_one_that_comes_with_the_project(publish_in: Callable[..., Path]) -> None:
+    folder = publish_in(fakes.Shares)
+    assert store.named_version(str(folder)) == folder
+    shipped = store.resolve(store.SHIPPED_STORE, "seedlings")
+    assert store.named_version(f"seedlings/{shipped.name}") == shipped
+    assert not store.named_version("seedlings/9999").exists()

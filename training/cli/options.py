@@ -44,8 +44,8 @@ def published_version(text: str) -> Path:
     """The folder of a published version: by itself, or NAME/VERSION of a model that comes with the project."""
     from models_store import store
 
-    shipped = store.SHIPPED_STORE / text
-    return shipped if (shipped / store.MANIFEST).exists() and not (Path(text) / store.MANIFEST).exists() else Path(text)
+    found = store.named_version(text)
+    return found if (found / store.MANIFEST).exists() else Path(text)
 
 
 def named_folder(text: str) -> tuple[str, Path]:

@@ -194,7 +194,7 @@ def _refuse_another_split(recipe: Recipe, split: Split, held: Split, before: Pro
     """Raise RunError when these are the very images of the start's training, divided otherwise: by its split none would be left out."""
     if recipe.start in ("", imagenet.START) or not (held.left_out or before.unknown):
         return
-    origin = store.read_manifest(warm_start.folder_of(recipe.start))
+    origin = store.read_manifest(store.named_version(recipe.start))
     if origin.training.split_digest != split.digest and origin.training.images == split.counts():
         made = origin.training.recipe
         raise RunError(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from models_store import store
 from models_store.learnt import Learnt
 from models_store.manifest import ClumpFigures, SegmenterTraining
 from training.artifact import published_network, torchscript
@@ -21,7 +22,7 @@ from training.data import masked_photos
 from training.data.masked_photos import Half, MaskedSquares
 from training.data.tensors import to_float
 from training.errors import RunError
-from training.fitting import ema, imagenet, provenance, run_folder, warm_start
+from training.fitting import ema, imagenet, provenance, run_folder
 from training.fitting.augmentation.background_replacement import placed
 from training.fitting.augmentation.camera import photograph
 from training.fitting.augmentation.many_plants import SIDE, Scenes, centres, centres_of_parts
@@ -283,7 +284,7 @@ def beginning(start: str) -> TrainedSegmenter:
     """
     if Path(start).is_file():
         return load(Path(start))
-    folder = warm_start.folder_of(start)
+    folder = store.named_version(start)
     if not folder.is_dir():
         raise RunError(f"--start {start} is neither a file of weights nor a published version, such as seedlings-segmenter/12")
     manifest, module = torchscript.load_segmenter(folder)

@@ -22,7 +22,7 @@ from training.data import split
 from training.data.images import Images
 from training.data.split import Split
 from training.errors import DataError, RunError, TrainingError
-from training.fitting import imagenet, plant_view_segmenter, run_folder, warm_start
+from training.fitting import imagenet, plant_view_segmenter, run_folder
 from training.fitting.run_identity import Identity
 from training.recipe import Recipe, SplitRule
 
@@ -132,7 +132,7 @@ def split_of(images: Images, identity: Identity, learnt: Learnt) -> Split:
 def _of_start(start: str, images: Images | None) -> Provenance:
     if start in ("", imagenet.START):  # what ImageNet holds is not to be told from here
         return Provenance(Learnt.nothing())
-    return of_version(warm_start.folder_of(start), images)
+    return of_version(store.named_version(start), images)
 
 
 def _of_release_0_1(name: str, digest: str, rule: SplitRule, seed: int, start: str, images: Images | None) -> Provenance:

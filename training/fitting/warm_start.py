@@ -1,7 +1,5 @@
 """Weights to start from: those of a published version, in place of random ones."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +21,7 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
     versions do: what was factored is multiplied out. Outputs are matched by the names of `species`; one that the version
     does not know keeps its fresh weights. Raises RunError when the layers do not fit, TrainingError naming the file.
     """
-    manifest, module = torchscript.load(folder_of(start))
+    manifest, module = torchscript.load(store.named_version(start))
     known = [one.name for one in manifest.species]
     layers = _multiplied_out(_layers(getattr(module, "network", module)))  # not what an artifact has beside its network
     targets = [layer for layer in network.modules() if not list(layer.children()) and layer.state_dict()]
@@ -41,11 +39,6 @@ def set_weights(network: Network, species: list[str], start: str) -> Manifest:
     return manifest
 
 
-def folder_of(start: str) -> Path:
-    """The folder of the version that a recipe starts from."""
-    return Path(start) if (Path(start) / store.MANIFEST).exists() else store.SHIPPED_STORE / start
-
-
 def brings_plant_view(start: str) -> bool:
     """Whether what a recipe starts from is a version with a plant view, whose segmenter goes on too. Raises TrainingError."""
     if start in ("", imagenet.START):
@@ -61,7 +54,7 @@ def reference_of(start: str) -> str:
 
 def _manifest(start: str) -> Manifest:
     try:
-        return store.read_manifest(folder_of(start).absolute())
+        return store.read_manifest(store.named_version(start).absolute())
     except store.StoreError as error:
         raise TrainingError(f"start = {start!r}: {error}") from None
 
