@@ -22,6 +22,10 @@ from service.inference.segmenter import Segmenter
 
 PLANT, NEAR, AFAR, BOXES, AREAS, CLUMPS = "plant", "centres_near", "centres_afar", "boxes", "areas", "clumps"
 MOST_PHOTOS = 1  # of a request to the segmenter: maps of photos of several sizes are no tensor
+# By runtime, <project>_<format>, as the protocol names those that it knows. What reads an ONNX file, it does not ask.
+_PLATFORMS = {"torchscript": "pytorch_torchscript", "exported": "pytorch_pt2"} | dict.fromkeys(
+    ("onnxruntime", "openvino", "int8"), "onnx_onnxv1"
+)
 Answer = TypeVar("Answer")
 Tensor = tuple[str, str, list[int]]  # name, datatype, shape; -1 is a free dimension
 
@@ -39,6 +43,7 @@ class InferenceModel(Protocol):
 
     name: str
     version: str
+    platform: str  # what its file is made for
     outputs: Sequence[Tensor]
     labels: list[Species]  # of the extension `classification`
 
@@ -85,6 +90,7 @@ class Classifier:
     def __init__(self, services: Services, name: str, model: Model) -> None:
         self._services, self._model = services, model
         self.name, self.version, self.labels = name, model.version, model.manifest.species
+        self.platform = _PLATFORMS[model.runtime]
         strangeness: list[Tensor] = [(codec.FAMILIAR, "BOOL", [-1]), (codec.OOD_SCORE, "FP32", [-1])]
         self.outputs: Sequence[Tensor] = [
             (codec.PROBABILITIES, "FP32", [-1, len(self.labels)]),
@@ -130,6 +136,7 @@ class ServedSegmenter:
     def __init__(self, services: Services, segmenter: Segmenter) -> None:
         self._services, self._segmenter = services, segmenter
         self.name, self.version = services.settings.segmenter, segmenter.version
+        self.platform = _PLATFORMS[segmenter.runtime]
         self.labels: list[Species] = []
 
     @property

@@ -64,7 +64,7 @@ class ModelMetadata(BaseModel):
 
     name: str = Field(description="name of the model")
     versions: list[str] = Field(description="the version in service")
-    platform: str = Field(description="what its file is made for")
+    platform: str = Field(description="what the file is made for that answers: pytorch_torchscript, onnx_onnxv1 or pytorch_pt2")
     inputs: list[TensorMetadata] = Field(description="of which a request has one")
     outputs: list[TensorMetadata] = Field(description="all that a request may ask for")
 
@@ -121,7 +121,7 @@ async def model_metadata(services: Annotated[Services, Depends(current_services)
     return {
         "name": name,
         "versions": [model.version],
-        "platform": "pytorch_torchscript",
+        "platform": model.platform,
         "inputs": [dict(zip(keys, tensor, strict=True)) for tensor in inputs],
         "outputs": [dict(zip(keys, tensor, strict=True)) for tensor in model.outputs],
     }

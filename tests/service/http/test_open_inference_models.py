@@ -2,7 +2,9 @@
 
 import base64
 import json
-from typing import Any
+import typing
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
 from service.errors import QueueFull
+from service.inference.runtimes import choice
+from service.settings import RuntimeName
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -131,6 +135,15 @@ def test_one_photo_is_turned_away_by_a_full_queue_at_once(
     monkeypatch.setattr(getattr(service.services, room), asked_of, full)
     response = service.client.post(f"/v2/models/{name}/infer", json={"inputs": [file_of(fakes.image())]})
     assert (response.status_code, response.headers["retry-after"], len(tries)) == (429, "1", 1)
+
+
+@pytest.mark.parametrize("runtime", typing.get_args(RuntimeName))
+def test_the_platform_is_that_of_the_file_that_answers(service: Running, monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
+    file = choice.FILES.get(cast(RuntimeName, runtime), "model.pt")
+    platform = {".pt": "pytorch_torchscript", ".onnx": "onnx_onnxv1", ".pt2": "pytorch_pt2"}[Path(file).suffix]
+    for name, model in (("seedlings", service.services.registry.current), (NAME, service.services.segmenters.current)):
+        monkeypatch.setattr(model, "runtime", runtime)
+        assert service.client.get(f"/v2/models/{name}").json()["platform"] == platform
 
 
 def test_other_names_and_versions_are_unknown(client: Any, service: Running) -> None:
