@@ -95,6 +95,7 @@ class Explanation:
     prediction: Prediction
     species: Species
     saliency: Row  # [h, w], 0–1
+    picture: Pixels | None  # uint8 [3, side, side], of the same square; None where no side was named
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,8 @@ class Predictor:
             prediction, _ = await self._answered(image, models or self.models(), crop, of_part=of_part)
         return prediction
 
-    async def explain(self, image: bytes, species: str | None = None, crop: Where = None) -> Explanation:
-        """What spoke for a species, by its name, or for the most probable one.
+    async def explain(self, image: bytes, species: str | None = None, crop: Where = None, side: int | None = None) -> Explanation:
+        """What spoke for a species, by its name, or for the most probable one; with a picture of so many pixels a side.
 
         Raises what `predict` raises, MalformedRequest for a name the model does not know, or NotExplainable.
         """
@@ -236,15 +237,13 @@ class Predictor:
             index = names.index(species) if species is not None else int(prediction.probabilities.argmax())
             kind, shown = _BatchKind(prediction.model, saliency=True), _Image(pixels, index)
             saliency = await patiently(lambda: self._once_more(kind, shown), self._deadline_s)
-        return Explanation(prediction, prediction.model.manifest.species[index], saliency.answer.values)
+            where = prediction.crop if callable(crop) else crop
+            picture = None if side is None else (await self._decoder.decode(image, side, where)).pixels
+        return Explanation(prediction, prediction.model.manifest.species[index], saliency.answer.values, picture)
 
     async def _once_more(self, kind: _BatchKind, image: _Image) -> BatchedAnswer[_Output]:
         with self._batcher.admit() as place:
             return await place.submit(kind, image)
-
-    async def picture(self, image: bytes, side: int, crop: Crop | None = None) -> Pixels:
-        """The central square of an image file, or of a crop of it, uint8 [3, side, side]. Raises what decoding raises."""
-        return (await self._decoder.decode(image, side, crop)).pixels
 
     async def _answered(self, image: bytes | Pixels, models: Models, crop: Where, *, of_part: bool = False) -> tuple[Prediction, Pixels]:
         """The answer that is given, and the pixels uint8 [3, size, size] that it is of."""

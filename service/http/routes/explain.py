@@ -79,13 +79,13 @@ async def explain(
     kind = _accepted(request.headers.get("accept", ""))
     with services.uploads.slot() as upload:
         image = await upload.read_image(request)
-        explanation = await unless_gone(request, services.predictor.explain(image, species, where))
+        side = None if kind == _JSON else saliency.SIDE
+        explanation = await unless_gone(request, services.predictor.explain(image, species, where, side))
         # A header is ASCII and a name may be anything, hence the quotes of an URL.
         headers = {"X-Species": quote(explanation.species.name), "Server-Timing": timing(explanation.prediction)}
-        if kind == _JSON:
-            return JSONResponse(_heat_map(explanation), headers=headers)
-        photo = await services.predictor.picture(image, saliency.SIDE, explanation.prediction.crop if crop == "auto" else crop)
-    png = await asyncio.to_thread(saliency.render, photo, explanation.saliency)
+    if explanation.picture is None:
+        return JSONResponse(_heat_map(explanation), headers=headers)
+    png = await asyncio.to_thread(saliency.render, explanation.picture, explanation.saliency)
     return Picture(png, headers=headers, media_type=kind)
 
 

@@ -1,5 +1,6 @@
 """`POST /explain`: the heat map lies where it should."""
 
+import asyncio
 import io
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from models_store import pixels, store
 from service.inference import engine, saliency
+from service.inference.decoder import DecodedSquare, Decoder
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -101,6 +103,21 @@ def test_the_picture_is_of_the_crop(halves: Running) -> None:
     assert np.ptp(picture(left.content), axis=(0, 1)).max() < 10  # red alone, all of which spoke for it
     outside = halves.client.post("/explain?crop=40,0,32,32", content=red_and_green())
     assert (outside.status_code, outside.json()["type"]) == (400, "urn:seedlings:malformed-request")
+
+
+def test_the_picture_too_is_there_within_the_deadline_or_not_at_all(start: Start, publish_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = Decoder.decode
+
+    async def slow(self: Decoder, body: bytes, size: int, crop: pixels.Crop | None = None) -> DecodedSquare:
+        if size == saliency.SIDE:
+            await asyncio.sleep(30)
+        return await decode(self, body, size, crop)
+
+    monkeypatch.setattr(Decoder, "decode", slow)
+    publish_in(fakes.Halves)
+    service = start(deadline_s=2)
+    assert service.client.post("/explain", content=fakes.image(), headers={"Accept": "application/json"}).status_code == 200
+    assert service.client.post("/explain", content=fakes.image()).status_code == 504
 
 
 def test_an_artifact_without_halves_is_no_failure(service: Running) -> None:
