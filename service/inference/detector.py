@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from service.inference.batcher import STREAM_ENDED, Batcher, BatchReport, QueueS
 from service.inference.decoder import Decoder, Photo
 from service.inference.fan_out import each, patiently
 from service.inference.plant_squares import Box
-from service.inference.predictor import Prediction, Predictor, WantedCrop, in_time
+from service.inference.predictor import Models, Prediction, Predictor, WantedCrop, in_time
 from service.inference.registry import Model, Registry
 from service.inference.segmenter import Looking, Segmenter
 
@@ -92,6 +93,13 @@ class Segmentation:
     maps: Maps
     plants: list[tuple[Plant, Box]]
     segmentation_s: float
+
+
+class Versions(NamedTuple):
+    """What finds and names the plants of one request, whatever comes into service meanwhile."""
+
+    segmenter: Segmenter
+    models: Models
 
 
 @dataclass(frozen=True)
@@ -167,16 +175,26 @@ class Detector:
             raise NotReady(self._registry.error or "the segmenter is still being loaded", retry_after_s=1)
         return segmenter
 
-    async def detect(self, image: bytes, asked: DetectionOptions = DetectionOptions()) -> Detection:
-        """The plants on the photo in the bytes of an image file.
+    def versions(self) -> Versions:
+        """Those in service now. Raises NotReady."""
+        return Versions(self.segmenter(), self._predictor.models())
+
+    async def detect(self, image: bytes, asked: DetectionOptions = DetectionOptions(), by: Versions | None = None) -> Detection:
+        """The plants on the photo in the bytes of an image file, by these versions or those in service.
 
         Raises QueueFull at once or where no turn comes in half of the deadline, NotReady, UnsupportedImage, UndecodableImage or
         MalformedRequest (the crop) after decoding, DeadlinePassed, or ModelFailed. Cancelled, it gives its place back, and those of
         its plants.
         """
-        models = self._predictor.models()
-        async with in_time(self._deadline_s):
-            async with self._segmented(image, asked.fine) as seen:
+        segmenter, models = by or self.versions()
+        kept: list[tuple[Plant, Box]] = []
+
+        def advice() -> str:  # fewer do not help where few are to be named
+            fewer = f"ask for fewer than these {len(kept)} plants by max_plants, or " if len(kept) > self._images_at_once else ""
+            return f"{fewer}try again later"
+
+        async with in_time(self._deadline_s, advice):
+            async with self._segmented(image, asked.fine, segmenter) as seen:
                 kept, truncated = await self._classified(seen, asked)
                 cover, crops = await self._decoder.run(_cover_and_crops, seen, kept, models.first.size)
                 crop = await self._decoder.run(_around_largest, seen) if asked.crop == "auto" else asked.crop

@@ -282,13 +282,13 @@ class Predictor:
 
 
 @contextlib.asynccontextmanager
-async def in_time(deadline_s: float) -> AsyncIterator[None]:
-    """The block ends in time, or raises DeadlinePassed."""
+async def in_time(deadline_s: float, advice: Callable[[], str] = lambda: "try again later") -> AsyncIterator[None]:
+    """The block ends in time, or raises DeadlinePassed, which says what to do."""
     try:
         async with asyncio.timeout(deadline_s):
             yield
     except TimeoutError:
-        raise DeadlinePassed(f"no answer within {deadline_s:g} s; try again later", retry_after_s=deadline_s) from None
+        raise DeadlinePassed(f"no answer within {deadline_s:g} s; {advice()}", retry_after_s=deadline_s) from None
 
 
 def _prediction(model: Model, decoded: DecodedSquare, served: BatchedAnswer[_Output]) -> Prediction:

@@ -1,5 +1,6 @@
 """`POST /predict/batch`: many images in, for each its species or what is wrong with it."""
 
+import functools
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -37,12 +38,14 @@ class PredictionBatch(BaseModel):
     responses=documented(*batches.ERRORS),
 )
 async def predict_batch(request: Request, services: Annotated[Services, Depends(current_services)]) -> JSONResponse:
-    """Tell the species on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
+    """Tell the species on many photos, the parts `files` of a form, by one version; a bad one gets a problem of its own."""
     wanted = queries.answer_options(request)
     where = services.where(wanted.crop)
 
+    models = functools.cache(services.predictor.models)  # of the first photo
+
     async def predicted(image: bytes) -> Prediction:
-        prediction = await services.predictor.predict(image, crop=where)
+        prediction = await services.predictor.predict(image, models(), where)
         if services.corrections is not None:
             services.corrections.consider(image, prediction, cropped=where is not None)
         return prediction

@@ -71,12 +71,14 @@ async def detect(request: Request, services: Annotated[Services, Depends(current
     responses=documented(*batches.ERRORS),
 )
 async def detect_batch(request: Request, services: Annotated[Services, Depends(current_services)]) -> Response:
-    """Find the plants on many photos, the parts `files` of a form; a bad one gets a problem of its own and harms no other."""
+    """Find the plants on many photos, the parts `files` of a form, by one version; a bad one gets a problem of its own."""
     answers, plants, masks = queries.detection_options(request)
     services.check_open_for_photos()
 
+    versions = functools.cache(services.detector.versions)  # of the first photo
+
     async def found(image: bytes) -> dict[str, Any]:
-        detection = await services.detector.detect(image, plants)
+        detection = await services.detector.detect(image, plants, versions())
         return await asyncio.to_thread(detected, detection, answers, masks=masks)  # and let go of the photo
 
     outcomes = await batches.outcomes(request, services, found, plants.photos_at_once)

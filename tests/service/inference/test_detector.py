@@ -91,6 +91,31 @@ def test_the_photo_as_a_whole_is_answered_within_the_same_deadline():
         asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
 
 
+@pytest.mark.parametrize(
+    ("plants", "words"), [(3, "1 s; ask for fewer than these 3 plants by max_plants, or try again later"), (2, "1 s; try again later")]
+)
+def test_too_many_plants_for_the_deadline_are_said_to_be_too_many(plants, words):
+    """Two are named at one time, so that with two no plant waits for others."""
+
+    class Slow:
+        def models(self):
+            return Models(SimpleNamespace(size=150), None)
+
+        async def predict(self, crop, models, of_part):
+            await asyncio.sleep(30)
+
+    class Seeing(Segmenter):
+        def in_steps(self, photo, larger, most, time_for):
+            yield
+            seen = np.zeros((48, 64), np.float32)
+            for number in range(plants):
+                seen[:9, 20 * number :][:, :9] = 1
+            return seen, *self.empty[1:]
+
+    with detecting(Seeing(), Slow(), deadline_s=1) as detector, pytest.raises(DeadlinePassed, match=words):
+        asyncio.run(detector.detect(fakes.image()))
+
+
 def test_a_photo_whose_turn_comes_too_late_is_turned_away_before_its_work_begins():
     """Half of the deadline passes while all places in memory are taken."""
     turned_away = threading.Event()

@@ -1,5 +1,7 @@
 """Versions taken over by a running service: without a failed request, and what is refused is told."""
 
+import asyncio
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from models_store import store
+from service.inference.decoder import Decoder, Photo
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -41,6 +44,33 @@ def test_a_new_version_takes_over_without_a_failure(start: Start, publish_in) ->
         assert answer["species"] == expected[answer["model"]["version"]]
     versions = [int(answer["model"]["version"]) for answer in callers[0].result()]
     assert versions == sorted(versions)
+
+
+@pytest.mark.parametrize(("path", "of"), [("/detect/batch", "detection"), ("/predict/batch?crop=auto", "prediction")])
+def test_a_batch_is_answered_by_one_version(
+    start: Start, publish_in, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, of: str
+) -> None:
+    publish_in(fakes.Shares)
+    fakes.publish_segmenter(tmp_path)
+    service = start()
+    decode, begun = Decoder.photo, itertools.count(1)
+
+    def swap() -> None:
+        publish_in(fakes.Turned)
+        fakes.publish_segmenter(tmp_path)
+        for registry in (service.services.registry, service.services.segmenters):
+            service.wait_for(lambda registry=registry: registry.current.manifest.version == 2, "version 2")
+
+    async def photo(decoder: Decoder, body: bytes, side: int) -> Photo:
+        if next(begun) == 3:
+            await asyncio.to_thread(swap)
+        return await decode(decoder, body, side)
+
+    monkeypatch.setattr(Decoder, "photo", photo)
+    files = [("files", fakes.encoded(fakes.field([(100, 90, 30)])))] * 12  # more than are asked for at one time
+    answers = [result[of] for result in service.client.post(path, files=files).json()["results"]]
+    assert [answer["model"]["version"] for answer in answers] == ["1"] * 12
+    assert {answer.get("segmenter", {}).get("version", "1") for answer in answers} == {"1"}
 
 
 def test_a_bad_version_is_refused_and_the_old_one_stays(start: Start, publish_in) -> None:
