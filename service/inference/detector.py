@@ -355,7 +355,8 @@ def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
     """The plants of a photo whose longer side is so many of its pixels, largest first."""
     fitted, maps = seen.photo.fitted, seen.maps
     scale = (fitted.width / maps[0].shape[1], fitted.height / maps[0].shape[0])  # pixels of the photo for each of the map
-    found = plants.find(*maps, seen.segmenter.manifest.thresholds, least_side / max(scale))
+    rounding = 2 / max(scale)  # pixels of the map: by so much a box in whole pixels of the photo may be longer than its plant
+    found = plants.find(*maps, seen.segmenter.manifest.thresholds, least_side / max(scale) - rounding)
     boxed = [(plant, _box(plant, scale, fitted)) for plant in found]
     return [(plant, box) for plant, box in boxed if max(box[2:]) >= least_side]
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models_store.close_up import ALL_TILES, MOST_TILES
 from service.errors import DeadlinePassed, ModelFailed, QueueFull
@@ -45,6 +46,20 @@ class Segmenter:
 
     def classify(self, photo, found):
         return found
+
+
+class Seeing(Segmenter):
+    """It sees squares of so many pixels a side on its map of 64×48."""
+
+    def __init__(self, *sides):
+        super().__init__()
+        self.plant = np.zeros((48, 64), np.float32)
+        for number, side in enumerate(sides):
+            self.plant[3:, 3 + 20 * number :][:side, :side] = 1
+
+    def in_steps(self, photo, larger, most, time_for):
+        yield
+        return self.plant, *self.empty[1:]
 
 
 @contextlib.contextmanager
@@ -91,6 +106,24 @@ def test_the_photo_as_a_whole_is_answered_within_the_same_deadline():
         asyncio.run(detector.detect(fakes.image(), DetectionOptions(whole=True)))
 
 
+def test_min_side_is_of_the_boxes_that_are_answered():
+    """The photo has 3.125 pixels for each of the map, and boxes are in whole ones: of 9 pixels they have 29 a side, not 28.125."""
+
+    async def found(detector, side):
+        asked = DetectionOptions(min_side=side)
+        return [max(box[2:]) for _, box in (await detector.segment(photo, asked)).plants]
+
+    async def all_sides(detector):
+        everything = await found(detector, 0)
+        assert everything == [29, 29, 26]
+        for side in (26, 26.5, 28.2, 29, 29.5):
+            assert await found(detector, side) == [one for one in everything if one >= side], side
+
+    photo = fakes.encoded(Image.new("RGB", (200, 150)))
+    with detecting(Seeing(9, 9, 8)) as detector:
+        asyncio.run(all_sides(detector))
+
+
 @pytest.mark.parametrize(
     ("plants", "words"), [(3, "1 s; ask for fewer than these 3 plants by max_plants, or try again later"), (2, "1 s; try again later")]
 )
@@ -104,15 +137,7 @@ def test_too_many_plants_for_the_deadline_are_said_to_be_too_many(plants, words)
         async def predict(self, crop, models, of_part):
             await asyncio.sleep(30)
 
-    class Seeing(Segmenter):
-        def in_steps(self, photo, larger, most, time_for):
-            yield
-            seen = np.zeros((48, 64), np.float32)
-            for number in range(plants):
-                seen[:9, 20 * number :][:, :9] = 1
-            return seen, *self.empty[1:]
-
-    with detecting(Seeing(), Slow(), deadline_s=1) as detector, pytest.raises(DeadlinePassed, match=words):
+    with detecting(Seeing(*[9] * plants), Slow(), deadline_s=1) as detector, pytest.raises(DeadlinePassed, match=words):
         asyncio.run(detector.detect(fakes.image()))
 
 
