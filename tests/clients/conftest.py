@@ -24,7 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     fakes.publish(store, fakes.Measured)
     with serve(
         Settings.model_validate(
-            {"store": store, "threads": 1, "max_batch": 4, "api_key": KEY, "max_body_bytes": 20_000}
+            {"store": store, "threads": 1, "max_batch": 4, "runtime": "torchscript", "api_key": KEY, "max_body_bytes": 20_000}
             | {"database": f"sqlite:///{store}/corrections.db"}
         )
     ) as running:

@@ -38,7 +38,9 @@ def process(store: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[st
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDLINGS_")}
-    environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_MAX_BATCH": "2", "SEEDLINGS_THREADS": "1"} | variables
+    environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_MAX_BATCH": "2", "SEEDLINGS_THREADS": "1"}
+    # To compare the runtimes of the shipped segmenter takes seconds of each start, in each worker.
+    environ |= {"SEEDLINGS_RUNTIME": "torchscript"} | variables
     command = [sys.executable, "-m", "service", "--port", str(port)]
     with (
         tempfile.NamedTemporaryFile() as log,  # a pipe that nobody reads would fill, and the service would wait
