@@ -1,4 +1,4 @@
-// The table of several photos as a file for a spreadsheet. The command line writes the same columns.
+// The table of several photos as a file for a spreadsheet. The command line writes the same columns, but for `plants`.
 // Where numbers have a decimal comma, spreadsheets expect it in a CSV, too, and a semicolon between the columns.
 
 import { decimalMark } from "./language.js";
@@ -7,7 +7,7 @@ import { crowded, ranked, several } from "./verdict.js";
 const COLUMNS = [
   ...["file", "answer", "answer_rank", "answer_probability"],
   ...["species", "scientific_name", "group", "probability", "confident", "familiar"],
-  ...["second_species", "second_probability", "crop", "model", "date", "problem"],
+  ...["second_species", "second_probability", "plants", "crop", "model", "date", "problem"],
 ];
 
 const PLANT_COLUMNS = [
@@ -28,14 +28,18 @@ function cell(value) {
 
 const yes = (flag) => (flag === undefined ? "" : flag ? "yes" : "no");
 
-function line({ file, answer, problem, asked_at }) {
+/** Whether what was found on a photo is shown as one plant. */
+const isOne = (photo) => crowded(photo) && !several(photo) && !photo.crop && photo.answer;
+
+function line(photo) {
+  const { file, answer, found, problem, asked_at } = photo;
   if (!answer) return { file: file.name, problem: problem?.message ?? "not done" };
   const { answer: said, model } = answer;
   const [, second] = ranked(answer);
   return {
     ...{ ...answer, file: file.name, answer: said?.name, answer_rank: said?.rank, answer_probability: said?.probability },
     ...{ confident: yes(answer.confident), familiar: yes(answer.familiar), second_species: second?.[0], second_probability: second?.[1] },
-    ...{ crop: answer.crop.join(" "), model: `${model.name} ${model.version}`, date: asked_at },
+    ...{ plants: isOne(photo) ? 1 : found?.plants.length, crop: answer.crop.join(" "), model: `${model.name} ${model.version}`, date: asked_at },
   };
 }
 
@@ -47,8 +51,7 @@ function plantLines(photo) {
   if (!found) return [{ file: file.name, problem: (lost ?? problem)?.message ?? "not done" }];
   const [latitude, longitude] = found.position ?? [];
   const shared = { file: file.name, date: asked_at, latitude, longitude, segmenter: named(found.segmenter), truncated: yes(found.truncated) };
-  const asOne = crowded(photo) && !several(photo) && !photo.crop && answer;
-  const plants = asOne ? [{ ...answer, box: answer.crop, clump: false }] : found.plants;
+  const plants = isOne(photo) ? [{ ...answer, box: answer.crop, clump: false }] : found.plants;
   const rows = plants.map((plant, i) => {
     const { answer: said, box } = plant;
     const [, second] = ranked(plant);
