@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from seedlings_client import AsyncClient, Client, NoAnswer, Problem
+from seedlings_client.turns import LATE, Turns
 
 from tests.clients.test_seedlings_client import ANSWER
 
@@ -119,3 +120,41 @@ def test_a_turn_is_waited_for_within_the_deadline() -> None:
 def test_so_many_at_one_time_is_one_or_more() -> None:
     with pytest.raises(ValueError, match="at_once is 1 or more"):
         Client("http://slow", at_once=0)
+
+
+def test_of_many_threads_none_waits_for_ever() -> None:
+    """A thread that asks again at once would have each turn before those that wait are awake."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        time.sleep(0.01)
+        return said(in_time=True)
+
+    order: list[int] = []
+    barrier = threading.Barrier(3)
+
+    def ask(number: int) -> None:
+        barrier.wait()
+        for _ in range(20):
+            client.predict(b"image")
+            order.append(number)
+
+    with (
+        Client("http://slow", at_once=1, http=httpx.Client(transport=httpx.MockTransport(answer))) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        list(pool.map(ask, range(3)))
+    half = order[: len(order) // 2]
+    assert min(half.count(number) for number in range(3)) >= 6
+
+
+def test_after_many_late_photos_there_are_still_more_at_one_time_again() -> None:
+    turns = Turns(2)
+    for _ in range(30):
+        turns.begin()
+        turns.end(Problem({"status": LATE}))
+        for _ in range(256):
+            turns.begin()
+            turns.end(None)
+        turns.begin()
+        assert turns.free()
+        turns.end(None)

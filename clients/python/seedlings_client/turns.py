@@ -4,6 +4,7 @@ Photos that are too late together would be too late together at the next try, to
 """
 
 import asyncio
+import collections
 import contextlib
 import math
 import threading
@@ -13,6 +14,7 @@ from .errors import Problem
 
 LATE = 504  # the status of an answer that did not come in time
 _IN_TIME = 4  # answers in a row before one more photo is asked about at one time; twice as many after each time that was too much
+_NEEDED_AT_MOST = 256  # else a client that goes on for weeks would ask about one at a time for ever
 
 
 class Turns:
@@ -40,7 +42,7 @@ class Turns:
         self._asking -= 1
         if isinstance(error, Problem) and error.status == LATE:
             if self._now > 1:
-                self._now, self._needed = 1, 2 * self._needed
+                self._now, self._needed = 1, min(2 * self._needed, _NEEDED_AT_MOST)
             self._in_time = 0
         elif error is None:
             self._in_time += 1
@@ -54,14 +56,21 @@ class ThreadTurns:
     def __init__(self, most: int | None) -> None:
         """Raises ValueError."""
         self._turns, self._changed = Turns(most), threading.Condition()
+        self._waiting: collections.deque[object] = collections.deque()  # in turn: else a thread in a loop would leave none to others
 
     @contextlib.contextmanager
     def next(self, left_s: Callable[[], float]) -> Iterator[bool]:
         """A turn, once it comes: whether the photo is alone. `left_s` gives the seconds that it may be waited for, or raises."""
+        place = object()
         with self._changed:
-            while not self._changed.wait_for(self._turns.free, left_s()):
-                pass
-            alone = self._turns.begin()
+            self._waiting.append(place)
+            try:
+                while not self._changed.wait_for(lambda: self._waiting[0] is place and self._turns.free(), left_s()):
+                    pass
+                alone = self._turns.begin()
+            finally:
+                self._waiting.remove(place)
+                self._changed.notify_all()  # there may be a turn for the next one, too
         error: BaseException | None = None
         try:
             yield alone
