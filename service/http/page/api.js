@@ -20,8 +20,12 @@ export class Problem extends Error {
 
 const KEY = "seedlings-key";
 const TRIES_WHEN_BUSY = 30;
+const GONE = "gone"; // in place of a status: a file that was moved, changed or removed, or a folder
 const BAD_GATEWAY = 502; // this one and those above it
 export const useKey = (key) => sessionStorage.setItem(KEY, key);
+
+/** Whether a file cannot be read any more. All of it is read: of one that is gone, browsers take a part for empty. */
+const isGone = (file) => file.arrayBuffer().then(() => false, () => true);
 
 async function ask(path, options = {}) {
   const key = sessionStorage.getItem(KEY);
@@ -29,7 +33,7 @@ async function ask(path, options = {}) {
   try {
     response = await fetch(path, { ...options, headers: { ...options.headers, ...(key ? { "X-API-Key": key } : {}) } });
   } catch {
-    throw new Problem();
+    throw new Problem(options.body instanceof Blob && (await isGone(options.body)) ? GONE : 0);
   }
   if (response.ok) return response;
   const own = response.headers.get("Content-Type")?.startsWith("application/problem+json");

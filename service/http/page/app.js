@@ -6,7 +6,7 @@ import * as corrections from "./corrections.js";
 import { onChange } from "./crop.js";
 import { forgetAll, keep, kept } from "./keep.js";
 import { number, speciesName, t, translate, wholePercent } from "./language.js";
-import { fill, ordered, row, summarize } from "./list.js";
+import { byName, fill, ordered, row, summarize } from "./list.js";
 import { draw } from "./map.js";
 import * as offline from "./offline.js";
 import { forgetPlants, onAlone } from "./plants.js";
@@ -16,6 +16,7 @@ import { several, spoken, useSpecies } from "./verdict.js";
 const AT_ONCE = 3; // as many photos as the server looks for plants on
 const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes too long: the middle is answered all the same
 const RETRY_MS = 3000;
+const IMAGE = /\.(jpe?g|jpe|jfif|a?png|webp|gif|tiff?|bmp|avif|hei[cf]|hif)$/i; // as models_store/image_files.py has them
 const PATIENCE_MS = 5000; // for a server at the end of a weak connection, where this browser can answer, too
 const $ = (id) => document.getElementById(id);
 
@@ -134,8 +135,10 @@ for (const id of ["again", "retry"]) $(id).addEventListener("click", () => again
 
 // ---- photos in ------------------------------------------------------------------------------------------------------
 
+/** Their names begin with when they came, and so they are found again in this order. */
 function add(files) {
-  begin([...files].map((file) => ({ id: crypto.getRandomValues(new Uint32Array(2)).join("-"), file })));
+  const now = Date.now();
+  begin([...files].map((file, i) => ({ id: [now, 1e6 + i, crypto.getRandomValues(new Uint32Array(1))].join("-"), file })));
 }
 
 /** Photos that are new, or kept from before with their answers. */
@@ -260,8 +263,21 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   $("drop").classList.remove("over");
-  add(event.dataTransfer.files);
+  const { files, items } = event.dataTransfer;
+  const entries = [...items].map((item) => item.webkitGetAsEntry()); // at once: later the browser takes them away
+  if (!entries.some((entry) => entry?.isDirectory)) return add(files);
+  Promise.all(entries.filter(Boolean).map(photosIn)).then((found) => add(found.flat()));
 });
+
+/** A file that was dropped, or the photos of a folder by their names. What cannot be read is left out. */
+async function photosIn(entry) {
+  const made = (begin) => new Promise(begin).catch(() => []);
+  if (entry.isFile) return made((done, fail) => entry.file(done, fail));
+  const reader = entry.createReader(), within = [];
+  for (let some; (some = await made((done, fail) => reader.readEntries(done, fail))).length; ) within.push(...some);
+  const wanted = within.filter(({ isFile, name }) => name[0] !== "." && (!isFile || IMAGE.test(name))).sort(byName);
+  return (await Promise.all(wanted.map(photosIn))).flat();
+}
 
 // ---- one and many ---------------------------------------------------------------------------------------------------
 
@@ -280,6 +296,7 @@ function reveal(photo) {
 function list() {
   const done = photos.filter((photo) => photo.answer || photo.problem).length;
   $("list").hidden = photos.length < 2;
+  $("clear-one").hidden = photos.length !== 1; // of more there is the list, with a button of its own
   $("list-title").textContent = done < photos.length ? t.some_done(done, photos.length) : t.photos(photos.length);
   $("summary").textContent = summarize(photos);
   $("progress").max = photos.length || 1;
@@ -303,7 +320,7 @@ for (const [id, options] of [["filter", t.filters], ["sort", t.orders]]) {
 
 $("save").addEventListener("click", () => save(csv(ordered(photos, $("sort").value)), "seedlings.csv"));
 $("save-plants").addEventListener("click", () => save(plantsCsv(ordered(photos, $("sort").value)), "plants.csv"));
-$("clear").addEventListener("click", () => {
+for (const id of ["clear", "clear-one"]) $(id).addEventListener("click", () => {
   for (const photo of photos) [photo.url, photo.heat, photo.plain].forEach((url) => url && URL.revokeObjectURL(url));
   photos.length = 0;
   forgetAll();

@@ -162,7 +162,6 @@ export const texts = {
   offline_not_ready: "Dieser Browser kann Fotos nicht ohne den Server beantworten: Er hat kein Modell behalten oder es noch nicht gefunden. Das Foto wartet auf den Server.",
   offline_broken: "Das hier behaltene Modell läuft in diesem Browser nicht. Das Foto wartet auf den Server.",
   offline_memory: "Dieser Browser konnte das Foto nicht lesen: Der Speicher reicht nicht, oder die Datei ist beschädigt. Das Foto wartet auf den Server.",
-  offline_gone: "Die Datei ist nicht mehr lesbar: Sie wurde verschoben, geändert oder gelöscht. Wählen Sie sie noch einmal aus.",
   sort: "Reihenfolge",
   orders: {
     added: "Wie gekommen",
@@ -205,6 +204,7 @@ export const texts = {
     500: "Das Modell scheiterte an diesem Foto. Bitte ein anderes versuchen; der Grund steht im Protokoll des Servers.",
     503: "Der Server ist noch nicht bereit. Bitte gleich noch einmal versuchen.",
     504: "Der Server war zu beschäftigt. Bitte gleich noch einmal versuchen.",
+    gone: "Die Datei ist nicht mehr lesbar: Sie wurde verschoben, geändert oder gelöscht. Wählen Sie sie noch einmal aus.",
     507: "Der Server bewahrt zurzeit keine weiteren Fotos auf.",
   },
 };

@@ -162,7 +162,6 @@ export const texts = {
   offline_not_ready: "This browser cannot answer photos without the server: it keeps no model, or has not found it yet. The photo waits for the server.",
   offline_broken: "The model kept here does not run in this browser. The photo waits for the server.",
   offline_memory: "This browser could not read the photo: it lacks memory for it, or the file is damaged. The photo waits for the server.",
-  offline_gone: "The file can no longer be read: it was moved, changed or removed. Choose it again.",
   sort: "Order",
   orders: {
     added: "As they came",
@@ -205,6 +204,7 @@ export const texts = {
     500: "The model failed on this photo. Try another one; whoever runs the server finds the reason in its log.",
     503: "The server is not ready yet. Try again in a moment.",
     504: "The server was too busy to answer in time. Try again in a moment.",
+    gone: "The file can no longer be read: it was moved, changed or removed. Choose it again.",
     507: "The server keeps no more photos at the moment.",
   },
 };

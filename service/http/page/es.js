@@ -162,7 +162,6 @@ export const texts = {
   offline_not_ready: "Este navegador no puede responder sin el servidor: no guarda ningún modelo o aún no lo ha encontrado. La foto espera al servidor.",
   offline_broken: "El modelo guardado aquí no funciona en este navegador. La foto espera al servidor.",
   offline_memory: "Este navegador no pudo leer la foto: le falta memoria o el archivo está dañado. La foto espera al servidor.",
-  offline_gone: "El archivo ya no se puede leer: se movió, se cambió o se borró. Elíjalo de nuevo.",
   sort: "Orden",
   orders: {
     added: "Como llegaron",
@@ -205,6 +204,7 @@ export const texts = {
     500: "El modelo falló con esta foto. Pruebe otra; la razón está en el registro del servidor.",
     503: "El servidor aún no está listo. Inténtelo de nuevo en un momento.",
     504: "El servidor estaba demasiado ocupado. Inténtelo de nuevo en un momento.",
+    gone: "El archivo ya no se puede leer: se movió, se cambió o se borró. Elíjalo de nuevo.",
     507: "El servidor no guarda más fotos por ahora.",
   },
 };

@@ -162,7 +162,6 @@ export const texts = {
   offline_not_ready: "Ce navigateur ne peut pas répondre sans le serveur : il ne garde aucun modèle, ou ne l’a pas encore trouvé. La photo attend le serveur.",
   offline_broken: "Le modèle gardé ici ne fonctionne pas dans ce navigateur. La photo attend le serveur.",
   offline_memory: "Ce navigateur n’a pas pu lire la photo : il manque de mémoire, ou le fichier est endommagé. La photo attend le serveur.",
-  offline_gone: "Le fichier ne peut plus être lu : il a été déplacé, modifié ou supprimé. Choisissez-le de nouveau.",
   sort: "Ordre",
   orders: {
     added: "Dans l’ordre d’arrivée",
@@ -205,6 +204,7 @@ export const texts = {
     500: "Le modèle a échoué sur cette photo. Essayez-en une autre ; la raison est dans le journal du serveur.",
     503: "Le serveur n’est pas encore prêt. Réessayez dans un instant.",
     504: "Le serveur était trop occupé. Réessayez dans un instant.",
+    gone: "Le fichier ne peut plus être lu : il a été déplacé, modifié ou supprimé. Choisissez-le de nouveau.",
     507: "Le serveur ne garde plus de photos pour le moment.",
   },
 };

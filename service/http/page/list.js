@@ -62,10 +62,12 @@ export function summarize(photos) {
 const words = new Intl.Collator(language, { numeric: true });
 const text = ({ answer, problem }) => (problem ? "\uffff" : answer ? headline(answer) : "\ufffe"); // names first
 const doubt = ({ answer, problem }) => (problem ? 3 : !answer ? 0 : standing(answer) === "unfamiliar" ? 2 : 1 - answer.probability);
+/** Files in the order that people read their names in. */
+export const byName = (one, other) => words.compare(one.name, other.name);
 const ORDERS = {
   species: (a, b) => words.compare(text(a), text(b)),
   doubt: (a, b) => doubt(b) - doubt(a),
-  file: (a, b) => words.compare(a.file.name, b.file.name),
+  file: (a, b) => byName(a.file, b.file),
 };
 
 /** The photos in the order of their rows: as they came, by species, by file name, or the least sure ones first. */

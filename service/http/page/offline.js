@@ -157,7 +157,7 @@ export async function predict(file, crop) {
     seen = await square(file, kept.size, crop);
   } catch (problem) {
     console.warn(problem);
-    throw waits({ gone: t.offline_gone, memory: t.offline_memory }[problem.reason] ?? t.no_preview);
+    throw waits({ gone: t.errors.gone, memory: t.offline_memory }[problem.reason] ?? t.no_preview);
   }
   try {
     const first = await answer(await session, seen);
