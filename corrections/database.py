@@ -29,6 +29,12 @@ class Database:
         """Connects to nothing yet. Raises InvalidText for a URL that is none, or of a database that is not supported."""
         self._engine = _engine(url)
 
+    @property
+    def file(self) -> Path | None:
+        """That of SQLite; None of a server, or where the URL has parameters."""
+        url = self._engine.url
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database and not url.query else None
+
     def migrate(self) -> None:
         """Bring the tables up to date. Of several processes that start at once, one does it; the others wait. Raises StorageUnavailable."""
         config = Config()

@@ -6,6 +6,7 @@ CorrectionsError
 ├── CorrectionNotFound   there is no such correction
 ├── VersionConflict      somebody else decided meanwhile; carries what stands there now
 └── StorageUnavailable   the database or the photos do not answer
+    └── PhotoLost        there is no file of the photo any more
 """
 
 from typing import TYPE_CHECKING
@@ -40,3 +41,7 @@ class VersionConflict(CorrectionsError):
 
 class StorageUnavailable(CorrectionsError):
     """The database or the photos do not answer."""
+
+
+class PhotoLost(StorageUnavailable):
+    """There is no file of the photo any more."""

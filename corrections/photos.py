@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from corrections.errors import InvalidText, StorageUnavailable
+from corrections.errors import InvalidText, PhotoLost, StorageUnavailable
 from models_store.file_storage import FileStorage, UnknownFileSystem
 
 
@@ -52,6 +52,6 @@ def _answering(done: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise StorageUnavailable(f"the photo cannot be {done}: there is no such file any more") from error
+        raise PhotoLost(f"the photo cannot be {done}: there is no such file any more") from error
     except Exception as error:  # each file system raises what its library does
         raise StorageUnavailable(f"the photo cannot be {done}: {str(error)[:200]}") from error

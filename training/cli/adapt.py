@@ -48,7 +48,7 @@ def _perform(options: argparse.Namespace) -> None:
         )
         say(written.text())
         answered_by = written.mostly_answered_by()
-        name = options.name or adaptation.to_teach(options.store, answered_by, written.species)
+        name = options.name or adaptation.to_teach(options.store, answered_by, set(written.species).difference(written.not_learnt))
         if answered_by in (None, name):
             say(f"this teaches {name}")
         elif options.name:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from corrections.database import Database
-from corrections.errors import CorrectionsError
+from corrections.errors import CorrectionsError, PhotoLost
 from corrections.photos import PhotoFiles, place_of
 from corrections.records import Box, State, StoredCorrection
 from corrections.store import CorrectionStore, Quota
@@ -40,6 +40,7 @@ class WrittenCounts:
     answered_by: Counter[str] = field(default_factory=Counter)  # model, without its version → corrections of what it answered
     groups: dict[str, str] = field(default_factory=dict)  # of each file in `learn`: photos of one group may show the same plant
     one_sided: list[str] = field(default_factory=list)  # species of which no photo is held out
+    not_learnt: list[str] = field(default_factory=list)  # species of which all photos are held out
 
     def mostly_answered_by(self) -> str | None:
         """The model whose answers more than half of them correct; None where there is none."""
@@ -57,6 +58,11 @@ class WrittenCounts:
         if self.one_sided and self.held_out:
             said += (
                 f". None is held out of {', '.join(self.one_sided)}: so no figure tells how well that is learnt, until there are photos of"
+                " more plants or days"
+            )
+        if self.not_learnt and self.learn:
+            said += (
+                f". Nothing is learnt of {', '.join(self.not_learnt)}: all photos are of plants or days that are held out; correct photos of"
                 " more plants or days"
             )
         if self.alike:
@@ -92,7 +98,7 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                 assert kept.species is not None
                 species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
                 side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if kept.sha256 in held_out else LEARN
-                content, suffix = corrections.photo(kept.id)
+                content, suffix = _photo(corrections, kept)
                 if kept.box is not None:
                     content, suffix = _cut(content, kept.box), ".png"
                 place = folder / side / ("" if side == NO_PLANTS else species)
@@ -107,7 +113,9 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                 written.held_out += side == HELD_OUT
                 written.no_plants += side == NO_PLANTS
             written.species = sorted(sides.keys() - {NOT_A_PLANT})
-            written.one_sided = sorted(species for species, found in sides.items() if found == {LEARN})
+            written.one_sided, written.not_learnt = (
+                sorted(species for species, found in sides.items() if found == {side}) for side in (LEARN, HELD_OUT)
+            )
             folder.chmod(0o755)
             folder.rename(out)
     except CorrectionsError as error:
@@ -176,7 +184,10 @@ def _opened(database: str, photos: str | None) -> Iterator[CorrectionStore]:
     place = place_of(database, photos)
     if place is None:
         raise DataError("say where the photos are: --photos URL, as SEEDLINGS_PHOTOS of the service")
-    corrections = CorrectionStore(Database(database), PhotoFiles(place), _NO_LIMITS)
+    opened = Database(database)
+    if opened.file is not None and not opened.file.exists():  # SQLite would make an empty one
+        raise DataError(f"there is no database {opened.file}; give the URL that SEEDLINGS_DATABASE of the service names")
+    corrections = CorrectionStore(opened, PhotoFiles(place), _NO_LIMITS)
     try:
         corrections.open()
         yield corrections
@@ -201,6 +212,18 @@ def _last_of_each(corrections: CorrectionStore, states: tuple[State, ...]) -> li
 def _rank(kept: StoredCorrection) -> tuple[bool, float]:
     """What a reviewer decided counts before what was handed in, and of two the later."""
     return kept.state == "accepted", (kept.reviewed or kept.created).timestamp()
+
+
+def _photo(corrections: CorrectionStore, kept: StoredCorrection) -> tuple[bytes, str]:
+    """Its bytes, and the suffix of the file. Raises DataError naming the correction where the photo is lost or damaged."""
+    mend = f"put it back from a backup, or remove the correction by DELETE /corrections/{kept.id}"
+    try:
+        content, suffix = corrections.photo(kept.id)
+    except PhotoLost:
+        raise DataError(f"the photo {kept.sha256}{kept.suffix} is not there; if --photos is the right place, {mend}") from None
+    if hashlib.sha256(content).hexdigest() != kept.sha256:
+        raise DataError(f"the photo {kept.sha256}{kept.suffix} is damaged; {mend}")
+    return content, suffix
 
 
 def _cut(content: bytes, box: Box) -> bytes:

@@ -105,8 +105,29 @@ def test_the_box_is_cut_and_the_last_word_counts(corrections: CorrectionStore, u
         assert (np.asarray(image) == seen[4:16, 14:26]).all()  # the central square of the box
 
 
+@pytest.mark.parametrize(("damage", "said"), [(Path.unlink, "is not there; if --photos is"), (lambda file: file.write_bytes(b"x"), "is damaged")])
+@pytest.mark.parametrize("box", [None, (0.0, 0.0, 8.0, 8.0)])
+def test_a_photo_that_is_lost_or_damaged_is_named_with_its_correction(
+    damage, said: str, box, corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys
+) -> None:
+    accept(corrections, corrections.add(new(0, "Maize")))
+    kept = accept(corrections, corrections.add(new(1, "Maize", box=box)))
+    (file,) = (tmp_path / "photos").rglob(f"{kept.sha256}.png")
+    damage(file)
+    assert export(urls, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert f"DELETE /corrections/{kept.id}" in error
+    assert not (tmp_path / "out").exists()
+    corrections.remove(kept.id)
+    assert export(urls, tmp_path / "out") == 0
+
+
 def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys) -> None:
-    assert export((f"sqlite:///{tmp_path}/none/x.db", str(tmp_path)), tmp_path / "out") == 1
+    assert export((f"sqlite:///{tmp_path}/x.db", str(tmp_path)), tmp_path / "out") == 1
+    assert f"there is no database {tmp_path}/x.db" in capsys.readouterr().err
+    assert not (tmp_path / "x.db").exists()
+    assert export(("postgresql://nobody@localhost:1/none", str(tmp_path)), tmp_path / "out") == 1
     assert "the database does not answer" in capsys.readouterr().err
     assert export(("nonsense", str(tmp_path)), tmp_path / "out") == 1
     assert not (tmp_path / "out").exists()
@@ -133,6 +154,14 @@ def test_a_species_of_which_none_is_held_out_is_named(corrections: CorrectionSto
     accept(corrections, corrections.add(new(100, "Charlock", plant=learnt)))
     assert export(urls, tmp_path / "out") == 0
     assert "None is held out of Charlock: so no figure tells how well that is learnt" in capsys.readouterr().out
+
+
+def test_a_species_of_which_all_is_held_out_is_named(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys) -> None:
+    plants = {is_held_out(kept): kept.plant for kept in (corrections.add(new(i, "Maize", plant=f"pot {i}")) for i in range(30))}
+    for held_out, plant in plants.items():
+        accept(corrections, corrections.add(new(100 + held_out, "Charlock" if held_out else "Maize", plant=plant)))
+    assert export(urls, tmp_path / "out") == 0
+    assert "Nothing is learnt of Charlock: all photos are of plants or days that are held out" in capsys.readouterr().out
 
 
 def test_the_model_is_told_whose_answers_most_of_them_correct(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path) -> None:
