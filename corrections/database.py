@@ -1,7 +1,8 @@
 """A database by its SQLAlchemy URL: SQLite on one machine, PostgreSQL for several. Opening it brings its tables up to date."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from corrections.errors import CorrectionsError, InvalidText, StorageUnavailable
 
@@ -94,6 +96,7 @@ def _engine(url: str) -> Engine:
         if kind == "sqlite" and named.database and named.database != ":memory:":
             engine = create_engine(named, pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=_WAIT_S, connect_args={"timeout": _WAIT_S})
             event.listen(engine, "connect", _sqlite_connected)
+            event.listen(engine, "checkout", _sqlite_checked(named.database))
             event.listen(engine, "begin", _sqlite_begins)
             return engine
     except (ArgumentError, NoSuchModuleError, ImportError, TypeError, ValueError) as error:
@@ -105,6 +108,20 @@ def _sqlite_connected(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where they are told to
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _sqlite_checked(file: str) -> Callable[[Any, ConnectionPoolEntry, object], None]:
+    """A connection is given up whose file was removed or replaced: what it wrote would be lost, and nobody told."""
+
+    def check(_: Any, entry: ConnectionPoolEntry, __: object) -> None:
+        try:
+            found = os.stat(file)
+        except FileNotFoundError:
+            raise DisconnectionError from None
+        if entry.info.setdefault("file", found.st_ino) != found.st_ino:
+            raise DisconnectionError
+
+    return check
 
 
 def _sqlite_begins(connection: Connection) -> None:

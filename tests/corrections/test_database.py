@@ -9,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from corrections import migrations
 from corrections.database import Database
@@ -82,3 +82,12 @@ def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     for url in ("postgresql://nobody@127.0.0.1:1/none", f"sqlite:///{tmp_path}/none/corrections.db"):
         with pytest.raises(StorageUnavailable, match="does not answer"):
             Database(url).migrate()
+
+
+def test_nothing_is_written_into_a_file_that_was_removed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/c.db")
+    database.migrate()
+    (tmp_path / "c.db").unlink()  # of which the open connections see nothing
+    with pytest.raises(StorageUnavailable, match="no such table"), database.writing() as session:
+        session.execute(select(PhotoRow))
+    database.close()

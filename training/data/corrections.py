@@ -62,8 +62,8 @@ class WrittenCounts:
             )
         if self.not_learnt and self.learn:
             said += (
-                f". Nothing is learnt of {', '.join(self.not_learnt)}: all photos are of plants or days that are held out; correct photos of"
-                " more plants or days"
+                f". Nothing is learnt of {', '.join(self.not_learnt)}: all photos are of plants or days that are held out; correct"
+                " photos of more plants or days"
             )
         if self.alike:
             said += (

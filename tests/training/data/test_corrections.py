@@ -105,7 +105,9 @@ def test_the_box_is_cut_and_the_last_word_counts(corrections: CorrectionStore, u
         assert (np.asarray(image) == seen[4:16, 14:26]).all()  # the central square of the box
 
 
-@pytest.mark.parametrize(("damage", "said"), [(Path.unlink, "is not there; if --photos is"), (lambda file: file.write_bytes(b"x"), "is damaged")])
+@pytest.mark.parametrize(
+    ("damage", "said"), [(Path.unlink, "is not there; if --photos is"), (lambda file: file.write_bytes(b"x"), "is damaged")]
+)
 @pytest.mark.parametrize("box", [None, (0.0, 0.0, 8.0, 8.0)])
 def test_a_photo_that_is_lost_or_damaged_is_named_with_its_correction(
     damage, said: str, box, corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys
