@@ -70,8 +70,10 @@ async function draw(blob, { box }) {
   pen.drawImage(photo, 0, 0, $("photo").width, $("photo").height);
   photo.close();
   if (!box) return;
-  const [left_, top, across, down] = [box[0] / width, box[1] / height, box[2] / width, box[3] / height].map((share) => `${100 * share}%`);
-  Object.assign($("box").style, { left: left_, top, width: across, height: down });
+  const side = Math.min(box[2], box[3]); // of a longer one the central square alone is learnt from
+  const [left_, top] = [0, 1].map((axis) => box[axis] + (box[axis + 2] - side) / 2);
+  const [across, down] = [width, height].map((length) => (share) => `${(100 * share) / length}%`);
+  Object.assign($("box").style, { left: across(left_), top: down(top), width: across(side), height: down(side) });
   $("box").hidden = false;
 }
 
