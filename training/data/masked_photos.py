@@ -59,6 +59,8 @@ def files(folder: Path, half: Half | None = None) -> list[Path]:
     if folder.resolve().name == masks.FOLDER:
         raise DataError(f"{folder} holds the masks themselves; name the folder of their photos, which lies beside it")
     found = photos_beside_masks(folder)
+    if not found and not folder.is_dir():
+        raise DataError(f"{folder} is not there, or is no folder; name that of the photos, whose masks lie in a folder `masks` beside it")
     if not found:
         raise DataError(f"{folder} holds no photos ({image_files.NAMED}); their masks belong in a folder `masks` beside it")
     if half is None:

@@ -92,7 +92,7 @@ def test_photos_without_any_plant_teach_nothing(patches, anywhere):
 
 
 def test_what_is_wrong_is_said(patches, tmp_path):
-    with pytest.raises(DataError, match="nowhere holds no photos"):
+    with pytest.raises(DataError, match="nowhere is not there"):
         masked_photos.squares(tmp_path / "nowhere")
     Image.new("L", (10, 10)).save(patches.parent / "masks" / "b.png")
     with pytest.raises(DataError, match=r"b\.png is 10×10, its photo 300×240"):
