@@ -1,5 +1,6 @@
 """Around every request: one spelling of what it asks for, its id, its place in the count, its line in the log, its share in the metrics."""
 
+import asyncio
 import logging
 import time
 from http import HTTPStatus
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import CallerGone, defect, problem
+from service.errors import CallerGone, NotReady, defect, problem
 from service.http.auth import name_of_key
 from service.http.connection import REFUSAL
 from service.http.error_response import error_response
@@ -74,6 +75,12 @@ class Observe:
                 await (self._begin_probe if asked["path"].startswith(_PROBES) else self._begin).next()
                 try:
                     await self._app(asked, receive_in_turn, send_with_id)
+                except asyncio.CancelledError:  # by the server, once the grace of a shutdown is over
+                    if status is not None or not self._shutdown.draining:
+                        raise
+                    ended = NotReady("the service is shutting down; ask another one", retry_after_s=1)
+                    self._metrics.rejected(ended.slug)
+                    await error_response(asked["path"], problem(ended), ended.headers)(scope, receive, send_with_id)
                 except Exception:
                     log.exception("a defect of this service")
                     if status is None:

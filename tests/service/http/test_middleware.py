@@ -1,5 +1,6 @@
 """What is seen from outside: metrics, logs, request ids, timings."""
 
+import asyncio
 import json
 import logging
 import re
@@ -7,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
+from service.http.middleware import Observe
+from service.process.metrics import Metrics
+from service.process.shutdown import Shutdown
 from tests import fakes
 from tests.service.conftest import Running, Start
 
@@ -203,3 +208,30 @@ def test_cors_by_setting(start: Start, publish_in) -> None:
     assert answer.headers["access-control-allow-origin"] == "https://farm.example"
     other = service.client.post("/predict", content=fakes.image(), headers={"Origin": "https://other.example"})
     assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize(("draining", "statuses"), [(True, [503]), (False, [])])
+def test_what_the_end_of_the_grace_cuts_off_is_told_to_ask_another_one(draining: bool, statuses: list[int]) -> None:
+    async def stuck(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    async def cut_off() -> None:
+        asking = asyncio.create_task(observed({"type": "http", "method": "POST", "path": "/detect", "headers": []}, receive, send))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled() is not draining
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    sent: list[Message] = []
+    shutdown = Shutdown(1)
+    shutdown.draining = draining
+    observed = Observe(stuck, shutdown, Metrics(None), "")
+    asyncio.run(cut_off())
+    assert [message["status"] for message in sent if "status" in message] == statuses
+    assert all(b"shutting down; ask another one" in message["body"] for message in sent if "body" in message)
