@@ -147,8 +147,9 @@ function byServer(of) {
   return (of.fetching ??= api.upright(of.file).then(keep).catch(forget));
 }
 
-/** Whether an image has the shape that the server found; some browsers do not obey the orientation of a WebP. */
-const upright = ({ naturalWidth: width, naturalHeight: height }, { found }) => Math.abs((width * found.height) / (height * found.width) - 1) <= TURNED;
+/** Whether an image lies as the server found it, by its shape. Chromium does not obey the orientation of a WebP, which may stand on its head. */
+const upright = ({ naturalWidth: width, naturalHeight: height }, { file, found }) =>
+  file.type !== "image/webp" && Math.abs((width * found.height) / (height * found.width) - 1) <= TURNED;
 
 /** The photo with boxes, as they are on show. */
 async function picture(of) {

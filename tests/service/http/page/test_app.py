@@ -162,3 +162,13 @@ def test_asks_for_a_key_only_where_one_is_needed(browser: Any, page: Any, start:
     guarded.wait_for_selector("#model:not(:empty)")
     assert guarded.locator("#key-form").is_hidden()
     context.close()
+
+
+def test_a_webp_that_stands_on_its_head_is_drawn_by_the_server(browser: Any, detecting: Running) -> None:
+    """Chromium does not turn it, and its shape does not tell."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    content = fakes.encoded(fakes.field(((100, 90, 40), (300, 120, 30))), "WEBP", exif=exif)
+    for page in opened(browser, detecting):
+        with page.expect_response("**/detect/overlay?*"):
+            page.set_input_files("#choose", [photo("row.webp", content) | {"mimeType": "image/webp"}])
