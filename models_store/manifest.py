@@ -311,6 +311,7 @@ class PlantThresholds(_Part):
     """From which value on something counts. Chosen where the training's masks are."""
 
     plant: float = Field(gt=0, lt=1)  # of a pixel: it is plant
+    score: float = Field(0, ge=0, lt=1)  # of a part of such pixels, the mean of `plants.sureness`: it is no stone or clod
     centre: float = Field(gt=0, lt=1)  # of a centre: a plant stands there
     doubt: float = Field(gt=0, lt=1)  # of a further centre: there may be another plant
     clump: float | None = Field(None, gt=0, lt=1)  # of what the classifier of clumps says of a part; None: there is none

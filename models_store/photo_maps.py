@@ -6,7 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, close_up, white_balance
+from models_store import canopy, close_up, plants, white_balance
+from models_store.manifest import PlantThresholds
 from models_store.plants import Map
 
 Pixels = NDArray[np.uint8]
@@ -14,9 +15,15 @@ T = TypeVar("T")
 Maps = tuple[Map, Map, Map]  # plant [H,W], centres from near [H/4,W/4] and from afar [H/16,W/16]
 
 
-def seen(network: Callable[[Pixels], Maps], photo: Pixels, larger: Pixels | None, least: float, most: int = close_up.MOST_TILES) -> Maps:
+def seen(
+    network: Callable[[Pixels], Maps],
+    photo: Pixels,
+    larger: Pixels | None,
+    thresholds: PlantThresholds,
+    most: int = close_up.MOST_TILES,
+) -> Maps:
     """The maps of a photo, as `in_steps` makes them, at once."""
-    return finished(in_steps(network, photo, larger, least, most))
+    return finished(in_steps(network, photo, larger, thresholds, most))
 
 
 def finished(steps: Generator[None, None, T]) -> T:
@@ -33,14 +40,14 @@ def in_steps(
     network: Callable[[Pixels], Maps],
     photo: Pixels,
     larger: Pixels | None,
-    least: float,
+    thresholds: PlantThresholds,
     most: int,
     time_for: Callable[[int], bool] = lambda _: True,
 ) -> Generator[None, None, Maps]:
     """The maps of a photo, uint8 [3,H,W], scaled as `plants.map_size` says. It yields before each further use of the network.
 
     larger: the same photo with more pixels, uint8 [3,h,w], where thin leaves are to be looked at once more; None: they are not.
-    least: the value from which on a pixel is plant. most: squares of `larger` that are looked at. time_for: as of `close_up.seen`.
+    most: squares of `larger` that are looked at. time_for: as of `close_up.seen`.
     """
     where = canopy.vegetation(photo)
     tint = white_balance.factor(photo)
@@ -50,5 +57,5 @@ def in_steps(
 
     plant, near, afar = look(photo)
     if larger is not None and not canopy.is_all(where):
-        plant = yield from close_up.seen(larger, plant, least, most, lambda tile: look(tile)[0], time_for)
-    return canopy.seen(where, (plant, near, afar))
+        plant = yield from close_up.seen(larger, plant, thresholds.plant, most, lambda tile: look(tile)[0], time_for)
+    return canopy.seen(where, (plants.sure_parts(plant, thresholds), near, afar))

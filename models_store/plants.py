@@ -9,7 +9,7 @@ one plant. A segmenter may come with a classifier that knows better: `models_sto
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class Plant:
     mask: Bools  # [height, width], of its box
     clump: bool
     canopy: bool = False  # it is a clump since it is longer than most of the photo's shorter side, and has no centre
+    score: float = 1.0  # how sure it is that this is a plant, 0–1: see `sureness`
 
     @property
     def width(self) -> int:
@@ -79,7 +80,7 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
     least_px: of a plant's longer side, in pixels of the map; smaller ones are left out.
     """
-    labels = _parts(plant, thresholds.plant)
+    labels, sure = _parts(plant, thresholds.plant), sureness(plant)
     boxes = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None]
     areas = np.bincount(labels.ravel())
     counted = [areas[number] for number, box in boxes if _side(box) >= _COUNTED * plant.shape[1]]
@@ -93,8 +94,34 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
         y, x = (rows + 0.5) * scale - 0.5 - box[0].start, (columns + 0.5) * scale - 0.5 - box[1].start
         inside = (y > -0.5) & (y < mask.shape[0] - 0.5) & (x > -0.5) & (x < mask.shape[1] - 0.5)
         centres = np.stack([y[inside], x[inside], values[inside]], 1)
-        found += _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape), usual_px)
+        of_it = _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape), usual_px)
+        found += [replace(one, score=_score(sure, one)) for one in of_it]
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
+
+
+def sureness(plant: Map) -> Map:
+    """What is averaged over a part to say how sure the segmenter is of it: the highest value within 3×3 pixels, [H,W] → [H,W].
+
+    So the edges of a thin leaf, which are most of it, do not count against it.
+    """
+    padded = np.pad(plant, 1, mode="edge")
+    rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    highest: Map = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return highest
+
+
+def sure_parts(plant: Map, thresholds: PlantThresholds) -> Map:
+    """The map [H,W] without the parts of which the segmenter is less sure than their mean must be: there it is 0.
+
+    On soil that it has never seen stones and clods pass the threshold of a pixel, but only just; leaves pass it by far.
+    """
+    sure = sureness(plant)
+    labels, count = ndimage.label(plant >= thresholds.plant, _CORNERS)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sums = np.bincount(labels.ravel(), sure.ravel(), count + 1)
+    doubtful = sums < thresholds.score * sizes
+    doubtful[0] = False  # what is no plant by its pixels
+    return np.where(doubtful[labels], np.float32(0), plant)
 
 
 def _parts(plant: Map, least: float) -> NDArray[np.int32]:
@@ -222,6 +249,10 @@ def _peaks(centres: Map, least: float) -> tuple[NDArray[np.float64], NDArray[np.
     sizes = np.maximum(1, np.bincount(hills, minlength=count))
     y, x, values = (np.bincount(hills, of, count) / sizes for of in (rows, columns, centres[rows, columns]))
     return y, x, values
+
+
+def _score(sure: Map, one: Plant) -> float:
+    return float(sure[one.top : one.top + one.height, one.left : one.left + one.width][one.mask].mean(dtype=np.float64))
 
 
 def _side(box: Sequence[slice]) -> int:

@@ -13,7 +13,7 @@ from service.answers import Statement as StatementModel
 from service.inference import run_lengths
 from service.inference.detector import UNKNOWN, Detection, FoundPlant, Segmentation
 
-_SHARE_DIGITS = 6
+_SHARE_DIGITS, _SCORE_DIGITS = 6, 4
 _OF_ANSWER = ("species", "probability", "group")  # of `Answer`, in this order
 
 
@@ -31,6 +31,7 @@ class DetectedPlant(BaseModel):
 
     box: list[int] = Field(min_length=4, max_length=4, description="x, y, width and height, in pixels of the photo turned upright")
     clump: bool = Field(description="true: perhaps several plants that touch. Nothing is relied upon of it: `answer` is null")
+    score: float = Field(description="how sure the segmenter is that it is a plant, 0 to 1; no probability")
     area: float = Field(description="its share of the photo's area, 0 to 1")
     species: str = Field(description="the most probable species")
     probability: float = Field(description="the probability of that species, 0 to 1")
@@ -130,6 +131,7 @@ def _plant(found: FoundPlant, said: Statement | None, detection: Detection, want
     plant = {
         "box": list(found.box),
         "clump": found.plant.clump,
+        "score": round(found.plant.score, _SCORE_DIGITS),
         "area": round(found.share, _SHARE_DIGITS),
         **{name: whole[name] for name in _OF_ANSWER},
         "kind": found.prediction.species.kind,

@@ -9,7 +9,7 @@ from models_store.manifest import RANKS
 from service.cli.csv_tables import Result, flat, write_csv
 
 COLUMNS = (
-    *("file", "plant", "x", "y", "width", "height", "area", "clump"),
+    *("file", "plant", "x", "y", "width", "height", "area", "clump", "score"),
     *("answer", "answer_rank", "answer_probability"),
     *("species", "group", "kind", "probability", "confident", "familiar"),
     *("second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem"),
@@ -97,7 +97,7 @@ def _coco(results: list[Result], species: Sequence[Named]) -> dict[str, Any]:
                     "area": sum(plant["segmentation"]["counts"][1::2]),
                     "segmentation": plant["segmentation"],
                     "iscrowd": int(plant["clump"]),
-                    "score": said["probability"] if said else plant["probability"],
+                    "score": round(plant["score"] * (said["probability"] if said else 1), 4),  # that it is there, and is that
                 }
             )
     named: list[dict[str, Any]] = []

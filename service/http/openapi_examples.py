@@ -66,7 +66,7 @@ SCHEMAS: dict[str, Any] = {  # by the name of the schema
         "training_images": 3264,
         "explainable": True,
         "second_model": {"name": "seedlings-field", "version": "2"},
-        "segmenter": {"name": "seedlings-segmenter", "version": "12"},
+        "segmenter": {"name": "seedlings-segmenter", "version": "14"},
         "species": [
             {
                 "name": "Charlock",

@@ -51,6 +51,13 @@ _MIN_SIDE: dict[str, Any] = {
     "description": "Leave out plants whose longer side is under so many pixels of the photo; 1% of its width unless given.",
     "schema": {"type": "number", "minimum": 0},
 }
+_MIN_SCORE: dict[str, Any] = {
+    "name": "min_score",
+    "in": "query",
+    "required": False,
+    "description": "Leave out what the segmenter is less sure of to be a plant: those with a `score` below this. `cover` stays as it is.",
+    "schema": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+}
 _MAX_PLANTS: dict[str, Any] = {
     "name": "max_plants",
     "in": "query",
@@ -91,7 +98,7 @@ _PREDICTION: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 _TOP_K, _THRESHOLD, _ = ANSWER_PARAMETERS
-_OF_PLANTS = [_THRESHOLD, _MIN_SIDE, _MAX_PLANTS, _FINE]
+_OF_PLANTS = [_THRESHOLD, _MIN_SIDE, _MIN_SCORE, _MAX_PLANTS, _FINE]
 OVERLAY_PARAMETERS = [*_OF_PLANTS, _BOXES]
 DETECT_PARAMETERS = [_TOP_K, *_OF_PLANTS, _MASKS, _PREDICTION]
 
@@ -109,7 +116,8 @@ def detection_options(
         raise MalformedRequest(f"min_side = {str(min_side)[:50]!r} is no number of pixels, 0 or more")
     most = MAX_PLANTS if max_plants is None else whole_number("max_plants", max_plants, MOST_PLANTS)
     prediction = _PREDICTION["name"]
-    plants = DetectionOptions(side, most, prediction in query, crop_option(query, prediction), yes_or_no(query, _FINE))
+    score = _share("min_score", query.get("min_score", "0"))
+    plants = DetectionOptions(side, score, most, prediction in query, crop_option(query, prediction), yes_or_no(query, _FINE))
     return _answer_options(query), plants, masks is not None
 
 

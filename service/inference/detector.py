@@ -45,6 +45,7 @@ class DetectionOptions:
     """What a caller wants of a photo."""
 
     min_side: float | None = None  # pixels of the upright photo, of a plant's longer side; None: 1% of the width
+    min_score: float = 0.0  # how sure the segmenter must be that it is a plant
     max_plants: int = MAX_PLANTS
     whole: bool = False  # whether the photo is to be answered as one, too, as the predictor does
     crop: WantedCrop = None  # where it is looked at for that
@@ -337,8 +338,9 @@ def _decoded(photo: Pixels) -> Photo:
 
 
 def _asked_for(seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
-    """The plants of a photo, largest first, those that are too small left out; and whether there are more than were asked for."""
-    found = _boxed(seen, _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side)
+    """The plants of a photo, largest first, those too small or not sure enough left out; and whether there are more than were asked for."""
+    least_side = _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side
+    found = [(plant, box) for plant, box in _boxed(seen, least_side) if plant.score >= asked.min_score]
     kept = found[: asked.max_plants]
     classified = seen.segmenter.classify(seen.scaled, [plant for plant, _ in kept])
     return [(plant, box) for plant, (_, box) in zip(classified, kept, strict=True)], len(found) > len(kept)

@@ -37,7 +37,7 @@ class Segmenter:
 
     def segment(self, photo: Pixels) -> Maps:
         """uint8 [3, h, w], scaled as `models_store.plants.map_size` says → maps of values 0–1, by one look. Raises ModelFailed."""
-        return photo_maps.seen(self._maps, photo, None, self.manifest.thresholds.plant)
+        return photo_maps.seen(self._maps, photo, None, self.manifest.thresholds)
 
     def in_steps(
         self, photo: Pixels, larger: Pixels, most: int, time_for: Callable[[int], bool] = lambda _: True
@@ -47,7 +47,7 @@ class Segmenter:
         It yields before each of them. time_for: as of `models_store.close_up.seen`. Raises ModelFailed.
         """
         in_tiles = close_up.TILE_PX % self.manifest.input.multiple == 0
-        return photo_maps.in_steps(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds.plant, most, time_for)
+        return photo_maps.in_steps(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds, most, time_for)
 
     def _maps(self, photo: Pixels) -> Maps:
         try:

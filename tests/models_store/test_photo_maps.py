@@ -5,8 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from models_store import close_up, photo_maps, pixels, white_balance
+from models_store.manifest import PlantThresholds
 from models_store.photo_maps import Maps
 from tests import drawn
+
+THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
 
 
 def maps(plant: NDArray[np.float32]) -> Maps:
@@ -31,7 +34,7 @@ def test_the_second_look_has_the_tint_of_the_whole_photo() -> None:
         shown.append(seen)
         return maps((seen[1] > 100).astype(np.float32))
 
-    photo_maps.seen(network, scaled, photo, 0.5)
+    photo_maps.seen(network, scaled, photo, THRESHOLDS)
     whole, *tiles = shown
     assert (whole == white_balance.balanced(scaled)).all()
     assert 1 <= len(tiles) <= close_up.MOST_TILES
@@ -52,9 +55,9 @@ def test_so_many_looks_at_most_and_none_without_a_larger_photo(most: int) -> Non
         return maps((seen[1] > 100).astype(np.float32))
 
     photo = tinted_field()
-    photo_maps.seen(network, photo[:, ::2, ::2], photo, 0.5, most)
+    photo_maps.seen(network, photo[:, ::2, ::2], photo, THRESHOLDS, most)
     assert looks == 1 + most
-    photo_maps.seen(network, photo[:, ::2, ::2], None, 0.5)
+    photo_maps.seen(network, photo[:, ::2, ::2], None, THRESHOLDS)
     assert looks == 2 + most
 
 
@@ -69,6 +72,23 @@ def test_a_canopy_is_not_looked_at_twice() -> None:
         plant[40:70, 50:53] = 1
         return maps(plant)
 
-    plant, _, _ = photo_maps.seen(network, pixels.resized(lawn, (768, 768)), lawn, 0.5)
+    plant, _, _ = photo_maps.seen(network, pixels.resized(lawn, (768, 768)), lawn, THRESHOLDS)
     assert looks == 1
     assert plant.mean() > 0.9
+
+
+def test_parts_of_which_the_segmenter_is_not_sure_are_no_plants() -> None:
+    """A stone's pixels all pass the threshold; so does the dim edge of a leaf, which stays with its leaf."""
+    plant = np.zeros((128, 128), np.float32)
+    plant[20:40, 20:40] = 0.7
+    plant[80:100, 60:90], plant[80:100, 90:92] = 0.9, 0.55
+    given, dark = plant.copy(), np.zeros((3, 128, 128), np.uint8)
+
+    def score(least: float) -> PlantThresholds:
+        return PlantThresholds(plant=0.5, score=least, centre=0.5, doubt=0.2)
+
+    for least in (0, 0.69):
+        assert (photo_maps.seen(lambda _: maps(plant), dark, None, score(least))[0] == given).all()
+    found, _, _ = photo_maps.seen(lambda _: maps(plant), dark, None, score(0.85))
+    assert not found[:60].any()
+    assert (found[60:] == given[60:]).all()

@@ -45,6 +45,16 @@ def test_each_part_is_a_plant_largest_first():
     assert found[1].area == found[1].mask.sum() == pytest.approx(np.pi * 100, rel=0.05)
 
 
+def test_the_score_is_the_mean_of_the_highest_values_around_each_pixel_of_the_plant():
+    plant, near, far = maps([(60, 50, 10), (150, 200, 30)])
+    plant[150, 170:231] = 0.55  # a dim vein costs nothing
+    plant[130:141, 190:211] = 0.6
+    large, small = plants.find(plant, near, far, THRESHOLDS)
+    assert small.score == pytest.approx(0.9)
+    inside = plant[120:181, 170:231] > 0
+    assert large.score == pytest.approx((0.9 * inside.sum() - 0.3 * 9 * 19) / inside.sum())  # what of the dim block has no edge
+
+
 def test_parts_joined_by_a_faint_bridge_are_one():
     plant, near, far = maps([(60, 50, 10), (60, 90, 10)])
     plant[60, 50:90] = np.maximum(plant[60, 50:90], 0.3)

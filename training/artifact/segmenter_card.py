@@ -27,6 +27,7 @@ def text(manifest: SegmenterManifest) -> str:
         whose, source = "the Plant Seedlings data set", _DATA
     takes = "Method `clump_probability`: uint8 [P,4,64,64], crops of parts, to float32 [P]"
     classifier = "" if thresholds.clump is None else f"{takes}; a clump from {thresholds.clump:g} on.\n"
+    of_parts = f", where the `score` of its part is at least {thresholds.score:g}" if thresholds.score else ""
     least = max((found.least_side for found in manifest.figures), default=0)
     return f"""\
 # {manifest.name} {manifest.version}
@@ -59,7 +60,8 @@ one clump. Leaves that stand apart may be counted as plants, and green things th
 `model.pt` (TorchScript, {manifest.size_bytes / 1e6:.1f} MB, SHA-256 `{manifest.sha256}`):
 uint8 [N,3,H,W], a whole photo whose longer side is about {wanted.side} pixels, H and W multiples of {wanted.multiple},
 to float32 [N,H,W], [N,H/4,W/4] and [N,H/16,W/16]: how probable a plant is, and a plant's centre from near and from afar.
-A pixel is plant from {thresholds.plant:g} on, a centre is one from {thresholds.centre:g} on, and may be one from {thresholds.doubt:g} on.
+A pixel is plant from {thresholds.plant:g} on{of_parts}. A centre is one from {thresholds.centre:g} on, and may be one from
+{thresholds.doubt:g} on.
 {classifier}"""
 
 

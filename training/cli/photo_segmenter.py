@@ -25,7 +25,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     add_background_photos(fit)
     _add_folders(fit, "learn from", required=False)
     fit.add_argument(
-        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/12"
+        "--start", metavar="WEIGHTS", help="begin with what `fit` wrote, or a published version: its folder, or seedlings-segmenter/14"
     )
     fit.add_argument("--steps", type=count, default=600, help="batches of pictures (default: 600)")
     fit.add_argument(
@@ -72,7 +72,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     evaluate.set_defaults(perform=_evaluate)
     export = actions.add_parser("export", help="publish it, with figures on photos with masks")
-    export.add_argument("--weights", type=Path, required=True, metavar="FILE", help="what `fit` wrote")
+    export.add_argument("--weights", required=True, metavar="FILE", help="what `fit` wrote, or a published version, as of `fit --start`")
     _add_folders(export, "be measured on", required=True)
     export.add_argument("--store", type=Path, required=True, help="folder of published models")
     export.add_argument("--name", default="seedlings-segmenter", help="name of the model (default: seedlings-segmenter)")
@@ -121,7 +121,7 @@ def _fit(options: argparse.Namespace) -> None:
         say("by their masks plants cover these photos, so composed pictures have drawn grounds alone")
     each = photo_segmenter.squares_of_each(len(more))
     fields = [photo_segmenter.field(folder, single=folder in options.plant_masks, half=options.half, each=each) for folder in folders]
-    start = None if options.start is None else photo_segmenter.beginning(options.start)
+    start = None if options.start is None else photo_segmenter.known(options.start)
     bare = photo_segmenter.bare(options.background_photos)
     photos = provenance.of_photos([*background_photos.files(options.background_photos), *more])
     learnt = (provenance.of_images(images, parts.train) | photos).learnt

@@ -88,8 +88,8 @@ class SegmenterOrigin:
     start: str | None  # name of the file of the weights that it began with
     split_digest: str
     images: int
-    batch_size: int = 8
-    learning_rate: float = 3e-3
+    batch_size: int | None = 8  # None, here and below: those of a version that is older than the key
+    learning_rate: float | None = 3e-3
 
     @staticmethod
     def name_of(folder: Path) -> str:
@@ -239,7 +239,10 @@ def load(file: Path) -> TrainedSegmenter:
     if file.is_dir():
         raise RunError(f"{file} is a folder; name the file that 'photo-segmenter fit' wrote (of a published version: evaluate --artifact)")
     if not file.is_file():
-        raise RunError(f"{file} is not there; make one with 'python -m training photo-segmenter fit'")
+        raise RunError(
+            f"{file} is neither a file of weights nor a published version, such as seedlings-segmenter/14;"
+            " make one with 'python -m training photo-segmenter fit'"
+        )
     segmenter = PhotoSegmenter()
     try:
         kept = run_folder.load_weights(file)
@@ -277,24 +280,25 @@ def _groups(network: PhotoSegmenter) -> list[dict[str, Any]]:
     return [{"params": new, "share": 1.0}, {"params": slow, "share": _ENCODER_RATE}]
 
 
-def beginning(start: str) -> TrainedSegmenter:
-    """What a training goes on from: a file that `train` wrote, or a published version, its folder or `name/version` of the shipped ones.
+def known(weights: str) -> TrainedSegmenter:
+    """A file that `train` wrote, or a published version with its classifier: its folder, or `name/version` of the shipped ones.
 
     Raises RunError, TrainingError naming the file.
     """
-    if Path(start).is_file():
-        return load(Path(start))
-    folder = store.named_version(start)
+    folder = store.named_version(weights)
     if not folder.is_dir():
-        raise RunError(f"--start {start} is neither a file of weights nor a published version, such as seedlings-segmenter/12")
+        return load(Path(weights))
     manifest, module = torchscript.load_segmenter(folder)
     try:
-        network = published_network.segmenter_of(module).network
+        exported = published_network.segmenter_of(module)
     except RunError as error:
-        raise RunError(f"--start {start}: {error}") from None
-    training = manifest.training
-    made_of = SegmenterOrigin(training.steps, training.seed, training.masks, training.start, training.split_digest, training.images)
-    return TrainedSegmenter(network, made_of, f"{manifest.name}/{manifest.version}", provenance.beside(folder, manifest))
+        raise RunError(f"{weights}: {error}") from None
+    made_of = SegmenterOrigin(**manifest.training.model_dump(include=set(SegmenterOrigin.__annotations__)))
+    clumps = None
+    if isinstance(exported, torchscript.ClumpTellingSegmenter) and manifest.clumps is not None:
+        clumps = TrainedClumps(exported.clumps, manifest.clumps)
+    name, learnt = f"{manifest.name}/{manifest.version}", provenance.beside(folder, manifest)
+    return TrainedSegmenter(exported.network, made_of, name, learnt, clumps)
 
 
 def plant_loss(logits: Tensor, plants: Tensor, sizes: list[int]) -> Tensor:

@@ -34,7 +34,7 @@ from training.fitting.photo_segmenter import SegmenterOrigin, TrainedClumps, Tra
 INPUT = PhotoInput(side=1024, multiple=torchscript.MULTIPLE, enlarged=1.5)
 # By IoU, F1 and parts of several plants that pass as one, on the first halves of the fields' photos, by weights that learnt from these.
 # Drawn leaves that are smooth have false centres of up to 0.55.
-THRESHOLDS = PlantThresholds(plant=0.5, centre=0.6, doubt=0.25)
+THRESHOLDS = PlantThresholds(plant=0.5, score=0.85, centre=0.6, doubt=0.25)
 Pixels = NDArray[np.uint8]
 _HELD = 8  # of so many pictures that it learns from, one is composed of validation plants
 # By parts that pass as one on the first half of the wheat, and on composed pictures of validation plants: field plants get lower values.
@@ -54,7 +54,7 @@ class MeasuredSegmenter:
     def segment(self, photo: Pixels) -> Maps:
         """A photo of any size, uint8 [3,h,w] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
         held = pixels.fit(photo, close_up.PHOTO_SIDE)
-        return photo_maps.seen(self._maps, self._scaled(held), held, self.thresholds.plant)
+        return photo_maps.seen(self._maps, self._scaled(held), held, self.thresholds)
 
     def parts(self, photo: Pixels) -> tuple[Pixels, list[Plant]]:
         """uint8 [3,h,w] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
@@ -136,7 +136,7 @@ class PublishedSegmenter:
 
 
 def export(
-    weights: Path,
+    weights: str,
     destination: Path,
     name: str,
     masks: Sequence[Path],
@@ -148,6 +148,7 @@ def export(
 ) -> PublishedSegmenter:
     """Publish weights as the next version of model `name`, measured on the same photos as the version before.
 
+    weights: a file, or a published version, which is published anew with the thresholds of today.
     twin: a published version that learnt in the same way from fewer photos. The figures are its own, for weights that learnt from all.
     force: publish also what is worse everywhere than an excess green index, which is refused otherwise.
 
@@ -155,7 +156,7 @@ def export(
     """
     with as_training_errors():
         store.check_next(destination, name, "segmentation")
-    trained = photo_segmenter.load(weights)
+    trained = photo_segmenter.known(weights)
     _check_finite(weights, trained)
     classifier = trained.clumps
     model = torchscript.segmenter_to_torchscript(trained.network, None if classifier is None else classifier.network)
@@ -229,7 +230,7 @@ def _beside_version_before(
     ]
 
 
-def _check_finite(weights: Path, trained: TrainedSegmenter) -> None:
+def _check_finite(weights: str, trained: TrainedSegmenter) -> None:
     """Raises RunError where a training has run away."""
     networks_of = (trained.network, *(() if trained.clumps is None else (trained.clumps.network,)))
     if not all(torch.isfinite(values).all() for network in networks_of for values in network.state_dict().values()):

@@ -89,6 +89,7 @@ class Client:
         photo: Photo,
         *,
         min_side: float | None = None,
+        min_score: float | None = None,
         max_plants: int | None = None,
         masks: bool = False,
         fine: bool = False,
@@ -98,12 +99,13 @@ class Client:
     ) -> Detected:
         """The plants on a photo, each boxed and named.
 
-        `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `max_plants`: of the
-        largest so many. `masks`: each with its `segmentation`. `fine`: look at thin leaves of a large photo from nearer at up to 192
-        places, not at 12; it takes up to two fifths of the service's deadline. `top_k` and `threshold` as of `predict`. `prediction`: the
-        answer to the photo as a whole, too, looked at here as by the `crop` of `predict`.
+        `min_side`: leave out plants whose longer side is under so many pixels; 1% of the photo's width unless given. `min_score`: leave out
+        those with a lower `score`, 0 to 1. `max_plants`: of the largest so many. `masks`: each with its `segmentation`. `fine`: look at
+        thin leaves of a large photo from nearer at up to 192 places, not at 12; it takes up to two fifths of the service's deadline.
+        `top_k` and `threshold` as of `predict`. `prediction`: the answer to the photo as a whole, too, looked at here as by the `crop` of
+        `predict`.
         """
-        query = requests.detect_query(min_side, max_plants, masks, fine, top_k, threshold, prediction)
+        query = requests.detect_query(min_side, min_score, max_plants, masks, fine, top_k, threshold, prediction)
         return self._ask(requests.detect(requests.content_of(photo), query))
 
     def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:
@@ -229,6 +231,7 @@ class AsyncClient:
         photo: Photo,
         *,
         min_side: float | None = None,
+        min_score: float | None = None,
         max_plants: int | None = None,
         masks: bool = False,
         fine: bool = False,
@@ -239,7 +242,7 @@ class AsyncClient:
         """As `Client.detect`."""
         content = await asyncio.to_thread(requests.content_of, photo)
         return await self._ask(
-            requests.detect(content, requests.detect_query(min_side, max_plants, masks, fine, top_k, threshold, prediction))
+            requests.detect(content, requests.detect_query(min_side, min_score, max_plants, masks, fine, top_k, threshold, prediction))
         )
 
     async def explain(self, photo: Photo, *, species: str | None = None, crop: Crop | None = None) -> Explanation:

@@ -94,6 +94,7 @@ def detect(content: bytes, query: dict[str, Any]) -> Call[Detected]:
 
 def detect_query(
     min_side: float | None,
+    min_score: float | None,
     max_plants: int | None,
     masks: bool,
     fine: bool,
@@ -102,8 +103,9 @@ def detect_query(
     prediction: Crop | None,
 ) -> dict[str, Any]:
     """What is asked of plants, as query parameters."""
-    plants = {"min_side": min_side, "max_plants": max_plants, "masks": "rle" if masks else None, "fine": "true" if fine else None}
-    return plants | {"top_k": top_k, "threshold": threshold, "prediction": _text(prediction)}
+    plants = {"min_side": min_side, "min_score": min_score, "max_plants": max_plants}
+    looks = {"masks": "rle" if masks else None, "fine": "true" if fine else None}
+    return plants | looks | {"top_k": top_k, "threshold": threshold, "prediction": _text(prediction)}
 
 
 def explain(content: bytes, species: str | None, crop: Crop | None) -> Call[Explanation]:

@@ -10,7 +10,7 @@ from service.cli import csv_tables, detection_output
 from service.cli.csv_tables import Result
 
 Kind = Literal["parquet", "csv"]
-_NUMBERS = ("answer_probability", "probability", "second_probability", "area", "latitude", "longitude")
+_NUMBERS = ("answer_probability", "probability", "second_probability", "score", "area", "latitude", "longitude")
 _WHOLE = ("plant", "x", "y", "width", "height")
 _FLAGS = ("confident", "familiar", "clump", "truncated")
 

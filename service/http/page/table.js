@@ -11,7 +11,7 @@ const COLUMNS = [
 ];
 
 const PLANT_COLUMNS = [
-  ...["file", "plant", "x", "y", "width", "height", "area", "clump"],
+  ...["file", "plant", "x", "y", "width", "height", "area", "clump", "score"],
   ...["answer", "answer_rank", "answer_probability"],
   ...["species", "group", "kind", "probability", "confident", "familiar"],
   ...["second_species", "second_probability", "latitude", "longitude", "model", "segmenter", "date", "problem", "truncated"],

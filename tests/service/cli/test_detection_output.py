@@ -105,7 +105,7 @@ def test_the_box_in_coco_is_that_of_the_mask(seed: int) -> None:
     mask[seed % 3 :, 2:8] = random.random((7 - seed % 3, 6)) > (0.2, 0.6, 0.9)[seed // 2]
     mask[5, 3] = True
     values = np.where(mask, 1, 0).astype(np.float32)
-    plant = {"box": [0, 0, 9, 7], "clump": True, "answer": None, "probability": 0.9}
+    plant = {"box": [0, 0, 9, 7], "clump": True, "score": 0.8, "answer": None, "probability": 0.9}
     plant["segmentation"] = {"size": [7, 9], "counts": run_lengths.encode(Plant(0, 0, mask, clump=True), values, 0.5, (9, 7))}
     stream = io.StringIO()
     write([{"file": "a.png", "width": 9, "height": 7, "truncated": False, "plants": [plant]}], "coco", stream)
@@ -122,6 +122,7 @@ def test_a_species_called_unknown_is_not_taken_for_what_has_no_name() -> None:
             "box": [0, 0, 1, 1],
             "clump": False,
             "answer": answer,
+            "score": 0.5,
             "probability": 0.9,
             "segmentation": {"size": [2, 2], "counts": [0, 1, 3]},
         }
@@ -139,6 +140,7 @@ def test_a_species_called_unknown_is_not_taken_for_what_has_no_name() -> None:
     names = {one["id"]: one["name"] for one in document["categories"]}
     assert list(names.values()) == ["unknown", "weed", "unknown (plant)"]
     assert [names[one["category_id"]] for one in document["annotations"]] == ["unknown", "unknown (plant)", "unknown (plant)"]
+    assert [one["score"] for one in document["annotations"]] == [0.495, 0.5, 0.5]
 
 
 def test_geojson(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,10 +22,10 @@ from tests import fakes
 
 
 class Segmenter:
-    """It sees no plants. It looks at the photo, and at so many squares from nearer."""
+    """It sees no plants, unless given other maps. It looks at the photo, and at so many squares from nearer."""
 
     manifest = fakes.segmenter_manifest()
-    empty = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
+    maps = tuple(np.zeros((48 // stride, 64 // stride), np.float32) for stride in (1, 4, 16))
 
     def __init__(self, look=lambda: None, squares=0):
         self.look, self.squares = look, squares
@@ -42,7 +42,7 @@ class Segmenter:
             yield
             self.look()
         self.at_once -= 1
-        return self.empty
+        return self.maps
 
     def classify(self, photo, found):
         return found
@@ -59,7 +59,7 @@ class Seeing(Segmenter):
 
     def in_steps(self, photo, larger, most, time_for):
         yield
-        return self.plant, *self.empty[1:]
+        return self.plant, *self.maps[1:]
 
 
 @contextlib.contextmanager
@@ -238,6 +238,23 @@ def test_of_photos_that_are_looked_at_finely_one_has_its_turns_at_a_time():
     with detecting(segmenter) as detector:
         asyncio.run(three(detector))
     assert segmenter.most_at_once == 1
+
+
+def test_what_the_segmenter_is_less_sure_of_is_left_out_before_the_largest_are_taken():
+    segmenter = Segmenter()
+    plant = segmenter.maps[0].copy()
+    plant[4:24, 4:24], plant[30:42, 40:52] = 0.6, 0.9
+    segmenter.maps = (plant, *segmenter.maps[1:])
+    with detecting(segmenter) as detector:
+
+        def scores(**asked):
+            found = asyncio.run(detector.segment(fakes.image(), DetectionOptions(**asked))).plants
+            return [round(plant.score, 4) for plant, _ in found]
+
+        assert scores() == [0.6, 0.9]
+        assert scores(max_plants=1) == [0.6]
+        assert scores(max_plants=1, min_score=0.7) == [0.9]
+        assert scores(min_score=0.95) == []
 
 
 def test_so_much_is_looked_at_from_nearer_that_time_is_left_for_names():

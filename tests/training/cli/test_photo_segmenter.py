@@ -90,6 +90,9 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
     assert f"{found.called} of {found.single} single plants are called a clump" in (version / store.CARD).read_text()
     assert main(["convert", "--artifact", str(version), "--store", str(tmp_path / "store"), "--format", "onnx"]) == 0
     assert store.verify(version.with_name("2")).clumps == found
+    assert main([*export, "--weights", str(version)]) == 0  # a version, published anew
+    again = store.verify(version.with_name("3"))
+    assert (again.files, again.clumps, again.training) == (manifest.files, manifest.clumps, manifest.training)
     capsys.readouterr()
     kept = torch.load(both)
     kept["made_of"]["split_digest"] = "0"
@@ -197,7 +200,7 @@ def test_it_learns_from_a_field_without_a_bare_place(folder, cache, field, tmp_p
 
 def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
     (tmp_path / "none.pt").write_bytes(b"")
-    for weights, words in ((tmp_path / "missing.pt", "is not there"), (tmp_path / "none.pt", "none.pt")):
+    for weights, words in ((tmp_path / "missing.pt", "is neither a file of weights"), (tmp_path / "none.pt", "none.pt")):
         assert main(["photo-segmenter", "evaluate", "--weights", str(weights), "--masks", str(field)]) == 1
         assert words in capsys.readouterr().err
     assert main(["photo-segmenter", "evaluate", "--weights", str(tmp_path / "missing.pt")]) == 1

@@ -31,7 +31,7 @@ def answers(file, images):
     [
         ("seedlings/3", "pt2", [(1, 3, 150, 150), (5, 3, 150, 150)]),  # it has a model.onnx already
         ("seedlings-field/2", "onnx", [(1, 3, 150, 150), (5, 3, 150, 150)]),
-        ("seedlings-segmenter/12", "pt2,onnx", [(1, 3, 192, 64), (3, 3, 128, 320), (1, 3, 384, 512)]),
+        ("seedlings-segmenter/14", "pt2,onnx", [(1, 3, 192, 64), (3, 3, 128, 320), (1, 3, 384, 512)]),
     ],
 )
 def test_models_that_come_with_the_project_answer_alike_in_all_formats(artifact, forms, shapes, tmp_path, capsys):

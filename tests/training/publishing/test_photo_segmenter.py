@@ -23,7 +23,7 @@ def trained() -> TrainedSegmenter:
 
 
 def export(weights: Path, folder: Path, name: str = "mine") -> None:
-    photo_segmenter.export(weights, folder / "store", name, [folder / "frames"], [], None)
+    photo_segmenter.export(str(weights), folder / "store", name, [folder / "frames"], [], None)
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def frames(tmp_path):
 @pytest.mark.slow
 def test_what_is_worse_than_greenness_is_not_published(weights, frames, tmp_path):
     with pytest.raises(RunError, match=r"nothing was published: it finds plants worse than an excess green index .*IoU: .* beside 1\.000"):
-        photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None)
+        photo_segmenter.export(str(weights), tmp_path / "store", "mine", [frames], [], None)
     assert not (tmp_path / "store").exists()
-    found = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    found = photo_segmenter.export(str(weights), tmp_path / "store", "mine", [frames], [], None, force=True)
     assert found.folder == tmp_path / "store" / "mine" / "1"
     (warning,) = found.warnings
     assert warning.startswith("published by --force: it finds plants worse than an excess green index")
@@ -85,22 +85,22 @@ def figures_of(folder: Path) -> PlantFigures:
 def test_the_better_threshold_of_greenness_counts_and_one_folder_is_enough(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(photo_segmenter, "figures", lambda _, masks, *__: [figures_of(folder) for folder in masks])
     with pytest.raises(RunError, match=r"IoU: mine 0\.200 beside 0\.300, other 0\.200 beside 0\.300"):
-        photo_segmenter.export(weights, tmp_path / "store", "mine", [Path("mine"), Path("other")], [], None)
-    assert photo_segmenter.export(weights, tmp_path / "store", "mine", [Path("mine"), Path("easy")], [], None).warnings == []
+        photo_segmenter.export(str(weights), tmp_path / "store", "mine", [Path("mine"), Path("other")], [], None)
+    assert photo_segmenter.export(str(weights), tmp_path / "store", "mine", [Path("mine"), Path("easy")], [], None).warnings == []
 
 
 @pytest.mark.slow
 def test_a_better_version_before_is_named(weights, frames, tmp_path):
     fakes.publish_segmenter(tmp_path / "store", name="mine")
-    found = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    found = photo_segmenter.export(str(weights), tmp_path / "store", "mine", [frames], [], None, force=True)
     (figures,) = found.figures
     before = photo_segmenter.of_artifact(tmp_path / "store" / "mine" / "1")
     (better,) = photo_segmenter.figures(before, [frames], [], None)
     assert better.iou > figures.iou
     said = f"mine/1, which it takes the place of, is better on {tmp_path.name}: IoU {better.iou:.3f}, this one {figures.iou:.3f} "
     assert found.warnings[1].startswith(said)
-    again = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    again = photo_segmenter.export(str(weights), tmp_path / "store", "mine", [frames], [], None, force=True)
     assert len(again.warnings) == 1  # as good as the one before
     (tmp_path / "store" / "mine" / "3" / "model.pt").write_bytes(b"damaged")
-    again = photo_segmenter.export(weights, tmp_path / "store", "mine", [frames], [], None, force=True)
+    again = photo_segmenter.export(str(weights), tmp_path / "store", "mine", [frames], [], None, force=True)
     assert again.warnings[1].startswith("it was not compared with the version before: ")

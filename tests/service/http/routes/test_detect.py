@@ -108,8 +108,8 @@ def test_limits_are_clear(detecting: Running) -> None:
     answer = detected(detecting, photo, "?max_plants=2")
     assert (len(answer["plants"]), answer["truncated"]) == (2, True)
     assert answer["cover"]["unknown"] > 0  # what is not listed
-    assert len(detected(detecting, photo, "?min_side=30")["plants"]) == 2
-    assert detected(detecting, photo, "?min_side=200")["plants"] == []
+    assert [len(detected(detecting, photo, f"?min_side={side}")["plants"]) for side in (30, 200)] == [2, 0]
+    assert [plant["score"] for plant in detected(detecting, photo, "?min_score=1")["plants"]] == [1, 1, 1]
     assert len(detected(detecting, photo, "?top_k=1")["plants"][0]["probabilities"]) == 1
     assert detected(detecting, photo, "?threshold=1")["counts"]["unknown"] == 3
 
@@ -169,13 +169,13 @@ def test_a_large_jpeg_is_answered_in_pixels_of_the_photo(detecting: Running) -> 
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("min_side=-1", "0 or more"),
-        ("min_side=inf", "0 or more"),
+        *((f"min_side={side}", "0 or more") for side in ("-1", "inf")),
+        ("min_score=1.01", "min_score = '1.01' is no number from 0 to 1"),
         ("max_plants=0", "from 1 to 500"),
         ("max_plants=501", "from 1 to 500"),
         ("masks=png", "is not rle"),
         ("fine=yes", "fine = 'yes' is not true or false"),
-        ("crop=1,2,3,4", "there is top_k, threshold, min_side, max_plants, fine, masks, prediction"),
+        ("crop=1,2,3,4", "there is top_k, threshold, min_side, min_score, max_plants, fine, masks, prediction"),
         ("masks=rle&masks=rle", "give it once"),
         ("prediction=largest", "prediction = 'largest' is not auto, centre or x,y,width,height"),
         ("prediction=500,0,50,50", "does not lie"),

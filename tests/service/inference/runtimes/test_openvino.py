@@ -14,7 +14,7 @@ import numpy as np
 from service.inference.runtimes.openvino import OpenVino
 from service.inference.runtimes.runtime import Threads
 
-model = Path("models_store/shipped/seedlings-segmenter/12/model.onnx").read_bytes()
+model = Path("models_store/shipped/seedlings-segmenter/14/model.onnx").read_bytes()
 together = threading.Barrier(6)
 
 def load_and_ask():

@@ -25,6 +25,7 @@ class DetectedPlant:
     Attributes:
         box (list[int]): x, y, width and height, in pixels of the photo turned upright
         clump (bool): true: perhaps several plants that touch. Nothing is relied upon of it: `answer` is null
+        score (float): how sure the segmenter is that it is a plant, 0 to 1; no probability
         area (float): its share of the photo's area, 0 to 1
         species (str): the most probable species
         probability (float): the probability of that species, 0 to 1
@@ -43,6 +44,7 @@ class DetectedPlant:
 
     box: list[int]
     clump: bool
+    score: float
     area: float
     species: str
     probability: float
@@ -64,6 +66,8 @@ class DetectedPlant:
         box = self.box
 
         clump = self.clump
+
+        score = self.score
 
         area = self.area
 
@@ -115,6 +119,7 @@ class DetectedPlant:
             {
                 "box": box,
                 "clump": clump,
+                "score": score,
                 "area": area,
                 "species": species,
                 "probability": probability,
@@ -145,6 +150,8 @@ class DetectedPlant:
         box = cast(list[int], d.pop("box"))
 
         clump = d.pop("clump")
+
+        score = d.pop("score")
 
         area = d.pop("area")
 
@@ -231,6 +238,7 @@ class DetectedPlant:
         detected_plant = cls(
             box=box,
             clump=clump,
+            score=score,
             area=area,
             species=species,
             probability=probability,
