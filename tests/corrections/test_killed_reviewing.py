@@ -34,6 +34,7 @@ def service(store: Path, database: str, photos: Path) -> Iterator[tuple[subproce
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SEEDLINGS_")}
     environ |= {"SEEDLINGS_STORE": str(store), "SEEDLINGS_DATABASE": database, "SEEDLINGS_PHOTOS": str(photos)}
     environ |= {"SEEDLINGS_API_KEY": KEY["X-API-Key"], "SEEDLINGS_THREADS": "1", "SEEDLINGS_LOG_LEVEL": "error"}
+    environ |= {"SEEDLINGS_RUNTIME": "torchscript"}  # to compare the runtimes of the shipped segmenter takes seconds of each start
     with subprocess.Popen([sys.executable, "-m", "service", "--port", str(port)], env=environ, cwd=Path(__file__).parents[2]) as running:
         try:
             until = time.monotonic() + PATIENCE_S
@@ -85,7 +86,7 @@ def test_killed_while_people_review_nothing_is_lost(database_url: str, tmp_path:
         assert corrections.photo(correction)[0].startswith(b"\x89PNG")
     left = next(correction for correction in waiting if corrections.get(correction).state == "waiting")
     again = {"store": tmp_path / "store", "database": database_url, "photos": str(tmp_path / "photos"), "api_key": KEY["X-API-Key"]}
-    with serve(Settings.model_validate(again | {"threads": 1})) as running:
+    with serve(Settings.model_validate(again | {"threads": 1, "runtime": "torchscript"})) as running:
         running.client.headers.update(KEY)
         running.wait_keeping()
         decision = {"decision": "reject", "version": 1, "reviewer": "Ada"}

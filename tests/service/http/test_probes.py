@@ -68,7 +68,7 @@ def test_silent_connections_keep_nobody_out(start: Start, probe_port: int) -> No
 
 
 def test_it_ends_with_the_service(tmp_path: Path, probe_port: int) -> None:
-    with serve(Settings(store=tmp_path, threads=1, probe_port=probe_port)) as running:
+    with serve(Settings(store=tmp_path, threads=1, runtime="torchscript", probe_port=probe_port)) as running:
         running.wait_ready()
         assert asked(probe_port, "/health/live").status_code == 200
     with pytest.raises(httpx.ConnectError):

@@ -28,7 +28,7 @@ GIVEN = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
 def settings(tmp_path: Path) -> Settings:
     fakes.publish(tmp_path)
     fakes.publish_segmenter(tmp_path)
-    return Settings(store=tmp_path, threads=1, max_batch=4)
+    return Settings(store=tmp_path, threads=1, max_batch=4, runtime="torchscript")
 
 
 def test_what_requests_consist_of(settings: Settings) -> None:
