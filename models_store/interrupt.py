@@ -50,6 +50,11 @@ def leave(status: int) -> NoReturn:
     """End the process; after an interrupt at once, since torch and TensorBoard take seconds to put themselves away."""
     if status != STATUS:
         sys.exit(status)
+    at_once(status)
+
+
+def at_once(status: int) -> NoReturn:
+    """End the process without Python's own end, which aborts where a thread is in the midst of a library's code."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

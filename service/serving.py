@@ -53,8 +53,10 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for sentence in configuration.warnings(os.environ):
         logging.getLogger(__name__).warning("%s", sentence)
-    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success. A model that takes
+    # long to load may be loaded still, by torch. The parent of several workers has none, but a folder to remove.
+    end = interrupt.at_once if settings.workers == 1 else sys.exit
+    signal.signal(signal.SIGTERM, lambda *_: end(0))
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
             directory = settings.metrics_dir or stack.enter_context(temporary.work_folder(_METRICS))
@@ -69,7 +71,7 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
         if settings.workers == 1:
             config.load_app()
         loaded()
-        signal.signal(signal.SIGINT, lambda *_: sys.exit(interrupt.STATUS))
+        signal.signal(signal.SIGINT, lambda *_: end(interrupt.STATUS))
         return interrupt.STATUS if _serve(config, listeners) == signal.SIGINT else 0
 
 

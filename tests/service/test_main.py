@@ -155,14 +155,18 @@ def test_the_queue_is_true_of_all_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_exits_130(tmp_path: Path) -> None:
+def test_ctrl_c_exits_130_without_pythons_own_end(tmp_path: Path) -> None:
+    """That one aborts where torch is still at a model in another thread."""
     fakes.publish(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text("import atexit, pathlib; atexit.register(pathlib.Path(__file__).with_name('ended').touch)\n")
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
     # Of several workers of another program in the same environment: this one has none.
-    with process(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "gone")) as (running, client):
+    with process(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "gone"), PYTHONPATH=path) as (running, client):
         wait_ready(client)
         assert "seedlings_requests_total" in client.get("/metrics").text
         running.send_signal(signal.SIGINT)
         assert running.wait(PATIENCE_S) == 130
+        assert not (tmp_path / "ended").exists()
         assert running.stderr is not None
         assert "Traceback" not in running.stderr.read()
 
