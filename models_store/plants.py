@@ -80,7 +80,7 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
     least_px: of a plant's longer side, in pixels of the map; smaller ones are left out.
     """
-    labels, sure = _parts(plant, thresholds.plant), sureness(plant)
+    labels = _parts(plant, thresholds.plant)
     boxes = [(number, box) for number, box in enumerate(ndimage.find_objects(labels), 1) if box is not None]
     areas = np.bincount(labels.ravel())
     counted = [areas[number] for number, box in boxes if _side(box) >= _COUNTED * plant.shape[1]]
@@ -95,7 +95,7 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
         inside = (y > -0.5) & (y < mask.shape[0] - 0.5) & (x > -0.5) & (x < mask.shape[1] - 0.5)
         centres = np.stack([y[inside], x[inside], values[inside]], 1)
         of_it = _divided(mask, box, centres, thresholds, _LARGE * min(plant.shape), usual_px)
-        found += [replace(one, score=_score(sure, one)) for one in of_it]
+        found += [replace(one, score=_score(plant, one)) for one in of_it]
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
 
 
@@ -115,13 +115,15 @@ def sure_parts(plant: Map, thresholds: PlantThresholds) -> Map:
 
     On soil that it has never seen stones and clods pass the threshold of a pixel, but only just; leaves pass it by far.
     """
-    sure = sureness(plant)
-    labels, count = ndimage.label(plant >= thresholds.plant, _CORNERS)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sums = np.bincount(labels.ravel(), sure.ravel(), count + 1)
-    doubtful = sums < thresholds.score * sizes
-    doubtful[0] = False  # what is no plant by its pixels
-    return np.where(doubtful[labels], np.float32(0), plant)
+    passing = plant >= thresholds.plant
+    labels, count = ndimage.label(passing, _CORNERS)
+    where = np.flatnonzero(passing)  # a twentieth of the photo, usually: no more is looked at
+    parts = labels.ravel()[where]
+    sums = np.bincount(parts, sureness(plant).ravel()[where], count + 1)
+    doubtful = sums < thresholds.score * np.bincount(parts, minlength=count + 1)
+    kept = plant.copy()
+    kept.ravel()[where[doubtful[parts]]] = 0
+    return kept
 
 
 def _parts(plant: Map, least: float) -> NDArray[np.int32]:
@@ -251,8 +253,10 @@ def _peaks(centres: Map, least: float) -> tuple[NDArray[np.float64], NDArray[np.
     return y, x, values
 
 
-def _score(sure: Map, one: Plant) -> float:
-    return float(sure[one.top : one.top + one.height, one.left : one.left + one.width][one.mask].mean(dtype=np.float64))
+def _score(plant: Map, one: Plant) -> float:
+    top, left = max(0, one.top - 1), max(0, one.left - 1)  # with the neighbours of its box
+    sure = sureness(plant[top : one.top + one.height + 1, left : one.left + one.width + 1])
+    return float(sure[one.top - top :, one.left - left :][: one.height, : one.width][one.mask].mean(dtype=np.float64))
 
 
 def _side(box: Sequence[slice]) -> int:
