@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 
@@ -53,9 +54,13 @@ def serve(arguments: Sequence[str], loaded: Callable[[], None]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     for sentence in configuration.warnings(os.environ):
         logging.getLogger(__name__).warning("%s", sentence)
-    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success. A model that takes
-    # long to load may be loaded still, by torch. The parent of several workers has none, but a folder to remove.
-    end = interrupt.at_once if settings.workers == 1 else sys.exit
+
+    def end(status: int) -> NoReturn:
+        if settings.workers == 1:  # torch may be loading a model still
+            interrupt.at_once(status)
+        sys.exit(status)  # the parent of several workers has no model, but a folder to remove
+
+    # Once the server has closed in good order, it hands the signal on to whoever was there before: that is success.
     signal.signal(signal.SIGTERM, lambda *_: end(0))
     with contextlib.ExitStack() as stack:
         if settings.workers > 1:
