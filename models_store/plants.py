@@ -100,9 +100,9 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
 
 def sureness(plant: Map) -> Map:
-    """What is averaged over a part to say how sure the segmenter is of it: the highest value within 3×3 pixels, [H,W] → [H,W].
+    """The highest value within 3×3 pixels of each pixel, [H,W] → [H,W]. Its mean over a part says how sure the segmenter is of that.
 
-    So the edges of a thin leaf, which are most of it, do not count against it.
+    The map itself is low at edges, and a thin leaf is hardly more than edges. This way they do not count against it.
     """
     padded = np.pad(plant, 1, mode="edge")
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
@@ -111,9 +111,10 @@ def sureness(plant: Map) -> Map:
 
 
 def sure_parts(plant: Map, thresholds: PlantThresholds) -> Map:
-    """The map [H,W] without the parts of which the segmenter is less sure than their mean must be: there it is 0.
+    """The map [H,W], but 0 in each part whose mean of `sureness` is under `thresholds.score`.
 
-    On soil that it has never seen stones and clods pass the threshold of a pixel, but only just; leaves pass it by far.
+    Such parts are stones and clods, on soil that the segmenter has never seen. Their pixels pass `thresholds.plant`, but only just.
+    Those of leaves pass it by far.
     """
     passing = plant >= thresholds.plant
     labels, count = ndimage.label(passing, _CORNERS)

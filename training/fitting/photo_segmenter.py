@@ -239,10 +239,7 @@ def load(file: Path) -> TrainedSegmenter:
     if file.is_dir():
         raise RunError(f"{file} is a folder; name the file that 'photo-segmenter fit' wrote (of a published version: evaluate --artifact)")
     if not file.is_file():
-        raise RunError(
-            f"{file} is neither a file of weights nor a published version, such as seedlings-segmenter/14;"
-            " make one with 'python -m training photo-segmenter fit'"
-        )
+        raise RunError(f"{file} is not there; make one with 'python -m training photo-segmenter fit'")
     segmenter = PhotoSegmenter()
     try:
         kept = run_folder.load_weights(file)
@@ -285,9 +282,11 @@ def known(weights: str) -> TrainedSegmenter:
 
     Raises RunError, TrainingError naming the file.
     """
+    if Path(weights).is_file():
+        return load(Path(weights))
     folder = store.named_version(weights)
     if not folder.is_dir():
-        return load(Path(weights))
+        raise RunError(f"{weights} is neither a file of weights nor a published version, such as seedlings-segmenter/14")
     manifest, module = torchscript.load_segmenter(folder)
     try:
         exported = published_network.segmenter_of(module)

@@ -200,7 +200,7 @@ def test_it_learns_from_a_field_without_a_bare_place(folder, cache, field, tmp_p
 
 def test_what_is_wrong_is_said(tmp_path, field, published, capsys):
     (tmp_path / "none.pt").write_bytes(b"")
-    for weights, words in ((tmp_path / "missing.pt", "is neither a file of weights"), (tmp_path / "none.pt", "none.pt")):
+    for weights, words in ((tmp_path / "missing.pt", "is not there"), (tmp_path / "none.pt", "none.pt")):
         assert main(["photo-segmenter", "evaluate", "--weights", str(weights), "--masks", str(field)]) == 1
         assert words in capsys.readouterr().err
     assert main(["photo-segmenter", "evaluate", "--weights", str(tmp_path / "missing.pt")]) == 1
