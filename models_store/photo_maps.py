@@ -49,13 +49,13 @@ def in_steps(
     larger: the same photo with more pixels, uint8 [3,h,w], where thin leaves are to be looked at once more; None: they are not.
     most: squares of `larger` that are looked at. time_for: as of `close_up.seen`.
     """
-    where = canopy.vegetation(photo)
     tint = white_balance.factor(photo)
 
     def look(part: Pixels) -> Maps:
         return network(white_balance.applied(part, tint))
 
     plant, near, afar = look(photo)
+    where = canopy.confirmed(canopy.vegetation(photo), photo, plant >= thresholds.plant)
     if larger is not None and not canopy.is_all(where):
         plant = yield from close_up.seen(larger, plant, thresholds.plant, most, lambda tile: look(tile)[0], time_for)
     return canopy.seen(where, (plants.sure_parts(plant, thresholds), near, afar))

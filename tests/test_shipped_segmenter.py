@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from models_store import store
+from models_store import canopy, store
 from models_store.manifest import SegmenterManifest
 from service.settings import Settings
 from tests import drawn
@@ -85,12 +85,24 @@ def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int
 def test_a_tinted_camera_finds_the_same_plants(service: Running) -> None:
     photo, _ = bed()
     usual = [plant["box"] for plant in detected(service, png(photo))["plants"]]
-    for tint in ((0.8, 1.0, 1.3), (1.2, 1.0, 0.8)):
+    for tint in ((0.8, 1.0, 1.3), (1.2, 1.0, 0.8), (1.0, 0.8, 1.0)):
         changed = Image.fromarray((np.asarray(photo) * tint).round().clip(0, 255).astype(np.uint8))
         boxes = [plant["box"] for plant in detected(service, png(changed))["plants"]]
         assert len(usual) <= len(boxes) <= len(usual) + 2  # tips of leaves
         for box in usual:
             assert max(overlap(box, one) for one in boxes) > 0.7
+
+
+def test_soil_in_greenish_light_is_no_lawn(service: Running) -> None:
+    photo, boxes = bed()
+    random = np.random.default_rng(1)
+    shade, hue = (random.normal(0, spread, (75, 100, of)).repeat(10, 0).repeat(10, 1) for spread, of in ((0.15, 1), (8, 3)))
+    green = Image.fromarray(((np.asarray(photo) * np.exp(shade) + hue) * (1, 1.45, 1)).clip(0, 255).astype(np.uint8))
+    assert canopy.vegetation(np.ascontiguousarray(np.asarray(green.resize((1024, 768))).transpose(2, 0, 1))) is not None  # it could be one
+    answer = detected(service, png(green))
+    assert answer["cover"]["all"] < 0.1
+    for box in boxes:
+        assert max(overlap(box, plant["box"]) for plant in answer["plants"]) > 0.5
 
 
 @pytest.mark.parametrize("cloth", [{}, {"noise": 15}, {"folds": 0.3, "weave": 0.15, "noise": 5}], ids=str)

@@ -116,6 +116,62 @@ def test_plants_of_training_photos_are_left_to_the_segmenter(real_images: Path) 
     assert len(taken) <= 0.03 * len(files), taken
 
 
+def dense(green: float) -> tuple[np.ndarray, np.ndarray]:
+    """Leaves over 0.4 of a soil, in light of so much green: uint8 [3,768,1024], and where leaves are, bool [768,1024]."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:768, :1024]
+    leaf = np.zeros((768, 1024), bool)
+    for down, across in random.uniform((0, 0), (768, 1024), (160, 2)):
+        leaf |= np.hypot(y - down, x - across) < 32
+    colours = (
+        np.where(leaf[..., None], (75, 120, 50), (110, 92, 68))
+        * np.exp(random.normal(0, 0.12, (96, 128))).repeat(8, 0).repeat(8, 1)[..., None]
+    )
+    tinted = colours * (1, green, 1) + random.normal(0, 6, (96, 128, 3)).repeat(8, 0).repeat(8, 1)
+    return np.ascontiguousarray(tinted.clip(0, 255).astype(np.uint8).transpose(2, 0, 1)), leaf
+
+
+@pytest.mark.parametrize("green", [1.2, 1.4])
+def test_plants_on_soil_in_greenish_light_are_left_to_the_segmenter_that_sees_them(green: float) -> None:
+    photo, leaf = dense(green)
+    assert 0.3 < leaf.mean() < 0.5
+    where = canopy.vegetation(photo)
+    assert canopy.is_all(where)  # by colour and texture it could be a lawn
+    assert canopy.confirmed(where, photo, leaf) is None
+
+
+@pytest.mark.parametrize("lawn", [{}, {"width": (1, 2), "length": (10, 30), "size": (1200, 900)}, {"colour": (60, 110, 75)}], ids=str)
+def test_a_lawn_is_confirmed_however_much_of_it_a_segmenter_sees(lawn: dict) -> None:
+    """It sees blades here and there; what lies between them are blades, too."""
+    photo = scaled(drawn.lawn(1, **lawn))
+    where = canopy.vegetation(photo)
+    height, width = photo.shape[1:]
+    assert where is not None
+    for share in (0, 0.2, 0.5, 0.9):
+        blades = (np.random.default_rng(0).random((height // 4, width // 4)) < share).repeat(4, 0).repeat(4, 1)
+        assert (canopy.confirmed(where, photo, blades) == where).all()
+    assert canopy.confirmed(None, photo, blades) is None
+
+
+def test_each_part_is_confirmed_for_itself() -> None:
+    """A lawn on the left, a bare strip, dense plants in greenish light on the right."""
+    photo, leaf = dense(1.3)
+    photo[:, :, :400] = np.asarray(drawn.lawn(1, (400, 768))).transpose(2, 0, 1)
+    photo[:, :, 400:500] = 90
+    leaf[:, :400], leaf[:, 400:500] = False, False
+    where = canopy.vegetation(photo)
+    assert where is not None
+    assert where[:, :380].mean() > 0.95
+    assert where[:, 520:].mean() > 0.95
+    kept = canopy.confirmed(where, photo, leaf)
+    assert kept is not None
+    assert (kept[:, :400] == where[:, :400]).all()
+    assert not kept[:, 500:].any()
+    mirrored = canopy.confirmed(where[:, ::-1], np.ascontiguousarray(photo[..., ::-1]), leaf[:, ::-1])
+    assert mirrored is not None
+    assert (mirrored == kept[:, ::-1]).all()
+
+
 def test_mirrored_and_turned_lawns_give_the_same_exactly() -> None:
     photo = scaled(beside(drawn.lawn(3, dry=0.3), 0.1))
     where = canopy.vegetation(photo)
