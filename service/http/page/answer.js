@@ -3,13 +3,13 @@
 import * as api from "./api.js";
 import { offer } from "./corrections.js";
 import * as crop from "./crop.js";
+import { $, hold, make } from "./dom.js";
 import { number, percent, t } from "./language.js";
 import { showPlants } from "./plants.js";
 import { offerToShare } from "./share.js";
 import { alike, beneath, groupOf, headline, nameOf, ofAll, ranked, standing, sureness } from "./verdict.js";
 
 const BARS = 4; // shown at first
-const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
 let chosen = null; // the photo on show
 let explainable = false;
@@ -39,7 +39,7 @@ export function forget() {
 
 /** The photo as it is, without a heat map. */
 function plain() {
-  $("heat").setAttribute("aria-pressed", "false");
+  $("heat").ariaPressed = "false";
   $("heat").textContent = t.show_heat;
   $("heat-note").textContent = "";
   $("heat-scale").hidden = true;
@@ -56,7 +56,7 @@ function picture(url, description) {
   $("photo").src = url;
 }
 
-const heated = () => $("heat").getAttribute("aria-pressed") === "true";
+const heated = () => $("heat").ariaPressed === "true";
 
 function drawCrop() {
   if (!chosen) return;
@@ -89,7 +89,7 @@ $("heat").addEventListener("click", async () => {
   try {
     photo.heat ??= URL.createObjectURL(await api.explain(photo.file, photo.answer.species, photo.answer.crop));
     if (photo !== chosen) return;
-    $("heat").setAttribute("aria-pressed", "true");
+    $("heat").ariaPressed = "true";
     picture(photo.heat, t.heat_picture(photo.file.name, nameOf(photo.answer.species)));
     frame.classList.add("large");
     $("heat-scale").hidden = false;
@@ -106,6 +106,7 @@ $("heat").addEventListener("click", async () => {
 
 export function show() {
   const { answer, problem, file, stale } = chosen;
+  const had = document.activeElement;
   const how = answer ? standing(answer) : "";
   $("result").hidden = showPlants(chosen);
   $("result").className = `card ${how || "failed"}`;
@@ -137,6 +138,7 @@ export function show() {
   else $("headline").textContent = problem ? t.failed : t.looking;
   drawCrop();
   offer(chosen);
+  hold(had, $($("result").hidden ? "plants-title" : "headline"));
   if (!answer) return;
   $("candidates").open = how !== "unfamiliar";
   $("bars-title").textContent = how === "unfamiliar" ? t.nearest : t.probabilities;
@@ -149,19 +151,16 @@ function bars(answer) {
   $("bars").className = standing(answer) === "species" ? (answer.group ?? "") : "unsure";
   $("bars").replaceChildren(
     ...best.slice(0, allBars ? undefined : BARS).map(([name, share]) => {
-      const item = document.createElement("li");
-      const bar = Object.assign(document.createElement("span"), { className: "bar", ariaHidden: "true" });
-      const length = document.createElement("i");
+      const length = make("i");
       length.style.width = `${share * 100}%`;
-      bar.append(length);
-      const value = Object.assign(document.createElement("span"), { className: "value", textContent: percent(share) });
-      item.append(Object.assign(document.createElement("span"), { textContent: nameOf(name) }), bar, value);
-      return item;
+      const bar = make("span", { className: "bar", ariaHidden: "true" }, length);
+      const value = make("span", { className: "value", textContent: percent(share) });
+      return make("li", {}, make("span", { textContent: nameOf(name) }), bar, value);
     }),
   );
   $("more").hidden = best.length <= BARS;
   $("more").textContent = allBars ? t.show_fewer : t.show_all(best.length);
-  $("more").setAttribute("aria-expanded", String(allBars));
+  $("more").ariaExpanded = allBars;
 }
 $("more").addEventListener("click", () => {
   allBars = !allBars;
@@ -173,11 +172,11 @@ function lookAlikes(answer) {
   $("alike").hidden = !found.length;
   $("alike-list").replaceChildren(
     ...found.flatMap(({ name, latin, mark, pages }) => {
-      const term = Object.assign(document.createElement("dt"), { textContent: `${name} ` });
-      if (latin && latin !== name) term.append(Object.assign(document.createElement("em"), { textContent: latin }));
-      const told = Object.assign(document.createElement("dd"), { textContent: mark });
+      const term = make("dt", { textContent: `${name} ` });
+      if (latin && latin !== name) term.append(make("em", { textContent: latin }));
+      const told = make("dd", { textContent: mark });
       for (const [i, href] of pages.entries()) {
-        const link = Object.assign(document.createElement("a"), { href, target: "_blank", rel: "noopener", textContent: pages.length > 1 ? `${t.source} ${i + 1}` : t.source });
+        const link = make("a", { href, target: "_blank", rel: "noopener", textContent: pages.length > 1 ? `${t.source} ${i + 1}` : t.source });
         link.ariaLabel = `${link.textContent}: ${name}`;
         told.append(" ", link);
       }

@@ -4,6 +4,7 @@ import { choose as showOne, current, forget, show, useModel } from "./answer.js"
 import * as api from "./api.js";
 import * as corrections from "./corrections.js";
 import { onChange } from "./crop.js";
+import { $, hold, make } from "./dom.js";
 import { forgetAll, keep, kept } from "./keep.js";
 import { number, speciesName, t, translate, wholePercent } from "./language.js";
 import { byName, fill, ordered, row, summarize } from "./list.js";
@@ -18,7 +19,6 @@ const NOT_FOUND = [500, 503, 504]; // the segmenter failed, is gone, or takes to
 const RETRY_MS = 3000;
 const IMAGE = /\.(jpe?g|jpe|jfif|a?png|webp|gif|tiff?|bmp|avif|hei[cf]|hif)$/i; // as models_store/image_files.py has them
 const PATIENCE_MS = 5000; // for a server at the end of a weak connection, where this browser can answer, too
-const $ = (id) => document.getElementById(id);
 
 const photos = []; // { file, url, row, crop?, each?, found?, lost?, answer?, problem?, heat? }; each: its plants were asked for, or not to be shown; lost: why none were looked for
 let models = []; // in service: the one that names plants, the one that is asked second, and the one that finds plants, if any
@@ -37,12 +37,10 @@ function knows({ species, model, second_model: second, training_images: images }
   $("known-note").textContent = [images && t.learnt(number(images), species.length), t.known_note].filter(Boolean).join(" ");
   $("known-list").replaceChildren(
     ...species.map((one) => {
-      const item = document.createElement("li");
-      const latin = Object.assign(document.createElement("em"), { textContent: one.scientific_name === speciesName(one) ? "" : (one.scientific_name ?? "") });
+      const latin = make("em", { textContent: one.scientific_name === speciesName(one) ? "" : (one.scientific_name ?? "") });
       const facts = [one.eppo_code, t.kinds[one.kind] ?? t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
-      item.append(Object.assign(document.createElement("strong"), { textContent: speciesName(one) }), " ", latin);
-      item.append(Object.assign(document.createElement("span"), { className: "hint", textContent: facts.filter(Boolean).join(" · ") }));
-      return item;
+      const told = make("span", { className: "hint", textContent: facts.filter(Boolean).join(" · ") });
+      return make("li", {}, make("strong", { textContent: speciesName(one) }), " ", latin, told);
     }),
   );
 }
@@ -67,7 +65,9 @@ async function meet() {
     await corrections.meet(model.species);
     away = false;
     offline.meet();
+    const had = document.activeElement;
     $("key-form").hidden = $("down").hidden = true;
+    hold(had, $("choose"));
     return true;
   } catch (problem) {
     if (problem.status !== 401) return leave(problem);
@@ -78,9 +78,9 @@ async function meet() {
 
 /** The server is lost: whether this browser answers in its place. */
 async function leave(problem) {
-  lost(problem);
-  if (problem.status !== 0 || !offline.ready()) return false;
-  $("down-text").textContent = `${t.offline_away} ${t.offline_less}`;
+  const here = problem.status === 0 && offline.ready();
+  lost(problem, here ? `${t.offline_away} ${t.offline_less}` : undefined);
+  if (!here) return false;
   if (!away) uses({ ...(await offline.species()), explainable: false, segmenter: null });
   away = true;
   return true;
@@ -92,8 +92,8 @@ function askForKey() {
   $("key").focus();
 }
 
-function lost(problem) {
-  $("down-text").textContent = problem.message;
+function lost(problem, text = problem.message) {
+  if ($("down-text").textContent !== text) $("down-text").textContent = text; // what is written anew is read out again
   $("down").hidden = false;
   clearTimeout(retry);
   retry = setTimeout(() => again(false), RETRY_MS); // it may come back by itself
@@ -311,7 +311,10 @@ function arrange() {
   const wanted = $("filter").value;
   for (const { row: line } of photos) line.hidden = wanted !== "all" && line.dataset.kind !== wanted;
   const rows = ordered(photos, $("sort").value).map((photo) => photo.row);
-  if (rows.some((line, i) => $("rows").rows[i] !== line)) $("rows").replaceChildren(...rows); // moving a row takes its focus
+  if (rows.every((line, i) => $("rows").rows[i] === line)) return;
+  const had = document.activeElement;
+  $("rows").replaceChildren(...rows);
+  hold(had); // moving a row takes it
 }
 for (const [id, options] of [["filter", t.filters], ["sort", t.orders]]) {
   $(id).append(...Object.entries(options).map(([value, text]) => new Option(text, value)));
@@ -329,6 +332,7 @@ for (const id of ["clear", "clear-one"]) $(id).addEventListener("click", () => {
   forgetPlants();
   $("drop").classList.remove("small");
   $("drop-title").textContent = invitation;
+  $("said").textContent = "";
   list();
   $("choose").focus();
 });

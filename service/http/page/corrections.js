@@ -1,11 +1,11 @@
 // Two taps under an answer: it is right, or it is something else. Only where this server keeps corrections.
 
 import * as api from "./api.js";
+import { $, hold, make } from "./dom.js";
 import { t } from "./language.js";
 import { nameOf, standing } from "./verdict.js";
 
 const NOT_A_PLANT = "not a plant"; // as the server calls it
-const $ = (id) => document.getElementById(id);
 let keeping = { kept: false };
 let species = [];
 let photo = null; // the one on show
@@ -25,7 +25,7 @@ export async function meet(known) {
   const choices = [...species.map((name) => [name, nameOf(name)]).sort((a, b) => a[1].localeCompare(b[1])), [NOT_A_PLANT, t.not_a_plant]];
   $("it-is").replaceChildren(
     ...choices.map(([name, shown]) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: shown });
+      const button = make("button", { type: "button", textContent: shown });
       button.addEventListener("click", () => correct(name));
       return button;
     }),
@@ -48,14 +48,16 @@ export function offer(shown) {
 const say = (text) => ($("correction-said").textContent = text);
 
 function unfold(on) {
-  $("wrong").setAttribute("aria-expanded", String(on));
+  $("wrong").ariaExpanded = on;
   $("choices").hidden = !on;
 }
 
 /** One call after the other; an answer of a photo that is no longer on show changes that photo alone. */
 async function ask(work) {
   const meant = photo;
-  for (const button of $("correction").querySelectorAll("button")) button.disabled = true;
+  const had = document.activeElement;
+  const buttons = [...$("correction").querySelectorAll("button")];
+  for (const button of buttons) button.disabled = true;
   try {
     await work(meant);
     await changed(meant); // a reload forgets nothing that was shown
@@ -63,7 +65,8 @@ async function ask(work) {
   } catch (problem) {
     if (meant === photo) say(t.not_kept(problem.detail || problem.message));
   } finally {
-    for (const button of $("correction").querySelectorAll("button")) button.disabled = false;
+    for (const button of buttons) button.disabled = false;
+    hold(had, buttons.find((button) => button.offsetParent));
   }
 }
 

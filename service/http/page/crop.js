@@ -1,12 +1,12 @@
 // The square of a photo that is looked at: drawn on it, and moved by touch, mouse or keyboard.
 
+import { $ } from "./dom.js";
 import { t, wholePercent } from "./language.js";
 
 const LEAST = 0.08; // the smallest square's side, as a share of the photo's shorter one
 const STEP = 0.02; // of an arrow key, as a share of the photo's longer side
 const PAUSE_MS = 500; // after the last key
 const STILL = 6; // pixels of the screen that a tap may move
-const $ = (id) => document.getElementById(id);
 const frame = $("photo").parentElement; // a square, in which the whole photo is seen
 const handle = $("crop").querySelector("i");
 let size = null; // width and height of the photo on show, upright, in pixels; null: there is none to see
@@ -18,7 +18,7 @@ let tell = () => {};
 
 /** `changed` is given each new square as [x, y, width, height]. */
 export const onChange = (changed) => (tell = changed);
-export const moving = () => $("move").getAttribute("aria-pressed") === "true";
+export const moving = () => $("move").ariaPressed === "true";
 
 /** Show which square was looked at; null: the central one. Without a size, or where the two do not fit, there is nothing to draw. */
 export function place(of, crop) {
@@ -34,7 +34,7 @@ export function place(of, crop) {
 
 /** Take the square into the hand, or let it go. */
 export function move(on) {
-  $("move").setAttribute("aria-pressed", String(on));
+  $("move").ariaPressed = on;
   $("move").textContent = on ? t.moved : t.move;
   $("moving").hidden = !on;
   frame.classList.toggle("moving", on);
@@ -60,7 +60,7 @@ function draw() {
   [style.left, style.top, style.width] = [left, top, square[2]].map((length) => `${(100 * length) / longest}%`);
   const share = square[2] / Math.min(...size);
   $("crop-size").value = 100 * share;
-  $("crop-size").setAttribute("aria-valuetext", wholePercent(share));
+  $("crop-size").ariaValueText = wholePercent(share);
 }
 
 /** The nearest square that lies in the photo. */

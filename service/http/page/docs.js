@@ -1,15 +1,11 @@
 // The OpenAPI document for people: meanings of all fields, requests to copy, and a place to try them. Nothing comes from elsewhere.
 
+import { $, make } from "./dom.js";
 import { bodyOf, samples } from "./samples.js";
 
 const KEY = "seedlings-key";
-const main = document.getElementById("operations");
+const main = $("operations");
 const base = new URL(".", location.href).href.replace(/\/$/, "");
-const make = (tag, properties = {}, ...inside) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside.filter((one) => one != null));
-  return element;
-};
 const code = (text) => make("code", { textContent: text });
 /** A text in which `backticks` mark code. */
 const prose = (text) => (text ?? "").split("`").map((part, i) => (i % 2 ? code(part) : part));

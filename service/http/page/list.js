@@ -1,14 +1,15 @@
 // Many photos: a row for each, their order, and what they are in sum.
 
+import { make } from "./dom.js";
 import { language, t } from "./language.js";
 import { beneath, groupOf, headline, howMany, plantsInSum, relied, several, standing, sureness } from "./verdict.js";
 
-const mark = (className, textContent) => Object.assign(document.createElement("span"), { className, textContent });
+const mark = (className, textContent) => make("span", { className, textContent });
 
 export function row(photo, onChoice) {
   const line = document.createElement("tr");
-  const button = Object.assign(document.createElement("button"), { type: "button" });
-  const thumb = Object.assign(document.createElement("img"), { src: photo.url, alt: "", loading: "lazy" });
+  const button = make("button", { type: "button" });
+  const thumb = make("img", { src: photo.url, alt: "", loading: "lazy" });
   thumb.addEventListener("error", () => thumb.replaceWith(mark("blank", ""))); // a format that this browser cannot show
   button.append(thumb, Object.assign(mark("name", photo.file.name), { title: photo.file.name }));
   button.addEventListener("click", onChoice);

@@ -1,5 +1,6 @@
 // Where photos were taken, to scale: points of the colour of their weed cover, with a scale bar. No tiles, nothing from elsewhere.
 
+import { $, make } from "./dom.js";
 import { coverOf, number, percent, t } from "./language.js";
 
 const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at the equator
@@ -8,7 +9,6 @@ const LEAST_M = 20; // the least that a map is wide
 const SHADES = 5;
 const NEAR = 0.04; // of the map's width: points as near as that would hide each other, so they are one with a number
 const RATIO = 4 / 3; // of the map's sides, as in plants.css
-const $ = (id) => document.getElementById(id);
 let shown = ""; // of which photos and covers
 
 /** Metres to the east and to the north of the first position, [latitude, longitude] in degrees. */
@@ -62,7 +62,7 @@ export function draw(photos, onChoice) {
   $("map-points").replaceChildren(
     ...groups.map(({ photos: here, at, weed, crop, unknown }) => {
       const shade = Math.min(SHADES - 1, Math.floor((weed / most) * SHADES));
-      const point = Object.assign(document.createElement("button"), { type: "button", className: `point shade${shade}` });
+      const point = make("button", { type: "button", className: `point shade${shade}` });
       const unsure = unknown > weed + crop;
       point.classList.toggle("unsure", unsure);
       const weeds = [coverOf(weed, here.some(({ found }) => found.truncated)), unsure ? t.map_unsure(percent(unknown)) : ""].filter(Boolean).join(", ");

@@ -2,6 +2,7 @@
 // fetched and kept before. What stands in an answer is what the server would say, but for plants: nothing is looked for.
 
 import * as api from "./api.js";
+import { $, hold } from "./dom.js";
 import { megabytes, t } from "./language.js";
 import { square } from "./preprocess.js";
 
@@ -12,7 +13,6 @@ const ALL = [MODULE, RUNTIME, MODEL, SPECIES, ABOUT]; // and SECOND, where a sec
 const RANKS = ["species", "kind", "group"]; // of what is said, narrowest first
 const DIGITS = 1e7; // of a probability
 const NEAR_LIMIT = 0.85; // from this share of the limit on the second model is asked, as service/inference/second_model.py has it
-const $ = (id) => document.getElementById(id);
 let about = null; // of the model that is kept: what GET offline/model.json told of it, with the second one as `second`
 let offered = null; // of the model in service, where it can be kept
 let session = null, second = null; // what `load` gave of each, once it was asked
@@ -77,6 +77,7 @@ async function digest(response) {
 
 $("offline-keep").addEventListener("click", async () => {
   const wanted = offered;
+  const had = document.activeElement;
   $("offline-keep").disabled = true;
   $("offline-progress").hidden = false;
   $("offline-progress").max = bytesOf(wanted);
@@ -105,13 +106,16 @@ $("offline-keep").addEventListener("click", async () => {
   } finally {
     await caches.delete(COMING);
     $("offline-keep").disabled = false;
+    hold(had, $("offline-forget"));
   }
 });
 
 $("offline-forget").addEventListener("click", async () => {
   await caches.delete(CACHE);
   about = session = second = null;
+  const had = document.activeElement;
   show();
+  hold(had, $("offline-keep"));
 });
 
 /** A kept network: what is `known` of it, and what runs it. */

@@ -1,5 +1,7 @@
 // A photo of several plants as one picture: a box around each, with its number in the list and its name in the language of the page.
 
+import { make } from "./dom.js";
+
 const MOST_PX = 2000; // of the picture's longer side
 const QUALITY = 0.9;
 const STYLES = { crop: ["#0072b2", "#fff", []], weed: ["#d55e00", "#fff", [4, 2]], unknown: ["#f0f0f0", "#000", [1, 1]] }; // as in plants.css
@@ -7,7 +9,7 @@ const STYLES = { crop: ["#0072b2", "#fff", []], weed: ["#d55e00", "#fff", [4, 2]
 /** `image`: the photo; `boxes` are in pixels of a photo of that width and height: of each plant { box, group, name }, the largest first. → a JPEG */
 export function drawn(image, { width, height }, boxes) {
   const scale = Math.min(1, MOST_PX / Math.max(width, height));
-  const canvas = Object.assign(document.createElement("canvas"), { width: Math.round(width * scale), height: Math.round(height * scale) });
+  const canvas = make("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
   const pen = canvas.getContext("2d");
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
   const longer = Math.max(canvas.width, canvas.height);

@@ -1,6 +1,7 @@
 // A photo of several plants: each in a box, with its answer, what they are in sum, and a list.
 
 import * as api from "./api.js";
+import { $, hold, make } from "./dom.js";
 import { coverOf, percent, t } from "./language.js";
 import { drawn } from "./picture.js";
 import { offerToShare } from "./share.js";
@@ -10,7 +11,6 @@ import { asAnswer, beneath, crowded, groupOf, headline, howMany, plantsInSum, re
 const MARGIN = 1.1; // of the square around a plant, as the server looks at it
 const TURNED = 0.05; // of the shape: so much unlike, a photo was turned
 const NUMBER_PX = 24; // height of a box's number, with what is between
-const $ = (id) => document.getElementById(id);
 let photo = null; // the one on show
 let chosen = 0; // the plant on show
 let lookAt = () => {};
@@ -62,7 +62,7 @@ function names({ plants }) {
 }
 
 function button(plant, i, className) {
-  const made = Object.assign(document.createElement("button"), { type: "button", className: `${className} ${group(plant)}` });
+  const made = make("button", { type: "button", className: `${className} ${group(plant)}` });
   for (const event of ["click", "focus"]) made.addEventListener(event, () => choose(i));
   return made;
 }
@@ -78,30 +78,28 @@ function box(plant, i) {
   made.addEventListener("mouseenter", () => choose(i));
   const [above, below] = [y / height, 1 - (y + h) / height].map((share) => share * $("boxes").clientHeight);
   if (above < NUMBER_PX) made.classList.add(below < NUMBER_PX ? "within" : "top"); // where its number has room
-  made.append(Object.assign(document.createElement("b"), { textContent: i + 1, ariaHidden: "true" }));
+  made.append(make("b", { textContent: i + 1, ariaHidden: "true" }));
   return made;
 }
 
 function entry(plant, i) {
-  const item = document.createElement("li");
   const made = button(plant, i, "plant");
-  const mark = Object.assign(document.createElement("i"), { className: "mark", ariaHidden: "true" });
+  const mark = make("i", { className: "mark", ariaHidden: "true" });
   const sure = plant.clump ? "" : sureness(asAnswer(plant));
-  const name = Object.assign(document.createElement("span"), { textContent: `${i + 1}. ${said(plant)}` });
-  made.append(mark, name, Object.assign(document.createElement("span"), { className: "number", textContent: sure }));
-  item.append(made);
-  return item;
+  const name = make("span", { textContent: `${i + 1}. ${said(plant)}` });
+  made.append(mark, name, make("span", { className: "number", textContent: sure }));
+  return make("li", {}, made);
 }
 
 function choose(i) {
   chosen = i;
   const plant = photo.found.plants[i];
   [...$("boxes").children].forEach((one, at) => {
-    one.setAttribute("aria-pressed", String(at === i));
+    one.ariaPressed = at === i;
     one.tabIndex = at === i ? 0 : -1;
   });
   [...$("plants-list").children].forEach(({ firstElementChild: one }, at) => {
-    one.setAttribute("aria-pressed", String(at === i));
+    one.ariaPressed = at === i;
     one.tabIndex = at === i ? 0 : -1;
   });
   const answer = asAnswer(plant);
@@ -164,6 +162,7 @@ async function picture(of) {
 }
 $("plants-picture").addEventListener("click", async () => {
   const of = photo;
+  const had = document.activeElement;
   $("plants-picture").disabled = true;
   try {
     saveAs(await picture(of), `${of.file.name.replace(/\.\w+$/, "")}-plants.jpg`);
@@ -171,6 +170,7 @@ $("plants-picture").addEventListener("click", async () => {
     $("plant-advice").textContent = problem.message;
   } finally {
     $("plants-picture").disabled = false;
+    hold(had);
   }
 });
 

@@ -2,13 +2,13 @@
 // a decision only about what was really looked at, and the later one of two is told.
 
 import * as api from "./api.js";
+import { $, hold } from "./dom.js";
 import { percent, plainDay, speciesName, t, translate } from "./language.js";
 
 const NOT_A_PLANT = "not a plant"; // as the server calls it
 const AT_ONCE = 20;
 const MAX_SIDE = 2000; // pixels of the photo on show: of larger ones a browser would keep the last dozen, 50 MB each
 const NAME = "seedlings-reviewer";
-const $ = (id) => document.getElementById(id);
 const names = new Map(); // of the model's species, as the page calls them
 const queue = []; // those that wait, as far as they were fetched
 const decided = []; // what can be undone here: the corrections as they are now
@@ -43,9 +43,11 @@ async function next() {
 
 async function show() {
   const one = queue[0];
+  const had = document.activeElement;
   $("left").textContent = t.left(left);
   $("one").hidden = !one;
   $("undo").disabled = !decided.length;
+  hold(had, $("undo"));
   if (!one) return;
   $("claim").textContent = one.species === null ? t.nobody_said : nameOf(one.species);
   const { model, species, probability } = one.said;
@@ -152,6 +154,7 @@ const undo = () =>
     }
     decided.pop();
     await show();
+    $("claim").focus({ preventScroll: true });
   });
 
 const skip = () =>
@@ -161,7 +164,7 @@ const skip = () =>
   });
 
 function unfold(on) {
-  $("change").setAttribute("aria-expanded", String(on));
+  $("change").ariaExpanded = on;
   $("changing").hidden = !on;
   $("species").value = "";
   if (on) $("species").focus();
@@ -194,11 +197,13 @@ $("key-form").addEventListener("submit", (event) => {
 
 const begin = () =>
   alone(async () => {
+    const had = document.activeElement;
     const { species } = await api.species();
     for (const one of species) names.set(one.name, speciesName(one));
     $("known").replaceChildren(...[...names.values(), t.not_a_plant].map((shown) => new Option(shown)));
     await next();
     $("key-form").hidden = true;
+    hold(had, $("claim"));
   });
 
 translate();

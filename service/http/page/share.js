@@ -1,10 +1,10 @@
 // Hands an answer on: by what the device offers for it, else as a copied text.
 
+import { $, hold, make } from "./dom.js";
 import { t } from "./language.js";
 import { told } from "./verdict.js";
 
 const SHOWN_MS = 3000; // what a button says instead of its own text
-const $ = (id) => document.getElementById(id);
 
 /** A button that hands on what is said of the photo that `shown` gives. */
 export function offerToShare(button, shown) {
@@ -37,10 +37,12 @@ async function share(photo) {
 }
 
 function copy(text) {
-  const area = Object.assign(document.createElement("textarea"), { value: text, className: "unseen" });
+  const area = make("textarea", { value: text, className: "unseen" });
+  const had = document.activeElement;
   document.body.append(area);
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
+  hold(had);
   return copied;
 }

@@ -1,6 +1,7 @@
 // The table of several photos as a file for a spreadsheet. The command line writes the same columns, but for `plants`.
 // Where numbers have a decimal comma, spreadsheets expect it in a CSV, too, and a semicolon between the columns.
 
+import { make } from "./dom.js";
 import { decimalMark } from "./language.js";
 import { crowded, ranked, several } from "./verdict.js";
 
@@ -77,7 +78,7 @@ function written(columns, lines) {
 export const save = (text, name) => saveAs(new Blob(["\ufeff", text], { type: "text/csv" }), name);
 
 export function saveAs(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

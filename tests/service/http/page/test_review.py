@@ -47,6 +47,7 @@ def at_work(browser: Any, service: Running, name: str) -> Iterator[Any]:
     page.fill("#key", "secret")
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.getElementById('photo').width > 0 || document.getElementById('told').textContent")
+    page.wait_for_function("document.activeElement.id === 'claim'")  # not lost with the form of the key
     page.fill("#reviewer", name)
     page.focus("#claim")
     yield page
@@ -81,7 +82,9 @@ def test_by_keyboard_alone(browser: Any, service: Running) -> None:
         page.fill("#species", "sugar beet")
         press(page, "Enter", "Nothing is waiting.")
         assert states(service) == {one: "accepted Maize Ada", two: "rejected Charlock Ada", three: "accepted Sugar beet Ada"}
-        press(page, "u", "Wild Oat")
+        assert page.evaluate("document.activeElement.id") == "undo"  # all else is hidden
+        press(page, "Enter", "Wild Oat")
+        page.wait_for_function("document.activeElement.id === 'claim'")
         press(page, "u", "Charlock")
         assert states(service) == {one: "accepted Maize Ada", two: "waiting Charlock Ada", three: "waiting Wild Oat Ada"}
         press(page, "s", "Wild Oat")
