@@ -7,7 +7,7 @@ const DEGREE_M = 111_320; // metres of a degree of latitude, and of longitude at
 const ROOM = 1.25; // of the map around its points
 const LEAST_M = 20; // the least that a map is wide
 const SHADES = 5;
-const NEAR = 0.04; // of the map's width: points as near as that would hide each other, so they are one with a number
+const NEAR_PX = 25; // points as near as that would hide each other, so they are one with a number; they are 1.4rem wide
 const RATIO = 4 / 3; // of the map's sides, as in plants.css
 let shown = ""; // of which photos and covers
 
@@ -53,9 +53,9 @@ export function draw(photos, onChoice) {
   const middle = [east, north].map((along) => (Math.min(...along) + Math.max(...along)) / 2);
   const span = (along) => Math.max(...along) - Math.min(...along);
   const width = Math.max(LEAST_M, ROOM * Math.max(span(east), RATIO * span(north)));
-  const groups = grouped(points, NEAR * width).map((group) => ({
+  const groups = grouped(points, (NEAR_PX * width) / $("map-points").clientWidth).map((group) => ({
     photos: group.map((i) => placed[i]),
-    at: [0, 1].map((axis) => mean(group.map((i) => points[i][axis])) - middle[axis]),
+    at: [0, 1].map((axis) => points[group[0]][axis] - middle[axis]), // in their mean it might hide another group
     ...Object.fromEntries(["weed", "crop", "unknown"].map((kind) => [kind, mean(group.map((i) => placed[i].found.cover[kind]))])),
   }));
   const most = Math.max(0.01, ...groups.map(({ weed }) => weed));

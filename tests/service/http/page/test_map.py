@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -79,6 +80,19 @@ def test_a_tap_shows_the_photo_and_a_point_keeps_its_focus(page: Any) -> None:
     page.set_input_files("#choose", [photo("lost.png", fakes.encoded(fakes.field(PLANTS)))])
     page.wait_for_selector("#map-without:has-text('1 photo')")
     assert page.evaluate("document.activeElement.className").startswith("point")
+
+
+def test_on_a_phone_no_point_hides_another_one(browser: Any, detecting: Running) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    there = [(-50.0 - row / 1000, -7.0 - (column + row % 2 / 3) / 1000) for row in range(9) for column in range(5)]
+    for page in opened(browser, detecting, **phone):
+        page.set_input_files("#choose", [photo(f"{i}.jpg", taken_at(*at)) for i, at in enumerate(there)])
+        page.wait_for_selector("#progress", state="hidden")
+        boxes = [point.bounding_box() for point in page.locator(".point").all()]
+        assert len(boxes) < 45  # those that would are one
+        places = [(box["x"], box["y"]) for box in boxes]
+        nearest = min(math.dist(one, other) for i, one in enumerate(places) for other in places[:i])
+        assert nearest >= boxes[0]["width"]
 
 
 def test_no_plants_have_no_weeds(page: Any) -> None:
