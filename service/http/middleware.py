@@ -1,6 +1,7 @@
 """Around every request: one spelling of what it asks for, its id, its place in the count, its line in the log, its share in the metrics."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from http import HTTPStatus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("service.access")
 _REQUEST_ID = "X-Request-ID"
 _PROBES = ("/health", "/v2/health")  # these wait for none but their own kind, and would drown the log
+_LINGER_S = 1.0  # the rest of a refused upload is read and dropped this long
 
 
 class Observe:
@@ -54,6 +56,7 @@ class Observe:
         request_id = logs.accept_id(Headers(scope=scope).get(_REQUEST_ID))
         token = logs.request_id.set(request_id)
         status: int | None = None
+        arriving = "expect" not in Headers(scope=scope)  # the body; one that waits to be asked for never comes to a refusal
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -62,10 +65,17 @@ class Observe:
                 headers = MutableHeaders(scope=message)
                 headers[_REQUEST_ID] = request_id
                 headers.update({} if traced is None else traced.headers)
+            elif arriving and status is not None and status >= HTTPStatus.BAD_REQUEST and not message.get("more_body"):
+                # At the end of an answer the server closes a connection that is not kept; what then still arrives would lose the answer.
+                await send({**message, "more_body": True})
+                await _drop_rest(receive)
+                message = {"type": "http.response.body"}
             await send(message)
 
         async def receive_in_turn() -> Message:
+            nonlocal arriving
             message = await receive()
+            arriving = arriving and message.get("more_body", False)
             if message["type"] == "http.disconnect":
                 await self._end.next()
             return message
@@ -118,6 +128,14 @@ def _in_one_spelling(scope: Scope, root_path: str) -> Scope:
     if len(path) > 1 and path.endswith("/") and path not in page.FOLDERS:
         path = path[:-1]
     return {**scope, "path": path, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+
+
+async def _drop_rest(receive: Receive) -> None:
+    """Read on for a while without keeping anything."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
 
 
 def _phrase(status: int) -> str:

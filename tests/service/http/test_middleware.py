@@ -50,6 +50,18 @@ def test_timings_travel_with_the_answer(service: Running) -> None:
     assert re.fullmatch(r"decode;dur=[\d.]+, queue;dur=[\d.]+, inference;dur=[\d.]+", header)
 
 
+@pytest.mark.parametrize("path", ["/detect?min_side=-1", "/predict?top_k=0", "/nowhere"])
+def test_a_long_upload_sees_its_refusal_where_its_connection_is_not_kept(service: Running, path: str) -> None:
+    """As of Python's urllib, and of nginx unless it is told to keep connections."""
+    length = 8 * 2**20
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    with service.raw(head.encode()) as connection:
+        connection.sendall(bytes(length))
+        answer = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+
+
 def test_request_ids_are_taken_or_given(service: Running) -> None:
     assert service.client.get("/health", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"] == "mine-1"
     given = {service.client.get("/health", headers={"X-Request-ID": bad}).headers["x-request-id"] for bad in ("", "a b", "x" * 200)}
