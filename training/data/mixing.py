@@ -1,5 +1,6 @@
 """Images of a model's training and corrections of its answers as one set, so that the old is not forgotten over the new."""
 
+import hashlib
 from dataclasses import replace
 
 import torch
@@ -31,3 +32,9 @@ def mixed(originals: Images, parts: Split, corrected: Images) -> tuple[Images, S
     times = min(MOST, max(1, round(SHARE / (1 - SHARE) * len(train) / len(corrected.files))))
     rows = [len(originals.files) + row for row in range(len(corrected.files))]
     return images, replace(parts, train=train + times * rows)
+
+
+def digest(corrected: Images) -> str:
+    """SHA-256 of the corrections, which photos are of which species, in whatever order."""
+    said = zip(corrected.digests, (corrected.species[label] for label in corrected.labels.tolist()), strict=True)
+    return hashlib.sha256("\n".join(sorted(" ".join(one) for one in said)).encode()).hexdigest()

@@ -57,6 +57,7 @@ def fit(
     backgrounds: Sequence[Path] = (),
     segmenter: Path | None = None,
     all_images: bool = False,
+    corrections: str = "",
 ) -> list[dict[str, float]]:
     """Train a recipe into a run folder, or resume the run there. Returns the rows of `metrics.csv`.
 
@@ -64,6 +65,7 @@ def fit(
     backgrounds: folders of photos, for a recipe that sets plants on them.
     segmenter: the file of one, for a recipe with a plant view.
     all_images: learn from validation and test images too. Then nothing is measured, and the last epoch's weights are kept.
+    corrections: digest of those that the images hold, so that a run does not go on with others.
 
     Randomness is drawn per epoch from (seed, epoch), so an interrupted run that resumes at an epoch's start gives the
     same weights as one that was never interrupted. A finished run is left as it is. Validation and test images that the weights learn
@@ -74,7 +76,8 @@ def fit(
     identity = Identity(
         recipe_name=recipe_name, recipe=recipe, species=images.species, split_digest=split.digest, images=split.counts(), fold=split.fold,
         teachers=taught.names, backgrounds=background_photos.names(backgrounds, squares), segmenter=_file_reference(segmenter),
-        all_images=all_images, device=device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
+        all_images=all_images, corrections=corrections,
+        device=device_name(fabric.device), precision=fabric._precision.precision, torch_version=torch.__version__,
     )  # fmt: skip
     if fabric.is_global_zero:
         run_folder.remove_leftovers_in(folder)

@@ -108,6 +108,13 @@ def finish(run: Path) -> None:
 
 
 def _refuse_another(run: Path, begun: Identity, wanted: Identity) -> None:
+    start, other = begun.recipe.start, wanted.recipe.start
+    if start and other and start != other:
+        raise RunError(f"{run} was begun from {start}, and now {other} is to be trained further; give a new folder with --run")
+    if begun.corrections not in ("", wanted.corrections):
+        raise RunError(
+            f"{run} was begun with other corrections: since then some have come, or were decided or removed; give a new folder with --run"
+        )
     for field, words in (
         ("recipe", "recipe"),
         ("species", "species"),

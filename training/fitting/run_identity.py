@@ -30,6 +30,7 @@ class Identity(BaseModel):
     teachers: list[str] = []  # `references` of the runs that it learnt from, each with its own start
     backgrounds: list[str] = []  # `references` of folders of photos that plants were set on, by their squares
     segmenter: str = ""  # `reference` of a file, of a recipe with a plant view
+    corrections: str = ""  # digest of the photos, and what people say of them, that it is taught beside its own images
     all_images: bool = False  # it learnt from validation and test images too, so nothing is measured on them
     device: str = ""  # empty where the record is of a release that did not say it, as are the next two
     precision: str = ""

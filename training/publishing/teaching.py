@@ -59,7 +59,7 @@ class Teaching:
         """
         images, mixed = mixing.mixed(self.originals, self.parts, corrected)
         made = _recipe(self.recipe, self.version, self.seed, len(mixed.train))
-        history = loop.fit(self.fabric, made, recipes.name_of_now(self.recipe), images, mixed, folder)
+        history = loop.fit(self.fabric, made, recipes.name_of_now(self.recipe), images, mixed, folder, corrections=mixing.digest(corrected))
         (folder / run_folder.LAST).unlink(missing_ok=True)  # as large as four times the weights; only an unfinished run needs it
         return sum(row["seconds"] for row in history)
 
@@ -80,6 +80,10 @@ def fold_by_fold(teaching: Teaching, corrected: Images, groups: list[str], folde
     new = unseen(corrected, before)  # what the version before has learnt from tells nothing of a gain
     divided = corrections.in_folds([int(corrected.labels[row]) for row in new], [groups[row] for row in new], FOLDS)
     networks = len(divided) + 1
+    if known := len(groups) - len(new):
+        teaching.fabric.print(
+            f"{before.name} has learnt from {known} of these {len(groups)} already: the others, and those held out, tell what is gained"
+        )
     teaching.fabric.print(f"network 1 of {networks}, taught all corrections but those held out: the one to be published")
     took_s = [teaching.fit(corrected, folder)]
     for number, fold in enumerate(divided, 2):

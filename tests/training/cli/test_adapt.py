@@ -16,6 +16,7 @@ from models_store.learnt import FILE, Learnt
 from tests import drawn
 from tests.training.cli.conftest import RECIPE
 from training.__main__ import main
+from training.data.corrections import is_held_out
 
 SAID = StoredPrediction("seedlings/1", "Maize", 0.5, False, None, None)
 SHOWN = {"Maize": 4, "Cleavers": 60}  # photos of each; the second is new to the model, so before it is never right of these
@@ -36,6 +37,14 @@ def hand_in(folder: Path, species: str, seeds: range, *, accepted: bool = True, 
         kept = corrections.add(NewCorrection(photo, species, SAID, plant=f"{species} {seed}" if plants else ""))
         if accepted:
             corrections.review(kept.id, 1, "accept", "Ada")
+    corrections.close()
+
+
+def review_one(folder: Path, species: str) -> None:
+    """Accept one that is learnt from as another species."""
+    corrections = CorrectionStore(Database(f"sqlite:///{folder}/c.db"), PhotoFiles(f"{folder}/c.db-photos"), Quota(10**4, 10**9))
+    kept = next(kept for kept in corrections.waiting("accepted") if not is_held_out(kept))
+    corrections.review(kept.id, kept.version, "accept", "Ada", species)
     corrections.close()
 
 
@@ -158,9 +167,12 @@ def test_an_interrupted_run_goes_on(adapt, published, tmp_path, capsys, monkeypa
         patch.setattr(export, "export", killed)
         assert adapt("--run", tmp_path / "run") == 130
     assert store.versions(published.parent.parent, "seedlings") == [1]
+    review_one(tmp_path, "Maize")
     capsys.readouterr()
+    assert adapt("--run", tmp_path / "run") == 1  # the network in the folder has learnt what was wrong
+    assert "was begun with other corrections" in capsys.readouterr().err
+    review_one(tmp_path, "Cleavers")
     assert adapt("--run", tmp_path / "run") == 0
     assert "is finished" in capsys.readouterr().out
-    hand_in(tmp_path, "Cleavers", range(30, 40))
-    assert adapt("--run", tmp_path / "run") == 1  # other corrections by now
-    assert "give a new folder with --run" in capsys.readouterr().err
+    assert adapt("--run", tmp_path / "run") == 1
+    assert "seedlings/2 is to be trained further; give a new folder with --run" in capsys.readouterr().err

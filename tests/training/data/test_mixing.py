@@ -41,3 +41,9 @@ def test_what_people_say_of_an_original_counts(images, parts):
     both, mixed = mixing.mixed(images, parts, corrected)
     assert row not in mixed.train
     assert {both.species[both.labels[one]] for one in mixed.train if both.digests[one] == images.digests[row]} == {"Beet"}
+
+
+def test_the_digest_tells_which_photos_are_of_which_species():
+    one, other = of(["Beet", "Maize"], [0, 1]), of(["Maize", "Rye", "Beet"], [2, 0])
+    assert mixing.digest(one) == mixing.digest(other) == mixing.digest(one.only([1, 0]))
+    assert len({mixing.digest(found) for found in (one, of(["Beet", "Maize"], [0, 0]), one.only([0]))}) == 3

@@ -128,6 +128,20 @@ def test_a_folder_of_another_run_is_refused(tmp_path, description, changed, word
         run_folder.begin_or_resume(tmp_path / "run", description.model_copy(update=changed), LEARNT)
 
 
+def test_an_adaptation_goes_on_with_its_own_version_and_corrections_alone(tmp_path, description):
+    begun = description.model_copy(
+        update={"recipe": description.recipe.model_copy(update={"start": "models/mine/1"}), "corrections": "abc"}
+    )
+    run_folder.begin_or_resume(tmp_path, begun, LEARNT)
+    with pytest.raises(RunError, match=r"was begun with other corrections: .* give a new folder with --run"):
+        run_folder.is_finished_already(tmp_path, begun.model_copy(update={"corrections": "abd"}))
+    newer = {"recipe": begun.recipe.model_copy(update={"start": "models/mine/2", "epochs": 9})}
+    with pytest.raises(RunError, match="was begun from models/mine/1, and now models/mine/2 is to be trained further; give a new folder"):
+        run_folder.is_finished_already(tmp_path, begun.model_copy(update=newer))
+    run_folder.write_json(tmp_path / run_folder.DESCRIPTION, begun.model_copy(update={"corrections": ""}).model_dump(mode="json"))
+    assert not run_folder.is_finished_already(tmp_path, begun)  # of a release that did not write them down
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(None, "is no run: it has no run.json"), ("{", "run.json cannot be read"), ('{"recipe_name": "x"}', "run.json cannot be read")],
