@@ -155,7 +155,7 @@ function bars(answer) {
       length.style.width = `${share * 100}%`;
       const bar = make("span", { className: "bar", ariaHidden: "true" }, length);
       const value = make("span", { className: "value", textContent: percent(share) });
-      return make("li", {}, make("span", { textContent: nameOf(name) }), bar, value);
+      return make("li", {}, make("span", {}, nameOf(name)), bar, value);
     }),
   );
   $("more").hidden = best.length <= BARS;
@@ -172,9 +172,9 @@ function lookAlikes(answer) {
   $("alike").hidden = !found.length;
   $("alike-list").replaceChildren(
     ...found.flatMap(({ name, latin, mark, pages }) => {
-      const term = make("dt", { textContent: `${name} ` });
-      if (latin && latin !== name) term.append(make("em", { textContent: latin }));
-      const told = make("dd", { textContent: mark });
+      const term = make("dt", {}, `${name} `);
+      if (latin && latin !== name) term.append(make("em", {}, latin));
+      const told = make("dd", {}, mark);
       for (const [i, href] of pages.entries()) {
         const link = make("a", { href, target: "_blank", rel: "noopener", textContent: pages.length > 1 ? `${t.source} ${i + 1}` : t.source });
         link.ariaLabel = `${link.textContent}: ${name}`;

@@ -37,10 +37,10 @@ function knows({ species, model, second_model: second, training_images: images }
   $("known-note").textContent = [images && t.learnt(number(images), species.length), t.known_note].filter(Boolean).join(" ");
   $("known-list").replaceChildren(
     ...species.map((one) => {
-      const latin = make("em", { textContent: one.scientific_name === speciesName(one) ? "" : (one.scientific_name ?? "") });
+      const latin = make("em", {}, one.scientific_name === speciesName(one) ? "" : one.scientific_name);
       const facts = [one.eppo_code, t.kinds[one.kind] ?? t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
       const told = make("span", { className: "hint", textContent: facts.filter(Boolean).join(" · ") });
-      return make("li", {}, make("strong", { textContent: speciesName(one) }), " ", latin, told);
+      return make("li", {}, make("strong", {}, speciesName(one)), " ", latin, told);
     }),
   );
 }
@@ -266,7 +266,10 @@ document.addEventListener("drop", (event) => {
   const { files, items } = event.dataTransfer;
   const entries = [...items].map((item) => item.webkitGetAsEntry()); // at once: later the browser takes them away
   if (!entries.some((entry) => entry?.isDirectory)) return add(files);
-  Promise.all(entries.filter(Boolean).map(photosIn)).then((found) => add(found.flat()));
+  Promise.all(entries.filter(Boolean).map(photosIn)).then((found) => {
+    add(found.flat());
+    if (!found.flat().length) $("drop-title").textContent = $("said").textContent = t.no_photos;
+  });
 });
 
 /** A file that was dropped, or the photos of a folder by their names. What cannot be read is left out. */

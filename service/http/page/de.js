@@ -10,6 +10,7 @@ export const texts = {
   invitation_phone: "Keimpflanze fotografieren",
   hint: "oder eines einfügen. Am besten von oben, eine Pflanze in der Mitte.",
   hint_phone: "Am besten von oben, eine Pflanze in der Mitte.",
+  no_photos: "Darin wurde kein Foto gefunden.",
   more: "Weitere Fotos?",
   choose: "Fotos auswählen",
   take: "Foto aufnehmen",

@@ -6,7 +6,7 @@ import { bodyOf, samples } from "./samples.js";
 const KEY = "seedlings-key";
 const main = $("operations");
 const base = new URL(".", location.href).href.replace(/\/$/, "");
-const code = (text) => make("code", { textContent: text });
+const code = (text) => make("code", {}, text);
 /** A text in which `backticks` mark code. */
 const prose = (text) => (text ?? "").split("`").map((part, i) => (i % 2 ? code(part) : part));
 
@@ -30,7 +30,7 @@ function fields(schema, schemas, seen = new Set()) {
     return make("tr", {}, make("th", { scope: "row" }, code(field)), make("td", {}, kind), make("td", {}, ...prose(one.description)));
   });
   const head = make("tr", {}, ...["Field", "Type", "Meaning"].map((text) => make("th", { scope: "col", textContent: text })));
-  const table = make("table", {}, name ? make("caption", { textContent: name }) : null, make("thead", {}, head), make("tbody", {}, ...rows));
+  const table = make("table", {}, name ? make("caption", {}, name) : null, make("thead", {}, head), make("tbody", {}, ...rows));
   return [make("div", { className: "scroll", tabIndex: 0 }, table), ...properties.flatMap(([, one]) => fields(one, schemas, seen))];
 }
 
@@ -86,12 +86,12 @@ function tryIt(path, method, parameters, body, guarded) {
       const shown = kind.startsWith("image/")
         ? make("img", { src: URL.createObjectURL(await response.blob()), alt: "The picture that the server sent" })
         : block(kind.includes("json") ? await response.json() : await response.text());
-      out.replaceChildren(make("p", { textContent: `${response.status} ${kind}` }), shown);
+      out.replaceChildren(make("p", {}, `${response.status} ${kind}`), shown);
     } catch {
       out.replaceChildren(make("p", { className: "notice", textContent: "The server does not answer. Is it still running?" }));
     }
   });
-  return [make("h3", { textContent: "Try it" }), form, out];
+  return [make("h3", {}, "Try it"), form, out];
 }
 
 function inside({ path, method, operation }, schemas) {
@@ -100,30 +100,30 @@ function inside({ path, method, operation }, schemas) {
   const parts = make("div", { className: "inside" });
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
-    parts.append(make("h3", { textContent: "Parameters" }));
+    parts.append(make("h3", {}, "Parameters"));
     for (const one of parameters) parts.append(make("p", {}, code(one.name), ` in the ${one.in}: `, ...prose(one.description)));
   }
   const bodies = Object.entries(operation.requestBody?.content ?? {});
   const body = bodyOf(operation, exampleOf(operation.requestBody?.content["application/json"], schemas));
   if (bodies.length) {
-    parts.append(make("h3", { textContent: "Body" }));
+    parts.append(make("h3", {}, "Body"));
     for (const [kind, content] of bodies) parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas));
   }
-  parts.append(make("h3", { textContent: "Request" }));
+  parts.append(make("h3", {}, "Request"));
   for (const [language, text] of Object.entries(samples({ base, path, method, operation: operation.operationId, parameters, body, type, guarded }))) parts.append(copyable(language, text));
-  parts.append(...tryIt(path, method, parameters, body, guarded), make("h3", { textContent: "Answers" }));
+  parts.append(...tryIt(path, method, parameters, body, guarded), make("h3", {}, "Answers"));
   const [good, bad] = [[], []];
   for (const answer of Object.entries(operation.responses)) (answer[0] < "300" ? good : bad).push(answer);
   for (const [status, response] of good) {
-    parts.append(make("p", {}, make("strong", { textContent: status }), " ", ...prose(response.description)));
+    parts.append(make("p", {}, make("strong", {}, status), " ", ...prose(response.description)));
     for (const [kind, content] of Object.entries(response.content ?? {})) {
       const example = exampleOf(content, schemas);
       parts.append(make("p", {}, code(kind)), ...fields(content.schema, schemas), ...(example === undefined ? [] : [block(example)]));
     }
   }
   if (bad.length) {
-    const list = bad.map(([status, response]) => make("li", {}, make("strong", { textContent: status }), " ", ...prose(response.description)));
-    parts.append(make("h3", { textContent: "Errors" }), make("ul", {}, ...list));
+    const list = bad.map(([status, response]) => make("li", {}, make("strong", {}, status), " ", ...prose(response.description)));
+    parts.append(make("h3", {}, "Errors"), make("ul", {}, ...list));
   }
   return parts;
 }
@@ -142,7 +142,7 @@ function show(api, model) {
     for (const one of operation.parameters ?? []) if (one.in === "path") one.example = model[one.name] ?? one.example;
   main.replaceChildren();
   for (const tag of api.tags) {
-    main.append(make("h2", {}, tag.name[0].toUpperCase() + tag.name.slice(1), make("small", { textContent: tag.description })));
+    main.append(make("h2", {}, tag.name[0].toUpperCase() + tag.name.slice(1), make("small", {}, tag.description)));
     for (const one of operations.filter(({ operation }) => operation.tags.includes(tag.name))) {
       const method = make("span", { className: `group ${one.method === "POST" ? "crop" : ""}`, textContent: one.method });
       const head = make("summary", {}, method, code(one.path), make("span", {}, ...prose(one.operation.description)));

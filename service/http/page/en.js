@@ -10,6 +10,7 @@ export const texts = {
   invitation_phone: "Photograph a seedling",
   hint: "or paste one. From above, one plant in the middle, works best.",
   hint_phone: "From above, one plant in the middle, works best.",
+  no_photos: "No photo was found in it.",
   more: "More photos?",
   choose: "Choose photos",
   take: "Take a photo",

@@ -10,6 +10,7 @@ export const texts = {
   invitation_phone: "Fotografiar una plántula",
   hint: "o pegue una. Mejor desde arriba, con una planta en el centro.",
   hint_phone: "Mejor desde arriba, con una planta en el centro.",
+  no_photos: "No se encontró ninguna foto ahí.",
   more: "¿Más fotos?",
   choose: "Elegir fotos",
   take: "Tomar una foto",

@@ -10,6 +10,7 @@ export const texts = {
   invitation_phone: "Photographier une plantule",
   hint: "ou collez-en une. De préférence vue d’en haut, une plante au milieu.",
   hint_phone: "De préférence vue d’en haut, une plante au milieu.",
+  no_photos: "Aucune photo n’y a été trouvée.",
   more: "D’autres photos ?",
   choose: "Choisir des photos",
   take: "Prendre une photo",

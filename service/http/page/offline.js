@@ -182,14 +182,14 @@ async function answer({ known, run }, seen) {
   const near = seen.central || known.parts_limit === null || distances?.[0] <= known.parts_limit; // enough for a part of a photo
   const said = familiar === false || !near ? null : narrowest(known, probabilities);
   const best = probabilities.indexOf(Math.max(...probabilities));
-  const named = known.species[best];
+  const { name, scientific_name, eppo_code, group } = known.species[best];
   return {
     answer: said,
-    species: named.name,
-    scientific_name: named.scientific_name,
-    eppo_code: named.eppo_code,
+    species: name,
+    scientific_name,
+    eppo_code,
     probability: round(probabilities[best]),
-    group: named.group,
+    group,
     confident: said?.rank === "species",
     threshold: known.thresholds.species,
     ...(known.promise === null ? {} : { promise: known.promise }),

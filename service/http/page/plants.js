@@ -78,7 +78,7 @@ function box(plant, i) {
   made.addEventListener("mouseenter", () => choose(i));
   const [above, below] = [y / height, 1 - (y + h) / height].map((share) => share * $("boxes").clientHeight);
   if (above < NUMBER_PX) made.classList.add(below < NUMBER_PX ? "within" : "top"); // where its number has room
-  made.append(make("b", { textContent: i + 1, ariaHidden: "true" }));
+  made.append(make("b", { ariaHidden: "true" }, i + 1));
   return made;
 }
 
@@ -86,7 +86,7 @@ function entry(plant, i) {
   const made = button(plant, i, "plant");
   const mark = make("i", { className: "mark", ariaHidden: "true" });
   const sure = plant.clump ? "" : sureness(asAnswer(plant));
-  const name = make("span", { textContent: `${i + 1}. ${said(plant)}` });
+  const name = make("span", {}, `${i + 1}. ${said(plant)}`);
   made.append(mark, name, make("span", { className: "number", textContent: sure }));
   return make("li", {}, made);
 }

@@ -1,4 +1,4 @@
-// The table of several photos as a file for a spreadsheet. The command line writes the same columns, but for `plants`.
+// The table of several photos as a file for a spreadsheet. The command line writes the same columns, but for `plants` and `truncated`.
 // Where numbers have a decimal comma, spreadsheets expect it in a CSV, too, and a semicolon between the columns.
 
 import { make } from "./dom.js";
@@ -8,7 +8,7 @@ import { crowded, ranked, several } from "./verdict.js";
 const COLUMNS = [
   ...["file", "answer", "answer_rank", "answer_probability"],
   ...["species", "scientific_name", "group", "probability", "confident", "familiar"],
-  ...["second_species", "second_probability", "plants", "crop", "model", "date", "problem"],
+  ...["second_species", "second_probability", "plants", "truncated", "crop", "model", "date", "problem"],
 ];
 
 const PLANT_COLUMNS = [
@@ -40,7 +40,7 @@ function line(photo) {
   return {
     ...{ ...answer, file: file.name, answer: said?.name, answer_rank: said?.rank, answer_probability: said?.probability },
     ...{ confident: yes(answer.confident), familiar: yes(answer.familiar), second_species: second?.[0], second_probability: second?.[1] },
-    ...{ plants: isOne(photo) ? 1 : found?.plants.length, crop: answer.crop.join(" "), model: `${model.name} ${model.version}`, date: asked_at },
+    ...{ plants: isOne(photo) ? 1 : found?.plants.length, truncated: yes(found?.truncated), crop: answer.crop.join(" "), model: `${model.name} ${model.version}`, date: asked_at },
   };
 }
 

@@ -1,10 +1,13 @@
-"""By keyboard, and read aloud: the focus is never lost, and what is said is said once."""
+"""By keyboard, read aloud, and by people who see colours differently or not at all."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests import fakes
 from tests.service.conftest import Start
@@ -77,3 +80,40 @@ def test_while_the_server_is_away_that_is_said_once(page: Any) -> None:
     page.unroute("**/species")
     page.unroute("**/detect?*")
     press(page, "#again", "#choose")
+
+
+def with_a_weed(route: Any) -> None:
+    """The service's answer, with a weed as its second plant."""
+    answer = route.fetch().json()
+    answer["plants"][1]["group"] = "weed"
+    route.fulfill(json=answer)
+
+
+def grey(shown: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(shown)).convert("L"), np.int16)
+
+
+def test_without_colours_crops_and_weeds_are_told_apart(page: Any) -> None:
+    page.route("**/detect?*", with_a_weed)
+    page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(PLANTS)))])
+    page.locator("#plants-list button").nth(2).click()
+    page.mouse.move(0, 0)
+    page.context.new_cdp_session(page).send("Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"})
+    edges = []
+    for kind in ("crop", "weed"):
+        box = page.locator(f"#boxes .{kind}").first.bounding_box()
+        edge = grey(page.screenshot(clip={"x": box["x"] + 8, "y": box["y"], "width": box["width"] - 16, "height": 2}))
+        edges.append(np.ptp(edge[1]))  # along the line
+    assert edges[0] < 10
+    assert edges[1] > 50
+
+
+def test_in_high_contrast_crops_weeds_and_what_is_chosen_are_still_marked(page: Any) -> None:
+    page.emulate_media(forced_colors="active")
+    page.route("**/detect?*", with_a_weed)
+    page.set_input_files("#choose", [photo(name, fakes.encoded(fakes.field(PLANTS))) for name in ("row.png", "more.png")])
+    page.wait_for_selector("#progress", state="hidden")
+    for kind in ("crop", "weed"):
+        assert np.ptp(grey(page.locator(f"#plants-list .{kind} .mark").first.screenshot())) > 50
+    for chosen in ("#plants-list [aria-pressed=true]", "#rows .chosen"):
+        assert page.locator(chosen).evaluate("one => getComputedStyle(one).outlineStyle") == "solid"

@@ -123,6 +123,16 @@ def test_of_a_dropped_folder_its_photos_are_taken(page: Any, tmp_path: Path) -> 
     assert page.locator("#down").is_hidden()
 
 
+def test_that_a_dropped_folder_holds_no_photo_is_said(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("rain")
+    drop(page, tmp_path / "notes")
+    page.wait_for_selector("#drop-title:text-is('No photo was found in it.')")
+    assert page.text_content("#said") == "No photo was found in it."
+    drop(page, tmp_path / "notes" / "notes.txt")  # a file alone is sent: the server may know its format
+    answered(page, "This one did not work")
+
+
 def test_of_a_file_that_is_gone_the_page_does_not_say_that_the_server_is(page: Any, tmp_path: Path) -> None:
     (tmp_path / "gone.png").write_bytes(fakes.image(GREEN))
     page.route("**/detect?*", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}), times=1)

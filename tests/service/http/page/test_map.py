@@ -108,6 +108,13 @@ def test_of_more_plants_than_are_listed_cover_is_at_least_so_much(page: Any) -> 
     page.wait_for_selector(".point")
     assert page.get_attribute(".point", "title") == "many.jpg: weed cover ≥\u00a00%"
     assert page.text_content("#plants-title") == "100 plants or more"
+    page.set_input_files("#choose", [photo("few.jpg", taken_at(-50.0, -7.0))])
+    page.wait_for_selector("#progress", state="hidden")
+    with page.expect_download() as download:
+        page.click("#save")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert [(row["plants"], row["truncated"]) for row in rows] == [("100", "yes"), ("3", "no")]
+    page.locator("#rows button").first.click()
     all_, weeds, crops, unsure = re.findall(r"(≥\u00a0)?([\d.]+)%", page.text_content("#plants-cover"))
     assert [mark for mark, _ in (all_, weeds, crops, unsure)] == ["", "≥\u00a0", "≥\u00a0", ""]
     assert float(crops[1]) + float(unsure[1]) == pytest.approx(float(all_[1]), abs=0.11)  # what is not listed is unsure
