@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 
 from corrections.database import Database
-from corrections.errors import CorrectionsError, PhotoLost
+from corrections.errors import CorrectionNotFound, CorrectionsError, PhotoLost
 from corrections.photos import PhotoFiles, place_of
 from corrections.records import Box, State, StoredCorrection
 from corrections.store import CorrectionStore, Quota
 from corrections.texts import NOT_A_PLANT
 from models_store import pixels, temporary
-from models_store.pixels import Crop
+from models_store.errors import PixelsError
+from models_store.pixels import Crop, Picture
 from training.errors import DataError
 
 LEARN, HELD_OUT, NO_PLANTS = "learn", "held-out", "not-a-plant"
@@ -99,8 +100,6 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
                 species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
                 side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if kept.sha256 in held_out else LEARN
                 content, suffix = _photo(corrections, kept)
-                if kept.box is not None:
-                    content, suffix = _cut(content, kept.box), ".png"
                 place = folder / side / ("" if side == NO_PLANTS else species)
                 place.mkdir(parents=True, exist_ok=True)
                 file = place / f"{kept.sha256[:16]}-{kept.id[:8]}{suffix}"
@@ -118,6 +117,8 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
             )
             folder.chmod(0o755)
             folder.rename(out)
+    except CorrectionNotFound:
+        raise DataError("a correction was removed while all were being read; start the command again") from None
     except CorrectionsError as error:
         raise DataError(str(error)) from error
     except OSError as error:
@@ -215,7 +216,10 @@ def _rank(kept: StoredCorrection) -> tuple[bool, float]:
 
 
 def _photo(corrections: CorrectionStore, kept: StoredCorrection) -> tuple[bytes, str]:
-    """Its bytes, and the suffix of the file. Raises DataError naming the correction where the photo is lost or damaged."""
+    """The bytes of what is meant of it, and the suffix of the file.
+
+    Raises DataError naming the correction where the photo is lost, damaged or larger than what is read here.
+    """
     mend = f"put it back from a backup, or remove the correction by DELETE /corrections/{kept.id}"
     try:
         content, suffix = corrections.photo(kept.id)
@@ -223,13 +227,19 @@ def _photo(corrections: CorrectionStore, kept: StoredCorrection) -> tuple[bytes,
         raise DataError(f"the photo {kept.sha256}{kept.suffix} is not there; if --photos is the right place, {mend}") from None
     if hashlib.sha256(content).hexdigest() != kept.sha256:
         raise DataError(f"the photo {kept.sha256}{kept.suffix} is damaged; {mend}")
-    return content, suffix
+    try:
+        with pixels.opened(content) as picture:
+            return (content, suffix) if kept.box is None else (_cut(picture, kept.box), ".png")
+    except PixelsError as error:  # the service takes larger ones where SEEDLINGS_MAX_PIXELS says so
+        raise DataError(
+            f"the photo {kept.sha256}{kept.suffix} cannot be learnt from: {error}. Remove the correction by DELETE /corrections/{kept.id},"
+            " and hand it in anew"
+        ) from None
 
 
-def _cut(content: bytes, box: Box) -> bytes:
+def _cut(picture: Picture, box: Box) -> bytes:
     """The square of a photo that was meant, as a PNG."""
-    with pixels.opened(content) as picture:
-        whole = picture.whole()  # [3, height, width]
+    whole = picture.whole()  # [3, height, width]
     x, y, width, height = (round(value) for value in Crop(*box).square)
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(whole[:, y : y + height, x : x + width].transpose(1, 2, 0))).save(stream, "PNG")

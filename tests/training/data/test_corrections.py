@@ -15,9 +15,9 @@ from PIL import Image
 from corrections.database import Database
 from corrections.metadata import Photo
 from corrections.photos import PhotoFiles
-from corrections.records import StoredCorrection
+from corrections.records import NewCorrection, StoredCorrection
 from corrections.store import CorrectionStore, Quota
-from tests.corrections.conftest import new
+from tests.corrections.conftest import SAID, new
 from training.__main__ import main
 from training.data.corrections import in_folds, is_held_out, write
 
@@ -123,6 +123,34 @@ def test_a_photo_that_is_lost_or_damaged_is_named_with_its_correction(
     assert not (tmp_path / "out").exists()
     corrections.remove(kept.id)
     assert export(urls, tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize("box", [None, (0.0, 0.0, 8.0, 8.0)])
+def test_a_photo_larger_than_what_is_read_here_is_named_with_its_correction(
+    box, corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path, capsys
+) -> None:
+    """A service takes one where SEEDLINGS_MAX_PIXELS is higher than usual."""
+    stream = io.BytesIO()
+    Image.new("1", (9000, 8000)).save(stream, "PNG")
+    kept = accept(corrections, corrections.add(NewCorrection(Photo(stream.getvalue(), ".png", None), "Maize", SAID, box)))
+    assert export(urls, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "9000×8000 pixels, more than the 64000000 allowed" in error
+    assert f"DELETE /corrections/{kept.id}, and hand it in anew" in error
+
+
+def test_a_correction_that_is_removed_meanwhile_is_said_to_be(corrections, urls, tmp_path: Path, capsys, monkeypatch) -> None:
+    for colour in range(3):
+        accept(corrections, corrections.add(new(colour, "Maize")))
+    read = CorrectionStore.photo
+
+    def removed_first(store: CorrectionStore, correction: str) -> tuple[bytes, str]:
+        corrections.remove(correction)
+        return read(store, correction)
+
+    monkeypatch.setattr(CorrectionStore, "photo", removed_first)
+    assert export(urls, tmp_path / "out") == 1
+    assert "a correction was removed while all were being read; start the command again" in capsys.readouterr().err
 
 
 def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys) -> None:
