@@ -18,15 +18,15 @@ _NO_CHARACTERS = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # controls, format,
 def species_name(text: str, known: tuple[str, ...] = ()) -> str:
     """`text` as the name of a species: one of `known` where only case, spaces or the width of letters differ. Raises InvalidText."""
     name = _in_one_line("species", text)
-    alike = {_plain(one): one for one in (*known, NOT_A_PLANT)}
-    if _plain(name) in alike:
-        return alike[_plain(name)]
+    alike = {plain(one): one for one in (*known, NOT_A_PLANT)}
+    if plain(name) in alike:
+        return alike[plain(name)]
     if _DEVICES.fullmatch(name.casefold()):
         raise InvalidText(f"{name!r} cannot be the name of a folder on every system; add a word to it")
     return name
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Alike for names that people take for one: by their case, or by letters that take the room of two, as in East Asian scripts."""
     return unicodedata.normalize("NFKC", name).casefold()
 

@@ -33,19 +33,21 @@ def _perform(options: argparse.Namespace) -> None:
     from training.errors import DataError
 
     try:
+        from corrections.records import State
         from training.data import corrections
     except ImportError as error:
         raise DataError(f"corrections need {error.name}: {installing.command('seedlings[corrections]')}") from None
     from models_store import temporary
+    from training.data import images
     from training.fitting.fabric import make_fabric
     from training.memory import keep_freed_memory
     from training.publishing import adaptation
 
     keep_freed_memory()
     with temporary.work_folder(_WORK) as work:
-        written = corrections.write(
-            options.database, options.photos, work / "corrected", ("accepted", "waiting") if options.all else ("accepted",)
-        )
+        states: tuple[State, ...] = ("accepted", "waiting") if options.all else ("accepted",)
+        known = images.scan(options.data).species
+        written = corrections.write(options.database, options.photos, work / "corrected", states, known)
         say(written.text())
         answered_by = written.mostly_answered_by()
         name = options.name or adaptation.to_teach(options.store, answered_by, set(written.species).difference(written.not_learnt))

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from corrections.errors import CorrectionNotFound, CorrectionsError, PhotoLost
 from corrections.photos import PhotoFiles, place_of
 from corrections.records import Box, State, StoredCorrection
 from corrections.store import CorrectionStore, Quota
-from corrections.texts import NOT_A_PLANT
+from corrections.texts import NOT_A_PLANT, plain
 from models_store import pixels, temporary
 from models_store.errors import PixelsError
 from models_store.pixels import Crop, Picture
@@ -74,12 +74,15 @@ class WrittenCounts:
         return said
 
 
-def write(database: str, photos: str | None, out: Path, states: tuple[State, ...] = ("accepted",)) -> WrittenCounts:
+def write(
+    database: str, photos: str | None, out: Path, states: tuple[State, ...] = ("accepted",), known: Collection[str] = ()
+) -> WrittenCounts:
     """Write corrections to a new folder: `learn` and `held-out` with a folder for each species, and `not-a-plant`.
 
     All photos of a plant, and where it is not named all photos of a day, are on the same side, whatever comes later. Where this leaves
     a side empty, every third photo of a species is held out. Of several corrections of the same part of a photo the last one
-    counts. Without `photos` they are where the service keeps them for this database. The folder is whole or not there.
+    counts. A species has the spelling of `known`, or else the one that came first. Without `photos` they are where the service keeps them
+    for this database. The folder is whole or not there.
     Raises DataError.
     """
     if out.exists():
@@ -90,14 +93,14 @@ def write(database: str, photos: str | None, out: Path, states: tuple[State, ...
         prefix = f".{out.name}-"
         temporary.remove_abandoned(out.parent, prefix)
         with _opened(database, photos) as corrections, temporary.folder(out.parent, prefix) as folder:
-            names: dict[str, str] = {}
+            names = {plain(name): name for name in (*known, NOT_A_PLANT)}
             sides: dict[str, set[str]] = {}
             last = _last_of_each(corrections, states)
             held_out, written.alike = _held_out(last)
             groups = {kept.sha256: kept.sha256 for kept in last} if written.alike else _groups(last)
             for kept in last:
                 assert kept.species is not None
-                species = names.setdefault(kept.species.casefold(), kept.species)  # in the spelling that came first
+                species = names.setdefault(plain(kept.species), kept.species)
                 side = NO_PLANTS if species == NOT_A_PLANT else HELD_OUT if kept.sha256 in held_out else LEARN
                 content, suffix = _photo(corrections, kept)
                 place = folder / side / ("" if side == NO_PLANTS else species)

@@ -153,6 +153,14 @@ def test_a_correction_that_is_removed_meanwhile_is_said_to_be(corrections, urls,
     assert "a correction was removed while all were being read; start the command again" in capsys.readouterr().err
 
 
+def test_names_that_people_take_for_one_are_one_species(corrections: CorrectionStore, urls: tuple[str, str], tmp_path: Path) -> None:
+    for i, name in enumerate(("rye", "Rye", "ＲＹＥ", "Not a plant")):  # new to the model, so each was kept as it was handed in
+        accept(corrections, corrections.add(new(i, name)))
+    assert write(*urls, tmp_path / "first").species == ["rye"]
+    known = write(*urls, tmp_path / "known", known=["Maize", "Rye", "Not A Plant"])
+    assert (known.species, known.no_plants) == (["Rye"], 1)
+
+
 def test_a_database_that_is_away_is_an_error_of_one_line(tmp_path: Path, capsys) -> None:
     assert export((f"sqlite:///{tmp_path}/x.db", str(tmp_path)), tmp_path / "out") == 1
     assert f"there is no database {tmp_path}/x.db" in capsys.readouterr().err
