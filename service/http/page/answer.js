@@ -154,7 +154,7 @@ function bars(answer) {
       const length = make("i");
       length.style.width = `${share * 100}%`;
       const bar = make("span", { className: "bar", ariaHidden: "true" }, length);
-      const value = make("span", { className: "value", textContent: percent(share) });
+      const value = make("span", { className: "value" }, percent(share));
       return make("li", {}, make("span", {}, nameOf(name)), bar, value);
     }),
   );

@@ -39,7 +39,7 @@ function knows({ species, model, second_model: second, training_images: images }
     ...species.map((one) => {
       const latin = make("em", {}, one.scientific_name === speciesName(one) ? "" : one.scientific_name);
       const facts = [one.eppo_code, t.kinds[one.kind] ?? t.groups[one.group], one.recall == null ? "" : t.right(wholePercent(one.recall), one.test_images)];
-      const told = make("span", { className: "hint", textContent: facts.filter(Boolean).join(" · ") });
+      const told = make("span", { className: "hint" }, facts.filter(Boolean).join(" · "));
       return make("li", {}, make("strong", {}, speciesName(one)), " ", latin, told);
     }),
   );
@@ -285,7 +285,10 @@ async function photosIn(entry) {
 // ---- one and many ---------------------------------------------------------------------------------------------------
 
 function choose(photo) {
-  for (const other of photos) other.row.classList.toggle("chosen", other === photo);
+  for (const other of photos) {
+    other.row.classList.toggle("chosen", other === photo);
+    other.row.querySelector("button").ariaCurrent = other === photo;
+  }
   showOne(photo);
 }
 

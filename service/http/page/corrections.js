@@ -25,7 +25,7 @@ export async function meet(known) {
   const choices = [...species.map((name) => [name, nameOf(name)]).sort((a, b) => a[1].localeCompare(b[1])), [NOT_A_PLANT, t.not_a_plant]];
   $("it-is").replaceChildren(
     ...choices.map(([name, shown]) => {
-      const button = make("button", { type: "button", textContent: shown });
+      const button = make("button", { type: "button" }, shown);
       button.addEventListener("click", () => correct(name));
       return button;
     }),

@@ -6,6 +6,7 @@ import { bodyOf, samples } from "./samples.js";
 const KEY = "seedlings-key";
 const main = $("operations");
 const base = new URL(".", location.href).href.replace(/\/$/, "");
+const away = () => make("p", { className: "notice" }, "The server does not answer. Is it still running?");
 const code = (text) => make("code", {}, text);
 /** A text in which `backticks` mark code. */
 const prose = (text) => (text ?? "").split("`").map((part, i) => (i % 2 ? code(part) : part));
@@ -88,7 +89,7 @@ function tryIt(path, method, parameters, body, guarded) {
         : block(kind.includes("json") ? await response.json() : await response.text());
       out.replaceChildren(make("p", {}, `${response.status} ${kind}`), shown);
     } catch {
-      out.replaceChildren(make("p", { className: "notice", textContent: "The server does not answer. Is it still running?" }));
+      out.replaceChildren(away());
     }
   });
   return [make("h3", {}, "Try it"), form, out];
@@ -158,5 +159,5 @@ try {
   const [api, { model }] = await Promise.all(["openapi.json", "health"].map(async (path) => (await fetch(path)).json()));
   show(api, model ?? {});
 } catch {
-  main.replaceChildren(make("p", { className: "notice", textContent: "The server does not answer. Is it still running?" }));
+  main.replaceChildren(away());
 }

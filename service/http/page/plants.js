@@ -87,7 +87,7 @@ function entry(plant, i) {
   const mark = make("i", { className: "mark", ariaHidden: "true" });
   const sure = plant.clump ? "" : sureness(asAnswer(plant));
   const name = make("span", {}, `${i + 1}. ${said(plant)}`);
-  made.append(mark, name, make("span", { className: "number", textContent: sure }));
+  made.append(mark, name, make("span", { className: "number" }, sure));
   return make("li", {}, made);
 }
 

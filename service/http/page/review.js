@@ -58,7 +58,7 @@ async function show() {
   unfold(false);
   $("box").hidden = true;
   Object.assign($("photo"), { width: 0, height: 0 }); // nobody is to decide by the photo before
-  await draw(await api.photoOf(one.id), one);
+  await api.photoOf(one.id).then((photo) => draw(photo, one), failed); // of a lost one, too, a person can decide
 }
 
 async function draw(blob, { box }) {
@@ -164,10 +164,12 @@ const skip = () =>
   });
 
 function unfold(on) {
+  const had = document.activeElement;
   $("change").ariaExpanded = on;
   $("changing").hidden = !on;
   $("species").value = "";
   if (on) $("species").focus();
+  else hold(had, $("change"));
 }
 
 const change = () => queue.length && unfold($("changing").hidden);

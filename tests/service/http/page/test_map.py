@@ -47,6 +47,7 @@ def test_photos_with_a_position_lie_on_a_map_to_scale(page: Any) -> None:
     assert "1 photo does not say" in page.text_content("#map-without")
     page.locator(".point").nth(1).click()
     assert "chosen" in page.locator("#rows tr").nth(1).get_attribute("class")
+    assert page.locator("#rows [aria-current=true]").text_content() == "1.jpg"
     with page.expect_download() as download:
         page.click("#save-plants")
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))

@@ -123,6 +123,22 @@ def test_large_photos_are_drawn_small_and_unknown_formats_told(browser: Any, sta
         assert drawn == [2000, 1000]  # whole, it would take four times the memory, and browsers keep more than one
 
 
+def test_a_photo_that_is_lost_is_told_and_can_be_decided_about(browser: Any, service: Running, tmp_path: Any) -> None:
+    one, two = add(service, "Maize", 1), add(service, "Charlock", 2)
+    for photo in tmp_path.glob("corrections.db-photos/*/*"):
+        photo.unlink()
+    for page in at_work(browser, service, "Ada"):
+        assert "no such file" in page.text_content("#told")
+        assert page.locator("#key-form").is_hidden()  # it is not the key that was wrong
+        page.keyboard.press("c")
+        page.keyboard.press("Escape")
+        page.wait_for_function("document.activeElement.id === 'change'")
+        page.click("#reject")
+        page.wait_for_selector("#claim:text-is('Charlock')")
+        page.wait_for_function("document.activeElement.id === 'claim'")
+        assert states(service) == {one: "rejected Maize Ada", two: "waiting Charlock"}
+
+
 def test_closed_with_a_sentence_where_no_key_is_set(browser: Any, start: Start, publish_in: Any, tmp_path: Any) -> None:
     publish_in(fakes.Halves)
     open_to_all = start(database=f"sqlite:///{tmp_path}/corrections.db")
