@@ -10,7 +10,7 @@ import { offerToShare } from "./share.js";
 import { alike, beneath, groupOf, headline, nameOf, ofAll, ranked, standing, sureness } from "./verdict.js";
 
 const BARS = 4; // shown at first
-const narrow = matchMedia("(max-width: 44rem)"); // as in style.css
+const small = matchMedia("(max-width: 44rem), (max-height: 30rem)"); // as in style.css, or a phone on its side
 let chosen = null; // the photo on show
 let explainable = false;
 let learnt = ""; // from what
@@ -77,7 +77,7 @@ $("move").addEventListener("click", () => {
   crop.move(on);
   if (!on) return;
   $("crop").focus({ preventScroll: true });
-  if (narrow.matches) $("result").scrollIntoView({ block: "start" }); // name, photo and size on one screen
+  if (small.matches) $("result").scrollIntoView({ block: "start" }); // name, photo and size on one screen
 });
 
 $("heat").addEventListener("click", async () => {

@@ -51,3 +51,14 @@ def test_another_part_of_the_photo_is_chosen_by_mouse_touch_and_keyboard(browser
         page.click("#move")
         page.click("#crop-centre")
         answered(page, "Sugar beet")
+
+
+def test_on_a_phone_on_its_side_the_square_is_moved_on_one_screen(browser: Any, service: Running) -> None:
+    for page in opened(browser, service, viewport={"width": 844, "height": 390}, has_touch=True, is_mobile=True):
+        page.set_input_files("#choose", [photo("three.png", wide(RED, GREEN, BLUE))])
+        answered(page, "Sugar beet")
+        page.click("#move")
+        for part in ("#photo", "#crop"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] >= -1
+            assert box["y"] + box["height"] <= 391
