@@ -137,6 +137,9 @@ def _answering() -> Iterator[None]:
     except CorrectionsError:
         raise
     except DBAPIError as error:
-        raise StorageUnavailable(f"the database does not answer: {str(error.orig).splitlines()[0][:200]}") from error
+        reason = str(error.orig).splitlines()[0][:200]
+        if reason.startswith("no such table") or type(error.orig).__name__ == "UndefinedTable":
+            reason += "; put the database back that was removed, or restart the service for a new one"
+        raise StorageUnavailable(f"the database does not answer: {reason}") from error
     except SQLAlchemyError as error:
         raise StorageUnavailable(f"the database does not answer: {str(error).splitlines()[0][:200]}") from error

@@ -52,6 +52,9 @@ def _answering(done: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if done == "written":
+            raise StorageUnavailable("the photo cannot be written: there is no such folder or bucket; make it") from error
         raise PhotoLost(f"the photo cannot be {done}: there is no such file any more") from error
     except Exception as error:  # each file system raises what its library does
-        raise StorageUnavailable(f"the photo cannot be {done}: {str(error)[:200]}") from error
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)  # a path of this machine is no business of callers
+        raise StorageUnavailable(f"the photo cannot be {done}: {str(reason)[:200]}") from error

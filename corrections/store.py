@@ -148,7 +148,10 @@ class CorrectionStore:
             sha256 = row.sha256
             session.execute(delete(ReviewRow).where(ReviewRow.correction == correction))
             session.delete(row)
-        self._remove_waste(sha256)
+        try:
+            self._remove_waste(sha256)
+        except StorageUnavailable as error:
+            raise StorageUnavailable(f"the correction is removed, and its photo will be, by itself, once that works: {error}") from error
 
     def sweep(self, now: datetime | None = None) -> int:
         """Remove what is older than it may be, waste, and what killed writers left. Returns how many photos went.

@@ -88,6 +88,6 @@ def test_nothing_is_written_into_a_file_that_was_removed(tmp_path: Path) -> None
     database = Database(f"sqlite:///{tmp_path}/c.db")
     database.migrate()
     (tmp_path / "c.db").unlink()  # of which the open connections see nothing
-    with pytest.raises(StorageUnavailable, match="no such table"), database.writing() as session:
+    with pytest.raises(StorageUnavailable, match=r"no such table: photos; put the database back .* restart"), database.writing() as session:
         session.execute(select(PhotoRow))
     database.close()

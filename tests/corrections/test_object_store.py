@@ -56,7 +56,7 @@ def test_photos_are_kept_read_exported_and_removed(endpoint: str, tmp_path: Path
 
 def test_a_bucket_that_is_not_there_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
     corrections = opened(tmp_path, "s3://weeds/field")
-    with pytest.raises(StorageUnavailable, match="cannot be written"):
+    with pytest.raises(StorageUnavailable, match="cannot be written: there is no such folder or bucket; make it"):
         corrections.add(new(1))
     assert corrections.count() == 0
     corrections.close()

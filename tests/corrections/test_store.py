@@ -230,6 +230,20 @@ def test_killed_at_any_point_leaves_nothing_half(opened: Open, database_url: str
 def test_a_photo_that_cannot_be_written_leaves_no_row(opened: Open, tmp_path: Path) -> None:
     corrections = opened()
     (tmp_path / "photos").write_text("a file where the folder should be")
-    with pytest.raises(StorageUnavailable, match="cannot be written"):
+    with pytest.raises(StorageUnavailable, match=r"^the photo cannot be written: Not a directory$"):
         corrections.add(new(1))
     assert corrections.count() == 0
+
+
+def test_a_photo_that_cannot_be_removed_yet_goes_later(opened: Open, tmp_path: Path) -> None:
+    corrections, photos = opened(), tmp_path / "photos"
+    kept = corrections.add(new(1))
+    photos.rename(tmp_path / "aside")
+    photos.write_text("a file where the folder should be")
+    with pytest.raises(StorageUnavailable, match="the correction is removed, and its photo will be, by itself, once that works: the photo"):
+        corrections.remove(kept.id)
+    photos.unlink()
+    (tmp_path / "aside").rename(photos)
+    assert corrections.count() == 0
+    assert corrections.sweep() == 1
+    assert files(photos) == set()

@@ -321,7 +321,10 @@ def _comparison(manifest: Manifest) -> str:
 def _per_species(figures: Figures) -> str:
     head = "| species | precision | recall | F1 | images |\n|---|---|---|---|---|\n"
     return head + "\n".join(
-        f"| {_cell(name)} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |" for name, row in figures.per_species.items()
+        f"| {_cell(name)} | {row.precision:.1%} | {row.recall:.1%} | {row.f1:.3f} | {row.n} |"
+        if row.n
+        else f"| {_cell(name)} | – | – | – | 0 |"  # such as a species that only corrections show
+        for name, row in figures.per_species.items()
     )
 
 

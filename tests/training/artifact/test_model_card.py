@@ -86,6 +86,12 @@ def test_a_species_of_any_name_is_one_cell_of_the_table():
     assert r"| a\|b &lt;i&gt; | 100.0% | 100.0% | 1.000 | 1 |" in card(figures=odd)
 
 
+def test_a_species_without_test_images_has_no_figures():
+    figures = fakes.manifest().figures
+    none = figures.per_species["Maize"].model_copy(update={"precision": 0.0, "recall": 0.0, "f1": 0.0, "n": 0})
+    assert "| Beet | – | – | – | 0 |" in card(figures=figures.model_copy(update={"per_species": {**figures.per_species, "Beet": none}}))
+
+
 def test_what_rolls_up_and_what_was_measured_elsewhere():
     answers = AnswerFigures(
         n=100,
