@@ -66,7 +66,6 @@ ELSEWHERE = {
     "training/artifact/answer_figures.py": "counts what thresholds.py chooses: tests/training/artifact/test_thresholds.py, by hand",
     "training/artifact/segmenter_card.py": "tests/training/cli/test_photo_segmenter.py reads the card",
     **{f"training/cli/{name}.py": "tests/training/cli/test_commands.py runs it" for name in _COMMANDS},
-    "training/data/outlines.py": "draws what they read: the same two",
     "training/errors.py": "holds names alone",
     "training/experiments/augmentation_sheet.py": "tests/training/cli/test_commands.py draws one",
     "training/experiments/report/pictures.py": "draws: test_student_report.py beside it opens the pictures",
