@@ -59,8 +59,10 @@ def read(file: Path, document: Any) -> list[OutlinedPhoto]:
         read = _File.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise DataError(f"{file} is not as COCO has it: {where}: {first['msg']}; export it as COCO, with polygons or masks") from None
+        outline = list(first["loc"][2:3]) == ["segmentation"] and first["type"] != "missing"
+        where = ".".join(map(str, first["loc"][:3] if outline else first["loc"])) or "the whole"
+        what = "neither a list of polygons, each a list of x and y, nor run lengths" if outline else first["msg"]
+        raise DataError(f"{file} is not as COCO has it: {where}: {what}; export it as COCO, with polygons or masks") from None
     if not read.images:
         raise DataError(f"{file} names no images; export it as COCO, with the photos that have annotations")
     photos = {photo.id: photo for photo in read.images}

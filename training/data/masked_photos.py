@@ -1,7 +1,7 @@
 """Photos with masks of their plants: what a segmenter learns from besides composed pictures, and is measured on."""
 
-import glob
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -150,7 +150,8 @@ def _how_to_draw(photo: Path) -> str:
         if one.stem == photo.stem:
             return f"photo-segmenter masks makes one of {one}, its outlines"
     there = masks.file(photo).parent
-    alike = sorted(there.glob(f"{glob.escape(photo.stem)}[._-]*")) if there.is_dir() else []
+    begins = re.compile(rf"{re.escape(photo.stem)}[._-]", re.IGNORECASE)
+    alike = sorted(one for one in there.iterdir() if begins.match(one.name)) if there.is_dir() else []
     if alike:
         return f"{alike[0].name} lies there, but a mask is a PNG with the name of its photo"
     where = f" (it is not in {', '.join(map(str, beside[:2]))}{' …' if len(beside) > 2 else ''})" if beside else ""

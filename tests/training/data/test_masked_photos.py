@@ -62,7 +62,7 @@ def test_photos_without_masks_are_told_before_any_is_read(patches):
         masked_photos.check(patches)
     masked_photos.check(patches, "first")
     (patches / "c.png").unlink()
-    for name in ("d e.jpg", "d e.jpg.png", "d e_mask.png"):
+    for name in ("d e.jpg", "d e.jpg.png", "d e_mask.png", "D E.png"):
         file = patches.parent / "masks" / name
         file.touch()
         with pytest.raises(DataError, match=f"{name} lies there, but a mask is a PNG with the name of its photo$"):
