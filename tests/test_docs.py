@@ -81,6 +81,12 @@ def test_samples_are_of_the_newest_shipped_versions(document: Path) -> None:
     assert named <= {(name, str(store.versions(store.SHIPPED_STORE, name)[-1])) for name, _ in named}
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_start_from_versions_that_come_with_the_project(document: Path) -> None:
+    named = re.findall(r"--start (seedlings[\w-]*)/(\d+)", document.read_text())
+    assert [one for one in named if int(one[1]) not in store.versions(store.SHIPPED_STORE, one[0])] == []
+
+
 def test_the_sample_of_species_has_the_thresholds_of_its_model() -> None:
     sample = openapi_examples.SCHEMAS["SpeciesList"]
     calibration = store.read_manifest(store.SHIPPED_STORE / sample["model"]["name"] / sample["model"]["version"]).calibration
