@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 RECIPE = "adapt"
+LEAST = 5  # photos: of fewer the sign of each difference is by chance the same in more than 5 of 100 cases
 MAY_LOSE = 0.005  # of the accuracy on the version's own test images
 NAME = "corrections"  # what the card calls the photos that were held out
 
@@ -139,6 +140,12 @@ def adapt(
     course = teaching.Teaching(fabric, recipe, folder, before, originals, before.split(originals), seed)
     learnt_from = data.load(corrected.learn, corrected.cache, least=1)
     held_out = data.load(corrected.held_out, corrected.cache, least=1)
+    telling = sum(len(teaching.unseen(photos, before)) for photos in (learnt_from, held_out))
+    if telling < LEAST and not force:
+        raise DataError(
+            f"only {telling} of the corrections are of photos that {before.name} has not learnt from, and fewer than {LEAST} cannot show"
+            " that it is better; accept more, of more plants and days, or publish it all the same with --force"
+        )
     groups = learnt_from.files if corrected.groups is None else [corrected.groups[file] for file in learnt_from.files]
     compact = manifest.compact
     rank = None if compact is None else compact.rank

@@ -135,6 +135,16 @@ def test_without_accepted_corrections_there_is_nothing_to_learn(adapt, published
     assert store.versions(published.parent.parent, "seedlings") == [1]
 
 
+def test_too_few_to_tell_are_not_learnt_from_in_vain(adapt, published, tmp_path, capsys) -> None:
+    hand_in(tmp_path, "Maize", range(4), plants=False)
+    assert adapt() == 1
+    said = capsys.readouterr()
+    assert "only 4 of the corrections" in said.err
+    assert "with --force" in said.err
+    assert "network 1" not in said.out
+    assert store.versions(published.parent.parent, "seedlings") == [1]
+
+
 @pytest.mark.slow
 def test_what_cannot_be_told_from_guessing_is_published_by_force_alone(adapt, folder, cache, published, tmp_path, capsys) -> None:
     """A model that knows nothing learns nothing by a rate near zero, so validation says as little of the next version."""
