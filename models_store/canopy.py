@@ -1,8 +1,8 @@
 """Where a photo is vegetation all over, as a lawn or a closed canopy is. It is decided once for the photo.
 
 A segmenter that sees colours beside the photo's mean cannot tell: what is everywhere is the mean. So colours are taken as they are.
-Soil between dense plants, and soil in greenish light, pass for vegetation then. So what the segmenter leaves between plants is looked at,
-too: between blades there are blades.
+But then soil between dense plants, and soil in greenish light, can pass for vegetation. So the colour of what the segmenter leaves between
+plants counts, too: in a lawn it is nearly as green as the plants, on soil it is not.
 
 Green cloth, paper and screens are told by their texture. They have little of the size of blades, or only their brightness changes, as
 light does on one dye (Shafer 1985, *Using color to separate reflection components*). Leaves change their hue, too.
@@ -24,7 +24,7 @@ _ROUGH = 0.023  # of brightness, as a share of it
 _HUED = 0.011  # of green, as a share of brightness, beside what goes with brightness
 _IN_PART = 1.3  # times as much in a part: one large leaf is smooth
 # What lies between plants, by the segmenter. In drawn lawns it has 0.66 to 0.9 of the plants' excess green, or it is straw; in composed
-# pictures of dense plants 0.57 at most, and in wheat whose green was multiplied by 1.2 or 1.4 0.82.
+# pictures of dense plants it has 0.57 at most, in wheat whose green was multiplied by 1.2 or 1.4 up to 0.82.
 _AS_GREEN = 0.66
 _MUCH = 0.4  # share of a part that the segmenter takes for plants; where it sees fewer of them, what lies between is greener than this:
 _GREEN_IN_ANY_LIGHT = 0.27
