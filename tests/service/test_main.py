@@ -23,11 +23,11 @@ from tests import fakes
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0  # a loaded machine is no failure
 # In place of torch: its import waits in C where no signal ends it, as in the loading of a large library. Python's own threads go on.
-STUCK_IMPORT = """
+STUCK_IMPORT = r"""
 import ctypes
 libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(256)
 libc.pthread_mutex_lock(lock)
-print("importing", flush=True)
+print("importing\n", end="", flush=True)  # at once: with PYTHONUNBUFFERED the end of a line comes by itself, and two processes print
 libc.pthread_mutex_lock(lock)
 """
 
