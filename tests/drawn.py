@@ -1,5 +1,6 @@
 """Images that tests draw themselves: simple plants on gravel, one shape and hue for each species."""
 
+import functools
 import io
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def folder(root: Path, species: int = 3, images: int = 12) -> Path:
     return root
 
 
+@functools.cache  # a large one of fine blades takes seconds; not to be drawn upon
 def lawn(
     seed: int,
     size: tuple[int, int] = (640, 480),

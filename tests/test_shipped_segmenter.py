@@ -58,6 +58,7 @@ def test_it_is_small_and_says_what_it_learnt_from() -> None:
         assert found.iou > found.green_fixed_iou
 
 
+@pytest.mark.slow
 def test_plants_apart_on_soil_are_found_each(service: Running) -> None:
     photo, boxes = bed()
     found = [plant["box"] for plant in detected(service, png(photo))["plants"]]
@@ -65,6 +66,7 @@ def test_plants_apart_on_soil_are_found_each(service: Running) -> None:
         assert max(overlap(box, one) for one in found) > 0.5
 
 
+@pytest.mark.slow
 def test_a_mirrored_photo_gives_mirrored_boxes(service: Running) -> None:
     photo, _ = bed()
     ahead = detected(service, png(photo))["plants"]
@@ -75,6 +77,7 @@ def test_a_mirrored_photo_gives_mirrored_boxes(service: Running) -> None:
         assert max(overlap(plant["box"], box) for box in mirrored) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [(30, 60, 200), (250, 250, 250), (110, 85, 60), (0, 0, 0)])
 def test_a_page_of_one_colour_holds_no_plant(service: Running, colour: tuple[int, int, int]) -> None:
     answer = detected(service, png(Image.new("RGB", (800, 600), colour)))
@@ -93,6 +96,7 @@ def test_a_tinted_camera_finds_the_same_plants(service: Running) -> None:
             assert max(overlap(box, one) for one in boxes) > 0.7
 
 
+@pytest.mark.slow
 def test_soil_in_greenish_light_is_no_lawn(service: Running) -> None:
     photo, boxes = bed()
     random = np.random.default_rng(1)
@@ -105,6 +109,7 @@ def test_soil_in_greenish_light_is_no_lawn(service: Running) -> None:
         assert max(overlap(box, plant["box"]) for plant in answer["plants"]) > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloth", [{}, {"noise": 15}, {"folds": 0.3, "weave": 0.15, "noise": 5}], ids=str)
 def test_green_cloth_and_a_green_screen_hold_no_plant(service: Running, cloth: dict) -> None:
     for colour in ((30, 120, 50), (0, 177, 64)):
@@ -113,6 +118,7 @@ def test_green_cloth_and_a_green_screen_hold_no_plant(service: Running, cloth: d
         assert answer["cover"]["all"] < 1e-4  # a pixel or two
 
 
+@pytest.mark.slow
 def test_a_lawn_is_a_clump_that_covers_the_photo_however_it_is_turned(service: Running) -> None:
     lawn = drawn.lawn(1, (800, 600), shadow=0.4)
     answer = detected(service, png(lawn))

@@ -296,6 +296,7 @@ def test_a_batch_is_divided_by_number_and_by_bytes() -> None:
     assert [len(group) for group in requests.groups([large, large, small, bytes(9 * 2**20), small])] == [1, 2, 1, 1]
 
 
+@pytest.mark.slow
 def test_pip_installs_it_from_its_folder(url: str, tmp_path: Path) -> None:
     folder = shutil.copytree(Path(requests.__file__).parents[1], tmp_path / "python")  # pip builds in it
     options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", tmp_path / "installed"]

@@ -204,6 +204,7 @@ for colour in range(10**6):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_leaves_nothing_half(opened: Open, database_url: str, tmp_path: Path) -> None:
     photos = f"file://{tmp_path}/photos"
     told: set[str] = set()

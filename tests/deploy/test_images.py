@@ -58,6 +58,7 @@ def test_the_service_image_installs_what_the_project_needs():
     check_pinned(PROJECT["dependencies"], pins("service.txt", "torch-cpu.txt"))
 
 
+@pytest.mark.slow
 def test_the_service_image_holds_the_client(tmp_path):
     client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
     check_pinned(client["dependencies"], pins("service.txt"))

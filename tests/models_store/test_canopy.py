@@ -74,8 +74,9 @@ def test_pages_of_one_colour_and_stones_are_not(colour: tuple[int, int, int]) ->
 def beside(lawn: Image.Image, share: float) -> Image.Image:
     """A lawn with bare soil on the left."""
     soil = drawn.cloth(2, lawn.size, colour=(110, 85, 60), noise=12)
-    lawn.paste(soil.crop((0, 0, round(share * lawn.width), lawn.height)))
-    return lawn
+    photo = lawn.copy()
+    photo.paste(soil.crop((0, 0, round(share * lawn.width), lawn.height)))
+    return photo
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.75])

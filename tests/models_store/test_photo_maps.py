@@ -61,6 +61,7 @@ def test_so_many_looks_at_most_and_none_without_a_larger_photo(most: int) -> Non
     assert looks == 2 + most
 
 
+@pytest.mark.slow
 def test_a_canopy_is_not_looked_at_twice() -> None:
     lawn = np.asarray(drawn.lawn(1, size=(1600, 1600))).transpose(2, 0, 1)
     looks = 0

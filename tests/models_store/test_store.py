@@ -182,6 +182,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_the_store_whole(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", _ENDLESS, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT) as writer:
         assert writer.stdout is not None

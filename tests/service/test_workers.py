@@ -115,6 +115,7 @@ def test_a_signal_ends_the_service_during_the_pause(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 0
 
 
+@pytest.mark.slow
 def test_where_workers_cannot_begin_at_all_the_service_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     with minded(tmp_path) as (running, _):

@@ -64,6 +64,7 @@ def test_a_body_is_held_twice_at_most(form: bool) -> None:
     assert uploads.buffered_bytes == 0
 
 
+@pytest.mark.slow
 def test_small_chunks_take_no_more_than_large_ones() -> None:
     uploads = Uploads(MIB, MIB, 60)
     tracemalloc.start()

@@ -49,6 +49,7 @@ def asked(content, images):
     return [torch.from_numpy(one) for one in onnxruntime.InferenceSession(content).run(None, {"images": images.numpy()})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measured", [False, True])
 def test_probabilities_and_distances_are_those_of_torchscript_for_any_batch(network, images, plain, measured):
     module, files = made(network, measure(network, images[:1]), images) if measured else plain

@@ -79,6 +79,7 @@ def test_answers_that_are_equally_sure_are_taken_together_or_not_at_all():
     assert of_species(pair([0.9] * 350, [True] * 320 + [False] * 30)).threshold is None
 
 
+@pytest.mark.slow
 def test_the_promise_is_kept_as_often_as_it_says():
     random = np.random.default_rng(0)
     broken = chosen = 0

@@ -87,6 +87,7 @@ def test_what_a_start_has_learnt_from_is_left_out_and_said(call, grown, publishe
     assert "which had learnt from none of those that are counted." in card
 
 
+@pytest.mark.slow
 def test_by_content_an_added_image_takes_none_from_the_figures(call, folder, grown, tmp_path, capsys):
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     first.write_text('split = "content"\n' + RECIPE)
@@ -157,6 +158,7 @@ def test_what_was_learnt_from_is_no_split_to_measure_on(folder, published, capsy
     assert "choose from" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_network_of_all_images_has_its_twin_s_thresholds_and_no_figures_on_a_split(
     call, run_command, folder, published, tmp_path, capsys
 ):

@@ -76,10 +76,10 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
 
     with monkeypatch.context() as patched:
         patched.setattr(photo_segmenter.MeasuredSegmenter, "segment", by_green)
-        clumps = ["photo-segmenter", "clumps", "--weights", str(weights), *data, "--pictures", "160", "--epochs", "1", "--out", str(both)]
+        clumps = ["photo-segmenter", "clumps", "--weights", str(weights), *data, "--pictures", "80", "--epochs", "1", "--out", str(both)]
         assert main(clumps) == 0
     said = capsys.readouterr().out
-    assert "160 of 160" not in said  # a line every 800 pictures
+    assert "80 of 80" not in said  # a line every 800 pictures
     export = ["photo-segmenter", "export", "--force", "--store", str(tmp_path / "store"), "--masks", str(field)]
     assert main([*export, "--weights", str(both)]) == 0
     version = tmp_path / "store" / "seedlings-segmenter" / "1"
@@ -88,10 +88,8 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
     assert f"of {found.several} parts with several validation plants {found.passed} pass as one plant" in said
     assert (manifest.capabilities, manifest.thresholds.clump) == (["clumps"], photo_segmenter.CLUMP)
     assert f"{found.called} of {found.single} single plants are called a clump" in (version / store.CARD).read_text()
-    assert main(["convert", "--artifact", str(version), "--store", str(tmp_path / "store"), "--format", "onnx"]) == 0
-    assert store.verify(version.with_name("2")).clumps == found
     assert main([*export, "--weights", str(version)]) == 0  # a version, published anew
-    again = store.verify(version.with_name("3"))
+    again = store.verify(version.with_name("2"))
     assert (again.files, again.clumps, again.training) == (manifest.files, manifest.clumps, manifest.training)
     capsys.readouterr()
     kept = torch.load(both)

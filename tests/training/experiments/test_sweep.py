@@ -28,7 +28,11 @@ def swept(fabric, images, tmp_path):
     return lambda entries, seeds=(0,): sweep.sweep(fabric, entries, seeds, images, tmp_path / "runs", tmp_path / "results")
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in recipes.FOLDER.glob("*.toml")))
+NAMES = sorted(file.stem for file in recipes.FOLDER.glob("*.toml"))
+WITH_A_SEGMENTER = ("field", "plant")  # which is trained, too
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in WITH_A_SEGMENTER else []) for name in NAMES])
 def test_every_recipe_trains(name, fabric, images, parts, tmp_path):
     def small(name, folder, teachers=()):
         recipe = recipes.load(name, network="tiny", start="", frozen=0.0, fixed_norms=False, epochs=1)

@@ -46,6 +46,7 @@ def test_behind_a_plant_view_they_are_the_same(package):
     assert torch.equal(network.convolutions[-3].weight, source.convolutions[-3].weight)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_them(package, fabric, images, parts, tmp_path):
     torch.manual_seed(2)
     source = networks.build(NAME, 3)

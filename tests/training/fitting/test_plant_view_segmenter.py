@@ -63,6 +63,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_a_run_behind_it(tmp_path, fabric, images, parts, recipe):
     plant_view_segmenter.train(images.pixels, images.pixels, None, [], 2, 0, tmp_path / "one.pt")
     recipe = recipe.model_copy(update={"plant_view": "light", "epochs": 1})

@@ -85,6 +85,7 @@ def test_a_store_that_cannot_be_written_is_named(learnt, images, tmp_path):
         export.export(learnt, images, tmp_path / "store", "seedlings")
 
 
+@pytest.mark.slow
 def test_other_formats_lie_beside_it_and_the_store_verifies_them(learnt, images, tmp_path):
     folder = export.export(learnt, images, tmp_path, "seedlings", forms=("torchscript", "pt2", "onnx"))
     manifest = store.verify(folder)

@@ -26,6 +26,7 @@ def folded(fabric, images, parts, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_each_image_of_train_and_validation_is_answered_once(folded, images, parts):
     found = out_of_fold.answers(folded, images, lambda network: network)
     pool = parts.train + parts.validation
@@ -35,6 +36,7 @@ def test_each_image_of_train_and_validation_is_answered_once(folded, images, par
     assert right == sum(one.right for one in folds.results(folded))
 
 
+@pytest.mark.slow
 def test_thresholds_are_chosen_on_them(folded, images, parts, tmp_path):
     version = export.export(folded, images, tmp_path, "seedlings", promise=0.6)
     calibration = store.read_manifest(version).calibration
@@ -50,6 +52,7 @@ def test_none_without_folds(learnt, images):
     assert out_of_fold.answers(learnt, images, lambda network: network) is None
 
 
+@pytest.mark.slow
 def test_an_unfinished_fold_is_named(folded, images):
     file = folds.folder(folded, 2) / run_folder.DESCRIPTION
     before = run_folder.read_description(file.parent)
@@ -64,6 +67,7 @@ def test_an_unfinished_fold_is_named(folded, images):
         (file.parent / run_folder.METRICS).write_bytes(kept)
 
 
+@pytest.mark.slow
 def test_a_fold_is_measured_as_a_run_is(folded, images, parts):
     description, _, _ = run_folder.load_best(folds.folder(folded, 1))
     assert description.fold == (1, 2)

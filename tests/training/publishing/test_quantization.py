@@ -132,6 +132,7 @@ def test_a_network_that_has_learnt_from_all_images_cannot_be_measured(pairs: Ima
     assert quantization.of_split(network(1.0), pairs, halves, SPECIES, calibrated(0.5))[1].n == 100
 
 
+@pytest.mark.slow
 def test_export_and_convert_publish_it_with_what_it_is_worth(learnt: Path, images: Images, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(quantization, "LOST", 1.0)  # of a handful of drawn images one is more than the usual share
     folder = export.export(learnt, images, tmp_path, "seedlings", forms=("torchscript", "onnx", "int8"))

@@ -83,6 +83,7 @@ def test_a_tap_shows_the_photo_and_a_point_keeps_its_focus(page: Any) -> None:
     assert page.evaluate("document.activeElement.className").startswith("point")
 
 
+@pytest.mark.slow
 def test_on_a_phone_no_point_hides_another_one(browser: Any, detecting: Running) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     there = [(-50.0 - row / 1000, -7.0 - (column + row % 2 / 3) / 1000) for row in range(9) for column in range(5)]

@@ -127,6 +127,7 @@ def test_an_artifact_without_halves_is_no_failure(service: Running) -> None:
     assert service.client.get("/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_points_at_the_plant(real_images: Path) -> None:
     """On real images, more of the heat's mass lies on green pixels than a uniform map has."""
     if not (versions := store.versions(store.SHIPPED_STORE, "seedlings")):

@@ -36,6 +36,7 @@ def test_one_run(images, learnt, tmp_path):
     assert "only the run right" not in read.text
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared(images, learnt, brief, tmp_path):
     file = own_runs.build([brief, learnt], images, "test", tmp_path / "page")
     read = Reader(file.read_text())

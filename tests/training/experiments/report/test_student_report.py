@@ -55,6 +55,7 @@ def test_nothing_yet_names_the_commands(images, tmp_path, monkeypatch):
     assert read.pictures == ["figure-4-samples.png", "figure-5-distribution.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept")
 def test_everything_there(images, parts, learnt, published, tmp_path):
     _, network, _ = run_folder.load_best(learnt)
