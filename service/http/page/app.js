@@ -313,6 +313,8 @@ function list() {
   arrange();
 }
 
+addEventListener("resize", () => draw(photos, reveal));
+
 function arrange() {
   const wanted = $("filter").value;
   for (const { row: line } of photos) line.hidden = wanted !== "all" && line.dataset.kind !== wanted;

@@ -9,7 +9,7 @@ const LEAST_M = 20; // the least that a map is wide
 const SHADES = 5;
 const NEAR_PX = 25; // points as near as that would hide each other, so they are one with a number; they are 1.4rem wide
 const RATIO = 4 / 3; // of the map's sides, as in plants.css
-let shown = ""; // of which photos and covers
+let shown = ""; // of which photos and covers, and how wide
 
 /** Metres to the east and to the north of the first position, [latitude, longitude] in degrees. */
 export function metres(position, [latitude, longitude]) {
@@ -46,14 +46,15 @@ export function draw(photos, onChoice) {
   const without = photos.filter((photo) => photo.found && !photo.found.position).length;
   $("map-without").textContent = without ? t.map_without(without) : "";
   const before = shown;
-  shown = placed.map(({ id, found }) => [id, ...Object.values(found.cover)]).join();
+  const across = $("map-points").clientWidth; // another one when a phone is turned
+  shown = [across, ...placed.map(({ id, found }) => [id, ...Object.values(found.cover)])].join();
   if (!placed.length || shown === before) return; // drawn anew, a point would lose its focus
   const points = placed.map((photo) => metres(photo.found.position, placed[0].found.position));
   const [east, north] = [0, 1].map((axis) => points.map((point) => point[axis]));
   const middle = [east, north].map((along) => (Math.min(...along) + Math.max(...along)) / 2);
   const span = (along) => Math.max(...along) - Math.min(...along);
   const width = Math.max(LEAST_M, ROOM * Math.max(span(east), RATIO * span(north)));
-  const groups = grouped(points, (NEAR_PX * width) / $("map-points").clientWidth).map((group) => ({
+  const groups = grouped(points, (NEAR_PX * width) / across).map((group) => ({
     photos: group.map((i) => placed[i]),
     at: [0, 1].map((axis) => points[group[0]][axis] - middle[axis]), // in their mean it might hide another group
     ...Object.fromEntries(["weed", "crop", "unknown"].map((kind) => [kind, mean(group.map((i) => placed[i].found.cover[kind]))])),

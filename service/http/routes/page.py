@@ -1,9 +1,11 @@
 """`GET /`: the page for people, plain files without a build step."""
 
 import functools
+import gzip
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -35,27 +37,27 @@ _HEADERS = {
     # WebAssembly is for answers without the server, and no other code is made at run time.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob:; object-src 'none';"
     " base-uri 'none'; frame-ancestors 'self'",
-    "Cache-Control": "no-cache",  # a new release of the server is a new page
+    "Cache-Control": "no-cache",  # a new release of the server is a new page: a browser asks whether it still has the same files
     "X-Content-Type-Options": "nosniff",
 }
 
 
 @router.get("/")
-async def page() -> Response:
+async def page(request: Request) -> Response:
     """Serve the page."""
-    return _file("index.html")
+    return _file(request, "index.html")
 
 
 @router.get("/review")
-async def review() -> Response:
+async def review(request: Request) -> Response:
     """Serve the page on which corrections are reviewed; what it asks for is closed where no key is set."""
-    return _file("review.html")
+    return _file(request, "review.html")
 
 
 @router.get("/docs")
-async def docs() -> Response:
+async def docs(request: Request) -> Response:
     """Serve the OpenAPI document as a page; the framework's own brings its parts from elsewhere."""
-    return _file("docs.html")
+    return _file(request, "docs.html")
 
 
 @router.get("/docs/")
@@ -76,9 +78,9 @@ async def openapi_document(request: Request) -> Response:
 
 
 @router.get(f"/{_WORKER}")
-async def service_worker() -> Response:
+async def service_worker(request: Request) -> Response:
     """Serve what keeps the page in the browser. It stands beside the page, since it may speak for what is below it alone."""
-    return _file(_WORKER)
+    return _file(request, _WORKER)
 
 
 @router.get("/page/onnxruntime/{name}")
@@ -90,9 +92,9 @@ async def onnx_runtime(name: str) -> Response:
 
 
 @router.get("/page/{name}")
-async def page_file(name: str) -> Response:
+async def page_file(request: Request, name: str) -> Response:
     """Serve what the page is made of."""
-    return _file(name)
+    return _file(request, name)
 
 
 @functools.cache
@@ -101,21 +103,45 @@ def onnx_runtime_bytes() -> int:
     return sum((_ONNX_RUNTIME / name).stat().st_size for name in ONNX_RUNTIME_FILES)
 
 
-def _file(name: str) -> Response:
-    content = _files().get(name)
-    if content is None:
+@dataclass(frozen=True)
+class _File:
+    content: bytes
+    packed: bytes  # by gzip: less than half, which counts where a phone's connection is slow
+    etag: str  # weak: of both (RFC 9110, 8.8.3)
+
+
+def _file(request: Request, name: str) -> Response:
+    file = _files().get(name)
+    if file is None:
         raise UnknownPage(f"the page has no file {name[:100]!r}")
-    return Response(content, headers=_HEADERS, media_type=_TYPES[Path(name).suffix])
+    headers = {**_HEADERS, "ETag": file.etag, "Vary": "Accept-Encoding"}
+    if file.etag in {tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")}:
+        return Response(status_code=304, headers=headers)
+    if not _takes_gzip(request):
+        return Response(file.content, headers=headers, media_type=_TYPES[Path(name).suffix])
+    return Response(file.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=_TYPES[Path(name).suffix])
+
+
+def _takes_gzip(request: Request) -> bool:
+    for coding in request.headers.get("Accept-Encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None
+    return False
 
 
 @functools.cache
-def _files() -> dict[str, bytes]:
+def _files() -> dict[str, _File]:
     """The page's files, read once: they are small, and a flood of requests must not become one of threads."""
     files = {file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.is_file()}
     parts = {name.encode(): files.pop(name) for name in PARTS}
     files = {name: _PART.sub(lambda found: parts[found[1]], content) for name, content in files.items()}
     kept = sorted(name for name in files if name != _WORKER and not name.startswith(_NOT_KEPT))
-    digest = hashlib.sha256(b"".join(files[name] for name in kept)).hexdigest()[:16]
+    digest = _digest(b"".join(files[name] for name in kept))
     listed = json.dumps(["./", *(f"page/{name}" for name in kept)]).encode()
     files[_WORKER] = files[_WORKER].replace(_FILES, listed).replace(_DIGEST, digest.encode())
-    return files
+    return {name: _File(content, gzip.compress(content, mtime=0), f'W/"{_digest(content)}"') for name, content in files.items()}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from service.http.routes import page as routes
 from tests.service.conftest import Running
 
@@ -14,7 +16,8 @@ PAGE = Path(routes.__file__).parents[1] / "page"
 
 def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
     files = [file for file in PAGE.iterdir() if file.is_file() and file.name not in (*routes.PARTS, "service-worker.js")]
-    assert sum(file.stat().st_size for file in files) < 210_000  # a phone's slow connection: under two seconds at 1 Mbit/s
+    sent = [service.client.get(f"/page/{file.name}", headers={"Accept-Encoding": "gzip"}).num_bytes_downloaded for file in files]
+    assert sum(sent) < 90_000  # a phone's slow connection: under a second at 1 Mbit/s
     response = service.client.get("/")
     assert response.status_code == 200
     assert "default-src 'self'" in response.headers["content-security-policy"]
@@ -29,6 +32,23 @@ def test_is_small_and_brings_nothing_from_elsewhere(service: Running) -> None:
     assert service.client.get("/page/nothing.js").status_code == 404
     assert service.client.get("/page/onnxruntime/VERSION").status_code == 404
     assert service.client.get("/page/..%2Fapp.py").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/review", "/docs", "/service-worker.js", "/page/app.js", "/page/leaf.svg"])
+def test_it_comes_packed_and_once(service: Running, path: str) -> None:
+    plain, packed = (service.client.get(path, headers={"Accept-Encoding": coding}) for coding in ("identity", "br, GZIP;q=0.5"))
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert plain.content == packed.content  # unpacked by the client
+    assert packed.num_bytes_downloaded < len(plain.content) == plain.num_bytes_downloaded
+    for refused in ("gzip;q=0", "gzip; q=0.00 , br", "", "gzipped"):
+        assert "content-encoding" not in service.client.get(path, headers={"Accept-Encoding": refused}).headers
+    tag = plain.headers["etag"]
+    assert tag == packed.headers["etag"]
+    assert {one.headers["vary"] for one in (plain, packed)} == {"Accept-Encoding"}
+    known = service.client.get(path, headers={"If-None-Match": f'"other", {tag}'})
+    assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+    assert known.headers["cache-control"] == "no-cache"
+    assert service.client.get(path, headers={"If-None-Match": 'W/"other"'}).status_code == 200
 
 
 def test_only_webassembly_is_made_at_run_time(service: Running) -> None:
