@@ -18,6 +18,8 @@ router = APIRouter(include_in_schema=False)
 FOLDERS = ("/docs/",)  # paths that mean something else with a slash at their end
 PARTS = ("head.html", "key-form.html")  # of pages, which take them in where `<!-- NAME -->` stands
 _PART = re.compile(rb"^ *<!-- ([\w-]+\.html) -->\n", re.MULTILINE)
+_PROGRAM = re.compile(rb'^<script type="module" src="page/([\w-]+\.js)"></script>\n', re.MULTILINE)
+_IMPORT = re.compile(rb'^import .* from "\./([\w-]+\.js)";$', re.MULTILINE)
 _NOT_KEPT = ("docs.", "review.")  # pages that are of no use without the server
 _FOLDER = Path(__file__).parent.parent / "page"
 _ONNX_RUNTIME = _FOLDER / "onnxruntime"  # of npm's package onnxruntime-web, by scripts/onnxruntime_web
@@ -136,11 +138,20 @@ def _files() -> dict[str, _File]:
     files = {file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.is_file()}
     parts = {name.encode(): files.pop(name) for name in PARTS}
     files = {name: _PART.sub(lambda found: parts[found[1]], content) for name, content in files.items()}
+    files = {name: _PROGRAM.sub(lambda found: _preloads(found[1], files) + found[0], content) for name, content in files.items()}
     kept = sorted(name for name in files if name != _WORKER and not name.startswith(_NOT_KEPT))
     digest = _digest(b"".join(files[name] for name in kept))
     listed = json.dumps(["./", *(f"page/{name}" for name in kept)]).encode()
     files[_WORKER] = files[_WORKER].replace(_FILES, listed).replace(_DIGEST, digest.encode())
     return {name: _File(content, gzip.compress(content, mtime=0), f'W/"{_digest(content)}"') for name, content in files.items()}
+
+
+def _preloads(program: bytes, files: dict[str, bytes]) -> bytes:
+    """Lines for a page's head, by which a browser fetches all modules of a program together: else each waits for those that name it."""
+    needed = [program.decode()]
+    for name in needed:  # which grows meanwhile
+        needed += [found.decode() for found in _IMPORT.findall(files[name]) if found.decode() not in needed]
+    return b"".join(f'<link rel="modulepreload" href="page/{name}">\n'.encode() for name in needed[1:])
 
 
 def _digest(content: bytes) -> str:

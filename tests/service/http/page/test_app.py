@@ -62,6 +62,23 @@ def test_where_the_browser_keeps_nothing_the_page_works_and_does_not_say_that_it
     context.close()
 
 
+def test_its_modules_are_fetched_together(browser: Any, service: Running) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url.rpartition("/")[2]))
+    page.route("**/page/app.js", lambda route: route.abort())  # what names them; it never comes
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.unroute("**/page/app.js")
+    together = {name for name in fetched if name.endswith(".js")}
+    fetched.clear()
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.wait_for_selector("#model:not(:empty)")
+    wanted = {name for name in fetched if name.endswith(".js") and name != "service-worker.js"}
+    assert together == wanted - {"en.js"}  # of the languages one
+    context.close()
+
+
 def test_a_photo_that_is_chosen_before_the_page_is_whole_is_answered(browser: Any, service: Running) -> None:
     context = browser.new_context()
     page = context.new_page()
