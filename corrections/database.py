@@ -47,9 +47,8 @@ class Database:
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
-                raise StorageUnavailable(
-                    f"the database is of a newer release than this one, or no database of corrections: {error}"
-                ) from error
+                said = "the database is of a newer release than this one, or no database of corrections"
+                raise StorageUnavailable(said, str(error)) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -140,6 +139,6 @@ def _answering() -> Iterator[None]:
         reason = str(error.orig).splitlines()[0][:200]
         if reason.startswith("no such table") or type(error.orig).__name__ == "UndefinedTable":
             reason += "; put the database back that was removed, or restart the service for a new one"
-        raise StorageUnavailable(f"the database does not answer: {reason}") from error
+        raise StorageUnavailable("the database does not answer", reason) from error
     except SQLAlchemyError as error:
-        raise StorageUnavailable(f"the database does not answer: {str(error).splitlines()[0][:200]}") from error
+        raise StorageUnavailable("the database does not answer", str(error).splitlines()[0][:200]) from error

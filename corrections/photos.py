@@ -16,10 +16,13 @@ def place_of(database: str, photos: str | None) -> str | None:
 class PhotoFiles:
     """Files by name. What fails is StorageUnavailable."""
 
-    def __init__(self, url: str) -> None:
-        """Raises InvalidText for a URL that no installed file system reads."""
+    def __init__(self, url: str, wait_s: float = 30.0) -> None:
+        """`wait_s` is how long an object store is waited for. The database's locks are held meanwhile, a minute at most.
+
+        Raises InvalidText for a URL that no installed file system reads.
+        """
         try:
-            self._place = FileStorage(url)
+            self._place = FileStorage(url, timeout_s=wait_s)
         except UnknownFileSystem as error:
             raise InvalidText(f"photos cannot be kept at {url.partition('://')[0]}://…: {error}") from None
 
@@ -56,5 +59,5 @@ def _answering(done: str) -> Iterator[None]:
             raise StorageUnavailable("the photo cannot be written: there is no such folder or bucket; make it") from error
         raise PhotoLost(f"the photo cannot be {done}: there is no such file any more") from error
     except Exception as error:  # each file system raises what its library does
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)  # a path of this machine is no business of callers
-        raise StorageUnavailable(f"the photo cannot be {done}: {str(reason)[:200]}") from error
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        raise StorageUnavailable(f"the photo cannot be {done}", str(reason)[:200]) from error

@@ -151,7 +151,7 @@ class CorrectionStore:
         try:
             self._remove_waste(sha256)
         except StorageUnavailable as error:
-            raise StorageUnavailable(f"the correction is removed, and its photo will be, by itself, once that works: {error}") from error
+            raise StorageUnavailable("the correction is removed, and its photo will be, by itself, once that works", str(error)) from error
 
     def sweep(self, now: datetime | None = None) -> int:
         """Remove what is older than it may be, waste, and what killed writers left. Returns how many photos went.

@@ -4,6 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -19,8 +20,11 @@ class UnknownFileSystem(ValueError):
 class FileStorage:
     """Files by name; a name may have folders in it. Each method raises what the file system raises, FileNotFoundError among it."""
 
-    def __init__(self, url: str, mode: int = 0o600) -> None:
-        """`mode` is that of files on this machine: at first the writer alone reads them. Raises UnknownFileSystem."""
+    def __init__(self, url: str, mode: int = 0o600, timeout_s: float | None = None) -> None:
+        """`mode` is that of files on this machine: at first the writer alone reads them. Raises UnknownFileSystem.
+
+        `timeout_s` is how long an object store is waited for, for one file; then TimeoutError. By itself it is tried for minutes.
+        """
         self._mode = mode
         try:
             self._files, root = url_to_fs(url)
@@ -28,13 +32,14 @@ class FileStorage:
             raise UnknownFileSystem(str(error)) from None
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
+        self._within = {"timeout": timeout_s} if isinstance(self._files, AsyncFileSystem) else {}  # others know no such argument
         self._tidied = set[Path]()  # folders that were written into: to look through a large one for every file would take ever longer
 
     def write(self, name: str, content: bytes) -> None:
         """Write a whole file, or none. It may be there already."""
         path = self._path(name)
         if not self._local:
-            self._files.pipe_file(path, content)  # object stores show a file once it is whole
+            self._files.pipe_file(path, content, **self._within)  # object stores show a file once it is whole
             return
         folder = Path(path).parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,14 +56,14 @@ class FileStorage:
 
     def read(self, name: str) -> bytes:
         """The bytes of a file."""
-        content = self._files.cat_file(self._path(name))
+        content = self._files.cat_file(self._path(name), **self._within)
         assert isinstance(content, bytes)
         return content
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            self._files.rm_file(self._path(name))
+            self._files.rm_file(self._path(name), **self._within)
 
     def remove_abandoned(self) -> None:
         """Remove what killed writers left in it and in its folders. What cannot be removed stays."""

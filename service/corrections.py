@@ -18,6 +18,7 @@ from service.inference.predictor import Prediction, in_time
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from corrections.errors import StorageUnavailable
     from corrections.metadata import Photo
     from corrections.records import StoredPrediction
     from corrections.store import CorrectionStore
@@ -36,6 +37,7 @@ class CorrectionService:
     def __init__(self, settings: Settings, decoder: Decoder) -> None:
         """Connects to nothing yet. The settings name a database."""
         from corrections.database import Database
+        from corrections.errors import StorageUnavailable
         from corrections.photos import PhotoFiles
         from corrections.store import CorrectionStore, Quota
 
@@ -48,7 +50,7 @@ class CorrectionService:
         self._minding = threading.Thread(target=self._mind, name="mind-corrections", daemon=True)
         self._closing = threading.Event()
         self._open = threading.Event()
-        self._failure = "the database is still being opened"
+        self._failure = StorageUnavailable("the database is still being opened")
         self._in_hand = 0
         self._candidate: _Candidate | None = None  # the one that is worth most of those not looked at yet
         self._asking: asyncio.Task[None] | None = None
@@ -111,7 +113,7 @@ class CorrectionService:
         Raises CorrectionsUnavailable, QueueFull, DeadlinePassed, UnknownCorrection, CorrectionChanged, QuotaUsed or MalformedRequest.
         """
         if not self._open.is_set():
-            raise CorrectionsUnavailable(self._failure, retry_after_s=_RETRY_S)
+            raise CorrectionsUnavailable(self._failure.said, retry_after_s=_RETRY_S)
         if self._in_hand >= _MAX_WAITING:
             raise QueueFull("too many corrections at once; try again later", retry_after_s=1)
         self._in_hand += 1
@@ -127,7 +129,7 @@ class CorrectionService:
 
     def _mind(self) -> None:
         """Open the database, again and again until it answers; then remove what is waste or too old."""
-        from corrections.errors import CorrectionsError
+        from corrections.errors import StorageUnavailable
 
         swept_s = -_SWEEP_S
         while not self._closing.is_set():
@@ -138,17 +140,17 @@ class CorrectionService:
                 if time.monotonic() - swept_s >= _SWEEP_S:
                     self._corrections.sweep()
                     swept_s = time.monotonic()
-            except CorrectionsError as error:
-                self._fail(str(error))
+            except StorageUnavailable as error:
+                self._fail(error)
             except Exception as error:  # whatever it is, it may be over the next time
-                self._fail(f"keeping corrections failed: {type(error).__name__}: {error}")
+                self._fail(StorageUnavailable("keeping corrections failed", f"{type(error).__name__}: {error}"))
             self._closing.wait(_RETRY_S)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: "StorageUnavailable") -> None:
         """Say it once."""
-        if self._failure != reason:
-            log.warning("corrections: %s", reason)
-        self._failure = reason
+        if str(self._failure) != str(error):
+            log.warning("corrections: %s", error)
+        self._failure = error
 
 
 @dataclass(frozen=True)
@@ -204,4 +206,4 @@ def as_service_errors() -> Iterator[None]:
         raise MalformedRequest(str(error)) from None
     except errors.StorageUnavailable as error:
         log.warning("corrections: %s", error)
-        raise CorrectionsUnavailable(str(error), retry_after_s=_RETRY_S) from None
+        raise CorrectionsUnavailable(error.said, retry_after_s=_RETRY_S) from None

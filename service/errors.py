@@ -265,7 +265,7 @@ _EXAMPLES: dict[type[ServiceError], str] = {
     UnknownCorrection: "there is no correction '0b57'; it may have been removed",
     CorrectionsDisabled: "corrections are not kept here; set SEEDLINGS_DATABASE",
     CorrectionChanged: "the correction is at version 2 by now; look at it again",
-    CorrectionsUnavailable: "the database does not answer: connection refused",
+    CorrectionsUnavailable: "the database does not answer; the log of the service says why",
     QuotaUsed: "100000 corrections are kept, as many as may be; review and export them, then remove some",
     ModelFailed: "the model raised an error",
     DeadlinePassed: "no answer within 10 s; try again later",

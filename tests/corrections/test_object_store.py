@@ -1,6 +1,8 @@
 """Corrections whose photos lie in an object store, by a server that speaks S3."""
 
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,23 @@ def test_a_bucket_that_is_not_there_keeps_nothing(endpoint: str, tmp_path: Path)
         corrections.add(new(1))
     assert corrections.count() == 0
     corrections.close()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [lambda photos: photos.write("a", b"x"), lambda photos: photos.read("a"), lambda photos: photos.remove("a")],
+    ids=["write", "read", "remove"],
+)
+def test_a_store_that_never_answers_is_not_waited_for_for_long(
+    endpoint: str, what: Callable[[PhotoFiles], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and that is all
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        s3fs.S3FileSystem.clear_instance_cache()
+        photos, started = PhotoFiles("s3://plants/field", wait_s=0.5), time.monotonic()
+        with pytest.raises(StorageUnavailable, match="the photo cannot be"):
+            what(photos)
+        assert time.monotonic() - started < 10  # by itself it is tried for minutes
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from corrections.errors import StorageUnavailable
 from corrections.store import CorrectionStore
 from service.corrections import CorrectionService
 from service.errors import CorrectionsUnavailable, DeadlinePassed, QueueFull
@@ -94,5 +95,17 @@ def test_the_event_loop_goes_on_meanwhile(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
             turns += 1
         assert turns > 5
+
+    run(tmp_path, use)
+
+
+def test_the_log_says_where_the_database_is_and_the_answer_does_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: CorrectionStore) -> None:
+        raise StorageUnavailable("the database does not answer", "db.internal:5432 refused the role adam")
+
+    async def use(corrections: CorrectionService) -> None:
+        with pytest.raises(CorrectionsUnavailable, match=r"^the database does not answer; the log of the service says why$"):
+            await corrections.call(fail)
+        assert "the database does not answer: db.internal:5432 refused the role adam" in caplog.text
 
     run(tmp_path, use)
