@@ -40,7 +40,7 @@ class VersionConflict(CorrectionsError):
 
 
 class StorageUnavailable(CorrectionsError):
-    """The database or the photos do not answer. `said` is for whoever asks; `reason` may name addresses, and stands in the message alone."""
+    """The database or the photos do not answer. `said` is for whoever asks; `reason` may name addresses, and is in the message alone."""
 
     def __init__(self, said: str, reason: str = "") -> None:
         super().__init__(f"{said}: {reason}" if reason else said)

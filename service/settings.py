@@ -141,7 +141,9 @@ class Settings(BaseModel):
         description="most photos a day that are kept for a reviewer though nobody corrected them: those that the model is unsure of or"
         " finds unfamiliar, no two alike; 0: none. Needs a database",
     )
-    keep_days: int | None = Field(None, ge=1, description="days after which a correction and its photo are removed; empty: never")
+    keep_days: int | None = Field(
+        None, ge=1, le=100_000, description="days after which a correction and its photo are removed; empty: never"
+    )
     keep_positions: bool = Field(False, description="keep photos as they are sent, with the positions and serial numbers in them")
     max_kept_rows: int = Field(100_000, ge=1, description="most corrections that are kept; further ones are answered 507")
     max_kept_bytes: int = Field(10 * 2**30, ge=1, description="most bytes of photos that are kept; further ones are answered 507")

@@ -107,6 +107,15 @@ def test_what_is_too_old_is_removed(opened: Open, tmp_path: Path) -> None:
     assert [kept.id for kept in corrections.waiting()] == [young.id]
 
 
+def test_the_longest_time_that_can_be_set_removes_nothing_and_clocks_ahead_do_no_harm(opened: Open) -> None:
+    corrections = opened(keep_days=100_000)  # as many as the settings take; a day before the year 1 would be no date
+    now = datetime.datetime.now(datetime.UTC)
+    for n, days in enumerate([-40_000, 0, 40_000]):
+        corrections.add(new(n), now + datetime.timedelta(days=days))
+    assert corrections.sweep() == 0
+    assert corrections.count() == 3
+
+
 def test_decisions_and_who_made_them(opened: Open) -> None:
     corrections = opened()
     kept = corrections.add(new(1, "Sugar beet"))

@@ -35,7 +35,8 @@ def test_reads_its_variables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "http"), ("DEVICE", "tpu"), ("MAX_BATCH", "0"), ("DEADLINE_S", "-1"), ("POLL_S", "inf")]
+    ("name", "value"),
+    [("PORT", "http"), ("DEVICE", "tpu"), ("MAX_BATCH", "0"), ("DEADLINE_S", "-1"), ("POLL_S", "inf"), ("KEEP_DAYS", "1000000")],
 )
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=f"SEEDLINGS_{name}"):
