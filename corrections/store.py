@@ -44,6 +44,11 @@ class CorrectionStore:
         """Bring the tables up to date. Raises StorageUnavailable."""
         self.database.migrate()
 
+    def check(self) -> None:
+        """See whether the database answers. Raises StorageUnavailable."""
+        with self.database.reading() as session:
+            session.execute(select(PhotoRow.sha256).limit(1))
+
     def close(self) -> None:
         """Give the connections back."""
         self.database.close()

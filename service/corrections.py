@@ -37,7 +37,6 @@ class CorrectionService:
     def __init__(self, settings: Settings, decoder: Decoder) -> None:
         """Connects to nothing yet. The settings name a database."""
         from corrections.database import Database
-        from corrections.errors import StorageUnavailable
         from corrections.photos import PhotoFiles
         from corrections.store import CorrectionStore, Quota
 
@@ -50,10 +49,16 @@ class CorrectionService:
         self._minding = threading.Thread(target=self._mind, name="mind-corrections", daemon=True)
         self._closing = threading.Event()
         self._open = threading.Event()
-        self._failure = StorageUnavailable("the database is still being opened")
+        self._failure: StorageUnavailable | None = None  # of the last look at database and photos
         self._in_hand = 0
         self._candidate: _Candidate | None = None  # the one that is worth most of those not looked at yet
         self._asking: asyncio.Task[None] | None = None
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong with database or photos, for everybody to read; a few seconds old. None if nothing is."""
+        failed = self._failure
+        return None if failed is None else f"corrections: {failed.said}"
 
     def start(self) -> None:
         """Open the database and mind it, in the background."""
@@ -113,7 +118,8 @@ class CorrectionService:
         Raises CorrectionsUnavailable, QueueFull, DeadlinePassed, UnknownCorrection, CorrectionChanged, QuotaUsed or MalformedRequest.
         """
         if not self._open.is_set():
-            raise CorrectionsUnavailable(self._failure.said, retry_after_s=_RETRY_S)
+            failed = self._failure
+            raise CorrectionsUnavailable("the database is still being opened" if failed is None else failed.said, retry_after_s=_RETRY_S)
         if self._in_hand >= _MAX_WAITING:
             raise QueueFull("too many corrections at once; try again later", retry_after_s=1)
         self._in_hand += 1
@@ -128,7 +134,7 @@ class CorrectionService:
             future.exception()  # nobody may have waited for it
 
     def _mind(self) -> None:
-        """Open the database, again and again until it answers; then remove what is waste or too old."""
+        """Open the database, again and again until it answers; then see whether it still does, and remove what is waste or too old."""
         from corrections.errors import StorageUnavailable
 
         swept_s = -_SWEEP_S
@@ -137,9 +143,11 @@ class CorrectionService:
                 if not self._open.is_set():
                     self._corrections.open()
                     self._open.set()
+                self._corrections.check()
                 if time.monotonic() - swept_s >= _SWEEP_S:
                     self._corrections.sweep()
                     swept_s = time.monotonic()
+                self._failure = None
             except StorageUnavailable as error:
                 self._fail(error)
             except Exception as error:  # whatever it is, it may be over the next time
@@ -147,7 +155,7 @@ class CorrectionService:
             self._closing.wait(_RETRY_S)
 
     def _fail(self, error: "StorageUnavailable") -> None:
-        """Say it once."""
+        """Say it once, and again where all was well meanwhile."""
         if str(self._failure) != str(error):
             log.warning("corrections: %s", error)
         self._failure = error

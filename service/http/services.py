@@ -71,11 +71,12 @@ class Services:
 
     @property
     def error(self) -> str | None:
-        """All that is wrong: why images are not answered, why no better version is in service, or the second model, the segmenter, or a
-        new file of keys."""
+        """All that is wrong: why images are not answered, why no better version is in service, or the second model, the segmenter, a new
+        file of keys, or where corrections are kept."""
         parts = (self.predictor.failure, self.detector.failure) if self.registry.current else ()
         stopped = "the event loop stands still; restart the process" if self.heartbeat.stopped else None
-        wrong = (stopped, *parts, self.registry.error, self._error_of_second, self.segmenters.error, self.keys.error)
+        kept = None if self.corrections is None else self.corrections.error
+        wrong = (stopped, *parts, self.registry.error, self._error_of_second, self.segmenters.error, self.keys.error, kept)
         return "; ".join(dict.fromkeys(filter(None, wrong))) or None
 
     @property

@@ -64,7 +64,7 @@ class Health(BaseModel):
     )
     error: str | None = Field(
         description="why predictions are not answered, why no better version is in service, and what is wrong with the second model, the"
-        " segmenter or the file of keys, one after the other; null if nothing"
+        " segmenter, the file of keys or where corrections are kept, one after the other; null if nothing"
     )
     refused: list[RefusedVersion] = Field(
         description="versions of the store that are not served: of the model, the second one and the segmenter, of each newest first"

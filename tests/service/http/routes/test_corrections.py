@@ -215,14 +215,18 @@ def test_predictions_go_on_while_the_database_is_away(
         assert (away.status_code, away.json()["type"]) == (503, "urn:seedlings:not-kept")
         assert "Retry-After" in away.headers
         assert str(postgresql.port) not in away.text
+        said = "corrections: the database does not answer; the log of the service says why"
+        service.wait_for(lambda: said in str(service.client.get("/health").json()["error"]), "/health says it")
         assert predict() == 200
     finally:
         postgresql.start()
     service.wait_for(lambda: send(service).status_code == 201, "it is found again")  # by itself
+    service.wait_for(lambda: "corrections" not in str(service.client.get("/health").json()["error"]), "all is well")
     postgresql.stop()
     try:
         lost = send(service)
         assert (lost.status_code, str(postgresql.port) in lost.text) == (503, False)
+        service.wait_for(lambda: said in str(service.client.get("/health").json()["error"]), "/health says it again")
         assert predict() == 200
     finally:
         postgresql.start()

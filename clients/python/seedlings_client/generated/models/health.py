@@ -26,7 +26,8 @@ class Health:
         status (HealthStatus): only a service that is ready answers predictions
         model (None | ServedModel): the model in service; null before the first one is loaded
         error (None | str): why predictions are not answered, why no better version is in service, and what is wrong
-            with the second model, the segmenter or the file of keys, one after the other; null if nothing
+            with the second model, the segmenter, the file of keys or where corrections are kept, one after the other; null
+            if nothing
         refused (list[RefusedVersion]): versions of the store that are not served: of the model, the second one and the
             segmenter, of each newest first
         queued (int): number of images that wait for a forward pass
