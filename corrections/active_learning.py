@@ -5,7 +5,7 @@ same time; what is too many is then removed, one replica after the other.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -74,4 +74,5 @@ def _undecided(session: Session, now: datetime | None, n: int) -> list[str]:
 
 def _of_today(now: datetime | None) -> tuple[ColumnElement[bool], ...]:
     midnight = datetime.combine((now or datetime.now(UTC)).date(), time(), UTC)
-    return CorrectionRow.source == "asked", CorrectionRow.created >= midnight
+    until = midnight + timedelta(days=1)  # where the clock was ahead once, there are days to come
+    return CorrectionRow.source == "asked", CorrectionRow.created >= midnight, CorrectionRow.created < until

@@ -47,6 +47,16 @@ def test_those_of_a_day_that_are_worth_most_are_kept(opened: Open, tmp_path: Pat
     assert (kept.source, kept.species, kept.state) == ("asked", None, "waiting")
 
 
+def test_a_clock_that_was_ahead_takes_no_day_s_room_and_loses_nothing(opened: Open) -> None:
+    corrections = opened()
+    ahead = [ask(corrections, i, 0.1, NOON + datetime.timedelta(days=400)) for i in range(3)]
+    for i in range(3, 6):
+        assert ask(corrections, i, 0.5) is not None
+    assert ask(corrections, 6, 0.9) is not None  # in the place of one of the same day
+    assert {one.id for one in ahead if one is not None} < {kept.id for kept in corrections.waiting()}
+    assert worths(corrections) == [0.1, 0.1, 0.1, 0.5, 0.5, 0.9]
+
+
 def test_what_a_person_handed_in_or_decided_makes_no_room(opened: Open) -> None:
     corrections = opened()
     person = corrections.add(new(15), NOON)
