@@ -1,20 +1,20 @@
-// Two taps under an answer: it is right, or it is something else. Only where this server keeps corrections.
+// Two taps under an answer, right or something else, where this server keeps corrections.
 
 import * as api from "./api.js";
 import { $, hold, make } from "./dom.js";
 import { t } from "./language.js";
 import { nameOf, standing } from "./verdict.js";
 
-const NOT_A_PLANT = "not a plant"; // as the server calls it
+const NOT_A_PLANT = "not a plant"; // the server's word
 let keeping = { kept: false };
 let species = [];
-let photo = null; // the one on show
+let photo = null; // on show
 let changed = () => {};
 
-/** `told` is given each photo whose correction came or went. */
+/** `told` gets each photo whose correction changed. */
 export const onCorrection = (told) => (changed = told);
 
-/** What the server keeps of photos stands on the page before one is sent. */
+/** Says what the server keeps of photos before one is sent. */
 export async function meet(known) {
   species = known.map(({ name }) => name);
   keeping = await api.keeping();
@@ -52,7 +52,7 @@ function unfold(on) {
   $("choices").hidden = !on;
 }
 
-/** One call after the other; an answer of a photo that is no longer on show changes that photo alone. */
+// It changes the photo that it is of.
 async function ask(work) {
   const meant = photo;
   const had = document.activeElement;
@@ -60,7 +60,7 @@ async function ask(work) {
   for (const button of buttons) button.disabled = true;
   try {
     await work(meant);
-    await changed(meant); // a reload forgets nothing that was shown
+    await changed(meant); // a reload forgets nothing shown
     if (meant === photo) offer(photo);
   } catch (problem) {
     if (meant === photo) say(t.not_kept(problem.detail || problem.message));
@@ -89,7 +89,8 @@ $("another").addEventListener("submit", (event) => {
 });
 $("take-back").addEventListener("click", () =>
   ask(async (meant) => {
-    await api.takeBack(meant.correction.id);
+    const { id } = meant.correction;
+    await api.takeBack(id).catch((problem) => problem.detail.includes(id) || Promise.reject(problem)); // only what is gone is named
     delete meant.correction;
   }),
 );

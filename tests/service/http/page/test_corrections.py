@@ -78,6 +78,18 @@ def test_right_and_wrong_are_kept_and_taken_back(browser: Any, keeping: Running,
         page.wait_for_selector("#right:not([hidden])")
 
 
+def test_what_is_gone_already_can_be_taken_back(browser: Any, keeping: Running) -> None:
+    for page in opened(browser, keeping, viewport={"width": 1200, "height": 800}):
+        page.set_input_files("#choose", [photo("red.png", fakes.image(RED))])
+        page.wait_for_selector("#correction:not([hidden])")
+        page.click("#right")
+        page.wait_for_selector("#take-back:not([hidden])")
+        keeping.client.delete(f"/corrections/{kept(keeping)[0].id}")  # as by a call that was answered too late
+        page.click("#take-back")
+        page.wait_for_selector("#right:not([hidden])")
+        assert page.text_content("#correction-said") == ""
+
+
 def test_another_plant_by_keyboard_and_names_that_are_refused(browser: Any, keeping: Running) -> None:
     for page in opened(browser, keeping, viewport={"width": 1200, "height": 800}):
         page.set_input_files("#choose", [photo("grey.png", fakes.image(GREY))])
