@@ -59,5 +59,6 @@ def _answering(done: str) -> Iterator[None]:
             raise StorageUnavailable("the photo cannot be written: there is no such folder or bucket; make it") from error
         raise PhotoLost(f"the photo cannot be {done}: there is no such file any more") from error
     except Exception as error:  # each file system raises what its library does
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or silent
         raise StorageUnavailable(f"the photo cannot be {done}", str(reason)[:200]) from error
