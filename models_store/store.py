@@ -115,12 +115,14 @@ def check_next(store: Path, name: str, task: str) -> None:
     if not re.fullmatch(NAME_PATTERN, name):
         raise StoreError(f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-', the first one a letter or digit")
     found = versions(store, name)
+    before = store if found else SHIPPED_STORE  # a shipped one is served until the store holds one of its name
+    found = found or versions(SHIPPED_STORE, name)
     try:
-        newest = read_any_manifest(store / name / str(found[-1])) if found else None
+        newest = read_any_manifest(before / name / str(found[-1])) if found else None
     except StoreError:  # the next version is the cure
         newest = None
     if newest is not None and newest.task != task:
-        raise ArtifactUnsuitable(f"{store / name} holds a model for {newest.task}, this one is for {task}: publish it under another name")
+        raise ArtifactUnsuitable(f"{before / name} holds a model for {newest.task}, this one is for {task}: publish it under another name")
 
 
 def named_version(name: str) -> Path:
@@ -238,6 +240,8 @@ def _content(file: Path, most_bytes: int, size_bytes: int | None = None) -> byte
     except FileNotFoundError:
         hint = "publish the version again" if file.parent.is_dir() else "so is its folder: name that of a published version"
         raise ArtifactMissing(f"{file} is missing; {hint}") from None
+    except NotADirectoryError:
+        raise ArtifactMissing(f"{file.parent} is a file; name the folder of a published version") from None
     except IsADirectoryError:
         raise ArtifactCorrupt(f"{file} is a folder; publish the version again") from None
     except OSError as error:

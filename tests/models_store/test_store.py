@@ -63,6 +63,9 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     publish(tmp_path)
     with pytest.raises(ArtifactMissing, match="no version 7; it has 1"):
         store.resolve(tmp_path, "seedlings", 7)
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    with pytest.raises(ArtifactMissing, match=r"mine\.pt is a file; name the folder of a published version"):
+        store.read_any_manifest(tmp_path / "mine.pt")
 
 
 def edit(**changes: object) -> Callable[[Path], None]:
@@ -236,6 +239,14 @@ def test_a_model_for_another_task_does_not_become_the_next_version(tmp_path: Pat
     for name in ("../x", "a b", "", ".", "a\n"):
         with pytest.raises(store.StoreError, match="cannot be a model's name"):
             store.check_next(tmp_path, name, "segmentation")
+
+
+def test_the_name_of_a_shipped_model_is_kept_for_its_task(tmp_path: Path) -> None:
+    for name, task in (("seedlings", "classification"), ("seedlings-segmenter", "segmentation")):
+        store.check_next(tmp_path, name, task)
+    for name, task in (("seedlings", "segmentation"), ("seedlings-segmenter", "classification")):
+        with pytest.raises(store.ArtifactUnsuitable, match="publish it under another name"):
+            store.check_next(tmp_path, name, task)
 
 
 def test_a_version_is_named_by_its_folder_or_as_one_that_comes_with_the_project(publish_in: Callable[..., Path]) -> None:

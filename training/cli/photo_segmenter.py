@@ -175,11 +175,11 @@ def _tell(drawn: "DrawnMasks") -> None:
 
     written = drawn.files
     if written:
-        say(f"wrote {len(written)} masks into {os.path.commonpath([mask.parent for mask in written])}")
+        say(f"wrote {_masks_in_words(written)} into {os.path.commonpath([mask.parent for mask in written])}")
     if drawn.kept:
-        say(f"{len(drawn.kept)} masks were there already, and stay as they are")
+        say(f"there already, so left as it was: {_masks_in_words(drawn.kept)}")
     if drawn.differing:
-        say(f"{len(drawn.differing)} of these are not what the outlines say: {_some([mask.name for mask in drawn.differing])}")
+        say(f"not what the outlines say: {len(drawn.differing)} of these, {_some([mask.name for mask in drawn.differing])}")
         say("--force draws them anew")
     if drawn.absent:
         say(f"not among the photos, so left out: {len(drawn.absent)}, {_some(drawn.absent)}")
@@ -190,6 +190,10 @@ def _tell(drawn: "DrawnMasks") -> None:
     if bare := annotations.without_plants(written):
         say(f"without a plant: {len(bare)} of them, {_some(bare)}")
         say("they count as bare ground: where a photo was only not annotated, remove it and its mask")
+
+
+def _masks_in_words(masks: Sequence[Path]) -> str:
+    return "1 mask" if len(masks) == 1 else f"{len(masks)} masks"
 
 
 def _some(names: Sequence[str]) -> str:

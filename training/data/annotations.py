@@ -147,7 +147,7 @@ def _of_source(source: Path) -> list[OutlinedPhoto]:
         raise DataError(f"{source} holds {len(files)} JSON files; name a folder of at most {_MOST_FILES}")
     found = [photo for file in files for photo in _read(file) or []]
     if not found:
-        raise DataError(f"{source} holds {len(files)} JSON files, none with outlines; name the folder where CVAT or LabelMe saves them")
+        raise DataError(f"{source} holds no JSON file with outlines; name the folder where CVAT or LabelMe saves them")
     return found
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models_store import image_files, learnt, pixels
-from training.data import decoded_cache
+from training.data import decoded_cache, masks
 from training.errors import DataError
 
 
@@ -94,6 +94,10 @@ def scan(root: Path, least: int = 2) -> Folder:
     problems += [f"{root / file} lies outside of every species' folder; move it into one, or remove it" for file in loose if _plain(file)]
     problems += [f"{root}/{image_files.printable(file)} has a name that is not UTF-8 or steers terminals; rename it" for file in unnamed]
     problems += [f"{root}: {' and '.join(names)} are one name to people; keep one of these folders" for names in _alike(folders)]
+    if masks.FOLDER in species:
+        problems.append(
+            f"{root / masks.FOLDER} holds masks, no species; name a folder with photos of single plants, a folder for each species"
+        )
     if len(folders) < least and folders:
         problems.append(f"{root} holds one species, {image_files.printable(folders[0])}; telling species apart takes at least two folders")
     return Folder(
@@ -125,7 +129,7 @@ def photos_beside_masks(folder: Path) -> list[Path]:
         raise DataError(f"{error.filename} cannot be listed ({error.strerror})") from None
     for path, reason in found.problems.items():
         raise DataError(f"{image_files.printable(path)} {reason}; mend or remove it")
-    return [file for file in found.files if "masks" not in file.relative_to(folder).parts]
+    return [file for file in found.files if masks.FOLDER not in file.relative_to(folder).parts]
 
 
 def read(folder: Folder) -> Iterable[ReadFile]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
 from training.errors import DataError
@@ -81,6 +81,7 @@ def read(mask: Path) -> Mask:
         raise
     except Exception as error:  # damaged data raises whatever its damage leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        reason = "it is no PNG" if isinstance(error, UnidentifiedImageError) else reason  # whose words are the path once more
         raise DataError(f"{mask} cannot be read ({reason}); draw this mask anew as a PNG, or copy it again") from None
 
 

@@ -68,7 +68,10 @@ def check_size(file: Path, photo: OutlinedPhoto) -> None:
     except (OSError, pixels.PixelsError) as error:
         raise DataError(f"{file} cannot be read ({error})") from None
     if (width, height) != (photo.width, photo.height):
-        raise DataError(f"{file} is {width}×{height}, by {photo.source} {photo.width}×{photo.height}; annotate the very same file")
+        do = "annotate the very same file"
+        if (height, width) == (photo.width, photo.height):
+            do += ", or one that is saved as it is shown: a program that draws outlines may not turn photos by their EXIF orientation"
+        raise DataError(f"{file} is {width}×{height}, by {photo.source} {photo.width}×{photo.height}; {do}")
 
 
 def drawn(photo: OutlinedPhoto) -> Mask:

@@ -16,6 +16,7 @@ from models_store.photo_maps import Maps
 from training.artifact import segmenter_card
 from training.data import masked_photos
 from training.data.masked_photos import Half
+from training.errors import DataError
 
 LEAST_SIDE = 30  # pixels of the longer side of a plant that is counted
 LEAF_GAP = 8  # pixels between two leaves of one plant at most; chosen by eye on the first half of the frames from Bonn
@@ -42,12 +43,13 @@ def figures(
     """
     files = masked_photos.files(folder, half)
     both, either = np.zeros(3), np.zeros(3)
-    true = false = missed = 0
+    true = false = missed = drawn_px = 0
     errors: list[int] = []
     for file in tqdm(files, "measuring", leave=False, disable=None):
         image, drawn = masked_photos.read(file)
         photo = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
         height, width = drawn.shape
+        drawn_px += int(np.count_nonzero(drawn))
         maps = segment(photo)
         whole = np.asarray(Image.fromarray(maps[0]).resize((width, height), Image.Resampling.BILINEAR))
         green = excess_green(photo)
@@ -60,6 +62,10 @@ def figures(
             hits, wrong, lacking, error = compare(boxes, boxes_of(drawn))
             true, false, missed = true + hits, false + wrong, missed + lacking
             errors.append(error)
+    if not (drawn_px or single):
+        raise DataError(
+            f"{folder}: by their masks there is no plant on these photos, so nothing to measure by; 0 is background, all else plant"
+        )
     ious = [float(a / b) if b else 1.0 for a, b in zip(both, either, strict=True)]
     precision, recall = (true / max(1, true + other) for other in (false, missed))
     return PlantFigures(
@@ -82,16 +88,20 @@ def figures(
 def text(found: PlantFigures) -> str:
     """One folder's figures in a line."""
     line = (
-        f"{found.folder}: IoU of plants {found.iou:.3f} on {found.photos} photos; excess green {found.green_fixed_iou:.3f} over"
-        f" {_GREEN:g}, {found.green_otsu_iou:.3f} by Otsu"
+        f"{found.folder}: IoU of plants {found.iou:.3f} on {found.photos} photo{_s(found.photos)};"
+        f" excess green {found.green_fixed_iou:.3f} over {_GREEN:g}, {found.green_otsu_iou:.3f} by Otsu"
     )
     if found.f1 is not None:
         precision, recall, f1 = segmenter_card.shares(found)
         line += (
-            f"; {found.plants} plants over {found.least_side} px: precision {precision}, recall {recall}, F1 {f1},"
+            f"; {found.plants} plant{_s(found.plants)} over {found.least_side} px: precision {precision}, recall {recall}, F1 {f1},"
             f" count wrong by {found.count_error:.2f} a photo"
         )
     return f"{line}; learnt from: {found.learnt_from}"
+
+
+def _s(number: int | None) -> str:
+    return "" if number == 1 else "s"
 
 
 def compare(found: Sequence[Box], drawn: Sequence[Box]) -> tuple[int, int, int, int]:

@@ -236,8 +236,9 @@ def save(trained: TrainedSegmenter, out: Path) -> None:
 
 def load(file: Path) -> TrainedSegmenter:
     """A segmenter that `train` wrote. Raises RunError."""
-    if file.is_dir():
-        raise RunError(f"{file} is a folder; name the file that 'photo-segmenter fit' wrote (of a published version: evaluate --artifact)")
+    if file.is_dir() or store.named_version(str(file)).is_dir():
+        what = "folder" if file.is_dir() else "published version"
+        raise RunError(f"{file} is a {what}; name the file that 'photo-segmenter fit' wrote (of a published version: evaluate --artifact)")
     if not file.is_file():
         raise RunError(f"{file} is not there; make one with 'python -m training photo-segmenter fit'")
     segmenter = PhotoSegmenter()

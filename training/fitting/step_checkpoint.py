@@ -14,6 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 from training.errors import RunError
 from training.fitting import run_folder
 
+_DIGESTS = {"split_digest": "images of --data", "given": "pixels of photos, masks or --start", "photos": "photos"}
+
 
 @dataclass(frozen=True)
 class StepCheckpoint:
@@ -35,8 +37,11 @@ class StepCheckpoint:
         if not self.file.exists():
             return 0
         kept = run_folder.load_weights(self.file)
-        if kept["made"] != self.made:
-            raise RunError(f"{self.file} is of another training ({kept['made']}); remove it, or give the same options and photos as then")
+        if (made := kept.get("made", {})) != self.made:
+            differ = ", ".join(_differing(name, made.get(name), wanted) for name, wanted in self.made.items() if made.get(name) != wanted)
+            raise RunError(
+                f"{self.file} is of another training, with other {differ}; remove it, or give the same options and photos as then"
+            )
         self.network.load_state_dict(kept["network"])
         self.averaged.load_state_dict(kept["averaged"])
         self.optimizer.load_state_dict(kept["optimizer"])
@@ -62,6 +67,11 @@ def check_out(out: Path) -> None:
         raise RunError(f"{out} is a folder; name a file in it with --out, such as {out / 'mine.pt'}")
     if out.exists() and not _beside(out).exists():
         raise RunError(f"{out} is there already, and would be overwritten; remove it, or name another file with --out")
+
+
+def _differing(name: str, then: object, now: object) -> str:
+    """What differs, with its values where these tell people something."""
+    return _DIGESTS.get(name) or f"{name.replace('_', ' ')} ({then} then, {now} now)"
 
 
 def _beside(out: Path) -> Path:

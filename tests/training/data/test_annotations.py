@@ -172,6 +172,6 @@ def test_the_masks_of_a_folder_called_a_dot_lie_beside_it(field, monkeypatch, ca
     monkeypatch.chdir(field / "images")
     coco(field / "c.json")
     assert main(["photo-segmenter", "masks", "../c.json", "--photos", "."]) == 0
-    assert f"wrote 1 masks into {field / 'masks'}" in capsys.readouterr().out
+    assert f"wrote 1 mask into {field / 'masks'}" in capsys.readouterr().out
     assert (field / "masks" / "p0.png").is_file()
     assert not (field / "images" / "masks").exists()

@@ -128,13 +128,13 @@ def test_masks_that_are_there_stay_unless_forced(field, capsys):
     before = mask.read_bytes()
     command = ["photo-segmenter", "masks", str(file), "--photos", str(field / "images")]
     assert main(command) == 0
-    assert capsys.readouterr().out == "1 masks were there already, and stay as they are\n"
+    assert capsys.readouterr().out == "there already, so left as it was: 1 mask\n"
     others = [one([[30, 5, 40, 5, 40, 25, 30, 25]]), one([[1, 2, 30, 4, 5, 36]], 8)]
     write(field, others, ["one.png", "two.jpg", "moved away.jpg"])
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "wrote 1 masks" in said
-    assert "1 of these are not what the outlines say: one.png\n--force draws them anew\n" in said
+    assert "wrote 1 mask into" in said
+    assert "not what the outlines say: 1 of these, one.png\n--force draws them anew\n" in said
     assert "not among the photos, so left out: 1, moved away.jpg\n" in said
     assert mask.read_bytes() == before
     assert main([*command, "--force"]) == 0

@@ -69,6 +69,7 @@ def test_no_half_written_cache_after_a_broken_image(folder, tmp_path):
         ),
         (lambda root: (root / "Maize").rename(root / "Ma\ni\x1b[1mze"), r"Ma\\ni\\x1b\[1mze/000\.png. has a name that"),
         (lambda root: (root / "Maize" / "x.png").symlink_to("nowhere"), r"Maize/x\.png has the name of an image, but is no file"),
+        (lambda root: (root / "Maize").rename(root / "masks"), "masks holds masks, no species; name a folder with photos of single plants"),
         (lambda root: shutil.copytree(root / "Maize", root / "maize "), r"'Maize' and 'maize ' are one name to people; keep one"),
         (
             lambda root: [

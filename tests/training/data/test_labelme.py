@@ -109,6 +109,11 @@ def test_shapes_of_a_group_are_one_plant_and_ground_is_cut_out(field):
         ([shape([[1, 1], [3, 3]], "mask", mask="é")], {}, "its mask is no PNG"),
         ([shape([[1, 1], [3, 3]], "mask")], {}, "its mask is no PNG"),
         ([], {"imageWidth": 61}, "one.json 61×40; annotate the very same file"),
+        (
+            [],
+            {"imageWidth": HEIGHT, "imageHeight": WIDTH},
+            "or one that is saved as it is shown: a program that draws outlines may not turn",
+        ),
         ([], {"imageHeight": None}, "imageHeight"),
         ([], {"imagePath": "../../secret.png"}, "images/secret.png is not there"),
         ([], {"imagePath": None}, "open it in LabelMe and save it again"),
@@ -123,5 +128,5 @@ def test_what_is_wrong_is_said_and_nothing_written(field, shapes, changes, words
 
 
 def test_a_folder_without_files(field):
-    with pytest.raises(DataError, match="holds 0 JSON files, none with outlines; name the folder where CVAT or LabelMe"):
+    with pytest.raises(DataError, match="holds no JSON file with outlines; name the folder where CVAT or LabelMe"):
         annotations.write_masks([field / "labels"], field / "images")

@@ -93,6 +93,14 @@ def test_a_damaged_mask_is_named(photo, kind):
             read(photo)
 
 
+def test_of_what_is_no_picture_the_name_is_said_once(photo):
+    mask = photo.parent.parent / "masks" / "a.png"
+    mask.write_bytes(b"no picture")
+    with pytest.raises(DataError) as raised:
+        masks.read(mask)
+    assert str(raised.value) == f"{mask} cannot be read (it is no PNG); draw this mask anew as a PNG, or copy it again"
+
+
 def test_they_lie_beside_their_photos_whatever_those_are_called_by(photo, monkeypatch):
     mask = photo.parent.parent / "masks" / "a.png"
     painted("0 and 255").save(mask)

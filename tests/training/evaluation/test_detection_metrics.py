@@ -6,6 +6,7 @@ from PIL import Image
 
 from models_store.manifest import PlantThresholds
 from tests import fakes
+from training.errors import DataError
 from training.evaluation import detection_metrics
 from training.evaluation.detection_metrics import boxes_of, compare, excess_green, iou, otsu
 
@@ -54,6 +55,17 @@ def test_where_nothing_is_drawn_and_nothing_found_there_is_no_precision(photos):
     ]
     assert "0 plants over 30 px: precision –, recall –, F1 –, count wrong by 0.00" in detection_metrics.text(bare[0])
     assert "0 plants over 30 px: precision 0.000, recall 0.000, F1 0.000, count wrong by 2.00" in detection_metrics.text(bare[1])
+    with pytest.raises(DataError, match="frames: by their masks there is no plant on these photos, so nothing to measure by"):
+        detection_metrics.figures(by_green, photos, THRESHOLDS, single=False, learnt_from="nothing")
+
+
+def test_one_photo_with_one_plant_is_said_so(photos):
+    disc = fakes.field(DISCS[:1])
+    disc.save(photos / "a.png")
+    Image.fromarray((np.asarray(disc)[..., 1] > 100).astype(np.uint8)).save(photos.parent / "masks" / "a.png")
+    found = detection_metrics.figures(by_green, photos, THRESHOLDS, single=True, learnt_from="nothing", half="first")
+    assert "on 1 photo; excess green" in detection_metrics.text(found)
+    assert "; 1 plant over 30 px" in detection_metrics.text(found)
 
 
 def test_boxes_are_matched_one_to_one():

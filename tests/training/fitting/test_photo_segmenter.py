@@ -1,6 +1,7 @@
 """The segmenter of whole photos, trained for a few steps. Its commands are tested in tests/training/cli."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,6 +42,11 @@ def test_the_loss_of_plants_is_cross_entropy_and_the_iou_of_each_source():
 
 def test_of_many_photos_fewer_squares_are_learnt_from():
     assert [photo_segmenter.squares_of_each(photos) for photos in (0, 500, 501, 2000, 10**6)] == [20, 20, 19, 5, 2]
+
+
+def test_a_published_version_is_no_file_of_weights():
+    with pytest.raises(RunError, match=r"seedlings-segmenter/14 is a published version; name the file .*--artifact"):
+        photo_segmenter.load(Path("seedlings-segmenter/14"))
 
 
 def test_a_folder_is_no_file_of_weights(tmp_path):
@@ -105,9 +111,12 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(images, tmp_path, mo
         train("parts.pt")
     assert not (tmp_path / "parts.pt").exists()
     monkeypatch.setattr(photo_segmenter, "plant_loss", lambda *given: calls.append(0) or loss(*given))
-    for others in ({"steps": 12}, {"backgrounds": images.pixels[:2]}):
-        with pytest.raises(RunError, match="is of another training"):
+    for others, differing in (({"steps": 12}, r"steps \(11 then, 12 now\)"), ({"backgrounds": images.pixels[:2]}, "pixels of photos")):
+        with pytest.raises(RunError, match=f"parts.pt.part is of another training, with other {differing}[^(]*; remove it, or"):
             train("parts.pt", **others)
+    torch.save({"weights": 1}, tmp_path / "other.pt.part")
+    with pytest.raises(RunError, match="is of another training"):
+        train("other.pt")
     calls.clear()
     resumed = train("parts.pt")
     assert len(calls) == 3  # of 11, eight were kept
