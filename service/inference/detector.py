@@ -173,7 +173,9 @@ class Detector:
         """The segmenter in service now. Raises NotReady."""
         segmenter = self._registry.current
         if segmenter is None:
-            raise NotReady(self._registry.error or "the segmenter is still being loaded", retry_after_s=1)
+            error = self._registry.error
+            lasts = error is not None and not any(one.transient for one in self._registry.refused)  # until somebody does what it says
+            raise NotReady(error or "the segmenter is still being loaded", retry_after_s=None if lasts else 1)
         return segmenter
 
     def versions(self) -> Versions:

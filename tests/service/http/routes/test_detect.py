@@ -285,6 +285,7 @@ def test_without_a_segmenter_it_says_so_and_predictions_go_on(start: Start, publ
     service = start(segmenter="none-such")
     response = service.client.post("/detect", files={"file": fakes.image()})
     assert (response.status_code, "none-such" in response.json()["detail"]) == (503, True), response.text
+    assert "Retry-After" not in response.headers  # no client is to wait: somebody has to publish one
     assert service.client.post("/predict", files={"file": fakes.image()}).status_code == 200
 
 
