@@ -197,8 +197,13 @@ async function work() {
 /** By the server; where it is out of reach by this browser, if the user wanted that. */
 async function ask(photo, crop) {
   await met.catch(() => {}); // else nobody knows whether plants are found
+  if (!finding && !away) await meet(); // a segmenter may have come
   try {
-    if (!away || !offline.ready()) return await send(photo, crop);
+    if (!away || !offline.ready()) {
+      const answer = await send(photo, crop);
+      if (!isCurrent({ answer, found: photo.found })) await meet(); // other models came into service
+      return answer;
+    }
   } catch (problem) {
     if (problem.status !== 0 || !(await leave(problem))) throw problem;
   }

@@ -1,6 +1,7 @@
 """How photos come to the page, on a desk and on a phone, and what it says when that fails."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +112,27 @@ def test_a_photo_that_comes_before_the_server_told_of_its_models_is_looked_at_fo
     assert page.text_content("#plants-title") == "2 plants"
     assert page.locator("#rows tr").count() == 2  # what was here before is back, too
     context.close()
+
+
+def test_what_comes_into_service_while_the_page_is_open_is_used_and_named(
+    browser: Any, start: Start, publish_in: Any, tmp_path: Path
+) -> None:
+    publish_in(fakes.Halves)
+    service = start(segmenter="mine")
+    row = fakes.encoded(fakes.field([(100, 90, 40), (300, 120, 30)]))
+    for page in opened(browser, service):
+        page.set_input_files("#choose", [photo("one.png", row)])
+        page.wait_for_selector("#result[aria-busy=false] #bars li", state="attached")
+        assert page.locator("#plants").is_hidden()
+        fakes.publish_segmenter(tmp_path, name="mine")
+        service.wait_for(lambda: service.services.segmenters.current, "the segmenter is loaded")
+        page.set_input_files("#choose", [photo("two.png", row)])
+        page.wait_for_selector("#plants:not([hidden])")
+        assert "version 1" in page.text_content("#model")
+        publish_in(fakes.Halves)
+        service.wait_for(lambda: service.services.registry.current.version == "2", "the new version is loaded")
+        page.set_input_files("#choose", [photo("three.png", row)])
+        page.wait_for_selector("#model:has-text('version 2')")
 
 
 def test_pasting_and_dropping(page: Any) -> None:
