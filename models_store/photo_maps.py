@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, close_up, plants, white_balance
+from models_store import canopy, close_up, sure_parts, white_balance
 from models_store.manifest import PlantThresholds
 from models_store.plants import Map
 
@@ -58,4 +58,4 @@ def in_steps(
     where = canopy.confirmed(canopy.vegetation(photo), photo, plant >= thresholds.plant)
     if larger is not None and not canopy.is_all(where):
         plant = yield from close_up.seen(larger, plant, thresholds.plant, most, lambda tile: look(tile)[0], time_for)
-    return canopy.seen(where, (plants.sure_parts(plant, thresholds), near, afar))
+    return canopy.seen(where, (sure_parts.kept(plant, photo, thresholds), near, afar))

@@ -33,7 +33,7 @@ _COUNTED = 0.01  # of the map's width: parts from this size on say what size a p
 # By logistic regression on parts that hold one plant or several: of composed pictures, of training images, and of the first half of
 # the photos from fields. training/LOG.md has what it is worth on others.
 _BY_HULL, _BY_SPREAD, _BY_OUTLINE, _BY_SIZE, _LIKE_SEVERAL = 0.42, -0.57, 1.04, 0.15, 1.68
-_CORNERS = np.ones((3, 3))  # neighbours at corners touch, too
+CORNERS = np.ones((3, 3))  # neighbours at corners touch, too
 _PEAK = 5  # places a side, within which a centre is the highest
 _MOST_CENTRES = 256  # of one part, the surest
 
@@ -110,27 +110,10 @@ def sureness(plant: Map) -> Map:
     return highest
 
 
-def sure_parts(plant: Map, thresholds: PlantThresholds) -> Map:
-    """The map [H,W], but 0 in each part whose mean of `sureness` is under `thresholds.score`.
-
-    Such parts are stones and clods, on soil that the segmenter has never seen. Their pixels pass `thresholds.plant`, but only just.
-    Those of leaves pass it by far.
-    """
-    passing = plant >= thresholds.plant
-    labels, count = ndimage.label(passing, _CORNERS)
-    where = np.flatnonzero(passing)  # a twentieth of the photo, usually: no more is looked at
-    parts = labels.ravel()[where]
-    sums = np.bincount(parts, sureness(plant).ravel()[where], count + 1)
-    doubtful = sums < thresholds.score * np.bincount(parts, minlength=count + 1)
-    kept = plant.copy()
-    kept.ravel()[where[doubtful[parts]]] = 0
-    return kept
-
-
 def _parts(plant: Map, least: float) -> NDArray[np.int32]:
     """Which part each pixel over `least` is of, 0 for the others: [H,W]. Leaves of one plant are one part."""
     sure = plant >= least
-    labels, count = ndimage.label(plant >= _BRIDGE * least, _CORNERS)
+    labels, count = ndimage.label(plant >= _BRIDGE * least, CORNERS)
     boxes = ndimage.find_objects(labels)
     sides = np.array([0, *(_side(box) for box in boxes)])
     seen = np.bincount(labels[sure], minlength=count + 1) > 0
@@ -246,7 +229,7 @@ def _nearest(rows: NDArray[np.int64], columns: NDArray[np.int64], centres: NDArr
 def _peaks(centres: Map, least: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Rows, columns and values of the map's hills of at least that height; of a flat top its middle."""
     top = (centres >= least) & (centres == ndimage.maximum_filter(centres, _PEAK))
-    labels, count = ndimage.label(top, _CORNERS)
+    labels, count = ndimage.label(top, CORNERS)
     rows, columns = np.nonzero(labels)
     hills = labels[rows, columns] - 1
     sizes = np.maximum(1, np.bincount(hills, minlength=count))

@@ -83,13 +83,14 @@ def test_parts_of_which_the_segmenter_is_not_sure_are_no_plants() -> None:
     plant = np.zeros((128, 128), np.float32)
     plant[20:40, 20:40] = 0.7
     plant[80:100, 60:90], plant[80:100, 90:92] = 0.9, 0.55
-    given, dark = plant.copy(), np.zeros((3, 128, 128), np.uint8)
+    given, photo = plant.copy(), np.full((3, 128, 128), 90, np.uint8)
+    photo[1, plant > 0] = 120
 
     def score(least: float) -> PlantThresholds:
         return PlantThresholds(plant=0.5, score=least, centre=0.5, doubt=0.2)
 
     for least in (0, 0.69):
-        assert (photo_maps.seen(lambda _: maps(plant), dark, None, score(least))[0] == given).all()
-    found, _, _ = photo_maps.seen(lambda _: maps(plant), dark, None, score(0.85))
+        assert (photo_maps.seen(lambda _: maps(plant), photo, None, score(least))[0] == given).all()
+    found, _, _ = photo_maps.seen(lambda _: maps(plant), photo, None, score(0.85))
     assert not found[:60].any()
     assert (found[60:] == given[60:]).all()
