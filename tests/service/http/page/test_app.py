@@ -105,7 +105,7 @@ def test_a_photo_that_comes_before_the_server_told_of_its_models_is_looked_at_fo
     page.reload()
     page.set_input_files("#choose", [photo("row.png", fakes.encoded(fakes.field(((100, 90, 40), (300, 120, 30)))))])
     page.wait_for_selector("#result[aria-busy=true] #file:text-is('row.png')")
-    page.wait_for_function("document.getElementById('photo').naturalWidth")
+    page.wait_for_function("() => document.getElementById('photo').naturalWidth")
     assert page.locator("#crop-note").is_hidden()  # whether it is one square that is looked at, nobody knows yet
     held.pop().continue_()
     page.wait_for_selector("#plants:not([hidden])")

@@ -47,7 +47,7 @@ def at_work(browser: Any, service: Running, name: str) -> Iterator[Any]:
     page.fill("#key", "secret")
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.getElementById('photo').width > 0 || document.getElementById('told').textContent")
-    page.wait_for_function("document.activeElement.id === 'claim'")  # not lost with the form of the key
+    page.wait_for_function("() => document.activeElement.id === 'claim'")  # not lost with the form of the key
     page.fill("#reviewer", name)
     page.focus("#claim")
     yield page
@@ -84,7 +84,7 @@ def test_by_keyboard_alone(browser: Any, service: Running) -> None:
         assert states(service) == {one: "accepted Maize Ada", two: "rejected Charlock Ada", three: "accepted Sugar beet Ada"}
         assert page.evaluate("document.activeElement.id") == "undo"  # all else is hidden
         press(page, "Enter", "Wild Oat")
-        page.wait_for_function("document.activeElement.id === 'claim'")
+        page.wait_for_function("() => document.activeElement.id === 'claim'")
         press(page, "u", "Charlock")
         assert states(service) == {one: "accepted Maize Ada", two: "waiting Charlock Ada", three: "waiting Wild Oat Ada"}
         press(page, "s", "Wild Oat")
@@ -132,10 +132,10 @@ def test_a_photo_that_is_lost_is_told_and_can_be_decided_about(browser: Any, ser
         assert page.locator("#key-form").is_hidden()  # it is not the key that was wrong
         page.keyboard.press("c")
         page.keyboard.press("Escape")
-        page.wait_for_function("document.activeElement.id === 'change'")
+        page.wait_for_function("() => document.activeElement.id === 'change'")
         page.click("#reject")
         page.wait_for_selector("#claim:text-is('Charlock')")
-        page.wait_for_function("document.activeElement.id === 'claim'")
+        page.wait_for_function("() => document.activeElement.id === 'claim'")
         assert states(service) == {one: "rejected Maize Ada", two: "waiting Charlock"}
 
 
