@@ -12,7 +12,7 @@ from models_store.manifest import PlantThresholds
 from models_store.plants import CORNERS, Map, sureness
 
 _GROUND = 0.1  # a pixel of the map under this is ground
-_BLOCK = 3  # pixels a side: greenness of the ground is looked at in blocks, since single pixels are noise
+_CELL, _BLOCK = 8, 3  # pixels a side: the ground is looked at in blocks, since single pixels are noise, and in each cell, which is enough
 _LEAST_BLOCKS = 100  # of ground: with fewer its colour is not known
 _LIKE_GROUND = 2.0  # deviations of the ground: what is nearer to its greenness has its colour
 _SCORE_LIKE_GROUND = 0.9  # of a part that has the colour of the ground
@@ -34,7 +34,7 @@ def kept(plant: Map, photo: Pixels, thresholds: PlantThresholds) -> Map:
     parts = labels.ravel()[where]
     areas = np.maximum(1, np.bincount(parts, minlength=count + 1))
     score = np.bincount(parts, sureness(plant).ravel()[where], count + 1) / areas
-    green = _excess_green(photo)
+    green = excess_green(photo)
     own = np.bincount(parts, green.ravel()[where], count + 1) / areas
     like_ground = np.abs(_beside_ground(own, green, plant)) < _LIKE_GROUND
     doubtful = score < np.where(like_ground, max(_SCORE_LIKE_GROUND, thresholds.score), thresholds.score)
@@ -43,11 +43,11 @@ def kept(plant: Map, photo: Pixels, thresholds: PlantThresholds) -> Map:
     return left
 
 
-def _excess_green(photo: Pixels) -> Map:
-    """2g - r - b of shares of the brightness (Woebbecke et al. 1995): uint8 [3,H,W] to float32 [H,W]."""
+def excess_green(photo: Pixels) -> Map:
+    """The excess green index of Woebbecke et al. (1995): uint8 [3,H,W] → float32 [H,W] in -1…2."""
     red, green, blue = photo.astype(np.float32)
-    found: Map = (2 * green - red - blue) / np.maximum(1, red + green + blue)
-    return found
+    index: Map = (2 * green - red - blue) / np.maximum(1, red + green + blue)
+    return index
 
 
 def _beside_ground(own: NDArray[np.float64], green: Map, plant: Map) -> NDArray[np.float64]:
@@ -62,7 +62,9 @@ def _beside_ground(own: NDArray[np.float64], green: Map, plant: Map) -> NDArray[
 
 
 def _blocks(values: Map) -> Map:
-    """Blocks of neighbouring pixels: [H,W] to [B,9]."""
-    rows, columns = (length // _BLOCK for length in values.shape)
-    cut = values[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
-    return cut.swapaxes(1, 2).reshape(-1, _BLOCK * _BLOCK)
+    """Four blocks in the middle of each cell, one a pixel beside the other, so that a mirrored photo has the same: [H,W] to [B,9]."""
+    rows, columns = (length // _CELL for length in values.shape)
+    cells = values[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL)
+    firsts = (_CELL - _BLOCK) // 2, (_CELL - _BLOCK + 1) // 2
+    blocks = [cells[:, top : top + _BLOCK, :, left : left + _BLOCK] for top in firsts for left in firsts]
+    return np.concatenate([block.swapaxes(1, 2).reshape(-1, _BLOCK * _BLOCK) for block in blocks])

@@ -38,9 +38,9 @@ def test_what_has_the_colour_of_the_ground_must_be_surer() -> None:
 
 def test_by_hand() -> None:
     """Half of the ground has excess green 0, half 18 / 309 = 0.0583. Middle 0.0291, deviation 1.48 · 0.0291 + 0.005 = 0.0481."""
-    photo = np.full((3, 90, 90), 100, np.uint8)
-    photo[1, :, 45:] = 109
-    plant = np.zeros((90, 90), np.float32)
+    photo = np.full((3, 96, 96), 100, np.uint8)
+    photo[1, :, 48:] = 109
+    plant = np.zeros((96, 96), np.float32)
     plant[30:36, 3:9] = plant[30:36, 60:66] = 0.88
     # Between -0.067 and 0.125 is the ground's: 38 of 319 is 0.119, 42 of 321 is 0.131, -18 of 291 is -0.062, -22 of 289 is -0.076.
     for green, stays in ((119, False), (121, True), (91, False), (89, True)):
@@ -69,3 +69,20 @@ def test_any_size(size: tuple[int, int]) -> None:
     photo = random.integers(0, 256, (3, *size), np.uint8)
     left = sure_parts.kept(plant, photo, THRESHOLDS)
     assert ((left == plant) | (left == 0)).all()
+
+
+@pytest.mark.parametrize("size", [(64, 128), (128, 64), (128, 128)])
+def test_a_mirrored_photo_has_the_mirrored_parts(size: tuple[int, int]) -> None:
+    """Also parts whose greenness is just that of the ground, or just not."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        plant, photo = np.full(size, 0.02, np.float32), random.integers(80, 120, (3, *size), np.uint8)
+        for row in range(4, 60, 6):
+            for column in range(4, 60, 6):
+                plant[row : row + 3, column : column + 3] = 0.87
+                photo[1, row : row + 3, column : column + 3] += np.uint8(random.integers(0, 40))
+        left = sure_parts.kept(plant, photo, THRESHOLDS)
+        assert 0 < np.count_nonzero(left > 0.5) < np.count_nonzero(plant > 0.5)
+        for axes in ((0,), (1,), (0, 1)):
+            mirrored = sure_parts.kept(np.flip(plant, axes), np.flip(photo, [axis + 1 for axis in axes]), THRESHOLDS)
+            assert (mirrored == np.flip(left, axes)).all()

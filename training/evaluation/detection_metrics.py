@@ -13,6 +13,7 @@ from tqdm import tqdm
 from models_store import plants
 from models_store.manifest import PlantFigures, PlantThresholds
 from models_store.photo_maps import Maps
+from models_store.sure_parts import excess_green
 from training.artifact import segmenter_card
 from training.data import masked_photos
 from training.data.masked_photos import Half
@@ -154,13 +155,6 @@ def iou(one: Box, other: Box) -> float:
 def side(box: Box) -> float:
     """The longer side of a box."""
     return max(box[2] - box[0], box[3] - box[1])
-
-
-def excess_green(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The excess green index of Woebbecke et al. (1995): uint8 [3,H,W] → float32 [H,W] in -1…2."""
-    red, green, blue = photo.astype(np.float32)
-    index: NDArray[np.float32] = (2 * green - red - blue) / np.maximum(red + green + blue, 1)
-    return index
 
 
 def otsu(values: NDArray[np.float32]) -> float:

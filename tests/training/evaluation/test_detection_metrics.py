@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 from models_store.manifest import PlantThresholds
+from models_store.sure_parts import excess_green
 from tests import fakes
 from training.errors import DataError
 from training.evaluation import detection_metrics
-from training.evaluation.detection_metrics import boxes_of, compare, excess_green, iou, otsu
+from training.evaluation.detection_metrics import boxes_of, compare, iou, otsu
 
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
 DISCS = ((100, 90, 40), (300, 120, 20), (400, 300, 12))
