@@ -51,7 +51,7 @@ def excess_green(photo: Pixels) -> Map:
 
 
 def _beside_ground(own: NDArray[np.float64], green: Map, plant: Map) -> NDArray[np.float64]:
-    """How many deviations parts are greener than the ground, by medians: [P] to [P]; infinity where there is hardly any ground."""
+    """How many deviations parts are greener than the ground, by medians: [P] → [P]; infinity where there is hardly any ground."""
     ground = _blocks(green).mean(-1)[(_blocks(plant) < _GROUND).all(-1)]
     if len(ground) < _LEAST_BLOCKS:
         return np.full(len(own), np.inf)
@@ -62,7 +62,7 @@ def _beside_ground(own: NDArray[np.float64], green: Map, plant: Map) -> NDArray[
 
 
 def _blocks(values: Map) -> Map:
-    """Four blocks in the middle of each cell, one a pixel beside the other, so that a mirrored photo has the same: [H,W] to [B,9]."""
+    """Four blocks in the middle of each cell, one a pixel beside the other, so that a mirrored photo has the same: [H,W] → [B,9]."""
     rows, columns = (length // _CELL for length in values.shape)
     cells = values[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL)
     firsts = (_CELL - _BLOCK) // 2, (_CELL - _BLOCK + 1) // 2
