@@ -56,7 +56,7 @@ def opened(browser: Any, service: Running, **options: Any) -> Iterator[Any]:
     defects: list[str] = []
     page.on("pageerror", lambda error: defects.append(str(error)))
     page.goto(f"http://127.0.0.1:{service.port}/")
-    page.wait_for_selector("#model:not(:empty)")
+    page.wait_for_selector("#keeping:not(:empty)", state="attached")  # the last word that the page asks the server for
     yield page
     context.close()
     assert not defects
