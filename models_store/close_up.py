@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from models_store.plants import Bools, Map
+from models_store.plants import Bools, Map, with_odds
 
 PHOTO_SIDE = 2000  # pixels of the longer side at which a photo is held; a usual one of 12 megapixels is decoded at half its size
 TILE_PX = 192  # pixels a side of what is looked at
@@ -57,7 +57,7 @@ def seen(
         box = (left * across, top * down, (left + side) * across, (top + side) * down)
         tile = np.array(image.resize((TILE_PX, TILE_PX), Image.Resampling.BILINEAR, box)).transpose(2, 0, 1)
         trust = ndimage.maximum_filter(plant[top : top + side, left : left + side], 2 * _AROUND_PX + 1) ** _DOUBT
-        found = _with_odds(look(tile), trust.repeat(_TIMES, 0).repeat(_TIMES, 1)).reshape(side, _TIMES, side, _TIMES).mean((1, 3))
+        found = with_odds(look(tile), trust.repeat(_TIMES, 0).repeat(_TIMES, 1)).reshape(side, _TIMES, side, _TIMES).mean((1, 3))
         nearer[y : y + _CORE_PX, x : x + _CORE_PX] = found[y - top : y - top + _CORE_PX, x - left : x - left + _CORE_PX]
     return np.where(wide, np.maximum(plant, nearer), nearer)[mirroring]
 
@@ -98,9 +98,3 @@ def _cores(side: slice, length: int) -> list[int]:
     count = math.ceil((side.stop - side.start) / _CORE_PX)
     first = round((side.start + side.stop - count * _CORE_PX) / 2)
     return [min(max(first + number * _CORE_PX, 0), length - _CORE_PX) for number in range(count)]
-
-
-def _with_odds(probabilities: Map, times: Map) -> Map:
-    """Probabilities whose odds are so many times as high."""
-    changed: Map = probabilities * times / np.maximum(1 - probabilities * (1 - times), 1e-9)
-    return changed

@@ -1,22 +1,35 @@
 """What a segmenter says of a whole photo, with the rules around its network: in the same way for training and for the service."""
 
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models_store import canopy, close_up, sure_parts, white_balance
+from models_store import canopy, close_up, edges, greenness, plants, sure_parts, white_balance
 from models_store.manifest import PlantThresholds
-from models_store.plants import Map
+from models_store.plants import Map, Plant
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
-Maps = tuple[Map, Map, Map]  # plant [H,W], centres from near [H/4,W/4] and from afar [H/16,W/16]
+NetworkMaps = tuple[Map, Map, Map]  # plant [H,W], centres from near [H/4,W/4] and from afar [H/16,W/16]
+
+
+class Maps(NamedTuple):
+    """What is seen of a photo: values 0–1."""
+
+    plant: Map  # [H,W]
+    near: Map  # [H/4,W/4], centres of plants
+    afar: Map  # [H/16,W/16], centres of large plants
+    leaf: Map  # [H,W], `plant` with edges by colour, so lower at places. For masks and areas: what is one plant is told by `plant`
+
+    def plants(self, thresholds: PlantThresholds, least_px: float = 1) -> list[Plant]:
+        """The plants, as `plants.find` gives them."""
+        return plants.find(self.plant, self.near, self.afar, thresholds, least_px)
 
 
 def seen(
-    network: Callable[[Pixels], Maps],
+    network: Callable[[Pixels], NetworkMaps],
     photo: Pixels,
     larger: Pixels | None,
     thresholds: PlantThresholds,
@@ -37,7 +50,7 @@ def finished(steps: Generator[None, None, T]) -> T:
 
 
 def in_steps(
-    network: Callable[[Pixels], Maps],
+    network: Callable[[Pixels], NetworkMaps],
     photo: Pixels,
     larger: Pixels | None,
     thresholds: PlantThresholds,
@@ -51,11 +64,15 @@ def in_steps(
     """
     tint = white_balance.factor(photo)
 
-    def look(part: Pixels) -> Maps:
+    def look(part: Pixels) -> NetworkMaps:
         return network(white_balance.applied(part, tint))
 
     plant, near, afar = look(photo)
     where = canopy.confirmed(canopy.vegetation(photo), photo, plant >= thresholds.plant)
     if larger is not None and not canopy.is_all(where):
         plant = yield from close_up.seen(larger, plant, thresholds.plant, most, lambda tile: look(tile)[0], time_for)
-    return canopy.seen(where, (sure_parts.kept(plant, photo, thresholds), near, afar))
+    green = greenness.excess_green(photo)
+    ground = greenness.of_ground(green, plant)
+    plant = sure_parts.kept(plant, green, ground, thresholds)
+    leaf, _, _ = canopy.seen(where, (edges.by_colour(plant, green, ground, thresholds), near, afar))
+    return Maps(*canopy.seen(where, (plant, near, afar)), leaf)

@@ -99,6 +99,13 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
 
 
+def trimmed(one: Plant, leaf: Map, thresholds: PlantThresholds) -> Plant:
+    """A plant whose mask has pixels of leaf alone, by a map [H,W] with finer edges. One that would have none stays as it is."""
+    around = leaf[one.top : one.top + one.height, one.left : one.left + one.width]
+    mask = one.mask & (around >= thresholds.plant)
+    return replace(one, mask=mask) if mask.any() else one
+
+
 def sureness(plant: Map) -> Map:
     """The highest value within 3×3 pixels of each pixel, [H,W] → [H,W]. Its mean over a part says how sure the segmenter is of that.
 
@@ -108,6 +115,12 @@ def sureness(plant: Map) -> Map:
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
     highest: Map = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
     return highest
+
+
+def with_odds(probabilities: Map, times: Map) -> Map:
+    """Probabilities whose odds are so many times as high, of any shape."""
+    changed: Map = probabilities * times / np.maximum(1 - probabilities * (1 - times), 1e-9)
+    return changed
 
 
 def _parts(plant: Map, least: float) -> NDArray[np.int32]:

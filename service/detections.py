@@ -144,7 +144,7 @@ def _plant(found: FoundPlant, said: Statement | None, detection: Detection, want
         plant["model"] = whole["model"]
     if masks:
         least = detection.segmenter.manifest.thresholds.plant
-        counts = run_lengths.encode(found.plant, detection.plant_map, least, (fitted.width, fitted.height))
+        counts = run_lengths.encode(found.plant, detection.leaf_map, least, (fitted.width, fitted.height))
         plant["segmentation"] = {"size": [fitted.height, fitted.width], "counts": counts}
     return plant
 

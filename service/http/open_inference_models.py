@@ -156,8 +156,8 @@ class ServedSegmenter:
             return await self._services.detector.segment(image, DetectionOptions(max_plants=MOST_PLANTS), self._segmenter)
 
         (found,) = await _all(one, images, self._services)
-        maps = dict(zip((PLANT, NEAR, AFAR), (values[None] for values in found.maps), strict=True))
-        area = found.maps[0].size
+        maps = dict(zip((PLANT, NEAR, AFAR), (values[None] for values in (found.maps.leaf, found.maps.near, found.maps.afar)), strict=True))
+        area = found.maps.leaf.size
         plants = {
             BOXES: np.array([box for _, box in found.plants], np.int32).reshape(-1, 4),
             AREAS: np.array([plant.area / area for plant, _ in found.plants], np.float32),

@@ -76,7 +76,7 @@ class Detection:
     """The plants of one photo, largest first."""
 
     photo: Photo
-    plant_map: Map  # that they were found on, float32 [h, w]
+    leaf_map: Map  # of which their masks are, float32 [h, w]
     cover: float  # share of the photo that is plant, of whatever size
     plants: list[FoundPlant]
     truncated: bool  # there are more
@@ -216,7 +216,7 @@ class Detector:
             named.append(FoundPlant(plant, box, plant.area / area, outcome))
         if self._report is not None:
             self._report(Counter(map(_counted_as, named)))
-        return Detection(seen.photo, seen.maps[0], cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, models.first)
+        return Detection(seen.photo, seen.maps.leaf, cover, named, truncated, seen.segmenter, seen.segmentation_s, whole, models.first)
 
     async def photo(self, image: bytes) -> Photo:
         """A photo as it is looked at, without looking for plants. Raises what `detect` raises of the photo, QueueFull or DeadlinePassed."""
@@ -340,27 +340,32 @@ def _decoded(photo: Pixels) -> Photo:
 
 
 def _asked_for(seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
-    """The plants of a photo, largest first, those too small or not sure enough left out; and whether there are more than were asked for."""
+    """The plants of a photo, largest first, those too small or not sure enough left out; and whether there are more than were asked for.
+
+    How large they are, which ones are kept and which are clumps is told by what the segmenter sees; their masks then end where leaves do.
+    """
     least_side = _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side
     found = [(plant, box) for plant, box in _boxed(seen, least_side) if plant.score >= asked.min_score]
     kept = found[: asked.max_plants]
     classified = seen.segmenter.classify(seen.scaled, [plant for plant, _ in kept])
-    return [(plant, box) for plant, (_, box) in zip(classified, kept, strict=True)], len(found) > len(kept)
+    leaf, thresholds = seen.maps.leaf, seen.segmenter.manifest.thresholds
+    ended = [(plants.trimmed(plant, leaf, thresholds), box) for plant, (_, box) in zip(classified, kept, strict=True)]
+    return sorted(ended, key=lambda one: -one[0].area), len(found) > len(kept)
 
 
 def _cover_and_crops(seen: _Segmented, found: list[tuple[Plant, Box]], size: int) -> tuple[float, list[Pixels]]:
     """The share of the photo that is plant, and each plant as the classifier of species is to see it: uint8 [3, size, size]."""
-    fitted, plant = seen.photo.fitted, seen.maps[0]
-    cover = np.count_nonzero(plant >= seen.segmenter.manifest.thresholds.plant) / plant.size
+    fitted, leaf = seen.photo.fitted, seen.maps.leaf
+    cover = np.count_nonzero(leaf >= seen.segmenter.manifest.thresholds.plant) / leaf.size
     return float(cover), [plant_squares.cropped(fitted.pixels, box, fitted.pixels.shape[2] / fitted.width, size) for _, box in found]
 
 
 def _boxed(seen: _Segmented, least_side: float) -> list[tuple[Plant, Box]]:
     """The plants of a photo whose longer side is so many of its pixels, largest first."""
     fitted, maps = seen.photo.fitted, seen.maps
-    scale = (fitted.width / maps[0].shape[1], fitted.height / maps[0].shape[0])  # pixels of the photo for each of the map
+    scale = (fitted.width / maps.plant.shape[1], fitted.height / maps.plant.shape[0])  # pixels of the photo for each of the map
     rounding = 2 / max(scale)  # pixels of the map: by so much a box in whole pixels of the photo may be longer than its plant
-    found = plants.find(*maps, seen.segmenter.manifest.thresholds, least_side / max(scale) - rounding)
+    found = maps.plants(seen.segmenter.manifest.thresholds, least_side / max(scale) - rounding)
     boxed = [(plant, _box(plant, scale, fitted)) for plant in found]
     return [(plant, box) for plant, box in boxed if max(box[2:]) >= least_side]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models_store import close_up, clumps, photo_maps, white_balance
 from models_store.manifest import SegmenterManifest
-from models_store.photo_maps import Maps
+from models_store.photo_maps import Maps, NetworkMaps
 from models_store.plants import Plant
 from service.errors import ModelFailed
 from service.inference.runtimes.choice import Chosen
@@ -49,7 +49,7 @@ class Segmenter:
         in_tiles = close_up.TILE_PX % self.manifest.input.multiple == 0
         return photo_maps.in_steps(self._maps, photo, larger if in_tiles else None, self.manifest.thresholds, most, time_for)
 
-    def _maps(self, photo: Pixels) -> Maps:
+    def _maps(self, photo: Pixels) -> NetworkMaps:
         try:
             plant, near, afar = (values[0] for values in self._runtime(photo[None], True))
         except Exception as error:

@@ -6,13 +6,14 @@ from numpy.typing import NDArray
 
 from models_store import close_up, photo_maps, pixels, white_balance
 from models_store.manifest import PlantThresholds
-from models_store.photo_maps import Maps
+from models_store.photo_maps import NetworkMaps
+from models_store.plants import trimmed
 from tests import drawn
 
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
 
 
-def maps(plant: NDArray[np.float32]) -> Maps:
+def maps(plant: NDArray[np.float32]) -> NetworkMaps:
     height, width = plant.shape
     return plant, np.zeros((height // 4, width // 4), np.float32), np.zeros((height // 16, width // 16), np.float32)
 
@@ -30,7 +31,7 @@ def test_the_second_look_has_the_tint_of_the_whole_photo() -> None:
     scaled = photo[:, ::2, ::2]
     shown: list[NDArray[np.uint8]] = []
 
-    def network(seen: NDArray[np.uint8]) -> Maps:
+    def network(seen: NDArray[np.uint8]) -> NetworkMaps:
         shown.append(seen)
         return maps((seen[1] > 100).astype(np.float32))
 
@@ -49,7 +50,7 @@ def test_the_second_look_has_the_tint_of_the_whole_photo() -> None:
 def test_so_many_looks_at_most_and_none_without_a_larger_photo(most: int) -> None:
     looks = 0
 
-    def network(seen: NDArray[np.uint8]) -> Maps:
+    def network(seen: NDArray[np.uint8]) -> NetworkMaps:
         nonlocal looks
         looks += 1
         return maps((seen[1] > 100).astype(np.float32))
@@ -66,14 +67,14 @@ def test_a_canopy_is_not_looked_at_twice() -> None:
     lawn = np.asarray(drawn.lawn(1, size=(1600, 1600))).transpose(2, 0, 1)
     looks = 0
 
-    def network(seen: NDArray[np.uint8]) -> Maps:
+    def network(seen: NDArray[np.uint8]) -> NetworkMaps:
         nonlocal looks
         looks += 1
         plant = np.zeros(seen.shape[1:], np.float32)
         plant[40:70, 50:53] = 1
         return maps(plant)
 
-    plant, _, _ = photo_maps.seen(network, pixels.resized(lawn, (768, 768)), lawn, THRESHOLDS)
+    plant, *_ = photo_maps.seen(network, pixels.resized(lawn, (768, 768)), lawn, THRESHOLDS)
     assert looks == 1
     assert plant.mean() > 0.9
 
@@ -90,7 +91,31 @@ def test_parts_of_which_the_segmenter_is_not_sure_are_no_plants() -> None:
         return PlantThresholds(plant=0.5, score=least, centre=0.5, doubt=0.2)
 
     for least in (0, 0.69):
-        assert (photo_maps.seen(lambda _: maps(plant), photo, None, score(least))[0] == given).all()
-    found, _, _ = photo_maps.seen(lambda _: maps(plant), photo, None, score(0.85))
+        found, *_ = photo_maps.seen(lambda _: maps(plant), photo, None, score(least))
+        assert (found == given).all()
+    found, *_ = photo_maps.seen(lambda _: maps(plant), photo, None, score(0.85))
     assert not found[:60].any()
     assert (found[60:] == given[60:]).all()
+
+
+def test_a_mask_that_is_too_wide_ends_where_the_leaf_does() -> None:
+    """And what joins two leaves without being green still does, so that they are one plant, whose box holds both."""
+    plant = np.zeros((128, 128), np.float32)
+    plant[40:80, 60:70], plant[40:80, 59], plant[40:80, 70], plant[80:84, 64:66], plant[84:100, 60:70] = 0.95, 0.6, 0.6, 0.6, 0.95
+    photo = np.full((3, 128, 128), 90, np.uint8)
+    photo[1, 40:80, 60:70] = photo[1, 84:100, 60:70] = 140
+    thresholds = PlantThresholds(plant=0.5, score=0.85, centre=0.5, doubt=0.2)
+    seen = photo_maps.seen(lambda _: maps(plant), photo, None, thresholds)
+    assert (seen.plant == plant).all()
+    assert (np.argwhere(seen.leaf >= 0.5) == np.argwhere(photo[1] == 140)).all()
+    (found,) = seen.plants(thresholds)
+    assert (found.left, found.top, found.width, found.height) == (59, 40, 12, 60)
+    found = trimmed(found, seen.leaf, thresholds)
+    assert (found.left, found.top, found.width, found.height) == (59, 40, 12, 60)
+    assert (np.argwhere(found.mask) + np.array([40, 59]) == np.argwhere(photo[1] == 140)).all()
+
+
+def test_a_lawn_has_no_edges_within() -> None:
+    lawn = np.ascontiguousarray(np.asarray(drawn.lawn(0)).transpose(2, 0, 1))
+    seen = photo_maps.seen(lambda _: maps(np.zeros(lawn.shape[1:], np.float32)), lawn, None, THRESHOLDS)
+    assert (seen.leaf == 1).all()

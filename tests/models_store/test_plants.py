@@ -194,3 +194,14 @@ def test_noise_and_lawns_are_answered_in_time():
     assert whole.clump
     assert whole.area == lawn.size
     assert plants.find(0 * lawn, np.zeros((192, 256), np.float32), np.zeros((48, 64), np.float32), THRESHOLDS) == []
+
+
+def test_a_mask_ends_where_leaves_do_and_is_never_empty():
+    (found,) = plants.find(*maps([(60, 50, 10)]), THRESHOLDS)
+    leaf = np.zeros((256, 320), np.float32)
+    leaf[55:66, 45:70], leaf[0:9, 0:9] = THRESHOLDS.plant, 1
+    ended = plants.trimmed(found, leaf, THRESHOLDS)
+    assert (ended.left, ended.top, ended.mask.shape, ended.score) == (found.left, found.top, found.mask.shape, found.score)
+    assert (np.argwhere(ended.mask) == np.argwhere(found.mask & (leaf[50:71, 40:61] > 0))).all()
+    assert 0 < ended.area < found.area
+    assert plants.trimmed(found, 0.9 * leaf, THRESHOLDS) == found

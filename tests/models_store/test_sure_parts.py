@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models_store import sure_parts
+from models_store.greenness import excess_green, of_ground
 from models_store.manifest import PlantThresholds
 
 THRESHOLDS = PlantThresholds(plant=0.5, score=0.85, centre=0.5, doubt=0.2)
@@ -23,8 +24,13 @@ def bed(*parts: tuple[float, tuple[int, int, int]]) -> tuple[NDArray[np.float32]
     return plant, (photo + random.normal(0, 6, photo.shape)).clip(0, 255).astype(np.uint8)
 
 
+def kept(plant: NDArray[np.float32], photo: NDArray[np.uint8], thresholds: PlantThresholds) -> NDArray[np.float32]:
+    green = excess_green(photo)
+    return sure_parts.kept(plant, green, of_ground(green, plant), thresholds)
+
+
 def stay(plant: NDArray[np.float32], photo: NDArray[np.uint8], thresholds: PlantThresholds = THRESHOLDS) -> list[bool]:
-    left = sure_parts.kept(plant, photo, thresholds)
+    left = kept(plant, photo, thresholds)
     assert (left[plant < thresholds.plant] == plant[plant < thresholds.plant]).all()
     assert set(np.unique(left)) <= {0, *np.unique(plant)}
     return [bool(left[40, x]) for x in range(20, plant.shape[1], 40)]
@@ -45,7 +51,7 @@ def test_by_hand() -> None:
     # Between -0.067 and 0.125 is the ground's: 38 of 319 is 0.119, 42 of 321 is 0.131, -18 of 291 is -0.062, -22 of 289 is -0.076.
     for green, stays in ((119, False), (121, True), (91, False), (89, True)):
         photo[1, 30:36, 3:9] = green
-        left = sure_parts.kept(plant, photo, THRESHOLDS)
+        left = kept(plant, photo, THRESHOLDS)
         assert (bool(left[32, 5]), bool(left[32, 62])) == (stays, False)
 
 
@@ -58,8 +64,8 @@ def test_a_score_of_a_manifest_stands(score: float) -> None:
 def test_without_ground_its_colour_is_not_known() -> None:
     photo = np.full((3, 48, 48), 90, np.uint8)
     plant = np.full((48, 48), 0.88, np.float32)
-    assert (sure_parts.kept(plant, photo, THRESHOLDS) == plant).all()
-    assert (sure_parts.kept(0 * plant, photo, THRESHOLDS) == 0).all()
+    assert (kept(plant, photo, THRESHOLDS) == plant).all()
+    assert (kept(0 * plant, photo, THRESHOLDS) == 0).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 70), (64, 64), (65, 67)])
@@ -67,7 +73,7 @@ def test_any_size(size: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     plant = random.random(size).astype(np.float32)
     photo = random.integers(0, 256, (3, *size), np.uint8)
-    left = sure_parts.kept(plant, photo, THRESHOLDS)
+    left = kept(plant, photo, THRESHOLDS)
     assert ((left == plant) | (left == 0)).all()
 
 
@@ -81,8 +87,8 @@ def test_a_mirrored_photo_has_the_mirrored_parts(size: tuple[int, int]) -> None:
             for column in range(4, 60, 6):
                 plant[row : row + 3, column : column + 3] = 0.87
                 photo[1, row : row + 3, column : column + 3] += np.uint8(random.integers(0, 40))
-        left = sure_parts.kept(plant, photo, THRESHOLDS)
+        left = kept(plant, photo, THRESHOLDS)
         assert 0 < np.count_nonzero(left > 0.5) < np.count_nonzero(plant > 0.5)
         for axes in ((0,), (1,), (0, 1)):
-            mirrored = sure_parts.kept(np.flip(plant, axes), np.flip(photo, [axis + 1 for axis in axes]), THRESHOLDS)
+            mirrored = kept(np.flip(plant, axes), np.flip(photo, [axis + 1 for axis in axes]), THRESHOLDS)
             assert (mirrored == np.flip(left, axes)).all()

@@ -11,9 +11,9 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from models_store import plants
+from models_store.greenness import excess_green
 from models_store.manifest import PlantFigures, PlantThresholds
 from models_store.photo_maps import Maps
-from models_store.sure_parts import excess_green
 from training.artifact import segmenter_card
 from training.data import masked_photos
 from training.data.masked_photos import Half
@@ -52,14 +52,14 @@ def figures(
         height, width = drawn.shape
         drawn_px += int(np.count_nonzero(drawn))
         maps = segment(photo)
-        whole = np.asarray(Image.fromarray(maps[0]).resize((width, height), Image.Resampling.BILINEAR))
+        whole = np.asarray(Image.fromarray(maps.leaf).resize((width, height), Image.Resampling.BILINEAR))
         green = excess_green(photo)
         for number, found in enumerate((whole >= thresholds.plant, green >= _GREEN, green >= otsu(green))):
             both[number] += np.count_nonzero(found & (drawn > 0))
             either[number] += np.count_nonzero(found | (drawn > 0))
         if single:
-            scale = (width / maps[0].shape[1], height / maps[0].shape[0])
-            boxes = [_scaled(plant, scale) for plant in plants.find(*maps, thresholds)]
+            scale = (width / maps.plant.shape[1], height / maps.plant.shape[0])
+            boxes = [_scaled(plant, scale) for plant in maps.plants(thresholds)]
             hits, wrong, lacking, error = compare(boxes, boxes_of(drawn))
             true, false, missed = true + hits, false + wrong, missed + lacking
             errors.append(error)

@@ -16,7 +16,7 @@ from models_store import artifact, close_up, clumps, photo_maps, pixels, plants,
 from models_store.learnt import FILE as LEARNT
 from models_store.learnt import Learnt
 from models_store.manifest import ClumpFigures, PhotoInput, PlantFigures, PlantThresholds, SegmenterManifest
-from models_store.photo_maps import Maps
+from models_store.photo_maps import Maps, NetworkMaps
 from models_store.plants import Plant
 from training import networks
 from training.artifact import segmenter_card, torchscript
@@ -52,15 +52,15 @@ class MeasuredSegmenter:
     learnt: Learnt | None  # its images; None where they are not known
 
     def segment(self, photo: Pixels) -> Maps:
-        """A photo of any size, uint8 [3,h,w] → maps [H,W], [H/4,W/4], [H/16,W/16]."""
+        """A photo of any size, uint8 [3,h,w] → its maps."""
         held = pixels.fit(photo, close_up.PHOTO_SIDE)
         return photo_maps.seen(self._maps, self._scaled(held), held, self.thresholds)
 
     def parts(self, photo: Pixels) -> tuple[Pixels, list[Plant]]:
         """uint8 [3,h,w] → what the classifier of clumps sees of it, at the size of its map, and the parts."""
-        return white_balance.balanced(self._scaled(photo)), plants.find(*self.segment(photo), self.thresholds, clumps.LEAST_PX)
+        return white_balance.balanced(self._scaled(photo)), self.segment(photo).plants(self.thresholds, clumps.LEAST_PX)
 
-    def _maps(self, photo: Pixels) -> Maps:
+    def _maps(self, photo: Pixels) -> NetworkMaps:
         images = torch.tensor(photo)[None].contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             plant, near, afar = (values[0].numpy() for values in self.module(images))

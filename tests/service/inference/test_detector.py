@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from models_store.close_up import ALL_TILES, MOST_TILES
+from models_store.photo_maps import Maps
 from service.errors import DeadlinePassed, ModelFailed, QueueFull
 from service.inference.decoder import Decoder
 from service.inference.detector import PHOTOS_AT_ONCE, DetectionOptions, Detector
@@ -42,7 +43,7 @@ class Segmenter:
             yield
             self.look()
         self.at_once -= 1
-        return self.maps
+        return Maps(*self.maps, self.maps[0])
 
     def classify(self, photo, found):
         return found
@@ -59,7 +60,7 @@ class Seeing(Segmenter):
 
     def in_steps(self, photo, larger, most, time_for):
         yield
-        return self.plant, *self.maps[1:]
+        return Maps(self.plant, *self.maps[1:], self.plant)
 
 
 @contextlib.contextmanager

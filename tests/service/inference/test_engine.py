@@ -336,7 +336,7 @@ def test_a_segmenter_is_loaded_and_checked(tmp_path: Path) -> None:
     segmenter = engine.load_segmenter(store.open_segmenter(fakes.publish_segmenter(tmp_path)), settings)
     photo = np.zeros((3, 64, 128), np.uint8)
     photo[1, :16, :32] = 200
-    plant, near, afar = segmenter.segment(photo)
+    plant, near, afar, _ = segmenter.segment(photo)
     assert (plant.shape, near.shape, afar.shape) == ((64, 128), (16, 32), (4, 8))
     assert plant.mean() == 1 / 16
     with pytest.raises(ArtifactCorrupt, match="the segmenter's output has a wrong shape; export it again"):

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from models_store import pixels, plants, store
+from models_store.photo_maps import Maps
 from tests import fakes
 from training.__main__ import main
 from training.fitting import write_lock
@@ -72,7 +73,7 @@ def test_a_classifier_of_clumps_is_published_with_the_segmenter(folder, cache, f
         red, green, blue = scaled.astype(np.float32)
         index = 2 * green - red - blue
         plant = (index >= np.quantile(index, 0.75)).astype(np.float32)
-        return plant, 0 * plant[::4, ::4], 0 * plant[::16, ::16]
+        return Maps(plant, 0 * plant[::4, ::4], 0 * plant[::16, ::16], plant)
 
     with monkeypatch.context() as patched:
         patched.setattr(photo_segmenter.MeasuredSegmenter, "segment", by_green)

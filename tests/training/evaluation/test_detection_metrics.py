@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models_store.greenness import excess_green
 from models_store.manifest import PlantThresholds
-from models_store.sure_parts import excess_green
+from models_store.photo_maps import Maps
 from tests import fakes
 from training.errors import DataError
 from training.evaluation import detection_metrics
@@ -30,7 +31,7 @@ def photos(tmp_path):
 def by_green(photo):
     plant = (photo[1] > 100).astype(np.float32)
     height, width = plant.shape
-    return plant, np.zeros((height // 4, width // 4), np.float32), np.zeros((height // 16, width // 16), np.float32)
+    return Maps(plant, np.zeros((height // 4, width // 4), np.float32), np.zeros((height // 16, width // 16), np.float32), plant)
 
 
 def test_figures_by_hand(photos):
@@ -92,11 +93,6 @@ def test_leaves_of_one_plant_lie_apart_on_its_mask():
     mask = np.zeros((40, 40), np.uint8)
     mask[5:10, 5:10], mask[5:10, 17:20], mask[25:30, 5:10] = 1, 1, 1  # 7 bare pixels between the first two, 15 to the third
     assert sorted(boxes_of(mask)) == [(5, 5, 20, 10), (5, 25, 10, 30)]
-
-
-def test_the_index_of_green():
-    photo = np.array([[[40, 100, 0]], [[150, 100, 0]], [[40, 100, 0]]], np.uint8)
-    assert excess_green(photo).ravel() == pytest.approx([220 / 230, 0, 0])
 
 
 def test_otsu_divides_two_hills():
