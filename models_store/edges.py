@@ -15,7 +15,7 @@ _SURE = 0.9  # pixels of a part from this value on say how green its leaves are
 _CENTRE = 4  # of the 9 pixels of a block of ground: one of each block is enough
 _GREENEST = 0.99  # of the ground: this share of its pixels is less green
 _CLEARLY = 0.15  # by so much excess green must leaves exceed that, else a part stays as it is
-_WEIGHT = 5.0  # logarithm of the odds between a pixel that is leaf and one that is ground; half a leaf changes nothing
+_WEIGHT = 8.0  # logarithm of the odds between a pixel that is leaf and one that is ground; half a leaf changes nothing
 _BEYOND = 0.5  # of the way from ground to leaf: what is less green than the ground by more counts as by so much
 
 

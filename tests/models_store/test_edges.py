@@ -31,12 +31,12 @@ def times(probability: float, log_odds: float) -> float:
 
 
 def test_by_hand() -> None:
-    """The leaf's green is 0.3. A pixel that is half leaf stays. One of ground alone has 2.5 less in the logarithm of its odds."""
+    """The leaf's green is 0.3. A pixel that is half leaf stays. One of ground alone has 4 less in the logarithm of its odds."""
     plant, green = bed(0.3)
     plant[20:25, 30] = 0.6
     green[20:25, 30] = -9, 0, 0.06, 0.15, 0.3  # of which less than nothing, 0, 0.2, 0.5 and 1 are leaf
     lower = by_colour(plant, green)
-    assert lower[20:25, 30] == pytest.approx([times(0.6, log_odds) for log_odds in (-5, -2.5, -1.5, 0, 0)])
+    assert lower[20:25, 30] == pytest.approx([times(0.6, log_odds) for log_odds in (-8, -4, -2.4, 0, 0)])
     plant[20:25, 30] = lower[20:25, 30]
     assert (lower == plant).all()
 
