@@ -41,7 +41,7 @@ def seen(
     the root of the highest probability that was seen around. A wide leaf is left to the first look, which sees it whole.
     """
     height, width = plant.shape
-    if max(photo.shape) < _LARGER * max(height, width) or min(height, width) < TILE_PX // _TIMES:
+    if not is_larger(photo, plant) or min(height, width) < TILE_PX // _TIMES:
         return plant
     likely = plant >= least / 2
     mirroring = _mirroring(likely)
@@ -60,6 +60,11 @@ def seen(
         found = with_odds(look(tile), trust.repeat(_TIMES, 0).repeat(_TIMES, 1)).reshape(side, _TIMES, side, _TIMES).mean((1, 3))
         nearer[y : y + _CORE_PX, x : x + _CORE_PX] = found[y - top : y - top + _CORE_PX, x - left : x - left + _CORE_PX]
     return np.where(wide, np.maximum(plant, nearer), nearer)[mirroring]
+
+
+def is_larger(photo: Pixels, plant: Map) -> bool:
+    """Whether a photo [3,h,w] has so many more pixels than a map [H,W] that there is more to be seen on it."""
+    return bool(max(photo.shape) >= _LARGER * max(plant.shape))
 
 
 def _mirroring(likely: Bools) -> tuple[slice, slice]:

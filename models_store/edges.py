@@ -6,11 +6,15 @@ that pixel is corrected. training/LOG.md has what it is worth.
 """
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
+from models_store import greenness
 from models_store.manifest import PlantThresholds
 from models_store.plants import CORNERS, Map, with_odds
 
+Pixels = NDArray[np.uint8]
 _SURE = 0.9  # pixels of a part from this value on say how green its leaves are
 _CENTRE = 4  # of the 9 pixels of a block of ground: one of each block is enough
 _GREENEST = 0.99  # of the ground: this share of its pixels is less green
@@ -36,8 +40,17 @@ def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThres
     counts = np.bincount(parts[sure], minlength=count + 1)
     leaf = np.bincount(parts[sure], greens[sure], count + 1) / np.maximum(1, counts)  # [parts]
     clear = (counts > 0) & (leaf >= greenest + _CLEARLY)
+    if not clear.any():
+        return plant
     share = (greens - middle) / np.where(clear, leaf - middle, 1)[parts]  # of the pixel that is leaf, as if two colours were mixed in it
     times = np.exp(_WEIGHT * (share.clip(-_BEYOND, 0.5) - 0.5))
     lower = plant.copy()
     lower.ravel()[where] = np.where(clear[parts], with_odds(values, times), values)
     return lower
+
+
+def from_nearer(plant: Map, photo: Pixels, thresholds: PlantThresholds) -> Map:
+    """The same at the size of a photo with more pixels than the map: [H,W], uint8 [3,h,w] → [h,w]."""
+    large = np.asarray(Image.fromarray(plant).resize((photo.shape[2], photo.shape[1]), Image.Resampling.BILINEAR))
+    green = greenness.excess_green(photo)
+    return by_colour(large, green, greenness.of_ground(green, large), thresholds)

@@ -21,11 +21,15 @@ class Maps(NamedTuple):
     plant: Map  # [H,W]
     near: Map  # [H/4,W/4], centres of plants
     afar: Map  # [H/16,W/16], centres of large plants
-    leaf: Map  # [H,W], `plant` with edges by colour, so lower at places. For masks and areas: what is one plant is told by `plant`
+    leaf: Map  # [h,w], `plant` with edges by colour, so lower at places; of a large photo with more pixels. For masks and areas alone
 
     def plants(self, thresholds: PlantThresholds, least_px: float = 1) -> list[Plant]:
         """The plants, as `plants.find` gives them."""
         return plants.find(self.plant, self.near, self.afar, thresholds, least_px)
+
+    def trimmed(self, one: Plant, thresholds: PlantThresholds) -> Plant:
+        """One of them, with its mask where leaves are: in pixels of `leaf`."""
+        return plants.trimmed(one, self.plant, self.leaf, thresholds)
 
 
 def seen(
@@ -74,5 +78,8 @@ def in_steps(
     green = greenness.excess_green(photo)
     ground = greenness.of_ground(green, plant)
     plant = sure_parts.kept(plant, green, ground, thresholds)
-    leaf, _, _ = canopy.seen(where, (edges.by_colour(plant, green, ground, thresholds), near, afar))
+    leaf = edges.by_colour(plant, green, ground, thresholds)
+    if leaf is not plant and where is None and larger is not None and close_up.is_larger(larger, plant):
+        leaf = edges.from_nearer(plant, larger, thresholds)
+    leaf, _, _ = canopy.seen(where, (leaf, near, afar))
     return Maps(*canopy.seen(where, (plant, near, afar)), leaf)

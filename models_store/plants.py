@@ -99,11 +99,28 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
     return sorted((one for one in found if max(one.mask.shape) >= least_px), key=lambda one: (-one.area, one.top, one.left))
 
 
-def trimmed(one: Plant, leaf: Map, thresholds: PlantThresholds) -> Plant:
-    """A plant whose mask has pixels of leaf alone, by a map [H,W] with finer edges. One that would have none stays as it is."""
-    around = leaf[one.top : one.top + one.height, one.left : one.left + one.width]
-    mask = one.mask & (around >= thresholds.plant)
-    return replace(one, mask=mask) if mask.any() else one
+def trimmed(one: Plant, plant: Map, leaf: Map, thresholds: PlantThresholds) -> Plant:
+    """A plant of a map [H,W] on a map of leaves [h,w], which has as many pixels or more: what of its box is leaf, and no other plant.
+
+    Where nothing is, its mask stays. Its place is in pixels of the map of leaves.
+    """
+    box = slice(one.top, one.top + one.height), slice(one.left, one.left + one.width)
+    rows, y = _finer(box[0], len(plant), len(leaf))
+    columns, x = _finer(box[1], plant.shape[1], leaf.shape[1])
+    of_others = (plant[box] >= thresholds.plant) & ~one.mask
+    or_beside = ndimage.maximum_filter(one.mask.view(np.uint8), 3, mode="constant").view(bool)  # an edge lies between two pixels
+    mask = (or_beside & ~of_others)[np.ix_(y, x)] & (leaf[rows, columns] >= thresholds.plant)
+    if not mask.any():
+        mask = one.mask[np.ix_(y, x)]
+    return replace(one, top=rows.start, left=columns.start, mask=mask)
+
+
+def _finer(side: slice, length: int, fine: int) -> tuple[slice, NDArray[np.int64]]:
+    """The pixels of a side with `fine` pixels that lie in a part of one with `length`, and the nearest one of that part to each."""
+    start = -(-side.start * fine // length)
+    within = slice(start, max(start + 1, side.stop * fine // length))
+    nearest = (2 * np.arange(within.start, within.stop) + 1) * length // (2 * fine) - side.start
+    return within, nearest.clip(0, side.stop - side.start - 1)
 
 
 def sureness(plant: Map) -> Map:

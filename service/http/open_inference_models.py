@@ -156,7 +156,9 @@ class ServedSegmenter:
             return await self._services.detector.segment(image, DetectionOptions(max_plants=MOST_PLANTS), self._segmenter)
 
         (found,) = await _all(one, images, self._services)
-        maps = dict(zip((PLANT, NEAR, AFAR), (values[None] for values in (found.maps.leaf, found.maps.near, found.maps.afar)), strict=True))
+        maps = dict(
+            zip((PLANT, NEAR, AFAR), (values[None] for values in (found.maps.plant, found.maps.near, found.maps.afar)), strict=True)
+        )
         area = found.maps.leaf.size
         plants = {
             BOXES: np.array([box for _, box in found.plants], np.int32).reshape(-1, 4),

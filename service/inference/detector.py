@@ -61,7 +61,7 @@ class DetectionOptions:
 class FoundPlant:
     """A plant, or a clump of several, with its name."""
 
-    plant: Plant  # on the map
+    plant: Plant  # on the map of leaves
     box: Box
     share: float  # of the photo's area
     prediction: Prediction
@@ -208,7 +208,7 @@ class Detector:
                 outcomes = await each(name, crops, at_once=self._images_at_once, patience_s=self._deadline_s)
             answer = functools.partial(self._predictor.predict, image, models, crop)
             whole = await patiently(answer, self._deadline_s) if asked.whole else None
-        area = seen.map_size[0] * seen.map_size[1]
+        area = seen.maps.leaf.size
         named = []
         for (plant, box), outcome in zip(kept, outcomes, strict=True):
             if isinstance(outcome, ServiceError):
@@ -348,8 +348,8 @@ def _asked_for(seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Pl
     found = [(plant, box) for plant, box in _boxed(seen, least_side) if plant.score >= asked.min_score]
     kept = found[: asked.max_plants]
     classified = seen.segmenter.classify(seen.scaled, [plant for plant, _ in kept])
-    leaf, thresholds = seen.maps.leaf, seen.segmenter.manifest.thresholds
-    ended = [(plants.trimmed(plant, leaf, thresholds), box) for plant, (_, box) in zip(classified, kept, strict=True)]
+    thresholds = seen.segmenter.manifest.thresholds
+    ended = [(seen.maps.trimmed(plant, thresholds), box) for plant, (_, box) in zip(classified, kept, strict=True)]
     return sorted(ended, key=lambda one: -one[0].area), len(found) > len(kept)
 
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from models_store import close_up, photo_maps, pixels, white_balance
 from models_store.manifest import PlantThresholds
 from models_store.photo_maps import NetworkMaps
-from models_store.plants import trimmed
 from tests import drawn
 
 THRESHOLDS = PlantThresholds(plant=0.5, centre=0.5, doubt=0.2)
@@ -110,7 +109,7 @@ def test_a_mask_that_is_too_wide_ends_where_the_leaf_does() -> None:
     assert (np.argwhere(seen.leaf >= 0.5) == np.argwhere(photo[1] == 140)).all()
     (found,) = seen.plants(thresholds)
     assert (found.left, found.top, found.width, found.height) == (59, 40, 12, 60)
-    found = trimmed(found, seen.leaf, thresholds)
+    found = seen.trimmed(found, thresholds)
     assert (found.left, found.top, found.width, found.height) == (59, 40, 12, 60)
     assert (np.argwhere(found.mask) + np.array([40, 59]) == np.argwhere(photo[1] == 140)).all()
 
@@ -119,3 +118,21 @@ def test_a_lawn_has_no_edges_within() -> None:
     lawn = np.ascontiguousarray(np.asarray(drawn.lawn(0)).transpose(2, 0, 1))
     seen = photo_maps.seen(lambda _: maps(np.zeros(lawn.shape[1:], np.float32)), lawn, None, THRESHOLDS)
     assert (seen.leaf == 1).all()
+
+
+def test_a_larger_photo_has_finer_edges() -> None:
+    """A leaf of 21 pixels on a photo of 512 is 11 on the map of 256: where it ends is seen on the photo alone."""
+    photo = np.full((3, 512, 512), 90, np.uint8)
+    photo[1, 100:300, 141:162] = 140
+    plant = np.zeros((256, 256), np.float32)
+    plant[50:150, 69:83] = 0.95
+    thresholds = PlantThresholds(plant=0.5, score=0.85, centre=0.5, doubt=0.2)
+    seen = photo_maps.seen(lambda _: maps(plant), photo[:, ::2, ::2], photo, thresholds, most=0)
+    assert seen.leaf.shape == (512, 512)
+    assert (np.argwhere(seen.leaf >= 0.5) == np.argwhere(photo[1] == 140)).all()
+    (found,) = seen.plants(thresholds)
+    assert (found.left, found.width) == (69, 14)
+    ended = seen.trimmed(found, thresholds)
+    assert (np.argwhere(ended.mask) + np.array([ended.top, ended.left]) == np.argwhere(photo[1] == 140)).all()
+    photo[1] = 90
+    assert photo_maps.seen(lambda _: maps(plant), photo[:, ::2, ::2], photo, thresholds, most=0).leaf.shape == (256, 256)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models_store import plants
 from models_store.manifest import PhotoInput, PlantThresholds
@@ -197,11 +198,31 @@ def test_noise_and_lawns_are_answered_in_time():
 
 
 def test_a_mask_ends_where_leaves_do_and_is_never_empty():
-    (found,) = plants.find(*maps([(60, 50, 10)]), THRESHOLDS)
+    plant, near, afar = maps([(60, 50, 10)])
+    (found,) = plants.find(plant, near, afar, THRESHOLDS)
     leaf = np.zeros((256, 320), np.float32)
     leaf[55:66, 45:70], leaf[0:9, 0:9] = THRESHOLDS.plant, 1
-    ended = plants.trimmed(found, leaf, THRESHOLDS)
+    leaf = np.minimum(leaf, plant)
+    ended = plants.trimmed(found, plant, leaf, THRESHOLDS)
     assert (ended.left, ended.top, ended.mask.shape, ended.score) == (found.left, found.top, found.mask.shape, found.score)
     assert (np.argwhere(ended.mask) == np.argwhere(found.mask & (leaf[50:71, 40:61] > 0))).all()
     assert 0 < ended.area < found.area
-    assert plants.trimmed(found, 0.9 * leaf, THRESHOLDS) == found
+    assert (plants.trimmed(found, plant, 0 * leaf, THRESHOLDS).mask == found.mask).all()
+
+
+@pytest.mark.parametrize("size", [(512, 640), (500, 625), (384, 480), (700, 641)])
+def test_on_a_map_with_more_pixels_leaves_of_two_plants_are_told_apart_and_lie_in_their_boxes(size):
+    plant, near, afar = maps([(60, 50, 12), (60, 70, 12)], centres=[(60, 50, 0.9), (60, 70, 0.9)])
+    found = plants.find(plant, near, afar, THRESHOLDS)
+    assert len(found) == 2
+    leaf = np.asarray(Image.fromarray(plant).resize(size[::-1], Image.Resampling.BILINEAR))
+    times = np.array(size) / plant.shape
+    together = np.zeros(size, int)
+    for one in found:
+        ended = plants.trimmed(one, plant, leaf, THRESHOLDS)
+        first, stop = (ended.top, ended.left), (ended.top + ended.height, ended.left + ended.width)
+        assert (np.array([one.top, one.left]) * times <= first).all()
+        assert (stop <= np.array([one.top + one.height, one.left + one.width]) * times).all()
+        together[first[0] : stop[0], first[1] : stop[1]] += ended.mask
+    assert together.max() == 1  # none is of both
+    assert np.count_nonzero(together) == pytest.approx(np.count_nonzero(leaf >= THRESHOLDS.plant), rel=0.03)
