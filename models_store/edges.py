@@ -23,34 +23,47 @@ _WEIGHT = 8.0  # logarithm of the odds between a pixel that is leaf and one that
 _BEYOND = 0.5  # of the way from ground to leaf: what is less green than the ground by more counts as by so much
 
 
-def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThresholds) -> Map:
+def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThresholds, photo: Pixels | None = None) -> Map:
     """The map of plants [H,W], lower where a pixel of a part has the colour of the ground.
 
     green, ground: the photo's excess green [H,W], and that of its ground, as of `greenness.of_ground`. Parts that are not clearly
-    greener than the ground stay, and so do all where hardly any ground is seen.
+    greener than the ground stay, and so do all where hardly any ground is seen. If any part is so green and `photo` is given, the
+    photo with more pixels, uint8 [3,h,w], edges go by its pixels, and the map is of that size.
     """
     passing = plant >= thresholds.plant
     if ground is None or not passing.any():
         return plant
     middle, greenest = np.quantile(ground[:, _CENTRE], (0.5, _GREENEST))
     labels, count = ndimage.label(passing, CORNERS)
-    where = np.flatnonzero(passing)
-    parts, values, greens = labels.ravel()[where], plant.ravel()[where], green.ravel()[where]
-    sure = values >= _SURE
-    counts = np.bincount(parts[sure], minlength=count + 1)
-    leaf = np.bincount(parts[sure], greens[sure], count + 1) / np.maximum(1, counts)  # [parts]
+    sure = np.flatnonzero(plant >= max(_SURE, thresholds.plant))
+    parts = labels.ravel()[sure]
+    counts = np.bincount(parts, minlength=count + 1)
+    leaf = np.bincount(parts, green.ravel()[sure], count + 1) / np.maximum(1, counts)  # [parts]
     clear = (counts > 0) & (leaf >= greenest + _CLEARLY)
     if not clear.any():
         return plant
+    if photo is None:
+        lower = plant.copy()
+        where = np.flatnonzero(passing)
+        parts, greens = labels.ravel()[where], green.ravel()[where]
+    else:
+        lower = np.array(Image.fromarray(plant).resize((photo.shape[2], photo.shape[1]), Image.Resampling.BILINEAR))
+        where = np.flatnonzero(lower >= thresholds.plant)
+        parts = _nearest_parts(labels, where, lower.shape)
+        greens = greenness.excess_green(photo.reshape(3, 1, -1)[:, :, where])[0]
+    values = lower.ravel()[where]
     share = (greens - middle) / np.where(clear, leaf - middle, 1)[parts]  # of the pixel that is leaf, as if two colours were mixed in it
     times = np.exp(_WEIGHT * (share.clip(-_BEYOND, 0.5) - 0.5))
-    lower = plant.copy()
     lower.ravel()[where] = np.where(clear[parts], with_odds(values, times), values)
     return lower
 
 
-def from_nearer(plant: Map, photo: Pixels, thresholds: PlantThresholds) -> Map:
-    """The same at the size of a photo with more pixels than the map: [H,W], uint8 [3,h,w] → [h,w]."""
-    large = np.asarray(Image.fromarray(plant).resize((photo.shape[2], photo.shape[1]), Image.Resampling.BILINEAR))
-    green = greenness.excess_green(photo)
-    return by_colour(large, green, greenness.of_ground(green, large), thresholds)
+def _nearest_parts(labels: NDArray[np.int32], where: NDArray[np.int64], size: tuple[int, ...]) -> NDArray[np.int32]:
+    """The parts of a map [H,W] at these places of a larger one, counted row by row: [N] → [N]. What is beside a part counts to it."""
+    y, x = np.divmod(where, size[1])
+    y, x = y * len(labels) // size[0], x * labels.shape[1] // size[1]
+    parts: NDArray[np.int32] = labels[y, x]
+    beside = parts == 0
+    around = np.pad(labels, 1)
+    parts[beside] = np.max([around[y[beside] + down, x[beside] + right] for down in range(3) for right in range(3)], 0)
+    return parts

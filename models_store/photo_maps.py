@@ -78,8 +78,7 @@ def in_steps(
     green = greenness.excess_green(photo)
     ground = greenness.of_ground(green, plant)
     plant = sure_parts.kept(plant, green, ground, thresholds)
-    leaf = edges.by_colour(plant, green, ground, thresholds)
-    if leaf is not plant and where is None and larger is not None and close_up.is_larger(larger, plant):
-        leaf = edges.from_nearer(plant, larger, thresholds)
+    nearer = larger if larger is not None and where is None and close_up.is_larger(larger, plant) else None
+    leaf = edges.by_colour(plant, green, ground, thresholds, nearer)
     leaf, _, _ = canopy.seen(where, (leaf, near, afar))
     return Maps(*canopy.seen(where, (plant, near, afar)), leaf)

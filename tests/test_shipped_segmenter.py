@@ -84,7 +84,7 @@ def test_masks_of_small_plants_on_a_large_photo_end_where_leaves_do(service: Run
     answer = detected(service, png(photo.filter(ImageFilter.GaussianBlur(1))), "?masks=rle")
     found = np.any([decoded(plant["segmentation"]["counts"], *photo.size) for plant in answer["plants"]], axis=0)
     leaves = np.asarray(truth) > 0
-    assert (found & leaves).sum() / (found | leaves).sum() > 0.77  # 0.63 without edges by colour
+    assert (found & leaves).sum() / (found | leaves).sum() > 0.74  # 0.63 without edges by colour
     assert 0.9 < answer["cover"]["all"] / leaves.mean() < 1.1  # 1.29
 
 
