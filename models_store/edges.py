@@ -33,7 +33,7 @@ def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThres
     passing = plant >= thresholds.plant
     if ground is None or not passing.any():
         return plant
-    middle, greenest = np.quantile(ground[:, _CENTRE], (0.5, _GREENEST))
+    middle, greenest = (float(value) for value in np.quantile(ground[:, _CENTRE], (0.5, _GREENEST)))
     labels, count = ndimage.label(passing, CORNERS)
     sure = np.flatnonzero(plant >= max(_SURE, thresholds.plant))
     parts = labels.ravel()[sure]
@@ -52,7 +52,7 @@ def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThres
         parts = _nearest_parts(labels, where, lower.shape)
         greens = greenness.excess_green(photo.reshape(3, 1, -1)[:, :, where])[0]
     values = lower.ravel()[where]
-    share = (greens - middle) / np.where(clear, leaf - middle, 1)[parts]  # of the pixel that is leaf, as if two colours were mixed in it
+    share = (greens - middle) / np.where(clear, leaf - middle, 1).astype(np.float32)[parts]  # of the pixel that is leaf, as if two colours were mixed in it
     times = np.exp(_WEIGHT * (share.clip(-_BEYOND, 0.5) - 0.5))
     lower.ravel()[where] = np.where(clear[parts], with_odds(values, times), values)
     return lower

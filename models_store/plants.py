@@ -136,7 +136,7 @@ def sureness(plant: Map) -> Map:
 
 def with_odds(probabilities: Map, times: Map) -> Map:
     """Probabilities whose odds are so many times as high, of any shape."""
-    changed: Map = probabilities * times / np.maximum(1 - probabilities * (1 - times), 1e-9)
+    changed: Map = probabilities * times / np.maximum((1 - probabilities) + probabilities * times, 1e-9)
     return changed
 
 
