@@ -52,7 +52,8 @@ def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThres
         parts = _nearest_parts(labels, where, lower.shape)
         greens = greenness.excess_green(photo.reshape(3, 1, -1)[:, :, where])[0]
     values = lower.ravel()[where]
-    share = (greens - middle) / np.where(clear, leaf - middle, 1).astype(np.float32)[parts]  # of the pixel that is leaf, as if two colours were mixed in it
+    greener = np.where(clear, leaf - middle, 1).astype(np.float32)  # [parts]
+    share = (greens - middle) / greener[parts]  # of the pixel that is leaf, as if two colours were mixed in it
     times = np.exp(_WEIGHT * (share.clip(-_BEYOND, 0.5) - 0.5))
     lower.ravel()[where] = np.where(clear[parts], with_odds(values, times), values)
     return lower

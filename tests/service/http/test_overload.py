@@ -115,11 +115,11 @@ def test_an_endless_chunked_body_is_cut_off(start: Start, publish_in) -> None:
     service = start(max_body_bytes=100_000)
     chunk = b"%x\r\n" % 50_000 + b"a" * 50_000 + b"\r\n"
     with service.raw(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n") as connection:
-        sent = 0
+        until = time.monotonic() + 30  # it is read for a second more, so how much goes through depends on the machine
         with contextlib.suppress(OSError):
-            for sent in range(1, 10_000):  # noqa: B007
+            while time.monotonic() < until:
                 connection.sendall(chunk)
-        assert sent < 9_999
+        assert time.monotonic() < until
     assert service.services.uploads.buffered_bytes == 0
     assert ask(service) == 200
 
