@@ -136,7 +136,8 @@ def sureness(plant: Map) -> Map:
 
 def with_odds(probabilities: Map, times: Map) -> Map:
     """Probabilities whose odds are so many times as high, of any shape."""
-    changed: Map = probabilities * times / np.maximum((1 - probabilities) + probabilities * times, 1e-9)
+    plant = probabilities * times
+    changed: Map = plant / (1 - probabilities + plant).clip(1e-9)
     return changed
 
 
