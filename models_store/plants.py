@@ -100,9 +100,10 @@ def find(plant: Map, near: Map, afar: Map, thresholds: PlantThresholds, least_px
 
 
 def trimmed(one: Plant, plant: Map, leaf: Map, thresholds: PlantThresholds) -> Plant:
-    """A plant of a map [H,W] on a map of leaves [h,w], which has as many pixels or more: what of its box is leaf, and no other plant.
+    """A plant, found on a map [H,W], with its mask on a map of leaves [h,w] that has as many pixels or more.
 
-    Where nothing is, its mask stays. Its place is in pixels of the map of leaves.
+    The mask has the pixels of its box that are leaf and of no other plant. If there are none, it stays as it was. Its place is in pixels
+    of the map of leaves.
     """
     box = slice(one.top, one.top + one.height), slice(one.left, one.left + one.width)
     rows, y = _finer(box[0], len(plant), len(leaf))

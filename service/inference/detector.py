@@ -342,7 +342,8 @@ def _decoded(photo: Pixels) -> Photo:
 def _asked_for(seen: _Segmented, asked: DetectionOptions) -> tuple[list[tuple[Plant, Box]], bool]:
     """The plants of a photo, largest first, those too small or not sure enough left out; and whether there are more than were asked for.
 
-    How large they are, which ones are kept and which are clumps is told by what the segmenter sees; their masks then end where leaves do.
+    Which ones are kept and which are clumps is told by their parts as the segmenter sees them. Then their masks end where leaves do, and
+    they are sorted by what is left.
     """
     least_side = _LEAST_SIDE * seen.photo.fitted.width if asked.min_side is None else asked.min_side
     found = [(plant, box) for plant, box in _boxed(seen, least_side) if plant.score >= asked.min_score]
