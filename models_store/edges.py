@@ -26,9 +26,11 @@ _BEYOND = 0.5  # of the way from ground to leaf: what is less green than the gro
 def by_colour(plant: Map, green: Map, ground: Map | None, thresholds: PlantThresholds, photo: Pixels | None = None) -> Map:
     """The map of plants [H,W], lower where a pixel of a part has the colour of the ground.
 
-    green, ground: the photo's excess green [H,W], and that of its ground, as of `greenness.of_ground`. Parts that are not clearly
-    greener than the ground stay, and so do all where hardly any ground is seen. If any part is so green and `photo` is given, the
-    photo with more pixels, uint8 [3,h,w], edges go by its pixels, and the map is of that size.
+    green, ground: the photo's excess green [H,W], and that of its ground, as of `greenness.of_ground`.
+    photo: the same photo with more pixels, uint8 [3,h,w]. Its pixels then decide, and the map that is returned has its size, [h,w].
+
+    Parts that are not clearly greener than the ground stay as they are. If no part is, or hardly any ground is seen, `plant` itself is
+    returned.
     """
     passing = plant >= thresholds.plant
     if ground is None or not passing.any():

@@ -32,6 +32,12 @@ def png(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
+def leaves_of(plant: Image.Image) -> Image.Image:
+    """The mask of a drawn plant, 0 or 255: its leaves are of one colour, the commonest."""
+    colours, counts = np.unique(np.asarray(plant).reshape(-1, 3), axis=0, return_counts=True)
+    return Image.fromarray((np.asarray(plant) == colours[counts.argmax()]).all(-1).astype(np.uint8) * 255)
+
+
 def bed() -> tuple[Image.Image, list[list[int]]]:
     """Four drawn seedlings, apart on brown soil, and their boxes."""
     random = np.random.default_rng(0)
@@ -40,8 +46,7 @@ def bed() -> tuple[Image.Image, list[list[int]]]:
     boxes = []
     for species, (x, y) in enumerate([(80, 90), (420, 150), (760, 60), (300, 480)]):
         plant = drawn.plant(species, 1)
-        colours, counts = np.unique(np.asarray(plant).reshape(-1, 3), axis=0, return_counts=True)
-        mask = Image.fromarray((np.asarray(plant) == colours[counts.argmax()]).all(-1).astype(np.uint8) * 255)  # its leaves are of one
+        mask = leaves_of(plant)
         photo.paste(plant, (x, y), mask)
         left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
         boxes.append([x + left, y + top, right - left, bottom - top])
@@ -77,8 +82,7 @@ def test_masks_of_small_plants_on_a_large_photo_end_where_leaves_do(service: Run
     for number in range(48):
         plant = drawn.plant(number % 6, number, 110)
         at = 120 + number % 8 * 370 + int(random.integers(0, 40)), 120 + number // 8 * 350 + int(random.integers(0, 40))
-        colours, counts = np.unique(np.asarray(plant).reshape(-1, 3), axis=0, return_counts=True)
-        mask = Image.fromarray((np.asarray(plant) == colours[counts.argmax()]).all(-1).astype(np.uint8) * 255)
+        mask = leaves_of(plant)
         photo.paste(plant, at, mask)
         truth.paste(mask, at, mask)
     answer = detected(service, png(photo.filter(ImageFilter.GaussianBlur(1))), "?masks=rle")
